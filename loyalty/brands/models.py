@@ -1,0 +1,30 @@
+"""Tenants. Every row of every other table belongs to one."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint
+from sqlmodel import Field, SQLModel
+
+from loyalty.tables import own_id
+
+
+
+class Brand(SQLModel, table=True):
+    """A brand (品牌). ``revision`` moves with every change of its configuration, so that servers
+    know when what they hold in memory is old. ``points_valid_months`` is None for points that
+    never expire."""
+
+    __tablename__ = "brands"
+    __table_args__ = (
+        CheckConstraint("points_valid_months > 0", name="points_valid_months_positive"),
+    )
+
+    id: UUID = own_id()
+    slug: str = Field(unique=True)
+    name: str
+    timezone: str = "Asia/Shanghai"
+    currency: str = "CNY"
+    points_valid_months: int | None = 24
+    revision: int = Field(default=1, sa_type=BigInteger)
+    created_at: datetime

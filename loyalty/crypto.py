@@ -1,0 +1,57 @@
+"""Keys derived from the master key: what protects phones, device ids and the code keys at rest."""
+
+import base64
+import hashlib
+import hmac
+import os
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_NONCE_BYTES = 12
+
+
+class Keyring:
+    """One per process, made from ``Settings.master_key``; derives one key per use."""
+
+    def __init__(self, master_key: bytes) -> None:
+        def derive(use: bytes) -> bytes:
+            return hmac.digest(master_key, b"loyalty/" + use, hashlib.sha256)
+
+        self._lookup_key = derive(b"lookup")
+        self._phone_cipher = AESGCM(derive(b"phone"))
+        self._wrap_cipher = AESGCM(derive(b"wrap"))
+
+    def lookup_hash(self, brand_id: UUID, kind: str, value: str) -> str:
+        """A keyed hash to find a value by without keeping it; ``kind`` is phone, device or code."""
+        message = b"\x00".join((brand_id.bytes, kind.encode(), value.encode()))
+        return hmac.digest(self._lookup_key, message, hashlib.sha256)[:20].hex()
+
+    def encrypt_phone(self, brand_id: UUID, phone: str) -> str:
+        """AES-GCM, bound to the brand."""
+        return _seal(self._phone_cipher, phone.encode(), brand_id.bytes)
+
+    def decrypt_phone(self, brand_id: UUID, cipher: str) -> str:
+        return _open(self._phone_cipher, cipher, brand_id.bytes).decode()
+
+    def wrap_key(self, brand_id: UUID, key: bytes) -> str:
+        """A code key under the master key, bound to the brand."""
+        return _seal(self._wrap_cipher, key, brand_id.bytes)
+
+    def unwrap_key(self, brand_id: UUID, wrapped: str) -> bytes:
+        return _open(self._wrap_cipher, wrapped, brand_id.bytes)
+
+
+def mask_phone(phone: str) -> str:
+    """``+86138****5678``: what people may see of a phone."""
+    return f"{phone[:-8]}****{phone[-4:]}" if len(phone) > 8 else "****"
+
+
+def _seal(cipher: AESGCM, plain: bytes, bound_to: bytes) -> str:
+    nonce = os.urandom(_NONCE_BYTES)
+    return base64.b64encode(nonce + cipher.encrypt(nonce, plain, bound_to)).decode()
+
+
+def _open(cipher: AESGCM, sealed: str, bound_to: bytes) -> bytes:
+    raw = base64.b64decode(sealed)
+    return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to)

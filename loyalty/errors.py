@@ -1,0 +1,126 @@
+"""Every refusal the engine gives, on one screen.
+
+A Refusal is expected and the caller can act on it. It rolls its transaction back and is answered
+as ``Refused { code, message, details }``. It knows no HTTP and no GraphQL. What persists is a
+receipt, never a refusal. Codes are stable; ``docs/errors.md`` explains each to its reader.
+"""
+
+from typing import Any, ClassVar
+
+
+class Refusal(Exception):
+    """The base of all refusals: one subclass per stable code, with its message in two languages."""
+
+    code: ClassVar[str] = "REFUSED"
+    en: ClassVar[str] = "The request was refused."
+    zh: ClassVar[str] = "请求被拒绝。"
+
+    def __init__(self, **details: Any) -> None:
+        super().__init__(self.code)
+        self.details = details
+
+    def message(self, language: str) -> str:
+        """The message in ``zh`` or ``en``, with the details filled in."""
+        text = self.zh if language.startswith("zh") else self.en
+        return text.format_map(self.details)
+
+
+class InvalidInput(Refusal):
+    code = "INVALID_INPUT"
+    en = "{field}: {problem}."
+    zh = "{field}:输入有误({problem})。"
+
+
+class NotFound(Refusal):
+    """Also the answer for another brand's rows, so that existence never leaks."""
+
+    code = "NOT_FOUND"
+    en = "There is no such {noun}."
+    zh = "没有找到({noun})。"
+
+
+class AlreadyExists(Refusal):
+    code = "ALREADY_EXISTS"
+    en = "A {noun} with this {field} already exists."
+    zh = "已存在({noun},{field} 重复)。"
+
+
+class IdempotencyConflict(Refusal):
+    code = "IDEMPOTENCY_CONFLICT"
+    en = "This idempotency key was already used with another request."
+    zh = "该幂等键已用于另一个不同的请求。"
+
+
+class CodeUnknown(Refusal):
+    """Forged codes, other brands' codes and misreads get this one answer."""
+
+    code = "CODE_UNKNOWN"
+    en = "This code is not one of ours. Please check it and scan again."
+    zh = "未识别到该码,请确认后重新扫描。"
+
+
+class NotOnRoster(Refusal):
+    code = "NOT_ON_ROSTER"
+    en = "This phone number is not on the brand's list for the role {role}."
+    zh = "该手机号不在品牌的{role}名册中。"
+
+
+class MemberFrozen(Refusal):
+    code = "MEMBER_FROZEN"
+    en = "This membership is frozen. Please contact the brand."
+    zh = "该会员已被冻结,请联系品牌客服。"
+
+
+class AlreadyInvited(Refusal):
+    code = "ALREADY_INVITED"
+    en = "This phone number has already been invited."
+    zh = "该手机号已被邀请过。"
+
+
+class SignInCodeWrong(Refusal):
+    code = "SIGN_IN_CODE_WRONG"
+    en = "The code is wrong or has expired. Please ask for a new one."
+    zh = "验证码错误或已过期,请重新获取。"
+
+
+class CredentialsWrong(Refusal):
+    code = "CREDENTIALS_WRONG"
+    en = "The e-mail or password is wrong, or the account is locked for now."
+    zh = "邮箱或密码错误,或账号已被暂时锁定。"
+
+
+class BatchStateWrong(Refusal):
+    code = "BATCH_STATE_WRONG"
+    en = "A batch that is {status} cannot be changed to {wanted}."
+    zh = "状态为{status}的批次不能变更为{wanted}。"
+
+
+class BudgetBelowSpent(Refusal):
+    code = "BUDGET_BELOW_SPENT"
+    en = "The {asset} budget cannot be less than the {committed} already committed."
+    zh = "{asset} 预算不能低于已发放及锁定的 {committed}。"
+
+
+class InsufficientBalance(Refusal):
+    code = "INSUFFICIENT_BALANCE"
+    en = "The balance is too low: {available} available, {wanted} wanted."
+    zh = "余额不足:可用 {available},需要 {wanted}。"
+
+
+class SameAccount(Refusal):
+    code = "SAME_ACCOUNT"
+    en = "A transfer needs two different members."
+    zh = "转出方与转入方不能相同。"
+
+
+class LadderLowersMembers(Refusal):
+    """Editing a published ladder never silently lowers a holder."""
+
+    code = "LADDER_LOWERS_MEMBERS"
+    en = "This ladder would lower {members} members. Confirm with allowLowering, or change it."
+    zh = "该等级方案会使 {members} 位会员降级,请确认(allowLowering)或修改方案。"
+
+
+def all_refusals() -> list[type[Refusal]]:
+    """Every concrete refusal, for the docs and the tests that must cover each."""
+    return sorted(Refusal.__subclasses__(), key=lambda refusal: refusal.code)

@@ -1,0 +1,91 @@
+"""One key, one effect, one reply.
+
+The record is written in the transaction of the effect. A refusal rolls back and stores nothing,
+so its key may be tried again. Keys live 90 days: tills sleep for weeks.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlmodel import Field, SQLModel, col, select
+
+from loyalty.actor import Actor
+from loyalty.db import JsonColumn, RetryTransaction, Tx
+from loyalty.errors import IdempotencyConflict, InvalidInput
+from loyalty.tables import tenant
+
+KEY_LENGTH_MAX = 128
+KEEP_DAYS = 90
+
+
+class IdempotencyRecord(SQLModel, table=True):
+    """What an effected key did and said."""
+
+    __tablename__ = "idempotency_records"
+    brand_id: UUID = tenant()
+    actor_id: UUID = Field(primary_key=True)
+    operation: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    body_hash: str
+    reply: dict[str, Any] = Field(sa_type=JsonColumn)
+    created_at: datetime
+
+
+def check_key(key: str) -> str:
+    """Keys are 1 to 128 printable characters."""
+    if not 1 <= len(key) <= KEY_LENGTH_MAX or not key.isprintable():
+        raise InvalidInput(field="idempotencyKey", problem="1 to 128 printable characters")
+    return key
+
+
+def body_hash(body: dict[str, Any]) -> str:
+    """A hash of the request as the caller meant it: key order does not matter."""
+    canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.sha256(canonical).hexdigest()
+
+
+async def once(
+    tx: Tx,
+    actor: Actor,
+    operation: str,
+    key: str,
+    body: dict[str, Any],
+    effect: Callable[[], Awaitable[dict[str, Any]]],
+) -> tuple[dict[str, Any], bool]:
+    """Run ``effect`` once per (brand, actor, operation, key): its reply, and whether replayed.
+
+    A concurrent request with the same key loses at the primary key, and retries into the replay.
+    """
+    check_key(key)
+    digest = body_hash(body)
+    found = (
+        await tx.session.exec(
+            select(IdempotencyRecord).where(
+                col(IdempotencyRecord.brand_id) == actor.brand_id,
+                col(IdempotencyRecord.actor_id) == actor.id,
+                col(IdempotencyRecord.operation) == operation,
+                col(IdempotencyRecord.key) == key,
+            )
+        )
+    ).first()
+    if found is not None:
+        if found.body_hash != digest:
+            raise IdempotencyConflict()
+        return found.reply, True
+    reply = await effect()
+    record = IdempotencyRecord(
+        brand_id=actor.brand_id,
+        actor_id=actor.id,
+        operation=operation,
+        key=key,
+        body_hash=digest,
+        reply=reply,
+        created_at=tx.now,
+    )
+    if not await tx.insert_if_absent(record):
+        raise RetryTransaction
+    return reply, False

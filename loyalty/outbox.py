@@ -1,0 +1,189 @@
+"""Facts written inside the transaction that made them true, for workers to act on.
+
+A row ends delivered, pending with a next attempt, or dead-lettered and visible. A worker leases
+rows with a token; the token fences it: whoever was paused past its lease finds its writes refused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import BigInteger, Index, text
+from sqlmodel import Field, SQLModel
+
+from loyalty.db import JsonColumn, Statement, Tx, insert_statement
+from loyalty.ids import new_id
+from loyalty.tables import own_id, tenant
+
+LEASE_SECONDS = 30
+ATTEMPTS_MAX = 12
+BACKOFF_SECONDS_MAX = 3600
+
+_WAITING = "delivered_at IS NULL AND dead_at IS NULL"
+
+
+class OutboxEvent(SQLModel, table=True):
+    """One fact. ``lease_token`` is who works on it now, until ``leased_until``."""
+
+    __tablename__ = "outbox_events"
+    __table_args__ = (
+        Index(
+            "ix_outbox_events_due",
+            "due_at",
+            sqlite_where=text(_WAITING),
+            postgresql_where=text(_WAITING),
+        ),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    topic: str
+    subject_id: UUID
+    payload: dict[str, Any] = Field(sa_type=JsonColumn)
+    created_at: datetime
+    due_at: datetime
+    attempts: int = Field(default=0, sa_type=BigInteger)
+    lease_token: UUID | None = None
+    leased_until: datetime | None = None
+    delivered_at: datetime | None = None
+    dead_at: datetime | None = None
+    last_error: str | None = None
+
+
+class StaleLease(Exception):
+    """The lease was lost: another worker has these events now, and this one's work rolls back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """An event as a worker sees it."""
+
+    brand_id: UUID
+    id: UUID
+    topic: str
+    subject_id: UUID
+    payload: dict[str, Any]
+    attempts: int
+    created_at: datetime
+
+
+_INSERT = insert_statement(
+    OutboxEvent,
+    "brand_id uuid, id uuid, topic text, subject_id uuid, payload jsonb, created_at timestamptz,"
+    " due_at timestamptz, attempts bigint",
+)
+
+_LEASE = Statement(
+    """
+    UPDATE outbox_events SET lease_token = :token, leased_until = :until, attempts = attempts + 1,
+        due_at = :until
+    WHERE (brand_id, id) IN (
+        SELECT e.brand_id, e.id FROM outbox_events e
+        WHERE e.delivered_at IS NULL AND e.dead_at IS NULL AND e.due_at <= :now
+        ORDER BY e.due_at LIMIT :batch_size_max {skip:e}
+    )
+    RETURNING brand_id, id, topic, subject_id, payload, attempts, created_at
+    """,
+    params="token uuid, until timestamptz, now timestamptz, batch_size_max bigint",
+    returns="brand_id uuid, id uuid, topic text, subject_id uuid, payload jsonb, attempts bigint,"
+    " created_at timestamptz",
+)
+
+_DELIVER = Statement(
+    """
+    UPDATE outbox_events SET delivered_at = :now, lease_token = NULL, leased_until = NULL
+    FROM {done} WHERE outbox_events.brand_id = done.brand_id AND outbox_events.id = done.id
+        AND outbox_events.lease_token = :token
+    RETURNING outbox_events.id
+    """,
+    sets={"done": "brand_id uuid, id uuid"},
+    params="now timestamptz, token uuid",
+    returns="id uuid",
+)
+
+_FAIL = Statement(
+    """
+    UPDATE outbox_events SET lease_token = NULL, leased_until = NULL, due_at = failed.due_at,
+        dead_at = failed.dead_at, last_error = failed.last_error
+    FROM {failed} WHERE outbox_events.brand_id = failed.brand_id AND outbox_events.id = failed.id
+        AND outbox_events.lease_token = :token
+    RETURNING outbox_events.id
+    """,
+    sets={
+        "failed": "brand_id uuid, id uuid, due_at timestamptz, dead_at timestamptz, last_error text"
+    },
+    params="token uuid",
+    returns="id uuid",
+)
+
+
+def event_row(event: OutboxEvent) -> tuple[Any, ...]:
+    """The event as a row of the insert below."""
+    return (
+        event.brand_id,
+        event.id,
+        event.topic,
+        event.subject_id,
+        orjson.dumps(event.payload).decode(),
+        event.created_at,
+        event.due_at,
+        event.attempts,
+    )
+
+
+async def emit(tx: Tx, events: Sequence[OutboxEvent]) -> None:
+    """Write facts into the running transaction."""
+    if events:
+        await tx.fetch(_INSERT, rows=[event_row(event) for event in events])
+
+
+async def lease(
+    tx: Tx, *, batch_size_max: int, lease_seconds: int = LEASE_SECONDS
+) -> tuple[UUID, list[Leased]]:
+    """Take what is due under one new token, with that token."""
+    token = new_id()
+    rows = await tx.fetch(
+        _LEASE,
+        token=token,
+        until=tx.now + timedelta(seconds=lease_seconds),
+        now=tx.now,
+        batch_size_max=batch_size_max,
+    )
+    events = [
+        Leased(row[0], row[1], row[2], row[3], orjson.loads(row[4]), row[5], row[6]) for row in rows
+    ]
+    return token, sorted(events, key=lambda event: event.id)
+
+
+async def deliver(tx: Tx, token: UUID, events: Sequence[Leased]) -> None:
+    """Mark events done; raises StaleLease, undoing the work with it, if the lease was lost."""
+    done = await tx.fetch(
+        _DELIVER,
+        done=[(event.brand_id, event.id) for event in events],
+        now=tx.now,
+        token=token,
+    )
+    if len(done) != len(events):
+        raise StaleLease
+
+
+def next_attempt(event: Leased, now: datetime) -> datetime | None:
+    """When to try again: doubling from two seconds to an hour; None when it is to be dead."""
+    if event.attempts >= ATTEMPTS_MAX:
+        return None
+    return now + timedelta(seconds=min(BACKOFF_SECONDS_MAX, 2**event.attempts))
+
+
+async def fail(tx: Tx, token: UUID, events: Sequence[Leased], error: str) -> None:
+    """Put events back with a later due time, or among the dead letters after the last attempt."""
+    rows = []
+    for event in events:
+        due_at = next_attempt(event, tx.now)
+        rows.append(
+            (event.brand_id, event.id, due_at or tx.now, None if due_at else tx.now, error[:500])
+        )
+    if len(await tx.fetch(_FAIL, failed=rows, token=token)) != len(events):
+        raise StaleLease

@@ -1,0 +1,145 @@
+"""Everything configurable, from the environment; ``docs/operations.md`` has the table.
+
+On SQLite missing secrets are made once, into a file only its owner can read. On PostgreSQL they
+must be given: several servers have to share them.
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+SECRET_BYTES = 32
+
+
+class SettingsError(Exception):
+    """The environment is not usable as it is; the message says what to change."""
+
+
+class Settings(BaseSettings):
+    """``LOYALTY_*`` variables. Times in seconds, sizes in what the name says."""
+
+    model_config = SettingsConfigDict(env_prefix="LOYALTY_", extra="ignore")
+
+    database_url: str = "sqlite:///loyalty.db"
+    redis_url: str | None = None
+    secrets_file: Path | None = None
+    token_secret: SecretStr | None = None
+    master_key: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str = "http://127.0.0.1:8000"
+    database_pool_size: int = Field(default=10, ge=2, le=200)
+    scan_batch_size_max: int = Field(default=256, ge=1, le=1024)
+    scan_queue_size_max: int = Field(default=4096, ge=1)
+    token_ttl_seconds: int = Field(default=3600, ge=60)
+    sign_in_code_ttl_seconds: int = Field(default=300, ge=30)
+    graphiql: bool = False
+    introspection: bool = False
+    trusted_documents_only: bool = False
+    throttle: bool = True
+    outbox_poll_seconds: float = Field(default=0.5, gt=0)
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_is_known(cls, value: str) -> str:
+        try:
+            backend = make_url(value).get_backend_name()
+        except ArgumentError as error:
+            raise ValueError("is not a database URL") from error
+        if backend not in ("sqlite", "postgresql"):
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        if backend == "sqlite" and make_url(value).database in (None, "", ":memory:"):
+            raise ValueError("needs a file: sqlite:///path/to/loyalty.db")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_is_known(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value or None
+
+    @field_validator("token_secret", "master_key")
+    @classmethod
+    def _secret_is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                raw = bytes.fromhex(value.get_secret_value())
+            except ValueError as error:
+                raise ValueError("must be hexadecimal") from error
+            if len(raw) < SECRET_BYTES:
+                raise ValueError(f"must be at least {SECRET_BYTES} bytes in hexadecimal")
+        return value
+
+    @property
+    def is_sqlite(self) -> bool:
+        return make_url(self.database_url).get_backend_name() == "sqlite"
+
+    def secret_bytes(self, name: Literal["token_secret", "master_key"]) -> bytes:
+        """A secret as bytes; ``load_settings`` has made sure that it is there."""
+        value: SecretStr | None = getattr(self, name)
+        if value is None:
+            raise SettingsError(f"LOYALTY_{name.upper()} is not set")
+        return bytes.fromhex(value.get_secret_value())
+
+
+def load_settings() -> Settings:
+    """Read and check the environment, and complete the secrets; SettingsError says what is wrong."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"LOYALTY_{name}: {message}")
+        raise SettingsError("\n".join(lines)) from error
+    missing = [name for name in ("token_secret", "master_key") if getattr(settings, name) is None]
+    if missing and settings.is_sqlite:
+        _complete_from_file(settings)
+    elif missing:
+        names = " and ".join(f"LOYALTY_{name.upper()}" for name in missing)
+        raise SettingsError(
+            f"{names} must be set: with PostgreSQL several servers share them.\n"
+            "Make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+    return settings
+
+
+def _complete_from_file(settings: Settings) -> None:
+    database = Path(make_url(settings.database_url).database or "loyalty.db")
+    path = settings.secrets_file or database.with_name(database.name + ".secrets.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = json.dumps({name: secrets.token_hex(32) for name in ("token_secret", "master_key")})
+    try:
+        # Written whole under another name, then linked: nobody ever reads half a file, and of
+        # two commands that start together one wins.
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(fresh)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(temporary)
+        if path.stat().st_mode & 0o077:
+            raise SettingsError(f"{path} can be read by others; run: chmod 600 {path}")
+        stored = json.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError(f"cannot keep secrets in {path}: {error.strerror}") from error
+    for name in ("token_secret", "master_key"):
+        if getattr(settings, name) is None:
+            setattr(settings, name, SecretStr(stored[name]))

@@ -1,0 +1,122 @@
+"""Versioned rules: which event, which window, which outcomes, which budget (活动)."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from loyalty.db import JsonColumn
+from loyalty.tables import brand_reference, own_id, reference, tenant
+
+
+class EventKind(StrEnum):
+    SCAN = "SCAN"
+    PURCHASE = "PURCHASE"
+
+
+class Gate(StrEnum):
+    """NONE: both are credited by the consumer's scan. CONSUMER_SCAN: the guide's pre-scan earns a
+    locked credit that the consumer's scan posts."""
+
+    NONE = "NONE"
+    CONSUMER_SCAN = "CONSUMER_SCAN"
+
+
+class OutcomeBasis(StrEnum):
+    """FIXED: the amount, per event. PER_CURRENCY_UNIT: per whole unit of currency spent."""
+
+    FIXED = "FIXED"
+    PER_CURRENCY_UNIT = "PER_CURRENCY_UNIT"
+
+
+class CapSubject(StrEnum):
+    MEMBER = "MEMBER"
+    GUIDE = "GUIDE"
+    DEVICE = "DEVICE"
+
+
+class CapWindow(StrEnum):
+    DAY = "DAY"
+    CAMPAIGN = "CAMPAIGN"
+
+
+class Campaign(SQLModel, table=True):
+    """A campaign keeps its code, its budgets and its counters over all its versions."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = (UniqueConstraint("brand_id", "code"), brand_reference())
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    code: str
+    created_at: datetime
+
+
+class CampaignVersion(SQLModel, table=True):
+    """One published, immutable version. The newest counts; ``ends_at`` None is windowless.
+
+    ``outcomes``: a list of {beneficiary, asset, basis, amount}. ``caps``: a list of
+    {subject, window, times_max}, counting paid events.
+    """
+
+    __tablename__ = "campaign_versions"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "campaign_id", "version"),
+        CheckConstraint("ends_at IS NULL OR starts_at < ends_at", name="window_is_forward"),
+        reference("campaign_id", "campaigns"),
+        reference("product_id", "products"),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    campaign_id: UUID
+    version: int
+    name_zh: str
+    name_en: str
+    event: str
+    gate: str
+    priority: int
+    product_id: UUID | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    outcomes: list[dict[str, Any]] = Field(sa_type=JsonColumn)
+    caps: list[dict[str, Any]] = Field(sa_type=JsonColumn)
+    published_by: UUID
+    published_at: datetime
+
+
+class CampaignBudget(SQLModel, table=True):
+    """What a campaign may give of one asset; no row is no limit. A locked reward is reserved."""
+
+    __tablename__ = "campaign_budgets"
+    __table_args__ = (
+        CheckConstraint("spent >= 0 AND reserved >= 0", name="not_negative"),
+        CheckConstraint("spent + reserved <= allowed", name="within_allowed"),
+        reference("campaign_id", "campaigns"),
+    )
+
+    brand_id: UUID = tenant()
+    campaign_id: UUID = Field(primary_key=True)
+    asset: str = Field(primary_key=True)
+    allowed: int = Field(sa_type=BigInteger)
+    spent: int = Field(default=0, sa_type=BigInteger)
+    reserved: int = Field(default=0, sa_type=BigInteger)
+
+
+class CapCounter(SQLModel, table=True):
+    """Paid events of one subject in one window: ``ALL`` or a local day."""
+
+    __tablename__ = "cap_counters"
+    __table_args__ = (
+        CheckConstraint("used > 0", name="used_positive"),
+    )
+
+    brand_id: UUID = tenant()
+    campaign_id: UUID = Field(primary_key=True)
+    subject_kind: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    window_key: str = Field(primary_key=True)
+    used: int = Field(sa_type=BigInteger)

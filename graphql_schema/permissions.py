@@ -1,0 +1,98 @@
+"""Who may resolve a field. Every root field says so; one that does not is refused at start.
+
+@strawberry.field(extensions=[IsMember()])
+async def me(self, info: Info) -> Member: ...
+"""
+
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import Any
+
+import strawberry
+from strawberry.extensions import FieldExtension
+from strawberry.types.base import StrawberryObjectDefinition
+
+from graphql_schema.context import Context
+from graphql_schema.faults import Forbidden, Unauthenticated
+from loyalty.actor import Actor, ActorKind, Grant
+
+
+class Permission(FieldExtension):
+    """A check before the resolver runs. ``check`` raises a Fault, or lets pass."""
+
+    def check(self, actor: Actor | None) -> None:
+        raise NotImplementedError
+
+    def resolve(
+        self,
+        next_: Callable[..., Any],
+        source: Any,
+        info: strawberry.Info[Context, Any],
+        **kwargs: Any,
+    ) -> Any:
+        self.check(info.context.actor)
+        return next_(source, info, **kwargs)
+
+    async def resolve_async(
+        self,
+        next_: Callable[..., Any],
+        source: Any,
+        info: strawberry.Info[Context, Any],
+        **kwargs: Any,
+    ) -> Any:
+        self.check(info.context.actor)
+        result = next_(source, info, **kwargs)
+        return await result if isawaitable(result) else result
+
+
+class Public(Permission):
+    """Anybody, signed in or not: said aloud, so that nothing is public by omission."""
+
+    def check(self, actor: Actor | None) -> None:
+        pass
+
+
+class IsSignedIn(Permission):
+    """Any member or operator."""
+
+    def check(self, actor: Actor | None) -> None:
+        if actor is None:
+            raise Unauthenticated
+        if actor.kind not in (ActorKind.MEMBER, ActorKind.OPERATOR):
+            raise Forbidden
+
+
+class IsMember(Permission):
+    """A member, in any role."""
+
+    def check(self, actor: Actor | None) -> None:
+        if actor is None:
+            raise Unauthenticated
+        if actor.kind is not ActorKind.MEMBER:
+            raise Forbidden
+
+
+class HasGrant(Permission):
+    """An operator who holds this grant. The system actor has no business on HTTP."""
+
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+
+    def check(self, actor: Actor | None) -> None:
+        if actor is None:
+            raise Unauthenticated
+        if actor.kind is not ActorKind.OPERATOR or self.grant not in actor.grants:
+            raise Forbidden
+
+
+def unguarded_fields(schema: strawberry.Schema) -> list[str]:
+    """Root fields without a Permission, as ``Query.name``. Must be empty: the default is deny."""
+    unguarded = []
+    for root in (schema.query, schema.mutation, schema.subscription):
+        if root is None:
+            continue
+        definition: StrawberryObjectDefinition = root.__strawberry_definition__  # type: ignore[attr-defined]
+        for field in definition.fields:
+            if not any(isinstance(extension, Permission) for extension in field.extensions):
+                unguarded.append(f"{definition.name}.{field.python_name}")
+    return unguarded

@@ -246,20 +246,20 @@ class Tx(Snapshot):
 
     async def insert_if_absent(self, row: SQLModel) -> bool:
         """Insert unless a unique key already holds it; True if this call inserted it."""
-        table: Table = inspect(type(row)).local_table  # type: ignore[assignment]
+        table: Table = inspect(type(row)).local_table
         values = {column.name: getattr(row, column.name) for column in table.columns}
         dialect_insert = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
-        result = await self.session.execute(
+        result = await self._connection.execute(
             dialect_insert(table).values(values).on_conflict_do_nothing()
         )
-        return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+        return bool(result.rowcount == 1)
 
     async def add(self, *rows: SQLModel) -> None:
         """Insert rows now, so that a broken constraint shows here and not at commit."""
         for row in rows:
-            table: Table = inspect(type(row)).local_table  # type: ignore[assignment]
+            table: Table = inspect(type(row)).local_table
             values = {column.name: getattr(row, column.name) for column in table.columns}
-            await self.session.execute(insert(table).values(values))
+            await self._connection.execute(insert(table).values(values))
 
 
 class Database:

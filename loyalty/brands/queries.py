@@ -1,0 +1,41 @@
+"""How brands are found."""
+
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from loyalty.brands.models import Brand
+from loyalty.brands.rules import is_slug
+from loyalty.db import Snapshot
+from loyalty.errors import NotFound
+
+
+async def find_brand_by_slug(snapshot: Snapshot, slug: str) -> Brand | None:
+    if not is_slug(slug):
+        return None
+    return (await snapshot.session.exec(select(Brand).where(col(Brand.slug) == slug))).first()
+
+
+async def get_brand_by_slug(snapshot: Snapshot, slug: str) -> Brand:
+    brand = await find_brand_by_slug(snapshot, slug)
+    if brand is None:
+        raise NotFound(noun="brand")
+    return brand
+
+
+async def get_brand(snapshot: Snapshot, brand_id: UUID) -> Brand:
+    """The row as it is now, also when this transaction has read an older one."""
+    found = await snapshot.session.exec(
+        select(Brand)
+        .where(col(Brand.id) == brand_id)
+        .execution_options(populate_existing=True)
+    )
+    brand = found.first()
+    if brand is None:
+        raise NotFound(noun="brand")
+    return brand
+
+
+async def list_brands(snapshot: Snapshot) -> list[Brand]:
+    """All tenants of this database, by slug."""
+    return list((await snapshot.session.exec(select(Brand).order_by(col(Brand.slug)))).all())

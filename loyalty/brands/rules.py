@@ -1,0 +1,42 @@
+"""What a brand may be called and where it may be."""
+
+import re
+from zoneinfo import available_timezones
+
+from loyalty.errors import InvalidInput
+
+POINTS_VALID_MONTHS_MAX = 600
+_SLUG = re.compile(r"[a-z0-9-]{2,40}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def is_slug(text: str) -> bool:
+    return _SLUG.fullmatch(text) is not None
+
+
+def check_slug(slug: str) -> str:
+    """2 to 40 of a-z, 0-9 and hyphen."""
+    if not is_slug(slug):
+        raise InvalidInput(field="slug", problem="2 to 40 of a-z, 0-9 and hyphen")
+    return slug
+
+
+def check_timezone(timezone: str) -> str:
+    """An IANA name such as Asia/Shanghai."""
+    if timezone not in available_timezones():
+        raise InvalidInput(field="timezone", problem="an IANA name such as Asia/Shanghai")
+    return timezone
+
+
+def check_currency(currency: str) -> str:
+    """An ISO 4217 code such as CNY."""
+    if not _CURRENCY.fullmatch(currency):
+        raise InvalidInput(field="currency", problem="an ISO 4217 code such as CNY")
+    return currency
+
+
+def check_points_valid_months(months: int | None) -> int | None:
+    """None means that points never expire."""
+    if months is not None and not 1 <= months <= POINTS_VALID_MONTHS_MAX:
+        raise InvalidInput(field="pointsValidMonths", problem=f"1 to {POINTS_VALID_MONTHS_MAX}")
+    return months

@@ -1,0 +1,73 @@
+"""The verbs of brands."""
+
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlmodel import col
+
+from loyalty import audit_log
+from loyalty.actor import system_actor
+from loyalty.brands.models import Brand
+from loyalty.brands.queries import (
+    find_brand_by_slug,
+    get_brand,
+    get_brand_by_slug,
+    list_brands,
+)
+from loyalty.brands.rules import (
+    check_currency,
+    check_points_valid_months,
+    check_slug,
+    check_timezone,
+)
+from loyalty.db import Tx
+from loyalty.errors import AlreadyExists, NotFound
+from loyalty.text import checked_text
+
+NAME_LENGTH_MAX = 100
+
+# Other nouns may call this service and never the queries: these are the reads they need.
+__all__ = [
+    "create_brand",
+    "find_brand_by_slug",
+    "get_brand",
+    "get_brand_by_slug",
+    "list_brands",
+    "touch_configuration",
+]
+
+
+async def create_brand(
+    tx: Tx,
+    *,
+    slug: str,
+    name: str,
+    timezone: str = "Asia/Shanghai",
+    currency: str = "CNY",
+    points_valid_months: int | None = 24,
+) -> Brand:
+    """A new tenant; AlreadyExists when the slug is taken. Only the command line makes brands."""
+    brand = Brand(
+        slug=check_slug(slug),
+        name=checked_text(name, "name", length_max=NAME_LENGTH_MAX),
+        timezone=check_timezone(timezone),
+        currency=check_currency(currency),
+        points_valid_months=check_points_valid_months(points_valid_months),
+        created_at=tx.now,
+    )
+    if not await tx.insert_if_absent(brand):
+        raise AlreadyExists(noun="brand", field="slug")
+    await audit_log.record(tx, system_actor(brand.id), "brand.create", brand.id, slug=brand.slug)
+    return brand
+
+
+async def touch_configuration(tx: Tx, brand_id: UUID) -> None:
+    """Move the brand's revision: whatever servers hold of its configuration in memory is old."""
+    moved = await tx.session.exec(
+        update(Brand)
+        .where(col(Brand.id) == brand_id)
+        .values(revision=col(Brand.revision) + 1)
+        .execution_options(synchronize_session=False)
+    )
+    if moved.rowcount != 1:
+        raise NotFound(noun="brand")

@@ -1,0 +1,50 @@
+"""The verbs of products."""
+
+from uuid import UUID
+
+from loyalty import audit_log
+from loyalty.actor import Actor
+from loyalty.brands import service as brands
+from loyalty.db import Snapshot, Tx
+from loyalty.errors import AlreadyExists
+from loyalty.products.models import Product
+from loyalty.products.queries import get_product
+from loyalty.products.rules import (
+    NAME_LENGTH_MAX,
+    SKU_LENGTH_MAX,
+    check_picture_url,
+    normalise_gtin,
+)
+from loyalty.text import checked_text
+
+
+async def create_product(
+    tx: Tx,
+    actor: Actor,
+    *,
+    sku: str,
+    name_zh: str,
+    name_en: str,
+    gtin: str | None = None,
+    picture_url: str | None = None,
+) -> Product:
+    """A new product of the actor's brand; AlreadyExists when the brand has this SKU."""
+    product = Product(
+        brand_id=actor.brand_id,
+        sku=checked_text(sku, "sku", length_max=SKU_LENGTH_MAX),
+        name_zh=checked_text(name_zh, "nameZh", length_max=NAME_LENGTH_MAX),
+        name_en=checked_text(name_en, "nameEn", length_max=NAME_LENGTH_MAX),
+        gtin=None if gtin is None else normalise_gtin(gtin),
+        picture_url=None if picture_url is None else check_picture_url(picture_url),
+        created_at=tx.now,
+    )
+    await brands.touch_configuration(tx, actor.brand_id)
+    if not await tx.insert_if_absent(product):
+        raise AlreadyExists(noun="product", field="sku")
+    await audit_log.record(tx, actor, "product.create", product.id, sku=product.sku)
+    return product
+
+
+async def require_product(snapshot: Snapshot, brand_id: UUID, product_id: UUID) -> Product:
+    """The product, or NotFound; also for another brand's."""
+    return await get_product(snapshot, brand_id, product_id)

@@ -1,0 +1,24 @@
+"""What text people may hand us: one place that refuses what a database or a reader would choke on."""
+
+import unicodedata
+
+from loyalty.errors import InvalidInput
+
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, surrogates, line breaks
+
+
+def is_clean(text: str) -> bool:
+    """True without control characters (NUL too), lone surrogates and line separators."""
+    return text.isprintable() or not any(
+        unicodedata.category(letter) in _REFUSED_CATEGORIES for letter in text
+    )
+
+
+def checked_text(text: str, field: str, *, length_max: int) -> str:
+    """The text without surrounding spaces: 1 to ``length_max`` clean characters, or InvalidInput."""
+    trimmed = text.strip(" \u3000\u00a0") if len(text) <= 2 * length_max else text
+    if not 1 <= len(trimmed) <= length_max:
+        raise InvalidInput(field=field, problem=f"1 to {length_max} characters")
+    if not is_clean(trimmed):
+        raise InvalidInput(field=field, problem="control characters are not allowed")
+    return trimmed

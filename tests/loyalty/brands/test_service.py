@@ -1,0 +1,96 @@
+"""Brands: what may be made, and how their revision moves."""
+
+import asyncio
+
+import pytest
+
+from loyalty.brands import service as brands
+from loyalty.db import Database, Tx
+from loyalty.errors import AlreadyExists, InvalidInput, NotFound
+from loyalty.ids import new_id
+
+
+async def test_a_brand_is_made_and_found_by_slug(db: Database) -> None:
+    made = await db.in_transaction(
+        brands.create_brand,
+        slug="demo",
+        name="演示品牌",
+        timezone="Asia/Shanghai",
+        currency="CNY",
+        points_valid_months=24,
+    )
+    async with db.snapshot() as snapshot:
+        found = await brands.get_brand_by_slug(snapshot, "demo")
+        assert (found.id, found.name, found.revision) == (made.id, "演示品牌", 1)
+        assert [brand.id for brand in await brands.list_brands(snapshot)] == [made.id]
+
+
+async def test_a_taken_slug_is_refused(db: Database) -> None:
+    await db.in_transaction(brands.create_brand, slug="demo", name="one")
+    with pytest.raises(AlreadyExists):
+        await db.in_transaction(brands.create_brand, slug="demo", name="two")
+
+
+@pytest.mark.parametrize("slug", ["nobody", "a\x00b", "\ud800", "x" * 5000])
+async def test_an_unknown_slug_is_not_found(db: Database, slug: str) -> None:
+    async with db.snapshot() as snapshot:
+        with pytest.raises(NotFound):
+            await brands.get_brand_by_slug(snapshot, slug)
+
+
+async def test_touching_moves_the_revision_once_each_time_in_parallel(db: Database) -> None:
+    brand = await db.in_transaction(brands.create_brand, slug="demo", name="one")
+    await asyncio.gather(
+        *(db.in_transaction(brands.touch_configuration, brand.id) for _ in range(20))
+    )
+    async with db.snapshot() as snapshot:
+        assert (await brands.get_brand(snapshot, brand.id)).revision == 21
+
+
+async def test_a_touch_is_seen_by_the_transaction_that_made_it(db: Database) -> None:
+    brand = await db.in_transaction(brands.create_brand, slug="demo", name="one")
+
+    async def read_touch_read(tx: Tx) -> tuple[int, int]:
+        before = (await brands.get_brand(tx, brand.id)).revision
+        await brands.touch_configuration(tx, brand.id)
+        return before, (await brands.get_brand(tx, brand.id)).revision
+
+    assert await db.in_transaction(read_touch_read) == (1, 2)
+
+
+async def test_touching_a_brand_that_is_not_there_is_refused(db: Database) -> None:
+    with pytest.raises(NotFound):
+        await db.in_transaction(brands.touch_configuration, new_id())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"slug": "Demo"},
+        {"slug": "d"},
+        {"slug": "d" * 41},
+        {"slug": "de mo"},
+        {"slug": "demo\n"},
+        {"name": ""},
+        {"name": "  "},
+        {"name": "x" * 101},
+        {"name": "a\x00b"},
+        {"name": "a\ud800b"},
+        {"timezone": "Mars/Olympus"},
+        {"timezone": "../etc/passwd"},
+        {"timezone": "Asia"},
+        {"currency": "cny"},
+        {"currency": "CNYY"},
+        {"points_valid_months": 0},
+        {"points_valid_months": -1},
+        {"points_valid_months": 601},
+    ],
+)
+async def test_a_brand_with_a_wrong_field_is_refused(
+    db: Database, wrong: dict[str, object]
+) -> None:
+    fields: dict[str, object] = {"slug": "demo", "name": "one"}
+    with pytest.raises(InvalidInput):
+        await db.in_transaction(brands.create_brand, **(fields | wrong))  # type: ignore[arg-type]
+    async with db.snapshot() as snapshot:
+        assert await brands.list_brands(snapshot) == []

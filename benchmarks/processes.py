@@ -1,0 +1,87 @@
+"""Servers as real processes: `loyalty serve`, the twin, the bare ping."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.postgres import ROOT, WORK
+
+READY_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 30
+UVICORN = [
+    sys.executable, "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools",
+    "--no-access-log", "--log-level", "warning", "--lifespan", "on",
+]  # fmt: skip
+"""The settings that `loyalty serve` runs its own uvicorn with."""
+
+
+class DidNotStart(Exception):
+    """A server did not answer in time; the message carries its log."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def run_loyalty(environment: dict[str, str], *arguments: str) -> str:
+    """Run one `loyalty` command to its end; its output. Fails the bench when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "server.cli", *arguments],
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise DidNotStart(f"loyalty {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+@contextmanager
+def serving(command: list[str], environment: dict[str, str], name: str) -> Iterator[int]:
+    """Start a server with ``{port}`` filled in; its port, once it takes connections."""
+    port = free_port()
+    WORK.mkdir(parents=True, exist_ok=True)
+    log_path = WORK / f"{name}.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [part.format(port=port) for part in command],
+            env={**os.environ, **environment},
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_ready(process, port, log_path)
+        yield port
+        if process.poll() is not None:
+            raise DidNotStart(f"{name} died:\n{log_path.read_text()[-4000:]}")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+        except OSError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise DidNotStart(log_path.read_text()[-4000:]) from error
+            time.sleep(0.05)

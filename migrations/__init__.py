@@ -1,0 +1,1 @@
+"""The schema's history: linear, forward only, the same on both databases."""

@@ -1,0 +1,46 @@
+"""Every table of the engine: each room's models are imported here, and nowhere else for this.
+
+A new ``models.py`` earns a line; ``tests/test_house.py`` notices when it is missing.
+"""
+
+from sqlmodel import SQLModel
+
+import analytics.models
+import loyalty.access.models
+import loyalty.audit_log
+import loyalty.brands.models
+import loyalty.codes.models
+import loyalty.idempotency
+import loyalty.ledger.models
+import loyalty.members.models
+import loyalty.notifications.models
+import loyalty.outbox
+import loyalty.products.models
+import rewards.campaigns.models
+import rewards.grants.models
+import rewards.purchases.models
+import rewards.scans.models
+import tiers.ladders.models
+import tiers.standings.models
+
+MODULES = (
+    analytics.models,
+    loyalty.access.models,
+    loyalty.audit_log,
+    loyalty.brands.models,
+    loyalty.codes.models,
+    loyalty.idempotency,
+    loyalty.ledger.models,
+    loyalty.members.models,
+    loyalty.notifications.models,
+    loyalty.outbox,
+    loyalty.products.models,
+    rewards.campaigns.models,
+    rewards.grants.models,
+    rewards.purchases.models,
+    rewards.scans.models,
+    tiers.ladders.models,
+    tiers.standings.models,
+)
+
+metadata = SQLModel.metadata

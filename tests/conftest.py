@@ -1,0 +1,9 @@
+"""Fixtures for every test, by the file that makes them."""
+
+from hypothesis import settings
+
+pytest_plugins = ["tests.databases", "tests.servers", "tests.summary"]
+
+# Two databases share a small machine: a slow example is no failure.
+settings.register_profile("house", deadline=None, print_blob=True)
+settings.load_profile("house")

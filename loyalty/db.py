@@ -261,6 +261,11 @@ class Tx(Snapshot):
             values = {column.name: getattr(row, column.name) for column in table.columns}
             await self._connection.execute(insert(table).values(values))
 
+    async def take_turns(self, name: str) -> None:
+        """Wait until no other transaction holds this name; SQLite's writer is alone anyway."""
+        if self.dialect == "postgresql":
+            await self._connection.execute(_POSTGRESQL_TAKE_TURNS, {"name": name})
+
 
 class Database:
     """One database, its pools and its clock. PostgreSQL's clock is the database's own."""
@@ -359,6 +364,7 @@ _POSTGRESQL_OPEN = text(
     "SELECT now(), set_config('enable_seqscan', 'off', true),"
     " set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
 )
+_POSTGRESQL_TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _POSTGRESQL_READ = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 

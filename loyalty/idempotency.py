@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from sqlalchemy import update
 from sqlmodel import Field, SQLModel, col, select
 
 from loyalty.actor import Actor
@@ -44,7 +45,10 @@ def check_key(key: str) -> str:
 
 def body_hash(body: dict[str, Any]) -> str:
     """A hash of the request as the caller meant it: key order does not matter."""
-    canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str)
+    try:
+        canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str)
+    except orjson.JSONEncodeError as error:  # lone surrogates, integers beyond 64 bits
+        raise InvalidInput(field="input", problem="not valid text or numbers") from error
     return hashlib.sha256(canonical).hexdigest()
 
 
@@ -58,34 +62,36 @@ async def once(
 ) -> tuple[dict[str, Any], bool]:
     """Run ``effect`` once per (brand, actor, operation, key): its reply, and whether replayed.
 
-    A concurrent request with the same key loses at the primary key, and retries into the replay.
+    The key is taken before the effect runs: a concurrent request with the same key waits at the
+    primary key until this one has ended, so that it never meets a half-known effect.
     """
-    check_key(key)
-    digest = body_hash(body)
-    found = (
-        await tx.session.exec(
-            select(IdempotencyRecord).where(
-                col(IdempotencyRecord.brand_id) == actor.brand_id,
-                col(IdempotencyRecord.actor_id) == actor.id,
-                col(IdempotencyRecord.operation) == operation,
-                col(IdempotencyRecord.key) == key,
-            )
-        )
-    ).first()
-    if found is not None:
-        if found.body_hash != digest:
-            raise IdempotencyConflict()
-        return found.reply, True
-    reply = await effect()
     record = IdempotencyRecord(
         brand_id=actor.brand_id,
         actor_id=actor.id,
         operation=operation,
-        key=key,
-        body_hash=digest,
-        reply=reply,
+        key=check_key(key),
+        body_hash=body_hash(body),
+        reply={},
         created_at=tx.now,
     )
-    if not await tx.insert_if_absent(record):
+    this_key = (
+        col(IdempotencyRecord.brand_id) == record.brand_id,
+        col(IdempotencyRecord.actor_id) == record.actor_id,
+        col(IdempotencyRecord.operation) == record.operation,
+        col(IdempotencyRecord.key) == record.key,
+    )
+    if await tx.insert_if_absent(record):
+        reply = await effect()
+        await tx.session.exec(
+            update(IdempotencyRecord)
+            .where(*this_key)
+            .values(reply=reply)
+            .execution_options(synchronize_session=False)
+        )
+        return reply, False
+    found = (await tx.session.exec(select(IdempotencyRecord).where(*this_key))).first()
+    if found is None:  # swept in this very moment
         raise RetryTransaction
-    return reply, False
+    if found.body_hash != record.body_hash:
+        raise IdempotencyConflict()
+    return found.reply, True

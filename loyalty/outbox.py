@@ -78,13 +78,14 @@ _INSERT = insert_statement(
 
 _LEASE = Statement(
     """
-    UPDATE outbox_events SET lease_token = :token, leased_until = :until, attempts = attempts + 1,
-        due_at = :until
-    WHERE (brand_id, id) IN (
+    WITH due AS MATERIALIZED (
         SELECT e.brand_id, e.id FROM outbox_events e
         WHERE e.delivered_at IS NULL AND e.dead_at IS NULL AND e.due_at <= :now
         ORDER BY e.due_at LIMIT :batch_size_max {skip:e}
     )
+    UPDATE outbox_events SET lease_token = :token, leased_until = :until, attempts = attempts + 1,
+        due_at = :until
+    WHERE (brand_id, id) IN (SELECT brand_id, id FROM due)
     RETURNING brand_id, id, topic, subject_id, payload, attempts, created_at
     """,
     params="token uuid, until timestamptz, now timestamptz, batch_size_max bigint",

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import SQLModel
 
 from loyalty.tables import brand_reference, own_id, tenant
 
@@ -31,7 +31,7 @@ class Operator(SQLModel, table=True):
 
 
 class SignInCode(SQLModel, table=True):
-    """A one-time code sent to a phone. Only its keyed hash is kept; it dies of use, age or guesses."""
+    """A one-time code sent to a phone, kept as a keyed hash; it dies of use, age or guesses."""
 
     __tablename__ = "sign_in_codes"
     __table_args__ = (

@@ -9,7 +9,6 @@ from sqlmodel import Field, SQLModel
 from loyalty.tables import own_id
 
 
-
 class Brand(SQLModel, table=True):
     """A brand (品牌). ``revision`` moves with every change of its configuration, so that servers
     know when what they hold in memory is old. ``points_valid_months`` is None for points that

@@ -26,9 +26,7 @@ async def get_brand_by_slug(snapshot: Snapshot, slug: str) -> Brand:
 async def get_brand(snapshot: Snapshot, brand_id: UUID) -> Brand:
     """The row as it is now, also when this transaction has read an older one."""
     found = await snapshot.session.exec(
-        select(Brand)
-        .where(col(Brand.id) == brand_id)
-        .execution_options(populate_existing=True)
+        select(Brand).where(col(Brand.id) == brand_id).execution_options(populate_existing=True)
     )
     brand = found.first()
     if brand is None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from loyalty.tables import brand_reference, reference, own_id, tenant
+from loyalty.tables import brand_reference, own_id, reference, tenant
 
 ROLE_KNOWN = "role IN ('CONSUMER', 'GUIDE', 'STORE', 'DEALER', 'SALESPERSON')"
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from loyalty.db import JsonColumn
-from loyalty.tables import reference, own_id, tenant
+from loyalty.tables import reference, tenant
 
 
 class Notification(SQLModel, table=True):

@@ -1,0 +1,141 @@
+"""How identities, members and invitations are found, always inside one brand."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from loyalty.db import Snapshot
+from loyalty.errors import NotFound
+from loyalty.members.models import Identity, Invitation, Member, RosterEntry
+
+
+async def find_identity_by_phone_hash(
+    snapshot: Snapshot, brand_id: UUID, phone_hash: str
+) -> Identity | None:
+    found = await snapshot.session.exec(
+        select(Identity).where(
+            col(Identity.brand_id) == brand_id, col(Identity.phone_hash) == phone_hash
+        )
+    )
+    return found.first()
+
+
+async def find_identity_by_external_ref(
+    snapshot: Snapshot, brand_id: UUID, external_ref: str
+) -> Identity | None:
+    found = await snapshot.session.exec(
+        select(Identity).where(
+            col(Identity.brand_id) == brand_id, col(Identity.external_ref) == external_ref
+        )
+    )
+    return found.first()
+
+
+async def find_identity(snapshot: Snapshot, brand_id: UUID, identity_id: UUID) -> Identity | None:
+    found = await snapshot.session.exec(
+        select(Identity).where(col(Identity.brand_id) == brand_id, col(Identity.id) == identity_id)
+    )
+    return found.first()
+
+
+async def get_identity(snapshot: Snapshot, brand_id: UUID, identity_id: UUID) -> Identity:
+    identity = await find_identity(snapshot, brand_id, identity_id)
+    if identity is None:
+        raise NotFound(noun="identity")
+    return identity
+
+
+async def list_identities_by_ids(
+    snapshot: Snapshot, brand_id: UUID, identity_ids: Sequence[UUID]
+) -> list[Identity]:
+    """For loaders: those that exist, in no order."""
+    found = await snapshot.session.exec(
+        select(Identity).where(
+            col(Identity.brand_id) == brand_id, col(Identity.id).in_(identity_ids)
+        )
+    )
+    return list(found)
+
+
+async def find_member(
+    snapshot: Snapshot, brand_id: UUID, identity_id: UUID, role: str
+) -> Member | None:
+    """The account of an identity in one role, as it is now."""
+    found = await snapshot.session.exec(
+        select(Member)
+        .where(
+            col(Member.brand_id) == brand_id,
+            col(Member.identity_id) == identity_id,
+            col(Member.role) == role,
+        )
+        .execution_options(populate_existing=True)
+    )
+    return found.first()
+
+
+async def get_member(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> Member:
+    found = await snapshot.session.exec(
+        select(Member)
+        .where(col(Member.brand_id) == brand_id, col(Member.id) == member_id)
+        .execution_options(populate_existing=True)
+    )
+    member = found.first()
+    if member is None:
+        raise NotFound(noun="member")
+    return member
+
+
+async def list_members(
+    snapshot: Snapshot,
+    brand_id: UUID,
+    *,
+    role: str | None = None,
+    after: UUID | None = None,
+    first: int,
+) -> list[Member]:
+    """Newest first; ``after`` is the id of the last member of the page before."""
+    query = select(Member).where(col(Member.brand_id) == brand_id)
+    if role is not None:
+        query = query.where(col(Member.role) == role)
+    if after is not None:
+        query = query.where(col(Member.id) < after)
+    newest = query.order_by(col(Member.id).desc()).limit(first)
+    return list(await snapshot.session.exec(newest))
+
+
+async def list_members_by_ids(
+    snapshot: Snapshot, brand_id: UUID, member_ids: Sequence[UUID]
+) -> list[Member]:
+    """For loaders: those that exist, in no order."""
+    found = await snapshot.session.exec(
+        select(Member).where(col(Member.brand_id) == brand_id, col(Member.id).in_(member_ids))
+    )
+    return list(found)
+
+
+async def find_roster_entry(
+    snapshot: Snapshot, brand_id: UUID, role: str, phone_hash: str
+) -> RosterEntry | None:
+    found = await snapshot.session.exec(
+        select(RosterEntry).where(
+            col(RosterEntry.brand_id) == brand_id,
+            col(RosterEntry.role) == role,
+            col(RosterEntry.phone_hash) == phone_hash,
+        )
+    )
+    return found.first()
+
+
+async def find_open_invitation(
+    snapshot: Snapshot, brand_id: UUID, phone_hash: str
+) -> Invitation | None:
+    """The invitation of a phone that nobody has enrolled on yet."""
+    found = await snapshot.session.exec(
+        select(Invitation).where(
+            col(Invitation.brand_id) == brand_id,
+            col(Invitation.phone_hash) == phone_hash,
+            col(Invitation.accepted_member_id).is_(None),
+        )
+    )
+    return found.first()

@@ -1,0 +1,316 @@
+"""The verbs of members: being known, enrolling, inviting, being admitted, being frozen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlmodel import col
+
+from loyalty import audit_log, outbox
+from loyalty.actor import Actor, ActorKind, MemberRole
+from loyalty.crypto import Keyring, mask_phone
+from loyalty.db import RetryTransaction, Statement, Tx
+from loyalty.errors import (
+    AlreadyInvited,
+    InvalidInput,
+    MemberFrozen,
+    NotFound,
+    NotOnRoster,
+)
+from loyalty.ids import new_id
+from loyalty.members import queries
+from loyalty.members.models import Identity, Invitation, Member, RosterEntry
+from loyalty.members.queries import (
+    find_member,
+    get_identity,
+    get_member,
+    list_identities_by_ids,
+    list_members,
+    list_members_by_ids,
+)
+from loyalty.members.rules import (
+    EXTERNAL_REF_LENGTH_MAX,
+    INVITING_ROLES,
+    NAME_LENGTH_MAX,
+    ROSTER_ENTRIES_MAX,
+    needs_roster,
+    normalise_phone,
+)
+from loyalty.text import checked_text
+
+ENROLLED_TOPIC = "member.enrolled"
+ACTIVE = "ACTIVE"
+FROZEN = "FROZEN"
+
+# Other nouns may call this service and never the queries: the last six are the reads they need.
+__all__ = [
+    "ENROLLED_TOPIC",
+    "RosterImport",
+    "enrol",
+    "find_or_create_identity_by_external_ref",
+    "find_or_create_identity_by_phone",
+    "freeze_member",
+    "import_roster",
+    "invite_member",
+    "masked_phone",
+    "unfreeze_member",
+    "find_member",
+    "get_identity",
+    "get_member",
+    "list_identities_by_ids",
+    "list_members",
+    "list_members_by_ids",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RosterImport:
+    """What became of a list: entries new, entries known, and (index, reason) of the others."""
+
+    added: int
+    unchanged: int
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+
+
+_ADMIT = Statement(
+    """
+    INSERT INTO roster_entries (brand_id, id, role, phone_hash, phone_cipher, name, created_at)
+    SELECT brand_id, id, role, phone_hash, phone_cipher, name, created_at FROM {entries} WHERE true
+    ON CONFLICT (brand_id, role, phone_hash) DO NOTHING
+    RETURNING id
+    """,
+    sets={
+        "entries": "brand_id uuid, id uuid, role text, phone_hash text, phone_cipher text,"
+        " name text, created_at timestamptz"
+    },
+    returns="id uuid",
+)
+
+
+def masked_phone(keyring: Keyring, identity: Identity) -> str | None:
+    """``+86138****5678``; None for an identity known by an outside reference alone."""
+    if identity.phone_cipher is None:
+        return None
+    return mask_phone(keyring.decrypt_phone(identity.brand_id, identity.phone_cipher))
+
+
+async def find_or_create_identity_by_phone(
+    tx: Tx, keyring: Keyring, brand_id: UUID, phone: str
+) -> Identity:
+    """The one identity of a phone, written in any form; InvalidInput when it is no phone."""
+    number = normalise_phone(phone)
+    phone_hash = keyring.lookup_hash(brand_id, "phone", number)
+    found = await queries.find_identity_by_phone_hash(tx, brand_id, phone_hash)
+    if found is not None:
+        return found
+    identity = Identity(
+        brand_id=brand_id,
+        phone_hash=phone_hash,
+        phone_cipher=keyring.encrypt_phone(brand_id, number),
+        created_at=tx.now,
+    )
+    if await tx.insert_if_absent(identity):
+        return identity
+    found = await queries.find_identity_by_phone_hash(tx, brand_id, phone_hash)
+    if found is None:
+        raise RetryTransaction
+    return found
+
+
+async def find_or_create_identity_by_external_ref(
+    tx: Tx, brand_id: UUID, external_ref: str
+) -> Identity:
+    """The one identity of an import's own reference (1 to 128 characters)."""
+    external_ref = checked_text(external_ref, "memberRef", length_max=EXTERNAL_REF_LENGTH_MAX)
+    found = await queries.find_identity_by_external_ref(tx, brand_id, external_ref)
+    if found is not None:
+        return found
+    identity = Identity(brand_id=brand_id, external_ref=external_ref, created_at=tx.now)
+    if await tx.insert_if_absent(identity):
+        return identity
+    found = await queries.find_identity_by_external_ref(tx, brand_id, external_ref)
+    if found is None:
+        raise RetryTransaction
+    return found
+
+
+async def enrol(tx: Tx, actor: Actor) -> Member:
+    """The member of the actor's identity and role, made now if this is its first act.
+
+    NotOnRoster when the role has a roster (名册) and the phone is not on it, also for those who
+    enrolled before; MemberFrozen when the account is frozen; NotFound when the token's identity
+    is not there.
+    """
+    role = _acting_role(actor)
+    identity = await queries.find_identity(tx, actor.brand_id, actor.id)
+    if identity is None:
+        raise NotFound(noun="member")
+    entry = await _roster_entry(tx, identity, role)
+    member = await queries.find_member(tx, actor.brand_id, identity.id, role.value)
+    if member is None:
+        member = await _enrol_new(tx, identity, role, entry.name if entry else None)
+    if member.status == FROZEN:
+        raise MemberFrozen()
+    return member
+
+
+def _acting_role(actor: Actor) -> MemberRole:
+    if actor.kind is not ActorKind.MEMBER:
+        raise NotFound(noun="member")
+    return MemberRole(actor.role)
+
+
+async def _roster_entry(tx: Tx, identity: Identity, role: MemberRole) -> RosterEntry | None:
+    if not needs_roster(role):
+        return None
+    if identity.phone_hash is not None:
+        entry = await queries.find_roster_entry(
+            tx, identity.brand_id, role.value, identity.phone_hash
+        )
+        if entry is not None:
+            return entry
+    raise NotOnRoster(role=role.value)
+
+
+async def _enrol_new(tx: Tx, identity: Identity, role: MemberRole, name: str | None) -> Member:
+    invitation = None
+    if role is MemberRole.CONSUMER and identity.phone_hash is not None:
+        invitation = await queries.find_open_invitation(tx, identity.brand_id, identity.phone_hash)
+    member = Member(
+        brand_id=identity.brand_id,
+        identity_id=identity.id,
+        role=role.value,
+        status=ACTIVE,
+        display_name=name,
+        invited_by_id=invitation.inviter_id if invitation else None,
+        enrolled_at=tx.now,
+    )
+    if not await tx.insert_if_absent(member):
+        found = await queries.find_member(tx, identity.brand_id, identity.id, role.value)
+        if found is None:
+            raise RetryTransaction
+        return found
+    if invitation is not None:
+        await _accept(tx, invitation, member)
+    event = outbox.OutboxEvent(
+        brand_id=member.brand_id,
+        topic=ENROLLED_TOPIC,
+        subject_id=member.id,
+        payload={"role": role.value},
+        created_at=tx.now,
+        due_at=tx.now,
+    )
+    await outbox.emit(tx, [event])
+    return member
+
+
+async def _accept(tx: Tx, invitation: Invitation, member: Member) -> None:
+    accepted = await tx.session.exec(
+        update(Invitation)
+        .where(
+            col(Invitation.brand_id) == invitation.brand_id,
+            col(Invitation.id) == invitation.id,
+            col(Invitation.accepted_member_id).is_(None),
+        )
+        .values(accepted_member_id=member.id, accepted_at=tx.now)
+        .execution_options(synchronize_session=False)
+    )
+    if accepted.rowcount != 1:
+        raise RetryTransaction
+
+
+async def invite_member(tx: Tx, actor: Actor, keyring: Keyring, phone: str) -> Invitation:
+    """Invite a phone in the actor's name: it is attributed when that phone enrols (谁带来谁).
+
+    AlreadyInvited for a phone that has an invitation and for one that is a consumer already, in
+    the same words, so that nobody can ask who is a member.
+    """
+    role = _acting_role(actor)
+    if role not in INVITING_ROLES:
+        raise InvalidInput(field="role", problem=f"{role.value} cannot invite")
+    number = normalise_phone(phone)
+    inviter = await enrol(tx, actor)
+    phone_hash = keyring.lookup_hash(actor.brand_id, "phone", number)
+    identity = await queries.find_identity_by_phone_hash(tx, actor.brand_id, phone_hash)
+    if identity is not None:
+        if identity.id == actor.id:
+            raise InvalidInput(field="phone", problem="this is your own")
+        consumer = await queries.find_member(
+            tx, actor.brand_id, identity.id, MemberRole.CONSUMER.value
+        )
+        if consumer is not None:
+            raise AlreadyInvited()
+    invitation = Invitation(
+        brand_id=actor.brand_id,
+        inviter_id=inviter.id,
+        phone_hash=phone_hash,
+        phone_cipher=keyring.encrypt_phone(actor.brand_id, number),
+        created_at=tx.now,
+    )
+    if not await tx.insert_if_absent(invitation):
+        raise AlreadyInvited()
+    return invitation
+
+
+async def import_roster(
+    tx: Tx, actor: Actor, keyring: Keyring, role: str, entries: Sequence[tuple[str, str]]
+) -> RosterImport:
+    """Admit up to 1,000 (phone, name) to a channel role; a bad one is rejected, the rest go on."""
+    if role not in MemberRole.__members__ or not needs_roster(MemberRole(role)):
+        raise InvalidInput(field="role", problem="GUIDE, STORE, DEALER or SALESPERSON")
+    if not 1 <= len(entries) <= ROSTER_ENTRIES_MAX:
+        raise InvalidInput(field="entries", problem=f"1 to {ROSTER_ENTRIES_MAX}")
+    admitted: dict[str, tuple[str, str]] = {}
+    rejected: list[tuple[int, str]] = []
+    for index, (phone, written_name) in enumerate(entries):
+        try:
+            number = normalise_phone(phone)
+            name = checked_text(written_name, "name", length_max=NAME_LENGTH_MAX)
+        except InvalidInput as refusal:
+            rejected.append((index, refusal.message("en")))
+            continue
+        phone_hash = keyring.lookup_hash(actor.brand_id, "phone", number)
+        if phone_hash in admitted:
+            rejected.append((index, "phone: more than once in this list."))
+            continue
+        admitted[phone_hash] = (keyring.encrypt_phone(actor.brand_id, number), name)
+    # Sorted, so that two imports of one list wait for each other rather than lock crosswise.
+    rows = [
+        (actor.brand_id, new_id(), role, phone_hash, cipher, name, tx.now)
+        for phone_hash, (cipher, name) in sorted(admitted.items())
+    ]
+    added = len(await tx.fetch(_ADMIT, entries=rows)) if rows else 0
+    await audit_log.record(
+        tx, actor, "roster.import", actor.brand_id, role=role, added=added, rejected=len(rejected)
+    )
+    return RosterImport(added, len(rows) - added, rejected)
+
+
+async def freeze_member(tx: Tx, actor: Actor, member_id: UUID, reason: str) -> Member:
+    """Stop a member from acting (冻结); its balances stay."""
+    return await _set_status(tx, actor, member_id, FROZEN, reason)
+
+
+async def unfreeze_member(tx: Tx, actor: Actor, member_id: UUID, reason: str) -> Member:
+    """Let a frozen member act again (解冻)."""
+    return await _set_status(tx, actor, member_id, ACTIVE, reason)
+
+
+async def _set_status(tx: Tx, actor: Actor, member_id: UUID, status: str, reason: str) -> Member:
+    reason = checked_text(reason, "reason", length_max=500)
+    changed = await tx.session.exec(
+        update(Member)
+        .where(
+            col(Member.brand_id) == actor.brand_id,
+            col(Member.id) == member_id,
+            col(Member.status) != status,
+        )
+        .values(status=status)
+        .execution_options(synchronize_session=False)
+    )
+    member = await queries.get_member(tx, actor.brand_id, member_id)
+    if changed.rowcount == 1:
+        action = "member.freeze" if status == FROZEN else "member.unfreeze"
+        await audit_log.record(tx, actor, action, member_id, reason)
+    return member

@@ -39,7 +39,7 @@ Size = int | tuple[int | str, ...]
 
 @dataclass(slots=True)
 class Cost:
-    """``constant`` plus each of ``terms``, a size times a cost. Fragments are shared, not copied."""
+    """``constant`` plus each of ``terms``, a size times a cost. Fragments are shared."""
 
     constant: int = 0
     terms: list[tuple[Size, "Cost"]] = field(default_factory=list)

@@ -46,8 +46,10 @@ class Limits:
     fragments_max: int = 20
     directives_max: int = 20
     root_fields_max: int = 10
-    repeats_max: int = 20
-    selections_max: int = 1_000
+    operations_max: int = 10
+    variables_max: int = 50
+    repeats_max: int = 40
+    selections_max: int = 500
     nesting_max: int = 40
     validation_errors_max: int = 10
     cost_max: int = 5_000
@@ -106,6 +108,8 @@ def measure(document: DocumentNode, limits: Limits) -> Measured:
             fragments[definition.name.value] = definition
         elif isinstance(definition, OperationDefinitionNode):
             operations.append(definition)
+    if len(operations) > limits.operations_max:
+        raise limit_error("TOO_MANY_OPERATIONS", f"More than {limits.operations_max} operations.")
     if len(document.definitions) - len(operations) > limits.fragments_max:
         raise limit_error("TOO_MANY_FRAGMENTS", f"More than {limits.fragments_max} fragments.")
     meter = _Meter(limits)
@@ -131,16 +135,20 @@ class _Meter:
     def shape(self, definition: OperationDefinitionNode | FragmentDefinitionNode) -> Shape:
         shape = Shape()
         self._add_directives(shape, definition.directives)
-        for variable in definition.variable_definitions or ():
+        variables = definition.variable_definitions or ()
+        if len(variables) > self._limits.variables_max:
+            message = f"More than {self._limits.variables_max} variables."
+            raise limit_error("TOO_MANY_VARIABLES", message, definition)
+        for variable in variables:
             self._add_variable(shape, variable)
-        # (selections, depth of their parent, syntactic nesting, inside introspection)
-        stack: list[tuple[SelectionSetNode, int, int, bool]]
-        stack = [(definition.selection_set, 0, 1, False)]
+        # (selections, depth of their parent, syntactic nesting, inside introspection, names met:
+        # inline fragments share theirs with the selections around them)
+        stack: list[tuple[SelectionSetNode, int, int, bool, set[str]]]
+        stack = [(definition.selection_set, 0, 1, False, set())]
         while stack:
-            selection_set, depth, nesting, meta = stack.pop()
+            selection_set, depth, nesting, meta, names = stack.pop()
             if nesting > self._limits.nesting_max:
                 raise _too_deep(self._limits, selection_set)
-            names: set[str] = set()
             for selection in selection_set.selections:
                 self.visited += 1
                 shape.selections += 1
@@ -148,11 +156,12 @@ class _Meter:
                 if isinstance(selection, FieldNode):
                     inner, below = self._add_field(shape, selection, depth, meta, names)
                     if selection.selection_set is not None:
-                        stack.append((selection.selection_set, below, nesting + 1, inner))
+                        stack.append((selection.selection_set, below, nesting + 1, inner, set()))
                 elif isinstance(selection, InlineFragmentNode):
-                    stack.append((selection.selection_set, depth, nesting + 1, meta))
+                    stack.append((selection.selection_set, depth, nesting + 1, meta, names))
                 elif isinstance(selection, FragmentSpreadNode):
                     shape.spreads.append((selection.name.value, depth, not meta))
+                    self._add_name(shape, "..." + selection.name.value, names)
                     self._check_arguments(selection.arguments)
         return shape
 
@@ -160,21 +169,24 @@ class _Meter:
         self, shape: Shape, node: FieldNode, depth: int, meta: bool, names: set[str]
     ) -> tuple[bool, int]:
         """Count a field; whether its children are introspection, and their parent's depth."""
+        if depth == 0 and not meta:
+            shape.root_fields += 1
         # Introspection has its own rule of depth (MaxIntrospectionDepthRule): the standard
         # query goes 14 deep and is harmless.
         meta = meta or node.name.value in ("__schema", "__type")
-        if depth == 0:
-            shape.root_fields += 1
         below = depth if meta else depth + 1
         shape.depth = max(shape.depth, below)
         if node.alias is not None:
             shape.aliases += 1
-        response_name = (node.alias or node.name).value
-        if response_name in names:
-            shape.repeats += 1
-        names.add(response_name)
+        self._add_name(shape, (node.alias or node.name).value, names)
         self._check_arguments(node.arguments)
         return meta, below
+
+    def _add_name(self, shape: Shape, name: str, names: set[str]) -> None:
+        # Validation compares fields of one name pair by pair: that is quadratic in repeats.
+        if name in names:
+            shape.repeats += 1
+        names.add(name)
 
     def _add_directives(self, shape: Shape, directives: tuple[DirectiveNode, ...] | None) -> None:
         for directive in directives or ():
@@ -257,8 +269,6 @@ def _add_spreads(shape: Shape, shapes: Mapping[str, Shape]) -> None:
 def _check(
     shape: Shape, node: OperationDefinitionNode | FragmentDefinitionNode, limits: Limits
 ) -> None:
-    if shape.depth > limits.depth_max:
-        raise _too_deep(limits, node)
     for code, count, most, what in (
         ("TOO_MANY_SELECTIONS", shape.selections, limits.selections_max, "selections"),
         ("TOO_MANY_ALIASES", shape.aliases, limits.aliases_max, "aliases"),
@@ -267,7 +277,11 @@ def _check(
     ):
         if count > most:
             raise limit_error(code, f"More than {most} {what}.", node)
-    if isinstance(node, OperationDefinitionNode) and shape.root_fields > limits.root_fields_max:
+    if isinstance(node, FragmentDefinitionNode):
+        return  # depth and root fields are the operation's: a fragment may lie in introspection
+    if shape.depth > limits.depth_max:
+        raise _too_deep(limits, node)
+    if shape.root_fields > limits.root_fields_max:
         message = f"More than {limits.root_fields_max} root fields."
         raise limit_error("TOO_MANY_ROOT_FIELDS", message, node)
 

@@ -1,0 +1,41 @@
+"""Named exceptions to the house rules, each with its reason."""
+
+TABLES_WITHOUT_BRAND = {
+    "brands": "the tenant itself",
+}
+
+SQL_HOMES = {
+    "loyalty/db.py": "writes single rows, opens transactions",
+    "loyalty/outbox.py": "kernel file: its own table, no room of its own",
+    "loyalty/idempotency.py": "kernel file: its own table, no room of its own",
+    "loyalty/ledger/audit": "reads the books by its own SQL, sharing nothing with the writers",
+    "migrations/": "the schema",
+}
+
+DIALECT_HOMES = {
+    "loyalty/db.py": "the one file that knows a dialect",
+    "loyalty/settings.py": "says which addresses are accepted, and where secrets come from",
+    "migrations/": "DDL differs",
+}
+
+COMMITTERS = {
+    "loyalty/db.py": "in_transaction",
+    "migrations/": "alembic's one transaction around all revisions",
+}
+
+CLOCKS = {
+    "loyalty/clock.py": "the only now()",
+}
+
+LONG_FILES = {
+    "migrations/versions/": "a revision is written once from the models and read as a list",
+}
+
+LONG_FUNCTIONS = {
+    "migrations/versions/": "a revision is one list of operations",
+}
+
+
+def is_allowed(path: str, allowed: dict[str, str]) -> bool:
+    """Whether a path is named in a list, itself or by the start of its name."""
+    return any(path.startswith(prefix) for prefix in allowed)

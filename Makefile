@@ -1,0 +1,55 @@
+# All a developer types: make demo, make check test bench. Needs python3.11 (or later) and make.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+ARGS ?=
+
+# Made anew only when what they depend on has changed: a second call installs nothing.
+UV := .venv/stamps/uv
+PACKAGES := .venv/stamps/packages
+INSTALLED := .venv/stamps/installed
+
+.PHONY: demo test check bench bench-full lock setup
+
+demo: $(INSTALLED)
+	@$(BIN)/loyalty demo $(ARGS)
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-full: $(INSTALLED)
+	@$(BIN)/python -m benchmarks --full $(ARGS)
+
+setup: $(INSTALLED)
+
+# Versions move only here. No lock names an index host.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade
+lock: $(UV)
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock
+	echo uv | $(COMPILE) - -o requirements-uv.lock
+
+$(UV): requirements-uv.lock
+	@test -n "$(PYTHON)" || { echo "python3.11 or later is needed" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python3.11 or later is needed")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@mkdir -p $(@D) && touch $@
+
+$(PACKAGES): requirements-dev.lock $(UV)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $<
+	@mkdir -p $(@D) && touch $@
+
+# The project itself, editable. Syncing the packages removes it, hence after them.
+$(INSTALLED): pyproject.toml $(PACKAGES)
+	@$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python -e .
+	@touch $@

@@ -50,7 +50,7 @@ SYSTEM_ID = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One caller. ``id`` is the identity of a member, or the operator; ``role`` the role acted in."""
+    """One caller. ``id`` is a member's identity, or the operator; ``role`` the role acted in."""
 
     kind: ActorKind
     brand_id: UUID

@@ -93,7 +93,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read and check the environment, and complete the secrets; SettingsError says what is wrong."""
+    """Read and check the environment and complete the secrets; SettingsError says what is wrong."""
     try:
         settings = Settings()
     except ValidationError as error:

@@ -43,3 +43,9 @@ async def list_products_by_ids(
         select(Product).where(col(Product.brand_id) == brand_id, col(Product.id).in_(product_ids))
     )
     return list(found)
+
+
+async def list_all_products(snapshot: Snapshot, brand_id: UUID) -> list[Product]:
+    """Every product of a brand."""
+    found = await snapshot.session.exec(select(Product).where(col(Product.brand_id) == brand_id))
+    return list(found)

@@ -8,7 +8,7 @@ from loyalty.brands import service as brands
 from loyalty.db import Snapshot, Tx
 from loyalty.errors import AlreadyExists
 from loyalty.products.models import Product
-from loyalty.products.queries import get_product
+from loyalty.products.queries import get_product, list_all_products
 from loyalty.products.rules import (
     NAME_LENGTH_MAX,
     SKU_LENGTH_MAX,
@@ -48,3 +48,8 @@ async def create_product(
 async def require_product(snapshot: Snapshot, brand_id: UUID, product_id: UUID) -> Product:
     """The product, or NotFound; also for another brand's."""
     return await get_product(snapshot, brand_id, product_id)
+
+
+async def products_by_id(snapshot: Snapshot, brand_id: UUID) -> dict[UUID, Product]:
+    """All products of a brand, for what is held in memory between batches."""
+    return {product.id: product for product in await list_all_products(snapshot, brand_id)}

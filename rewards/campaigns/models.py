@@ -107,11 +107,13 @@ class CampaignBudget(SQLModel, table=True):
 
 
 class CapCounter(SQLModel, table=True):
-    """Paid events of one subject in one window: ``ALL`` or a local day."""
+    """Paid events of one subject in one window: ``ALL`` or a local day. ``times_max`` is the cap
+    that the last count obeyed."""
 
     __tablename__ = "cap_counters"
     __table_args__ = (
         CheckConstraint("used > 0", name="used_positive"),
+        CheckConstraint("used <= times_max", name="within_times_max"),
     )
 
     brand_id: UUID = tenant()
@@ -120,3 +122,4 @@ class CapCounter(SQLModel, table=True):
     subject: str = Field(primary_key=True)
     window_key: str = Field(primary_key=True)
     used: int = Field(sa_type=BigInteger)
+    times_max: int = Field(sa_type=BigInteger)

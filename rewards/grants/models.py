@@ -15,7 +15,7 @@ class LockedReward(SQLModel, table=True):
 
     __tablename__ = "locked_rewards"
     __table_args__ = (
-        CheckConstraint("status IN ('LOCKED', 'UNLOCKED')", name="status_known"),
+        CheckConstraint("status IN ('LOCKED', 'UNLOCKED', 'VOIDED')", name="status_known"),
         CheckConstraint(
             "(status = 'LOCKED') = (resolved_by_id IS NULL)", name="resolved_when_not_locked"
         ),

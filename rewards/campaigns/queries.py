@@ -1,0 +1,158 @@
+"""The SQL of campaigns, budgets and caps."""
+
+from uuid import UUID
+
+from sqlmodel import col, func, select
+
+from loyalty.db import Snapshot, Statement, Tx
+from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, EventKind, Gate
+from rewards.campaigns.rules import LiveCampaign, caps_from_json, outcomes_from_json
+
+FIND_BUDGETS = Statement(
+    """
+    SELECT b.brand_id, b.campaign_id, b.asset, b.allowed - b.spent - b.reserved
+    FROM campaign_budgets b JOIN {campaigns}
+        ON b.brand_id = campaigns.brand_id AND b.campaign_id = campaigns.campaign_id
+    """,
+    sets={"campaigns": "brand_id uuid, campaign_id uuid"},
+    returns="brand_id uuid, campaign_id uuid, asset text, remaining bigint",
+)
+
+MOVE_BUDGETS = Statement(
+    """
+    UPDATE campaign_budgets SET spent = campaign_budgets.spent + moved.spent,
+        reserved = campaign_budgets.reserved + moved.reserved
+    FROM {moved} WHERE campaign_budgets.brand_id = moved.brand_id
+        AND campaign_budgets.campaign_id = moved.campaign_id
+        AND campaign_budgets.asset = moved.asset
+        AND campaign_budgets.spent + campaign_budgets.reserved + moved.spent + moved.reserved
+            <= campaign_budgets.allowed
+    RETURNING campaign_budgets.asset
+    """,
+    sets={"moved": "brand_id uuid, campaign_id uuid, asset text, spent bigint, reserved bigint"},
+    returns="asset text",
+)
+
+SET_BUDGET = Statement(
+    """
+    UPDATE campaign_budgets SET allowed = :allowed
+    WHERE brand_id = :brand_id AND campaign_id = :campaign_id AND asset = :asset
+        AND spent + reserved <= :allowed
+    RETURNING asset
+    """,
+    params="allowed bigint, brand_id uuid, campaign_id uuid, asset text",
+    returns="asset text",
+)
+
+FIND_COUNTERS = Statement(
+    """
+    SELECT c.brand_id, c.campaign_id, c.subject_kind, c.subject, c.window_key, c.used
+    FROM cap_counters c JOIN {subjects}
+        ON c.brand_id = subjects.brand_id AND c.campaign_id = subjects.campaign_id
+        AND c.subject_kind = subjects.subject_kind AND c.subject = subjects.subject
+        AND c.window_key = subjects.window_key
+    """,
+    sets={
+        "subjects": "brand_id uuid, campaign_id uuid, subject_kind text, subject text,"
+        " window_key text"
+    },
+    returns="brand_id uuid, campaign_id uuid, subject_kind text, subject text, window_key text,"
+    " used bigint",
+)
+
+COUNT_CAPS = Statement(
+    """
+    INSERT INTO cap_counters
+        (brand_id, campaign_id, subject_kind, subject, window_key, used, times_max)
+    SELECT brand_id, campaign_id, subject_kind, subject, window_key, used, times_max
+    FROM {rows} WHERE true
+    ON CONFLICT (brand_id, campaign_id, subject_kind, subject, window_key) DO UPDATE
+        SET used = cap_counters.used + excluded.used, times_max = excluded.times_max
+        WHERE cap_counters.used + excluded.used <= excluded.times_max
+    RETURNING used
+    """,
+    sets={
+        "rows": "brand_id uuid, campaign_id uuid, subject_kind text, subject text,"
+        " window_key text, used bigint, times_max bigint"
+    },
+    returns="used bigint",
+)
+
+
+async def find_campaign(tx: Tx, brand_id: UUID, code: str) -> Campaign | None:
+    found = await tx.session.exec(
+        select(Campaign).where(col(Campaign.brand_id) == brand_id, col(Campaign.code) == code)
+    )
+    return found.first()
+
+
+async def get_newest_version(tx: Tx, brand_id: UUID, campaign_id: UUID) -> int:
+    """The newest version's number; 0 when there is none yet."""
+    found = await tx.session.exec(
+        select(func.max(CampaignVersion.version)).where(
+            col(CampaignVersion.brand_id) == brand_id,
+            col(CampaignVersion.campaign_id) == campaign_id,
+        )
+    )
+    return found.one() or 0
+
+
+async def list_budgets(
+    snapshot: Snapshot, brand_id: UUID, campaign_ids: list[UUID]
+) -> list[CampaignBudget]:
+    found = await snapshot.session.exec(
+        select(CampaignBudget)
+        .where(
+            col(CampaignBudget.brand_id) == brand_id,
+            col(CampaignBudget.campaign_id).in_(campaign_ids),
+        )
+        .order_by(col(CampaignBudget.campaign_id), col(CampaignBudget.asset))
+    )
+    return list(found)
+
+
+async def list_newest(
+    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None = None, limit: int | None = None
+) -> list[tuple[Campaign, CampaignVersion]]:
+    """Campaigns with their newest version, newest campaign first."""
+    newest = (
+        select(CampaignVersion.campaign_id, func.max(CampaignVersion.version).label("version"))
+        .where(col(CampaignVersion.brand_id) == brand_id)
+        .group_by(col(CampaignVersion.campaign_id))
+        .subquery()
+    )
+    statement = (
+        select(Campaign, CampaignVersion)
+        .join(newest, newest.c.campaign_id == Campaign.id)
+        .join(
+            CampaignVersion,
+            (col(CampaignVersion.brand_id) == col(Campaign.brand_id))
+            & (col(CampaignVersion.campaign_id) == col(Campaign.id))
+            & (col(CampaignVersion.version) == newest.c.version),
+        )
+        .where(col(Campaign.brand_id) == brand_id)
+        .order_by(col(Campaign.id).desc())
+    )
+    if before is not None:
+        statement = statement.where(col(Campaign.id) < before)
+    if limit is not None:
+        statement = statement.limit(limit)
+    found = await snapshot.session.exec(statement)
+    return [(campaign, version) for campaign, version in found]
+
+
+def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
+    """The rows as the value that rules work on."""
+    return LiveCampaign(
+        campaign.id,
+        version.id,
+        campaign.code,
+        EventKind(version.event),
+        Gate(version.gate),
+        version.priority,
+        version.product_id,
+        version.starts_at,
+        version.ends_at,
+        outcomes_from_json(version.outcomes),
+        caps_from_json(version.caps),
+    )

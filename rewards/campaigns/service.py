@@ -1,0 +1,177 @@
+"""Verbs of campaigns."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from loyalty import audit_log
+from loyalty.actor import Actor, MemberRole
+from loyalty.brands.service import touch_configuration
+from loyalty.db import RetryTransaction, Snapshot, Tx
+from loyalty.errors import BudgetBelowSpent, InvalidInput
+from loyalty.ledger.models import Asset
+from loyalty.products.service import require_product
+from rewards.campaigns import queries
+from rewards.campaigns.models import (
+    Campaign,
+    CampaignBudget,
+    CampaignVersion,
+    EventKind,
+    OutcomeBasis,
+)
+from rewards.campaigns.rules import (
+    CampaignDefinition,
+    CampaignIndex,
+    Outcome,
+    caps_to_json,
+    check_definition,
+    index_campaigns,
+    outcomes_to_json,
+)
+
+PURCHASE_CAMPAIGN_CODE = "purchase-points"
+
+
+async def publish_campaign(
+    tx: Tx, actor: Actor, definition: CampaignDefinition
+) -> tuple[Campaign, CampaignVersion]:
+    """Publish the first or the next version of the campaign with this code.
+
+    Refuses InvalidInput (with the field's path), NotFound (product), BudgetBelowSpent.
+    """
+    check_definition(definition)
+    if definition.product_id is not None:
+        await require_product(tx, actor.brand_id, definition.product_id)
+    campaign = await queries.find_campaign(tx, actor.brand_id, definition.code)
+    is_new = campaign is None
+    if campaign is None:
+        campaign = Campaign(brand_id=actor.brand_id, code=definition.code, created_at=tx.now)
+        if not await tx.insert_if_absent(campaign):
+            raise RetryTransaction
+    number = await queries.get_newest_version(tx, actor.brand_id, campaign.id) + 1
+    version = CampaignVersion(
+        brand_id=actor.brand_id,
+        campaign_id=campaign.id,
+        version=number,
+        name_zh=definition.name_zh.strip(),
+        name_en=definition.name_en.strip(),
+        event=definition.event.value,
+        gate=definition.gate.value,
+        priority=definition.priority,
+        product_id=definition.product_id,
+        starts_at=definition.starts_at,
+        ends_at=definition.ends_at,
+        outcomes=outcomes_to_json(definition.outcomes),
+        caps=caps_to_json(definition.caps),
+        published_by=actor.id,
+        published_at=tx.now,
+    )
+    if not await tx.insert_if_absent(version):
+        raise RetryTransaction  # published at the same moment by someone else
+    await _set_budgets(tx, campaign, definition.budgets, is_new)
+    await touch_configuration(tx, actor.brand_id)
+    await audit_log.record(
+        tx, actor, "publishCampaign", campaign.id, code=campaign.code, version=number
+    )
+    return campaign, version
+
+
+async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[Asset, int], is_new: bool) -> None:
+    if is_new:
+        await tx.add(
+            *(
+                CampaignBudget(
+                    brand_id=campaign.brand_id,
+                    campaign_id=campaign.id,
+                    asset=asset.value,
+                    allowed=allowed,
+                )
+                for asset, allowed in budgets.items()
+            )
+        )
+        return
+    stored = {
+        row.asset: row for row in await queries.list_budgets(tx, campaign.brand_id, [campaign.id])
+    }
+    if set(stored) != {asset.value for asset in budgets}:
+        # A budget begun or dropped half-way would have to recount what running scans are paying.
+        raise InvalidInput(field="budgets", problem="name the same assets as the first version did")
+    for asset, allowed in budgets.items():
+        moved = await tx.fetch(
+            queries.SET_BUDGET,
+            allowed=allowed,
+            brand_id=campaign.brand_id,
+            campaign_id=campaign.id,
+            asset=asset.value,
+        )
+        if not moved:
+            row = stored[asset.value]
+            raise BudgetBelowSpent(asset=asset.value, committed=row.spent + row.reserved)
+
+
+async def live_campaigns(snapshot: Snapshot, brand_id: UUID) -> CampaignIndex:
+    """The newest versions of a brand's campaigns, indexed."""
+    rows = await queries.list_newest(snapshot, brand_id)
+    return index_campaigns(queries.as_live(campaign, version) for campaign, version in rows)
+
+
+async def list_campaigns(
+    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
+) -> list[tuple[Campaign, CampaignVersion]]:
+    """Campaigns with their newest version, newest first; keyset by the campaign's id."""
+    return await queries.list_newest(snapshot, brand_id, before=before, limit=limit)
+
+
+async def list_budgets(
+    snapshot: Snapshot, brand_id: UUID, campaign_ids: list[UUID]
+) -> list[CampaignBudget]:
+    """The budgets of campaigns."""
+    return await queries.list_budgets(snapshot, brand_id, campaign_ids)
+
+
+def purchase_campaign() -> CampaignDefinition:
+    """What a new brand begins with: one point and one growth per whole unit of currency."""
+    return CampaignDefinition(
+        code=PURCHASE_CAMPAIGN_CODE,
+        name_zh="消费积分",
+        name_en="Points for purchases",
+        event=EventKind.PURCHASE,
+        outcomes=tuple(
+            Outcome(MemberRole.CONSUMER, asset, OutcomeBasis.PER_CURRENCY_UNIT, 1)
+            for asset in (Asset.POINTS, Asset.GROWTH)
+        ),
+    )
+
+
+async def find_budgets(
+    tx: Tx, campaigns: Iterable[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID, str], int]:
+    """What is left, by (brand_id, campaign_id, asset), of (brand_id, campaign_id) pairs.
+
+    Read without a lock: ``write_budgets`` refuses what no longer fits.
+    """
+    rows = await tx.fetch(queries.FIND_BUDGETS, campaigns=sorted(set(campaigns)))
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+async def write_budgets(tx: Tx, moves: dict[tuple[UUID, UUID, str], tuple[int, int]]) -> None:
+    """Add (spent, reserved) to budgets; RetryTransaction if another process took the rest."""
+    rows = sorted((*key, *move) for key, move in moves.items() if move != (0, 0))
+    if rows and len(await tx.fetch(queries.MOVE_BUDGETS, moved=rows)) != len(rows):
+        raise RetryTransaction
+
+
+async def find_counters(
+    tx: Tx, keys: Iterable[tuple[UUID, UUID, str, str, str]]
+) -> dict[tuple[UUID, UUID, str, str, str], int]:
+    """Paid events counted so far; a counter that is not there is 0 and left out. Unlocked."""
+    rows = await tx.fetch(queries.FIND_COUNTERS, subjects=sorted(set(keys)))
+    return {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in rows}
+
+
+async def write_counters(
+    tx: Tx, moves: dict[tuple[UUID, UUID, str, str, str], tuple[int, int]]
+) -> None:
+    """Add (count, limit) to counters; RetryTransaction if another process filled one up."""
+    rows = sorted((*key, *move) for key, move in moves.items())
+    if rows and len(await tx.fetch(queries.COUNT_CAPS, rows=rows)) != len(rows):
+        raise RetryTransaction

@@ -1,0 +1,232 @@
+"""The scan's SQL: a constant number of set statements for any batch of scans."""
+
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from loyalty.codes.models import ItemCode
+from loyalty.db import Snapshot, Statement, insert_statement
+from loyalty.members.models import MemberDevice
+from rewards.scans.models import ScanEvent
+
+FIND_REPLIES = Statement(
+    """
+    SELECT r.brand_id, r.actor_id, r.key, r.body_hash, r.reply
+    FROM idempotency_records r JOIN {keys} ON r.brand_id = keys.brand_id
+        AND r.actor_id = keys.actor_id AND r.operation = 'scanCode' AND r.key = keys.key
+    """,
+    sets={"keys": "brand_id uuid, actor_id uuid, key text"},
+    returns="brand_id uuid, actor_id uuid, key text, body_hash text, reply jsonb",
+)
+
+FIND_BRANDS = Statement(
+    "SELECT b.id, b.revision FROM brands b JOIN {keys} ON b.id = keys.brand_id",
+    sets={"keys": "brand_id uuid"},
+    returns="id uuid, revision bigint",
+)
+
+FIND_BATCHES = Statement(
+    """
+    SELECT b.brand_id, b.id, b.number, b.series_no, b.product_id, b.kind, b.purpose, b.quantity,
+        b.status
+    FROM code_batches b JOIN {keys} ON b.brand_id = keys.brand_id AND b.number = keys.number
+    """,
+    sets={"keys": "brand_id uuid, number bigint"},
+    returns="brand_id uuid, id uuid, number bigint, series_no bigint, product_id uuid, kind text,"
+    " purpose text, quantity bigint, status text",
+)
+
+# One row per (identity, role) that scans: its member if it has one, else what enrolment needs.
+FIND_SCANNERS = Statement(
+    """
+    SELECT i.brand_id, i.id, keys.role, m.id, m.status, m.invited_by_id, r.id, v.id, v.inviter_id
+    FROM identities i
+    JOIN {keys} ON i.brand_id = keys.brand_id AND i.id = keys.identity_id
+    LEFT JOIN members m
+        ON m.brand_id = i.brand_id AND m.identity_id = i.id AND m.role = keys.role
+    LEFT JOIN roster_entries r
+        ON r.brand_id = i.brand_id AND r.role = keys.role AND r.phone_hash = i.phone_hash
+    LEFT JOIN invitations v ON v.brand_id = i.brand_id AND v.phone_hash = i.phone_hash
+        AND v.accepted_member_id IS NULL
+    """,
+    sets={"keys": "brand_id uuid, identity_id uuid, role text"},
+    returns="brand_id uuid, identity_id uuid, role text, member_id uuid, status text,"
+    " invited_by_id uuid, roster_id uuid, invitation_id uuid, inviter_id uuid",
+)
+
+INSERT_MEMBERS = Statement(
+    """
+    INSERT INTO members (brand_id, id, identity_id, role, status, invited_by_id, enrolled_at)
+    SELECT brand_id, id, identity_id, role, status, invited_by_id, enrolled_at
+    FROM {rows} WHERE true ON CONFLICT DO NOTHING RETURNING id
+    """,
+    sets={
+        "rows": "brand_id uuid, id uuid, identity_id uuid, role text, status text,"
+        " invited_by_id uuid, enrolled_at timestamptz"
+    },
+    returns="id uuid",
+)
+
+ACCEPT_INVITATIONS = Statement(
+    """
+    UPDATE invitations SET accepted_member_id = accepted.member_id, accepted_at = :now
+    FROM {accepted} WHERE invitations.brand_id = accepted.brand_id
+        AND invitations.id = accepted.id AND invitations.accepted_member_id IS NULL
+    RETURNING invitations.id
+    """,
+    sets={"accepted": "brand_id uuid, id uuid, member_id uuid"},
+    params="now timestamptz",
+    returns="id uuid",
+)
+
+FIND_MEMBERS = Statement(
+    """
+    SELECT m.brand_id, m.id, m.identity_id, m.role, m.status, m.invited_by_id
+    FROM members m JOIN {keys} ON m.brand_id = keys.brand_id AND m.id = keys.member_id
+    """,
+    sets={"keys": "brand_id uuid, member_id uuid"},
+    returns="brand_id uuid, id uuid, identity_id uuid, role text, status text, invited_by_id uuid",
+)
+
+FIND_ITEM_CODES = Statement(
+    """
+    SELECT c.brand_id, c.item_no, c.kind, c.batch_id, c.scan_count, c.first_scan_id,
+        c.first_scanned_at, c.first_latitude, c.first_longitude, c.last_scan_id, c.last_scanned_at
+    FROM item_codes c JOIN {keys}
+        ON c.brand_id = keys.brand_id AND c.item_no = keys.item_no AND c.kind = keys.kind
+    """,
+    sets={"keys": "brand_id uuid, item_no bigint, kind text"},
+    returns="brand_id uuid, item_no bigint, kind text, batch_id uuid, scan_count bigint,"
+    " first_scan_id uuid, first_scanned_at timestamptz, first_latitude float,"
+    " first_longitude float, last_scan_id uuid, last_scanned_at timestamptz",
+)
+
+PUT_ITEM_CODES = Statement(
+    """
+    INSERT INTO item_codes (brand_id, item_no, kind, batch_id, scan_count, first_scan_id,
+        first_scanned_at, first_latitude, first_longitude, last_scan_id, last_scanned_at)
+    SELECT brand_id, item_no, kind, batch_id, scan_count, first_scan_id, first_scanned_at,
+        first_latitude, first_longitude, last_scan_id, last_scanned_at FROM {rows} WHERE true
+    ON CONFLICT (brand_id, item_no, kind) DO UPDATE SET
+        scan_count = item_codes.scan_count + excluded.scan_count,
+        last_scan_id = excluded.last_scan_id, last_scanned_at = excluded.last_scanned_at
+    """,
+    sets={
+        "rows": "brand_id uuid, item_no bigint, kind text, batch_id uuid, scan_count bigint,"
+        " first_scan_id uuid, first_scanned_at timestamptz, first_latitude float,"
+        " first_longitude float, last_scan_id uuid, last_scanned_at timestamptz"
+    },
+)
+
+FIND_CLAIMS = Statement(
+    """
+    SELECT c.brand_id, c.item_no, c.beneficiary_role, c.scan_id, c.member_id, c.outcome,
+        c.campaign_id, c.settled_scan_id
+    FROM claims c JOIN {keys}
+        ON c.brand_id = keys.brand_id AND c.item_no = keys.item_no AND c.purpose = 'REWARD'
+    """,
+    sets={"keys": "brand_id uuid, item_no bigint"},
+    returns="brand_id uuid, item_no bigint, beneficiary_role text, scan_id uuid, member_id uuid,"
+    " outcome text, campaign_id uuid, settled_scan_id uuid",
+)
+
+INSERT_CLAIMS = Statement(
+    """
+    INSERT INTO claims (brand_id, item_no, purpose, beneficiary_role, scan_id, member_id, outcome,
+        campaign_id, settled_scan_id, created_at)
+    SELECT brand_id, item_no, purpose, beneficiary_role, scan_id, member_id, outcome, campaign_id,
+        settled_scan_id, created_at FROM {rows} WHERE true
+    ON CONFLICT DO NOTHING RETURNING item_no
+    """,
+    sets={
+        "rows": "brand_id uuid, item_no bigint, purpose text, beneficiary_role text, scan_id uuid,"
+        " member_id uuid, outcome text, campaign_id uuid, settled_scan_id uuid,"
+        " created_at timestamptz"
+    },
+    returns="item_no bigint",
+)
+
+SETTLE_CLAIMS = Statement(
+    """
+    UPDATE claims SET outcome = settled.outcome, settled_scan_id = settled.scan_id
+    FROM {settled} WHERE claims.brand_id = settled.brand_id AND claims.item_no = settled.item_no
+        AND claims.purpose = 'REWARD' AND claims.beneficiary_role = settled.beneficiary_role
+        AND claims.settled_scan_id IS NULL
+    RETURNING claims.item_no
+    """,
+    sets={
+        "settled": "brand_id uuid, item_no bigint, beneficiary_role text, outcome text,"
+        " scan_id uuid"
+    },
+    returns="item_no bigint",
+)
+
+FIND_DEVICES = Statement(
+    """
+    SELECT d.brand_id, d.device_hash, d.member_id FROM member_devices d JOIN {keys}
+        ON d.brand_id = keys.brand_id AND d.device_hash = keys.device_hash
+        AND d.member_id = keys.member_id
+    """,
+    sets={"keys": "brand_id uuid, device_hash text, member_id uuid"},
+    returns="brand_id uuid, device_hash text, member_id uuid",
+)
+
+INSERT_DEVICES = insert_statement(
+    MemberDevice,
+    "brand_id uuid, device_hash text, member_id uuid, first_seen_at timestamptz",
+    "ON CONFLICT DO NOTHING",
+)
+
+INSERT_SCANS = insert_statement(
+    ScanEvent,
+    "brand_id uuid, id uuid, item_no bigint, code_kind text, batch_id uuid, product_id uuid,"
+    " identity_id uuid, member_id uuid, role text, verdict text, unpaid_reason text,"
+    " guide_member_id uuid, guide_unpaid_reason text, campaign_version_id uuid, device_hash text,"
+    " latitude float, longitude float, scene text, occurred_at timestamptz,"
+    " created_at timestamptz",
+)
+
+INSERT_REPLIES = Statement(
+    """
+    INSERT INTO idempotency_records
+        (brand_id, actor_id, operation, key, body_hash, reply, created_at)
+    SELECT brand_id, actor_id, operation, key, body_hash, reply, created_at
+    FROM {rows} WHERE true ON CONFLICT DO NOTHING RETURNING key
+    """,
+    sets={
+        "rows": "brand_id uuid, actor_id uuid, operation text, key text, body_hash text,"
+        " reply jsonb, created_at timestamptz"
+    },
+    returns="key text",
+)
+
+
+async def list_scans(
+    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
+) -> list[ScanEvent]:
+    """The brand's scans, newest first, older than the id ``before``."""
+    statement = select(ScanEvent).where(col(ScanEvent.brand_id) == brand_id)
+    if before is not None:
+        statement = statement.where(col(ScanEvent.id) < before)
+    found = await snapshot.session.exec(statement.order_by(col(ScanEvent.id).desc()).limit(limit))
+    return list(found)
+
+
+async def find_scan(snapshot: Snapshot, brand_id: UUID, scan_id: UUID) -> ScanEvent | None:
+    found = await snapshot.session.exec(
+        select(ScanEvent).where(col(ScanEvent.brand_id) == brand_id, col(ScanEvent.id) == scan_id)
+    )
+    return found.first()
+
+
+async def find_item_code(
+    snapshot: Snapshot, brand_id: UUID, item_no: int, kind: str
+) -> ItemCode | None:
+    found = await snapshot.session.exec(
+        select(ItemCode).where(
+            col(ItemCode.brand_id) == brand_id,
+            col(ItemCode.item_no) == item_no,
+            col(ItemCode.kind) == kind,
+        )
+    )
+    return found.first()

@@ -1,0 +1,88 @@
+"""What a scan answers, as it is stored under its idempotency key: values only, so that a replay
+looks nothing up and says the same for ever."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from loyalty.ledger.models import Asset
+from rewards.grants import rules as grants
+from rewards.grants.rules import Credit, GrantWorld, MemberState
+from rewards.scans.models import GuideUnpaidReason, UnpaidReason
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """How often a code was scanned, this scan included, and when before."""
+
+    count: int
+    first: dict[str, Any] | None
+    latest: dict[str, Any] | None
+
+
+def reward(credit: Credit, *, locked: bool) -> dict[str, Any]:
+    """One reward of the scanner."""
+    return {"asset": credit.asset, "amount": credit.amount, "locked": locked}
+
+
+def sighting(at: datetime, latitude: float | None, longitude: float | None) -> dict[str, Any]:
+    """When and where. Told to strangers: to about ten kilometres, enough to know one's own shop."""
+    return {
+        "at": at.isoformat(),
+        "latitude": None if latitude is None else round(latitude, 1),
+        "longitude": None if longitude is None else round(longitude, 1),
+    }
+
+
+def receipt(
+    world: GrantWorld,
+    *,
+    scan_id: UUID,
+    product_id: UUID,
+    member: MemberState | None,
+    verdict: str,
+    unpaid_reason: UnpaidReason | None,
+    guide_unpaid_reason: GuideUnpaidReason | None,
+    rewards: list[dict[str, Any]],
+    sightings: Sightings,
+    rank_before: int,
+) -> dict[str, Any]:
+    """The reply of one scan."""
+    level = grants.level_of(world, member) if member else None
+    is_new_member = member is not None and member.is_new and not member.is_greeted
+    if member is not None:
+        member.is_greeted = True
+    return {
+        "scan_id": scan_id.hex,
+        "occurred_at": world.now.isoformat(),
+        "verdict": verdict,
+        "unpaid_reason": unpaid_reason.value if unpaid_reason else None,
+        "guide_unpaid_reason": guide_unpaid_reason.value if guide_unpaid_reason else None,
+        "scan_count": sightings.count,
+        "first_scan": sightings.first,
+        "latest_scan": sightings.latest,
+        "product_id": product_id.hex,
+        "member_id": member.id.hex if member else None,
+        "is_new_member": is_new_member,
+        "rewards": rewards,
+        "balances": balances(world, member),
+        "tier": None
+        if level is None
+        else {"rank": level.rank, "code": level.code, "zh": level.name_zh, "en": level.name_en},
+        "rank_before": rank_before,
+    }
+
+
+def balances(world: GrantWorld, member: MemberState | None) -> list[dict[str, Any]]:
+    """The member's balances after the scan, locked credits apart."""
+    if member is None:
+        return []
+    found = []
+    for asset in Asset:
+        account = world.accounts.get((member.brand_id, member.id, asset.value))
+        if account is not None:
+            found.append(
+                {"asset": asset.value, "balance": account.balance, "locked": account.locked}
+            )
+    return found

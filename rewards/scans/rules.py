@@ -1,0 +1,484 @@
+"""Pure: what a scan of a code comes to.
+
+``decide`` folds one scan over a ``ScanWorld``: it sees what earlier scans of the same batch did,
+notes what is to be written, and answers with the reply. No I/O, no clock, no session.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from loyalty.actor import Actor, MemberRole
+from loyalty.codes.models import BatchStatus, CodePurpose
+from loyalty.codes.rules import item_no
+from loyalty.errors import CodeUnknown, IdempotencyConflict, Refusal
+from loyalty.ledger.rules import Cause
+from rewards.campaigns.models import CapSubject, EventKind, Gate
+from rewards.campaigns.rules import LiveCampaign
+from rewards.grants import rules as grants
+from rewards.grants.rules import BrandConfiguration, Credit, GrantWorld, MemberState
+from rewards.scans import receipts
+from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, Verdict
+from rewards.scans.receipts import Sightings
+
+OPERATION = "scanCode"
+REWARD = CodePurpose.REWARD.value
+CONSUMER = MemberRole.CONSUMER.value
+GUIDE = MemberRole.GUIDE.value
+
+ClaimKey = tuple[UUID, int, str]
+"""(brand_id, item_no, beneficiary_role); the purpose of claims is always REWARD here."""
+CodeKeyOfItem = tuple[UUID, int, str]
+"""(brand_id, item_no, code kind)"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """One scan as it arrived. ``batch_number`` is None when the text was no code of the brand."""
+
+    scan_id: UUID
+    actor: Actor
+    batch_number: int | None
+    serial: int
+    idempotency_key: str
+    body_hash: str
+    device_hash: str | None
+    latitude: float | None
+    longitude: float | None
+    scene: str | None
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A code batch as rules see it."""
+
+    brand_id: UUID
+    id: UUID
+    number: int
+    series_no: int
+    product_id: UUID
+    kind: str
+    purpose: str
+    quantity: int
+    status: str
+
+
+@dataclass(slots=True)
+class ItemCodeState:
+    """What is known of one printed code; ``new_scans`` counts those of this batch."""
+
+    batch_id: UUID
+    scan_count: int
+    first_scan_id: UUID
+    first_scanned_at: datetime
+    first_latitude: float | None
+    first_longitude: float | None
+    last_scan_id: UUID
+    last_scanned_at: datetime
+    new_scans: int = 0
+
+
+@dataclass(slots=True)
+class ClaimState:
+    """A consumed claim. ``is_new``: by this batch; ``is_settled_now``: its settlement is."""
+
+    scan_id: UUID
+    member_id: UUID | None
+    outcome: str
+    campaign_id: UUID | None
+    settled_scan_id: UUID | None
+    is_new: bool = False
+    is_settled_now: bool = False
+
+
+@dataclass(slots=True)
+class ScanRow:
+    """A scan event to be written; fields as in ``rewards.scans.models.ScanEvent``."""
+
+    request: ScanRequest
+    batch: BatchView
+    item_no: int
+    member_id: UUID | None
+    verdict: str
+    unpaid_reason: str | None
+    guide_member_id: UUID | None
+    guide_unpaid_reason: str | None
+    campaign_version_id: UUID | None
+
+
+@dataclass(slots=True)
+class ScanWorld:
+    """What a batch of scans may touch, as read, and what it is to write."""
+
+    grants: GrantWorld
+    batches: dict[tuple[UUID, int], BatchView] = field(default_factory=dict)
+    members: dict[tuple[UUID, UUID, str], MemberState | None] = field(default_factory=dict)
+    members_by_id: dict[tuple[UUID, UUID], MemberState] = field(default_factory=dict)
+    item_codes: dict[CodeKeyOfItem, ItemCodeState] = field(default_factory=dict)
+    claims: dict[ClaimKey, ClaimState] = field(default_factory=dict)
+    devices: set[tuple[UUID, str, UUID]] = field(default_factory=set)
+    new_devices: set[tuple[UUID, str, UUID]] = field(default_factory=set)
+    replies: dict[tuple[UUID, UUID, str], tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    new_replies: list[ScanRequest] = field(default_factory=list)
+    scans: list[ScanRow] = field(default_factory=list)
+    unknown: list[ScanRequest] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReply:
+    """The stored reply of an effected scan, and whether it was given before."""
+
+    reply: dict[str, Any]
+    replayed: bool
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one scan came to, before it is noted."""
+
+    unpaid: UnpaidReason | None = None
+    guide: MemberState | None = None
+    guide_unpaid: GuideUnpaidReason | None = None
+    campaign: LiveCampaign | None = None
+    rewards: list[dict[str, Any]] = field(default_factory=list)
+
+
+def unlock_key(item: int) -> str:
+    """What the consumer's scan of an item unlocks."""
+    return f"item:{item}:consumer"
+
+
+def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
+    """Fold one scan over the world: the reply, or the refusal that leaves nothing behind."""
+    actor = request.actor
+    key = (actor.brand_id, actor.id, request.idempotency_key)
+    stored = world.replies.get(key)
+    if stored is not None:
+        if stored[0] != request.body_hash:
+            return IdempotencyConflict()
+        return ScanReply(stored[1], replayed=True)
+    batch = world.batches.get((actor.brand_id, request.batch_number or 0))
+    if batch is None or request.serial >= batch.quantity:
+        world.unknown.append(request)
+        return CodeUnknown()
+    item = item_no(batch.series_no, request.serial)
+    member = world.members.get((actor.brand_id, actor.id, actor.role))
+    code = world.item_codes.get((actor.brand_id, item, batch.kind))
+    verdict = _verdict(batch, code)
+    rank_before = _rank(world, member)
+    outcome = _outcome(world, request, batch, item, member)
+    _note_device(world, request, member)
+    sightings = _note_item_code(world, request, batch, item)
+    reply = receipts.receipt(
+        world.grants,
+        scan_id=request.scan_id,
+        product_id=batch.product_id,
+        member=member,
+        verdict=verdict.value,
+        unpaid_reason=outcome.unpaid,
+        guide_unpaid_reason=outcome.guide_unpaid,
+        rewards=outcome.rewards,
+        sightings=sightings,
+        rank_before=rank_before,
+    )
+    world.scans.append(
+        ScanRow(
+            request,
+            batch,
+            item,
+            member.id if member else None,
+            verdict.value,
+            outcome.unpaid.value if outcome.unpaid else None,
+            outcome.guide.id if outcome.guide else None,
+            outcome.guide_unpaid.value if outcome.guide_unpaid else None,
+            outcome.campaign.version_id if outcome.campaign else None,
+        )
+    )
+    world.replies[key] = (request.body_hash, reply)
+    world.new_replies.append(request)
+    world.grants.emit(
+        batch.brand_id,
+        "scan.recorded",
+        request.scan_id,
+        {
+            "product_id": batch.product_id.hex,
+            "first": code is None,
+            "paid": outcome.unpaid is None,
+        },
+    )
+    return ScanReply(reply, replayed=False)
+
+
+def _rank(world: ScanWorld, member: MemberState | None) -> int:
+    return world.grants.ranks.get((member.brand_id, member.id), 0) if member else 0
+
+
+def _verdict(batch: BatchView, code: ItemCodeState | None) -> Verdict:
+    if batch.status == BatchStatus.RETIRED:
+        return Verdict.RETIRED
+    if batch.status != BatchStatus.ACTIVE:
+        return Verdict.INACTIVE
+    return Verdict.FIRST if code is None else Verdict.REPEAT
+
+
+def _outcome(
+    world: ScanWorld,
+    request: ScanRequest,
+    batch: BatchView,
+    item: int,
+    member: MemberState | None,
+) -> Outcome:
+    if member is None:
+        return Outcome(UnpaidReason.ROSTER)
+    if batch.status == BatchStatus.RETIRED:
+        return Outcome(UnpaidReason.RETIRED)
+    if batch.status != BatchStatus.ACTIVE:
+        return Outcome(UnpaidReason.INACTIVE)
+    if member.status != "ACTIVE":
+        return Outcome(UnpaidReason.FROZEN)
+    brand = world.grants.brands[batch.brand_id]
+    if member.role == CONSUMER and batch.purpose == REWARD:
+        return _consumer_scan(world, request, batch, item, member, brand)
+    if member.role == GUIDE and batch.purpose == CodePurpose.GUIDE:
+        return _guide_pre_scan(world, request, batch, item, member, brand)
+    return Outcome(UnpaidReason.NO_CAMPAIGN)
+
+
+def _consumer_scan(
+    world: ScanWorld,
+    request: ScanRequest,
+    batch: BatchView,
+    item: int,
+    member: MemberState,
+    brand: BrandConfiguration,
+) -> Outcome:
+    """One code, two rewards: the consumer's scan pays the consumer and the guide, together."""
+    if (brand.id, item, CONSUMER) in world.claims:
+        return Outcome(UnpaidReason.ALREADY_CLAIMED)
+    now = world.grants.now
+    campaign = brand.campaigns.choose(EventKind.SCAN, batch.product_id, now)
+    if campaign is None:
+        return Outcome(UnpaidReason.NO_CAMPAIGN)
+    guide_claim = world.claims.get((brand.id, item, GUIDE))
+    guide = _find_guide(world, member, guide_claim)
+    outcome = Outcome(guide=guide, campaign=campaign)
+    if guide is not None and _is_same_person(world, request, member, guide):
+        outcome.unpaid = UnpaidReason.SELF_DEALING
+        return outcome
+    caps = grants.counter_keys(
+        brand,
+        campaign,
+        {CapSubject.MEMBER: member.id.hex, CapSubject.DEVICE: request.device_hash},
+        now,
+    )
+    if not grants.caps_allow(world.grants, caps):
+        outcome.unpaid = UnpaidReason.CAP
+        return outcome
+    credits = grants.credits_of(world.grants, campaign, member)
+    locked = guide_claim is not None and guide_claim.outcome == ClaimOutcome.LOCKED
+    outcome.guide_unpaid, guide_credits, guide_caps = _plan_guide(
+        world, brand, campaign, guide, guide_claim
+    )
+    cause = _cause(request, now)
+    if not grants.within_budget(world.grants, campaign, [*credits, *guide_credits]):
+        outcome.unpaid, outcome.guide_unpaid = UnpaidReason.BUDGET, None
+        if locked and guide is not None:
+            grants.settle_locked(world.grants, guide, unlock_key(item), cause, post=False)
+        _note_claims(world, request, item, member, outcome, guide_claim)
+        return outcome
+    for credit in credits:
+        grants.give(world.grants, campaign, credit, cause)
+        outcome.rewards.append(receipts.reward(credit, locked=False))
+    if locked and guide is not None:
+        pays = outcome.guide_unpaid is None
+        grants.settle_locked(world.grants, guide, unlock_key(item), cause, post=pays)
+    for credit in guide_credits:
+        grants.give(world.grants, campaign, credit, cause)
+    grants.count_caps(world.grants, caps)
+    grants.count_caps(world.grants, guide_caps)
+    _note_claims(world, request, item, member, outcome, guide_claim)
+    return outcome
+
+
+def _find_guide(
+    world: ScanWorld, member: MemberState, claim: ClaimState | None
+) -> MemberState | None:
+    """Whose guide: who pre-scanned the OUTER code; else who invited the consumer."""
+    if claim is not None:
+        if claim.member_id is None:
+            return None
+        return world.members_by_id.get((member.brand_id, claim.member_id))
+    if member.invited_by_id is None:
+        return None
+    inviter = world.members_by_id.get((member.brand_id, member.invited_by_id))
+    return inviter if inviter is not None and inviter.role == GUIDE else None
+
+
+def _is_same_person(
+    world: ScanWorld, request: ScanRequest, member: MemberState, guide: MemberState
+) -> bool:
+    """Never the same identity (so never the same phone), and never the same device."""
+    if member.identity_id == guide.identity_id:
+        return True
+    device = request.device_hash
+    return device is not None and (guide.brand_id, device, guide.id) in world.devices
+
+
+def _plan_guide(
+    world: ScanWorld,
+    brand: BrandConfiguration,
+    campaign: LiveCampaign,
+    guide: MemberState | None,
+    claim: ClaimState | None,
+) -> tuple[GuideUnpaidReason | None, list[Credit], list[tuple[grants.CounterKey, int]]]:
+    """Why the guide gets nothing, or what it gets beyond what a pre-scan has locked for it."""
+    if claim is not None and claim.outcome == ClaimOutcome.BUDGET:
+        return GuideUnpaidReason.GUIDE_BUDGET, [], []
+    if guide is None:
+        return GuideUnpaidReason.NO_GUIDE, [], []
+    if guide.status != "ACTIVE":
+        return GuideUnpaidReason.GUIDE_FROZEN, [], []
+    if claim is not None and claim.outcome == ClaimOutcome.LOCKED:
+        return None, [], []
+    credits = grants.credits_of(world.grants, campaign, guide)
+    if not credits:
+        return GuideUnpaidReason.NO_GUIDE_OUTCOME, [], []
+    caps = grants.counter_keys(brand, campaign, {CapSubject.GUIDE: guide.id.hex}, world.grants.now)
+    if not grants.caps_allow(world.grants, caps):
+        return GuideUnpaidReason.GUIDE_CAP, [], []
+    return None, credits, caps
+
+
+def _note_claims(
+    world: ScanWorld,
+    request: ScanRequest,
+    item: int,
+    member: MemberState,
+    outcome: Outcome,
+    guide_claim: ClaimState | None,
+) -> None:
+    """The consumer's claim is consumed, and the guide's consumed or settled, by one scan."""
+    brand_id = member.brand_id
+    campaign_id = outcome.campaign.id if outcome.campaign else None
+    broke = outcome.unpaid is UnpaidReason.BUDGET
+    consumer_end = ClaimOutcome.BUDGET if broke else ClaimOutcome.PAID
+    if broke:
+        guide_end = ClaimOutcome.BUDGET.value
+    elif outcome.guide_unpaid is not None:
+        guide_end = ClaimOutcome(_CLAIM_END_BY_REASON[outcome.guide_unpaid]).value
+    else:
+        guide_end = ClaimOutcome.PAID.value
+    world.claims[(brand_id, item, CONSUMER)] = ClaimState(
+        request.scan_id, member.id, consumer_end.value, campaign_id, request.scan_id, is_new=True
+    )
+    if guide_claim is not None:
+        guide_claim.outcome = guide_end
+        guide_claim.settled_scan_id = request.scan_id
+        guide_claim.is_settled_now = True
+        return
+    world.claims[(brand_id, item, GUIDE)] = ClaimState(
+        request.scan_id,
+        outcome.guide.id if outcome.guide else None,
+        guide_end,
+        campaign_id,
+        request.scan_id,
+        is_new=True,
+    )
+
+
+_CLAIM_END_BY_REASON = {
+    GuideUnpaidReason.NO_GUIDE: ClaimOutcome.NO_GUIDE,
+    GuideUnpaidReason.GUIDE_CAP: ClaimOutcome.GUIDE_CAP,
+    GuideUnpaidReason.GUIDE_FROZEN: ClaimOutcome.GUIDE_FROZEN,
+    GuideUnpaidReason.GUIDE_BUDGET: ClaimOutcome.BUDGET,
+    GuideUnpaidReason.NO_GUIDE_OUTCOME: ClaimOutcome.NO_GUIDE_OUTCOME,
+}
+
+
+def _guide_pre_scan(
+    world: ScanWorld,
+    request: ScanRequest,
+    batch: BatchView,
+    item: int,
+    member: MemberState,
+    brand: BrandConfiguration,
+) -> Outcome:
+    """The guide's scan of the OUTER code at the sale: names the guide, and with the gate on
+    earns the locked credit that the consumer's scan posts."""
+    if (brand.id, item, GUIDE) in world.claims:
+        return Outcome(UnpaidReason.ALREADY_CLAIMED)
+    now = world.grants.now
+    campaign = brand.campaigns.choose(EventKind.SCAN, batch.product_id, now)
+    credits = grants.credits_of(world.grants, campaign, member) if campaign else []
+    if campaign is None or not credits:
+        return Outcome(UnpaidReason.NO_CAMPAIGN)
+    outcome = Outcome(guide=member, campaign=campaign)
+    if campaign.gate is Gate.NONE:
+        outcome.unpaid = UnpaidReason.AWAITS_CONSUMER
+        end = ClaimOutcome.ATTRIBUTED
+    else:
+        caps = grants.counter_keys(brand, campaign, {CapSubject.GUIDE: member.id.hex}, now)
+        if not grants.caps_allow(world.grants, caps):
+            outcome.unpaid = UnpaidReason.CAP
+            return outcome
+        if grants.within_budget(world.grants, campaign, credits):
+            end = ClaimOutcome.LOCKED
+            for credit in credits:
+                grants.lock(world.grants, campaign, credit, _cause(request, now), unlock_key(item))
+                outcome.rewards.append(receipts.reward(credit, locked=True))
+            grants.count_caps(world.grants, caps)
+        else:
+            outcome.unpaid = UnpaidReason.BUDGET
+            end = ClaimOutcome.BUDGET
+    world.claims[(brand.id, item, GUIDE)] = ClaimState(
+        request.scan_id, member.id, end.value, campaign.id, None, is_new=True
+    )
+    return outcome
+
+
+def _cause(request: ScanRequest, now: datetime) -> Cause:
+    actor = request.actor
+    return Cause("SCAN", request.scan_id, actor.kind.value, actor.id, "scan", now)
+
+
+def _note_device(world: ScanWorld, request: ScanRequest, member: MemberState | None) -> None:
+    if member is None or request.device_hash is None:
+        return
+    key = (member.brand_id, request.device_hash, member.id)
+    if key not in world.devices:
+        world.devices.add(key)
+        world.new_devices.add(key)
+
+
+def _note_item_code(
+    world: ScanWorld, request: ScanRequest, batch: BatchView, item: int
+) -> Sightings:
+    """Count the scan; what to say of first and latest scan, this one not being the latest."""
+    key = (batch.brand_id, item, batch.kind)
+    now = world.grants.now
+    code = world.item_codes.get(key)
+    if code is None:
+        world.item_codes[key] = ItemCodeState(
+            batch.id,
+            1,
+            request.scan_id,
+            now,
+            request.latitude,
+            request.longitude,
+            request.scan_id,
+            now,
+            new_scans=1,
+        )
+        return Sightings(1, None, None)
+    seen = Sightings(
+        code.scan_count + 1,
+        receipts.sighting(code.first_scanned_at, code.first_latitude, code.first_longitude),
+        receipts.sighting(code.last_scanned_at, None, None),
+    )
+    code.scan_count += 1
+    code.new_scans += 1
+    code.last_scan_id = request.scan_id
+    code.last_scanned_at = now
+    return seen

@@ -1,0 +1,366 @@
+"""Settle a batch of scans in one transaction: discover by set, fold one by one, write by set."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from loyalty.clock import local_date
+from loyalty.codes.rules import item_no
+from loyalty.codes.service import UnknownCode, count_unknown_codes
+from loyalty.db import RetryTransaction, Tx
+from loyalty.errors import Refusal
+from rewards.campaigns.models import CapSubject, EventKind
+from rewards.grants import service as grants
+from rewards.grants.rules import BrandConfiguration, CounterKey, MemberState, counter_keys
+from rewards.scans import queries
+from rewards.scans.rules import (
+    CONSUMER,
+    GUIDE,
+    OPERATION,
+    REWARD,
+    BatchView,
+    ClaimState,
+    ItemCodeState,
+    ScanReply,
+    ScanRequest,
+    ScanWorld,
+    decide,
+    unlock_key,
+)
+
+ConfigurationCache = dict[UUID, BrandConfiguration]
+
+
+async def settle_scans(
+    tx: Tx,
+    requests: Sequence[ScanRequest],
+    cache: ConfigurationCache,
+) -> list[ScanReply | Refusal]:
+    """Answer scans in their order: a reply each, or a refusal each. All are one transaction.
+
+    ``cache`` holds brands' configurations between batches; it is renewed when a brand's revision
+    has moved. Raises RetryTransaction when another process won a race for something scarce.
+    """
+    world = ScanWorld(grants.empty_world(tx, await _configurations(tx, requests, cache)))
+    await _load_replies(tx, world, requests)
+    fresh = [
+        r
+        for r in requests
+        if (r.actor.brand_id, r.actor.id, r.idempotency_key) not in world.replies
+    ]
+    await _load_batches(tx, world, fresh)
+    await _load_scanners(tx, world, fresh)
+    await _load_items(tx, world, fresh)
+    await _load_people(tx, world, fresh)
+    await _load_scarce(tx, world, fresh)
+    answers = [decide(world, request) for request in requests]
+    await _write(tx, world)
+    return answers
+
+
+async def _configurations(
+    tx: Tx, requests: Sequence[ScanRequest], cache: ConfigurationCache
+) -> ConfigurationCache:
+    brand_ids = sorted({request.actor.brand_id for request in requests})
+    rows = await tx.fetch(queries.FIND_BRANDS, keys=[(brand_id,) for brand_id in brand_ids])
+    for brand_id, revision in rows:
+        held = cache.get(brand_id)
+        if held is None or held.revision != revision:
+            cache[brand_id] = await grants.load_configuration(tx, brand_id)
+    return {brand_id: cache[brand_id] for brand_id, _ in rows}
+
+
+def _reply_key(request: ScanRequest) -> tuple[UUID, UUID, str]:
+    return (request.actor.brand_id, request.actor.id, request.idempotency_key)
+
+
+async def _load_replies(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
+    keys = sorted({_reply_key(r) for r in requests})
+    for brand_id, actor_id, key, body_hash, reply in await tx.fetch(
+        queries.FIND_REPLIES, keys=keys
+    ):
+        world.replies[(brand_id, actor_id, key)] = (body_hash, orjson.loads(reply))
+
+
+async def _load_batches(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
+    keys = sorted({(r.actor.brand_id, r.batch_number) for r in requests if r.batch_number})
+    for row in await tx.fetch(queries.FIND_BATCHES, keys=keys):
+        batch = BatchView(*row)
+        world.batches[(batch.brand_id, batch.number)] = batch
+
+
+def _batch_of(world: ScanWorld, request: ScanRequest) -> BatchView | None:
+    batch = world.batches.get((request.actor.brand_id, request.batch_number or 0))
+    return batch if batch is not None and request.serial < batch.quantity else None
+
+
+async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
+    """Members who scan; those who are not yet, and may be, are enrolled in this moment."""
+    keys = sorted(
+        {
+            (r.actor.brand_id, r.actor.id, r.actor.role)
+            for r in requests
+            if _batch_of(world, r) is not None
+        }
+    )
+    enrolled: list[tuple[MemberState, UUID | None]] = []
+    for row in await tx.fetch(queries.FIND_SCANNERS, keys=keys):
+        brand_id, identity_id, role, member_id, status, invited_by_id = row[:6]
+        roster_id, invitation_id, inviter_id = row[6:]
+        member: MemberState | None = None
+        if member_id is not None:
+            member = MemberState(brand_id, member_id, identity_id, role, status, invited_by_id)
+        elif role == CONSUMER:
+            member = MemberState(
+                brand_id, world.grants.new_id(), identity_id, role, "ACTIVE", inviter_id, True
+            )
+            enrolled.append((member, invitation_id))
+        elif roster_id is not None:
+            member = MemberState(
+                brand_id, world.grants.new_id(), identity_id, role, "ACTIVE", None, True
+            )
+            enrolled.append((member, None))
+        world.members[(brand_id, identity_id, role)] = member
+        if member is not None:
+            world.members_by_id[(brand_id, member.id)] = member
+    await _enrol(tx, world, enrolled)
+
+
+async def _enrol(tx: Tx, world: ScanWorld, enrolled: list[tuple[MemberState, UUID | None]]) -> None:
+    if not enrolled:
+        return
+    rows = sorted(
+        (m.brand_id, m.id, m.identity_id, m.role, m.status, m.invited_by_id, tx.now)
+        for m, _ in enrolled
+    )
+    if len(await tx.fetch(queries.INSERT_MEMBERS, rows=rows)) != len(rows):
+        raise RetryTransaction  # another process enrolled one of them first
+    accepted = sorted(
+        (m.brand_id, invitation_id, m.id) for m, invitation_id in enrolled if invitation_id
+    )
+    if accepted and len(
+        await tx.fetch(queries.ACCEPT_INVITATIONS, accepted=accepted, now=tx.now)
+    ) != len(accepted):
+        raise RetryTransaction
+    for member, _ in enrolled:
+        world.grants.emit(member.brand_id, "member.enrolled", member.id, {"role": member.role})
+
+
+async def _load_items(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
+    codes = set()
+    for request in requests:
+        batch = _batch_of(world, request)
+        if batch is not None:
+            item = item_no(batch.series_no, request.serial)
+            codes.add((batch.brand_id, item, batch.kind))
+    for row in await tx.fetch(queries.FIND_ITEM_CODES, keys=sorted(codes)):
+        world.item_codes[(row[0], row[1], row[2])] = ItemCodeState(*row[3:])
+    items = sorted({(brand_id, item) for brand_id, item, _ in codes})
+    for row in await tx.fetch(queries.FIND_CLAIMS, keys=items):
+        world.claims[(row[0], row[1], row[2])] = ClaimState(*row[3:])
+
+
+async def _load_people(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
+    """The guides behind the scans; then everybody's accounts, locked in one order."""
+    wanted = {
+        (brand_id, claim.member_id)
+        for (brand_id, _, _), claim in world.claims.items()
+        if claim.member_id is not None
+    }
+    for member in world.members.values():
+        if member is not None and member.invited_by_id is not None:
+            wanted.add((member.brand_id, member.invited_by_id))
+    wanted -= world.members_by_id.keys()
+    if wanted:
+        for row in await tx.fetch(queries.FIND_MEMBERS, keys=sorted(wanted)):
+            world.members_by_id[(row[0], row[1])] = MemberState(*row)
+    await grants.load_members_side(tx, world.grants, world.members_by_id.keys())
+    devices = set()
+    for request, related in _related(world, requests):
+        if request.device_hash is not None:
+            devices |= {
+                (brand_id, request.device_hash, member_id) for brand_id, member_id in related
+            }
+    if devices:
+        rows = await tx.fetch(queries.FIND_DEVICES, keys=sorted(devices))
+        world.devices = {(row[0], row[1], row[2]) for row in rows}
+
+
+def _related(
+    world: ScanWorld, requests: Sequence[ScanRequest]
+) -> list[tuple[ScanRequest, set[tuple[UUID, UUID]]]]:
+    """Each scan with the members it may turn out to concern: the scanner, who invited the
+    scanner, who pre-scanned the item, and who pre-scans it in this very batch."""
+    guides: dict[tuple[UUID, int], set[tuple[UUID, UUID]]] = {}
+    found = []
+    for request in requests:
+        batch = _batch_of(world, request)
+        member = world.members.get((request.actor.brand_id, request.actor.id, request.actor.role))
+        if batch is None or member is None:
+            continue
+        related = {(member.brand_id, member.id)}
+        if member.invited_by_id is not None:
+            related.add((member.brand_id, member.invited_by_id))
+        item = item_no(batch.series_no, request.serial)
+        claim = world.claims.get((batch.brand_id, item, GUIDE))
+        if claim is not None and claim.member_id is not None:
+            related.add((batch.brand_id, claim.member_id))
+        if member.role == GUIDE:
+            guides.setdefault((batch.brand_id, item), set()).add((member.brand_id, member.id))
+        found.append((request, related, (batch.brand_id, item)))
+    return [(request, related | guides.get(item, set())) for request, related, item in found]
+
+
+async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
+    """Locked rewards, budgets and counters that the scans may need."""
+    locked_keys = [
+        (brand_id, unlock_key(item))
+        for (brand_id, item, role), claim in world.claims.items()
+        if role == GUIDE and claim.outcome == "LOCKED"
+    ]
+    await grants.load_locked(tx, world.grants, locked_keys)
+    campaigns = {
+        (state.brand_id, state.campaign_id)
+        for group in world.grants.locked.values()
+        for state in group
+    }
+    counters: set[CounterKey] = set()
+    for request, related in _related(world, requests):
+        batch = _batch_of(world, request)
+        brand = world.grants.brands[request.actor.brand_id]
+        if batch is None:
+            continue
+        campaign = brand.campaigns.choose(EventKind.SCAN, batch.product_id, tx.now)
+        if campaign is None:
+            continue
+        campaigns.add((brand.id, campaign.id))
+        for _, member_id in related:
+            subjects: dict[CapSubject, str | None] = {
+                CapSubject.MEMBER: member_id.hex,
+                CapSubject.GUIDE: member_id.hex,
+                CapSubject.DEVICE: request.device_hash,
+            }
+            counters.update(key for key, _ in counter_keys(brand, campaign, subjects, tx.now))
+    await grants.load_brands_side(tx, world.grants, campaigns, counters)
+
+
+async def _write(tx: Tx, world: ScanWorld) -> None:
+    """Members first, then the items, then the brand's hottest rows: the global order of locks."""
+    await grants.write_members_side(tx, world.grants)
+    await _write_claims(tx, world)
+    await _write_item_codes(tx, world)
+    await _write_scans(tx, world)
+    if world.new_devices:
+        await tx.fetch(
+            queries.INSERT_DEVICES, rows=[(*key, tx.now) for key in sorted(world.new_devices)]
+        )
+    await _write_replies(tx, world)
+    await _count_unknown(tx, world)
+    await grants.write_brands_side(tx, world.grants)
+
+
+async def _write_claims(tx: Tx, world: ScanWorld) -> None:
+    new = sorted(
+        (
+            brand_id,
+            item,
+            REWARD,
+            role,
+            claim.scan_id,
+            claim.member_id,
+            claim.outcome,
+            claim.campaign_id,
+            claim.settled_scan_id,
+            tx.now,
+        )
+        for (brand_id, item, role), claim in world.claims.items()
+        if claim.is_new
+    )
+    if new and len(await tx.fetch(queries.INSERT_CLAIMS, rows=new)) != len(new):
+        raise RetryTransaction  # another process claimed one of these items first
+    settled = sorted(
+        (brand_id, item, role, claim.outcome, claim.settled_scan_id)
+        for (brand_id, item, role), claim in world.claims.items()
+        if claim.is_settled_now and not claim.is_new
+    )
+    if settled and len(await tx.fetch(queries.SETTLE_CLAIMS, settled=settled)) != len(settled):
+        raise RetryTransaction
+
+
+async def _write_item_codes(tx: Tx, world: ScanWorld) -> None:
+    rows = [
+        (
+            *key,
+            code.batch_id,
+            code.new_scans,
+            code.first_scan_id,
+            code.first_scanned_at,
+            code.first_latitude,
+            code.first_longitude,
+            code.last_scan_id,
+            code.last_scanned_at,
+        )
+        for key, code in sorted(world.item_codes.items())
+        if code.new_scans
+    ]
+    if rows:
+        await tx.fetch(queries.PUT_ITEM_CODES, rows=rows)
+
+
+async def _write_scans(tx: Tx, world: ScanWorld) -> None:
+    rows: list[tuple[Any, ...]] = [
+        (
+            scan.batch.brand_id,
+            scan.request.scan_id,
+            scan.item_no,
+            scan.batch.kind,
+            scan.batch.id,
+            scan.batch.product_id,
+            scan.request.actor.id,
+            scan.member_id,
+            scan.request.actor.role,
+            scan.verdict,
+            scan.unpaid_reason,
+            scan.guide_member_id,
+            scan.guide_unpaid_reason,
+            scan.campaign_version_id,
+            scan.request.device_hash,
+            scan.request.latitude,
+            scan.request.longitude,
+            scan.request.scene,
+            tx.now,
+            tx.now,
+        )
+        for scan in world.scans
+    ]
+    if rows:
+        await tx.fetch(queries.INSERT_SCANS, rows=rows)
+
+
+async def _write_replies(tx: Tx, world: ScanWorld) -> None:
+    rows = []
+    for request in world.new_replies:
+        key = _reply_key(request)
+        body_hash, reply = world.replies[key]
+        rows.append(
+            (key[0], key[1], OPERATION, key[2], body_hash, orjson.dumps(reply).decode(), tx.now)
+        )
+    if rows and len(await tx.fetch(queries.INSERT_REPLIES, rows=sorted(rows))) != len(rows):
+        raise RetryTransaction  # the same key was effected by another process
+
+
+async def _count_unknown(tx: Tx, world: ScanWorld) -> None:
+    rows = []
+    for request in world.unknown:
+        brand = world.grants.brands[request.actor.brand_id]
+        rows.append(
+            UnknownCode(
+                brand.id,
+                local_date(tx.now, brand.timezone),
+                request.address,
+                request.device_hash or "",
+            )
+        )
+    await count_unknown_codes(tx, rows)

@@ -1,0 +1,53 @@
+"""The SQL of standings."""
+
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from loyalty.db import Snapshot, Statement, insert_statement
+from tiers.standings.models import Standing, StandingChange
+
+FIND_STANDINGS = Statement(
+    """
+    SELECT s.brand_id, s.member_id, s.rank FROM standings s JOIN {members}
+        ON s.brand_id = members.brand_id AND s.member_id = members.member_id
+    """,
+    sets={"members": "brand_id uuid, member_id uuid"},
+    returns="brand_id uuid, member_id uuid, rank bigint",
+)
+
+PUT_STANDINGS = Statement(
+    """
+    INSERT INTO standings (brand_id, member_id, rank, since)
+    SELECT brand_id, member_id, rank, since FROM {rows} WHERE true
+    ON CONFLICT (brand_id, member_id) DO UPDATE SET rank = excluded.rank, since = excluded.since
+    """,
+    sets={"rows": "brand_id uuid, member_id uuid, rank bigint, since timestamptz"},
+)
+
+INSERT_CHANGES = insert_statement(
+    StandingChange,
+    "brand_id uuid, id uuid, member_id uuid, from_rank bigint, to_rank bigint, transfer_id uuid,"
+    " ladder_id uuid, occurred_at timestamptz, created_at timestamptz",
+)
+
+FIND_ABOVE = Statement(
+    """
+    SELECT s.member_id, s.rank FROM standings s
+    JOIN members m ON m.brand_id = s.brand_id AND m.id = s.member_id
+    WHERE s.brand_id = :brand_id AND m.role = :role AND s.rank > :top_rank
+    ORDER BY s.member_id {lock:s}
+    """,
+    params="brand_id uuid, role text, top_rank bigint",
+    returns="member_id uuid, rank bigint",
+)
+
+
+async def find_standing(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> Standing | None:
+    """A member's standing; None is rank 0."""
+    found = await snapshot.session.exec(
+        select(Standing).where(
+            col(Standing.brand_id) == brand_id, col(Standing.member_id) == member_id
+        )
+    )
+    return found.first()

@@ -163,6 +163,12 @@ def test_another_keys_code_is_not_ours() -> None:
     assert KEY.decode(KEY.key_id + code[KEY_ID_LENGTH:]) is None
 
 
+@pytest.mark.parametrize("bit", range(64))
+def test_every_one_of_the_zero_bits_is_checked(bit: int) -> None:
+    block = KEY.encrypt_blocks((1 << 104 | 1 << bit).to_bytes(16))
+    assert KEY.decode("7AB" + _base32(int.from_bytes(block))) is None
+
+
 @pytest.mark.parametrize("high", [0, 1 << 40 + 23, 7 << 40 + 21])
 def test_a_sealed_block_outside_the_batch_numbers_fails(high: int) -> None:
     block = KEY.encrypt_blocks((high << 64).to_bytes(16))

@@ -30,9 +30,12 @@ class TokenIssuer:
     """One per process, from ``Settings.token_secret``. Verified tokens are remembered, so that the
     next request with one costs a look-up."""
 
-    def __init__(self, secret: bytes, ttl_seconds: int) -> None:
+    def __init__(
+        self, secret: bytes, ttl_seconds: int, *, verified_max: int = VERIFIED_MAX
+    ) -> None:
         self._key = OctKey.import_key(secret)
         self._ttl_seconds = ttl_seconds
+        self._verified_max = verified_max
         self._verified: OrderedDict[str, tuple[Actor, datetime]] = OrderedDict()
 
     def issue(self, actor: Actor, now: datetime) -> str:
@@ -65,7 +68,7 @@ class TokenIssuer:
         if checked is None:
             return None
         self._verified[token] = checked
-        if len(self._verified) > VERIFIED_MAX:
+        if len(self._verified) > self._verified_max:
             self._verified.popitem(last=False)
         return checked[0]
 

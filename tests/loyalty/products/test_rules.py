@@ -32,7 +32,8 @@ def test_only_the_right_check_digit_is_accepted(digit: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "1", "00000000", "690123456789２", "6901234 567892", "6" * 15, "a" * 13, "9" * 999]
+    "wrong",
+    ["", "1", "00000000", "690123456789２", "6901234 567892", "6" * 15, "a" * 13],
 )
 def test_what_is_no_gtin_is_refused(wrong: str) -> None:
     with pytest.raises(InvalidInput):

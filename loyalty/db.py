@@ -97,14 +97,37 @@ def _columns(declared: str) -> list[tuple[str, str]]:
     return [(pair[0], pair[1]) for pair in pairs]
 
 
+_LOOKUP = re.compile(r"\{(each|maybe|locked):(\w+) (\w+)\s+ON\s+([^{}]*)\}")
+
+
+def _postgresql_lookup(match: re.Match[str]) -> str:
+    # A plan is cached when the tables may still be empty. OFFSET 0 keeps the planner from
+    # turning the lookup round, which would read the whole table for every set later on.
+    kind, alias, table, condition = match.groups()
+    join = "LEFT JOIN LATERAL" if kind == "maybe" else "CROSS JOIN LATERAL"
+    lock = f" FOR UPDATE OF {alias}" if kind == "locked" else ""
+    end = " ON true" if kind == "maybe" else ""
+    inner = f"SELECT * FROM {table} AS {alias} WHERE {condition} OFFSET 0{lock}"
+    return f"{join} ({inner}) AS {alias}{end}"
+
+
+def _sqlite_lookup(match: re.Match[str]) -> str:
+    kind, alias, table, condition = match.groups()
+    join = "LEFT JOIN" if kind == "maybe" else "CROSS JOIN"  # SQLite keeps the order of a CROSS
+    return f"{join} {table} AS {alias} ON {condition}"
+
+
 @dataclass(frozen=True)
 class Statement:
     """One SQL text for both databases, over row sets and scalars.
 
     ``sets`` and ``returns`` declare columns as ``"id uuid, delta bigint"``; ``params`` likewise for
-    scalars. In the text ``{alias}`` stands for a set used as a table, ``{lock:alias}`` for a row
-    lock that SQLite does not need (its writer is alone), ``{skip:alias}`` for one that skips rows
-    locked by others. Types: uuid, text, bigint, boolean, timestamptz, date, jsonb, float.
+    scalars. In the text ``{alias}`` stands for a set used as a table, and after it
+    ``{each:a table ON condition}`` looks its rows up one by one through an index, in the set's
+    order (``{maybe:...}`` likewise as an outer join, ``{locked:...}`` locking what it finds);
+    ``{lock:alias}`` is a row lock that SQLite does not need (its writer is alone), and
+    ``{skip:alias}`` one that skips rows locked by others. Types: uuid, text, bigint, boolean,
+    timestamptz, date, jsonb, float.
     """
 
     sql: str
@@ -139,6 +162,7 @@ class Statement:
             position += 1
             placeholder = f"${position}::{_PG_TYPES[kind]}"
             sql = re.sub(rf"(?<!:):{name}\b", placeholder, sql)
+        sql = _LOOKUP.sub(_postgresql_lookup, sql)
         sql = re.sub(r"\{lock:(\w+)\}", r"FOR UPDATE OF \1", sql)
         return re.sub(r"\{skip:(\w+)\}", r"FOR UPDATE OF \1 SKIP LOCKED", sql)
 
@@ -148,6 +172,7 @@ class Statement:
             picks = ", ".join(f"value ->> {i} AS {name}" for i, (name, _) in enumerate(columns))
             table = f"(SELECT {picks} FROM json_each(:{alias})) AS {alias}"
             sql = sql.replace("{" + alias + "}", table)
+        sql = _LOOKUP.sub(_sqlite_lookup, sql)
         return re.sub(r"\{(lock|skip):(\w+)\}", "", sql)
 
     def postgresql_call(self, values: dict[str, Any]) -> tuple[str, list[Any]]:
@@ -369,9 +394,7 @@ _POSTGRESQL_READ = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ O
 
 
 def _sqlite_engine(url: Any, begin: str, **pool: Any) -> AsyncEngine:
-    engine = create_async_engine(
-        url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}, **pool
-    )
+    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}, **pool)
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(dbapi_connection: Any, _: Any) -> None:

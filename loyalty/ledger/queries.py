@@ -1,4 +1,4 @@
-"""The ledger's SQL. What is locked: member accounts, in the order of their ids."""
+"""The ledger's SQL. What is locked: member accounts, in the order of their owners."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -15,9 +15,8 @@ LOCK_ACCOUNTS = Statement(
     """
     SELECT a.brand_id, a.id, a.owner_id, a.asset, a.credits_posted - a.debits_posted,
         a.credits_pending
-    FROM accounts a JOIN {owners}
-        ON a.brand_id = owners.brand_id AND a.owner_id = owners.owner_id AND a.kind = 'MAIN'
-    ORDER BY a.brand_id, a.id {lock:a}
+    FROM {owners} {locked:a accounts
+        ON a.brand_id = owners.brand_id AND a.owner_id = owners.owner_id AND a.kind = 'MAIN'}
     """,
     sets={"owners": "brand_id uuid, owner_id uuid"},
     returns="brand_id uuid, id uuid, owner_id uuid, asset text, balance bigint, locked bigint",
@@ -26,8 +25,8 @@ LOCK_ACCOUNTS = Statement(
 FIND_ISSUANCE = Statement(
     """
     SELECT a.brand_id, a.id, a.owner_id, a.asset
-    FROM accounts a JOIN {brands} ON a.brand_id = brands.brand_id
-        AND a.owner_id = brands.brand_id AND a.kind = 'ISSUANCE'
+    FROM {brands} {each:a accounts ON a.brand_id = brands.brand_id
+        AND a.owner_id = brands.brand_id AND a.kind = 'ISSUANCE'}
     """,
     sets={"brands": "brand_id uuid"},
     returns="brand_id uuid, id uuid, owner_id uuid, asset text",

@@ -11,8 +11,8 @@ from rewards.campaigns.rules import LiveCampaign, caps_from_json, outcomes_from_
 FIND_BUDGETS = Statement(
     """
     SELECT b.brand_id, b.campaign_id, b.asset, b.allowed - b.spent - b.reserved
-    FROM campaign_budgets b JOIN {campaigns}
-        ON b.brand_id = campaigns.brand_id AND b.campaign_id = campaigns.campaign_id
+    FROM {campaigns} {each:b campaign_budgets
+        ON b.brand_id = campaigns.brand_id AND b.campaign_id = campaigns.campaign_id}
     """,
     sets={"campaigns": "brand_id uuid, campaign_id uuid"},
     returns="brand_id uuid, campaign_id uuid, asset text, remaining bigint",
@@ -47,10 +47,10 @@ SET_BUDGET = Statement(
 FIND_COUNTERS = Statement(
     """
     SELECT c.brand_id, c.campaign_id, c.subject_kind, c.subject, c.window_key, c.used
-    FROM cap_counters c JOIN {subjects}
+    FROM {subjects} {each:c cap_counters
         ON c.brand_id = subjects.brand_id AND c.campaign_id = subjects.campaign_id
         AND c.subject_kind = subjects.subject_kind AND c.subject = subjects.subject
-        AND c.window_key = subjects.window_key
+        AND c.window_key = subjects.window_key}
     """,
     sets={
         "subjects": "brand_id uuid, campaign_id uuid, subject_kind text, subject text,"

@@ -6,9 +6,9 @@ from rewards.grants.models import LockedReward
 FIND_LOCKED = Statement(
     """
     SELECT l.brand_id, l.id, l.member_id, l.campaign_id, l.asset, l.amount, l.unlock_key
-    FROM locked_rewards l JOIN {keys}
-        ON l.brand_id = keys.brand_id AND l.unlock_key = keys.unlock_key
-    WHERE l.status = 'LOCKED' ORDER BY l.brand_id, l.id
+    FROM {keys} {each:l locked_rewards ON l.brand_id = keys.brand_id
+        AND l.unlock_key = keys.unlock_key AND l.status = 'LOCKED'}
+    ORDER BY l.brand_id, l.id
     """,
     sets={"keys": "brand_id uuid, unlock_key text"},
     returns="brand_id uuid, id uuid, member_id uuid, campaign_id uuid, asset text, amount bigint,"

@@ -12,27 +12,27 @@ from rewards.scans.models import ScanEvent
 FIND_REPLIES = Statement(
     """
     SELECT r.brand_id, r.actor_id, r.key, r.body_hash, r.reply
-    FROM idempotency_records r JOIN {keys} ON r.brand_id = keys.brand_id
-        AND r.actor_id = keys.actor_id AND r.operation = 'scanCode' AND r.key = keys.key
+    FROM {keys} {each:r idempotency_records ON r.brand_id = keys.brand_id
+        AND r.actor_id = keys.actor_id AND r.operation = 'scanCode' AND r.key = keys.key}
     """,
     sets={"keys": "brand_id uuid, actor_id uuid, key text"},
     returns="brand_id uuid, actor_id uuid, key text, body_hash text, reply jsonb",
 )
 
 FIND_BRANDS = Statement(
-    "SELECT b.id, b.revision FROM brands b JOIN {keys} ON b.id = keys.brand_id",
+    "SELECT b.id, b.revision FROM {keys} {each:b brands ON b.id = keys.brand_id}",
     sets={"keys": "brand_id uuid"},
     returns="id uuid, revision bigint",
 )
 
 FIND_BATCHES = Statement(
     """
-    SELECT b.brand_id, b.id, b.number, b.series_no, b.product_id, b.kind, b.purpose, b.quantity,
+    SELECT b.brand_id, b.id, b.key_epoch_id, b.number, b.series_no, b.product_id, b.kind, b.purpose, b.quantity,
         b.status
-    FROM code_batches b JOIN {keys} ON b.brand_id = keys.brand_id AND b.number = keys.number
+    FROM {keys} {each:b code_batches ON b.brand_id = keys.brand_id AND b.number = keys.number}
     """,
     sets={"keys": "brand_id uuid, number bigint"},
-    returns="brand_id uuid, id uuid, number bigint, series_no bigint, product_id uuid, kind text,"
+    returns="brand_id uuid, id uuid, key_epoch_id uuid, number bigint, series_no bigint, product_id uuid, kind text,"
     " purpose text, quantity bigint, status text",
 )
 
@@ -40,14 +40,13 @@ FIND_BATCHES = Statement(
 FIND_SCANNERS = Statement(
     """
     SELECT i.brand_id, i.id, keys.role, m.id, m.status, m.invited_by_id, r.id, v.id, v.inviter_id
-    FROM identities i
-    JOIN {keys} ON i.brand_id = keys.brand_id AND i.id = keys.identity_id
-    LEFT JOIN members m
-        ON m.brand_id = i.brand_id AND m.identity_id = i.id AND m.role = keys.role
-    LEFT JOIN roster_entries r
-        ON r.brand_id = i.brand_id AND r.role = keys.role AND r.phone_hash = i.phone_hash
-    LEFT JOIN invitations v ON v.brand_id = i.brand_id AND v.phone_hash = i.phone_hash
-        AND v.accepted_member_id IS NULL
+    FROM {keys}
+    {each:i identities ON i.brand_id = keys.brand_id AND i.id = keys.identity_id}
+    {maybe:m members ON m.brand_id = i.brand_id AND m.identity_id = i.id AND m.role = keys.role}
+    {maybe:r roster_entries ON r.brand_id = i.brand_id AND r.role = keys.role
+        AND r.phone_hash = i.phone_hash}
+    {maybe:v invitations ON v.brand_id = i.brand_id AND v.phone_hash = i.phone_hash
+        AND v.accepted_member_id IS NULL}
     """,
     sets={"keys": "brand_id uuid, identity_id uuid, role text"},
     returns="brand_id uuid, identity_id uuid, role text, member_id uuid, status text,"
@@ -82,7 +81,7 @@ ACCEPT_INVITATIONS = Statement(
 FIND_MEMBERS = Statement(
     """
     SELECT m.brand_id, m.id, m.identity_id, m.role, m.status, m.invited_by_id
-    FROM members m JOIN {keys} ON m.brand_id = keys.brand_id AND m.id = keys.member_id
+    FROM {keys} {each:m members ON m.brand_id = keys.brand_id AND m.id = keys.member_id}
     """,
     sets={"keys": "brand_id uuid, member_id uuid"},
     returns="brand_id uuid, id uuid, identity_id uuid, role text, status text, invited_by_id uuid",
@@ -92,8 +91,8 @@ FIND_ITEM_CODES = Statement(
     """
     SELECT c.brand_id, c.item_no, c.kind, c.batch_id, c.scan_count, c.first_scan_id,
         c.first_scanned_at, c.first_latitude, c.first_longitude, c.last_scan_id, c.last_scanned_at
-    FROM item_codes c JOIN {keys}
-        ON c.brand_id = keys.brand_id AND c.item_no = keys.item_no AND c.kind = keys.kind
+    FROM {keys} {each:c item_codes
+        ON c.brand_id = keys.brand_id AND c.item_no = keys.item_no AND c.kind = keys.kind}
     """,
     sets={"keys": "brand_id uuid, item_no bigint, kind text"},
     returns="brand_id uuid, item_no bigint, kind text, batch_id uuid, scan_count bigint,"
@@ -122,8 +121,8 @@ FIND_CLAIMS = Statement(
     """
     SELECT c.brand_id, c.item_no, c.beneficiary_role, c.scan_id, c.member_id, c.outcome,
         c.campaign_id, c.settled_scan_id
-    FROM claims c JOIN {keys}
-        ON c.brand_id = keys.brand_id AND c.item_no = keys.item_no AND c.purpose = 'REWARD'
+    FROM {keys} {each:c claims
+        ON c.brand_id = keys.brand_id AND c.item_no = keys.item_no AND c.purpose = 'REWARD'}
     """,
     sets={"keys": "brand_id uuid, item_no bigint"},
     returns="brand_id uuid, item_no bigint, beneficiary_role text, scan_id uuid, member_id uuid,"
@@ -163,9 +162,9 @@ SETTLE_CLAIMS = Statement(
 
 FIND_DEVICES = Statement(
     """
-    SELECT d.brand_id, d.device_hash, d.member_id FROM member_devices d JOIN {keys}
+    SELECT d.brand_id, d.device_hash, d.member_id FROM {keys} {each:d member_devices
         ON d.brand_id = keys.brand_id AND d.device_hash = keys.device_hash
-        AND d.member_id = keys.member_id
+        AND d.member_id = keys.member_id}
     """,
     sets={"keys": "brand_id uuid, device_hash text, member_id uuid"},
     returns="brand_id uuid, device_hash text, member_id uuid",

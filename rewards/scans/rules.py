@@ -35,10 +35,12 @@ CodeKeyOfItem = tuple[UUID, int, str]
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """One scan as it arrived. ``batch_number`` is None when the text was no code of the brand."""
+    """One scan as it arrived. ``batch_number`` is None when the text was no code of the brand;
+    ``key_epoch_id`` names the key that the code was made with."""
 
     scan_id: UUID
     actor: Actor
+    key_epoch_id: UUID | None
     batch_number: int | None
     serial: int
     idempotency_key: str
@@ -56,6 +58,7 @@ class BatchView:
 
     brand_id: UUID
     id: UUID
+    key_epoch_id: UUID
     number: int
     series_no: int
     product_id: UUID
@@ -159,8 +162,8 @@ def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
         if stored[0] != request.body_hash:
             return IdempotencyConflict()
         return ScanReply(stored[1], replayed=True)
-    batch = world.batches.get((actor.brand_id, request.batch_number or 0))
-    if batch is None or request.serial >= batch.quantity:
+    batch = find_batch(world, request)
+    if batch is None:
         world.unknown.append(request)
         return CodeUnknown()
     item = item_no(batch.series_no, request.serial)
@@ -209,6 +212,19 @@ def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
         },
     )
     return ScanReply(reply, replayed=False)
+
+
+def find_batch(world: ScanWorld, request: ScanRequest) -> BatchView | None:
+    """The batch that a code names: made with that batch's own key (a leaked older key forges
+    nothing newer), and a serial that was ordered."""
+    batch = world.batches.get((request.actor.brand_id, request.batch_number or 0))
+    if (
+        batch is None
+        or batch.key_epoch_id != request.key_epoch_id
+        or request.serial >= batch.quantity
+    ):
+        return None
+    return batch
 
 
 def _rank(world: ScanWorld, member: MemberState | None) -> int:

@@ -27,6 +27,7 @@ from rewards.scans.rules import (
     ScanRequest,
     ScanWorld,
     decide,
+    find_batch,
     unlock_key,
 )
 
@@ -91,18 +92,13 @@ async def _load_batches(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest
         world.batches[(batch.brand_id, batch.number)] = batch
 
 
-def _batch_of(world: ScanWorld, request: ScanRequest) -> BatchView | None:
-    batch = world.batches.get((request.actor.brand_id, request.batch_number or 0))
-    return batch if batch is not None and request.serial < batch.quantity else None
-
-
 async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
     """Members who scan; those who are not yet, and may be, are enrolled in this moment."""
     keys = sorted(
         {
             (r.actor.brand_id, r.actor.id, r.actor.role)
             for r in requests
-            if _batch_of(world, r) is not None
+            if find_batch(world, r) is not None
         }
     )
     enrolled: list[tuple[MemberState, UUID | None]] = []
@@ -151,7 +147,7 @@ async def _enrol(tx: Tx, world: ScanWorld, enrolled: list[tuple[MemberState, UUI
 async def _load_items(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
     codes = set()
     for request in requests:
-        batch = _batch_of(world, request)
+        batch = find_batch(world, request)
         if batch is not None:
             item = item_no(batch.series_no, request.serial)
             codes.add((batch.brand_id, item, batch.kind))
@@ -196,7 +192,7 @@ def _related(
     guides: dict[tuple[UUID, int], set[tuple[UUID, UUID]]] = {}
     found = []
     for request in requests:
-        batch = _batch_of(world, request)
+        batch = find_batch(world, request)
         member = world.members.get((request.actor.brand_id, request.actor.id, request.actor.role))
         if batch is None or member is None:
             continue
@@ -228,7 +224,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
     }
     counters: set[CounterKey] = set()
     for request, related in _related(world, requests):
-        batch = _batch_of(world, request)
+        batch = find_batch(world, request)
         brand = world.grants.brands[request.actor.brand_id]
         if batch is None:
             continue

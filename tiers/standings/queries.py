@@ -9,8 +9,8 @@ from tiers.standings.models import Standing, StandingChange
 
 FIND_STANDINGS = Statement(
     """
-    SELECT s.brand_id, s.member_id, s.rank FROM standings s JOIN {members}
-        ON s.brand_id = members.brand_id AND s.member_id = members.member_id
+    SELECT s.brand_id, s.member_id, s.rank FROM {members} {each:s standings
+        ON s.brand_id = members.brand_id AND s.member_id = members.member_id}
     """,
     sets={"members": "brand_id uuid, member_id uuid"},
     returns="brand_id uuid, member_id uuid, rank bigint",

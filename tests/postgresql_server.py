@@ -150,10 +150,15 @@ class PostgresqlServer:
         try:
             self._run("postgres", "--version")
         except (PermissionError, PostgresqlMissing):
-            # A checkout that only root may enter: take the binaries out of it.
-            copy = self.folder / "install"
-            shutil.copytree(self.bin.parent, copy, symlinks=True)
-            self.bin = copy / "bin"
+            # A checkout that only root may enter: take the wheel's programs and libraries out of
+            # it, placed to each other as they were.
+            install, package = self.bin.parent, self.bin.parents[1]
+            copy = self.folder / "wheel"
+            shutil.copytree(install, copy / package.name / install.name, symlinks=True)
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.exists():
+                shutil.copytree(libraries, copy / libraries.name, symlinks=True)
+            self.bin = copy / package.name / install.name / "bin"
 
     def _initdb(self) -> None:
         self._run(

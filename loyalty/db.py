@@ -1,23 +1,18 @@
-"""Engines, transactions, snapshots and set statements: the only file that knows a dialect.
+"""Engines, transactions and snapshots: with ``statements.py`` all that knows a dialect.
 
 Ordinary code reads and writes through ``tx.session`` (SQLModel). Hot code writes SQL over whole
-sets: a ``Statement`` is one text for both databases, whose ``{alias}`` placeholders are row sets
-(``unnest`` arrays on PostgreSQL, ``json_each`` on SQLite) and whose ``:name`` are scalars.
+sets: a ``Statement`` (``statements.py``) is one text for both databases.
 """
 
 import asyncio
 import random
-import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
-from uuid import UUID
 
 import asyncpg
-import orjson
 from sqlalchemy import JSON, Table, event, insert, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
@@ -29,6 +24,21 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from loyalty.clock import Clock, utc_now
+from loyalty.readers import PostgresqlReader, Reader, SqliteReader
+from loyalty.statements import Statement, insert_statement
+
+__all__ = [
+    "Database",
+    "Dialect",
+    "JsonColumn",
+    "RetryTransaction",
+    "Snapshot",
+    "Statement",
+    "StatementMismatch",
+    "Tx",
+    "insert_statement",
+    "is_unique_violation",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,176 +66,6 @@ _MAYBE_RETRYABLE = (
 
 class StatementMismatch(Exception):
     """A guarded write touched another number of rows than it must: a broken promise, not a race."""
-
-
-# --- set statements ----------------------------------------------------------------------------
-
-_PG_TYPES = {
-    "uuid": "uuid",
-    "text": "text",
-    "bigint": "bigint",
-    "boolean": "boolean",
-    "timestamptz": "timestamptz",
-    "date": "date",
-    "jsonb": "jsonb",
-    "float": "double precision",
-}
-
-
-def _to_sqlite_time(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-_TO_SQLITE: dict[str, Callable[[Any], Any]] = {
-    "uuid": lambda value: value.hex,
-    "timestamptz": _to_sqlite_time,
-    "date": lambda value: value.isoformat(),
-}
-_FROM_SQLITE: dict[str, Callable[[Any], Any]] = {
-    "uuid": lambda value: UUID(hex=value),
-    "timestamptz": lambda value: datetime.fromisoformat(value).replace(tzinfo=UTC),
-    "date": date.fromisoformat,
-    "boolean": bool,
-}
-
-
-def _columns(declared: str) -> list[tuple[str, str]]:
-    pairs = [tuple(part.split()) for part in declared.split(",") if part.strip()]
-    for pair in pairs:
-        if len(pair) != 2 or pair[1] not in _PG_TYPES:
-            raise ValueError(f"not a column declaration: {declared!r}")
-    return [(pair[0], pair[1]) for pair in pairs]
-
-
-_LOOKUP = re.compile(r"\{(each|maybe|locked):(\w+) (\w+)\s+ON\s+([^{}]*)\}")
-
-
-def _postgresql_lookup(match: re.Match[str]) -> str:
-    # A plan is cached when the tables may still be empty. OFFSET 0 keeps the planner from
-    # turning the lookup round, which would read the whole table for every set later on.
-    kind, alias, table, condition = match.groups()
-    join = "LEFT JOIN LATERAL" if kind == "maybe" else "CROSS JOIN LATERAL"
-    lock = f" FOR UPDATE OF {alias}" if kind == "locked" else ""
-    end = " ON true" if kind == "maybe" else ""
-    inner = f"SELECT * FROM {table} AS {alias} WHERE {condition} OFFSET 0{lock}"
-    return f"{join} ({inner}) AS {alias}{end}"
-
-
-def _sqlite_lookup(match: re.Match[str]) -> str:
-    kind, alias, table, condition = match.groups()
-    join = "LEFT JOIN" if kind == "maybe" else "CROSS JOIN"  # SQLite keeps the order of a CROSS
-    return f"{join} {table} AS {alias} ON {condition}"
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One SQL text for both databases, over row sets and scalars.
-
-    ``sets`` and ``returns`` declare columns as ``"id uuid, delta bigint"``; ``params`` likewise for
-    scalars. In the text ``{alias}`` stands for a set used as a table, and after it
-    ``{each:a table ON condition}`` looks its rows up one by one through an index, in the set's
-    order (``{maybe:...}`` likewise as an outer join, ``{locked:...}`` locking what it finds);
-    ``{lock:alias}`` is a row lock that SQLite does not need (its writer is alone), and
-    ``{skip:alias}`` one that skips rows locked by others. Types: uuid, text, bigint, boolean,
-    timestamptz, date, jsonb, float.
-    """
-
-    sql: str
-    sets: dict[str, str] = field(default_factory=dict)
-    params: str = ""
-    returns: str = ""
-
-    def __post_init__(self) -> None:
-        sets = {alias: _columns(declared) for alias, declared in self.sets.items()}
-        params = dict(_columns(self.params))
-        bind = object.__setattr__
-        bind(self, "_sets", sets)
-        bind(self, "_params", params)
-        bind(self, "_returns", [kind for _, kind in _columns(self.returns)])
-        bind(self, "_pg", self._render_postgresql(sets, params))
-        bind(self, "_sqlite", self._render_sqlite(sets))
-
-    def _render_postgresql(
-        self, sets: dict[str, list[tuple[str, str]]], params: dict[str, str]
-    ) -> str:
-        position = 0
-        sql = self.sql
-        for alias, columns in sets.items():
-            arrays = []
-            for _, kind in columns:
-                position += 1
-                arrays.append(f"${position}::{_PG_TYPES[kind]}[]")
-            names = ", ".join(name for name, _ in columns)
-            table = f"unnest({', '.join(arrays)}) AS {alias}({names})"
-            sql = sql.replace("{" + alias + "}", table)
-        for name, kind in params.items():
-            position += 1
-            placeholder = f"${position}::{_PG_TYPES[kind]}"
-            sql = re.sub(rf"(?<!:):{name}\b", placeholder, sql)
-        sql = _LOOKUP.sub(_postgresql_lookup, sql)
-        sql = re.sub(r"\{lock:(\w+)\}", r"FOR UPDATE OF \1", sql)
-        return re.sub(r"\{skip:(\w+)\}", r"FOR UPDATE OF \1 SKIP LOCKED", sql)
-
-    def _render_sqlite(self, sets: dict[str, list[tuple[str, str]]]) -> str:
-        sql = self.sql
-        for alias, columns in sets.items():
-            picks = ", ".join(f"value ->> {i} AS {name}" for i, (name, _) in enumerate(columns))
-            table = f"(SELECT {picks} FROM json_each(:{alias})) AS {alias}"
-            sql = sql.replace("{" + alias + "}", table)
-        sql = _LOOKUP.sub(_sqlite_lookup, sql)
-        return re.sub(r"\{(lock|skip):(\w+)\}", "", sql)
-
-    def postgresql_call(self, values: dict[str, Any]) -> tuple[str, list[Any]]:
-        """The text and positional arguments for asyncpg."""
-        arguments: list[Any] = []
-        for alias, columns in self._sets.items():  # type: ignore[attr-defined]
-            rows = values[alias]
-            if rows:
-                arguments.extend(list(column) for column in zip(*rows, strict=True))
-            else:
-                arguments.extend([] for _ in columns)
-        arguments.extend(values[name] for name in self._params)  # type: ignore[attr-defined]
-        return self._pg, arguments  # type: ignore[attr-defined]
-
-    def sqlite_call(self, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The text and named arguments for sqlite3."""
-        arguments: dict[str, Any] = {}
-        for alias, columns in self._sets.items():  # type: ignore[attr-defined]
-            converters = [_TO_SQLITE.get(kind) for _, kind in columns]
-            rows = [
-                [
-                    value if convert is None or value is None else convert(value)
-                    for convert, value in zip(converters, row, strict=True)
-                ]
-                for row in values[alias]
-            ]
-            arguments[alias] = orjson.dumps(rows).decode()
-        for name, kind in self._params.items():  # type: ignore[attr-defined]
-            convert = _TO_SQLITE.get(kind)
-            value = values[name]
-            arguments[name] = value if convert is None or value is None else convert(value)
-        return self._sqlite, arguments  # type: ignore[attr-defined]
-
-    def from_sqlite(self, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
-        """SQLite's rows with the declared types of ``returns``."""
-        converters = [_FROM_SQLITE.get(kind) for kind in self._returns]  # type: ignore[attr-defined]
-        return [
-            tuple(
-                value if convert is None or value is None else convert(value)
-                for convert, value in zip(converters, row, strict=True)
-            )
-            for row in rows
-        ]
-
-
-def insert_statement(model: type[SQLModel], columns: str, conflict: str = "") -> Statement:
-    """``INSERT`` of a whole set into a model's table; ``conflict`` is an ON CONFLICT clause."""
-    names = ", ".join(name for name, _ in _columns(columns))
-    table = str(model.__tablename__)
-    return Statement(
-        f"INSERT INTO {table} ({names}) SELECT {names} FROM {{rows}} WHERE true {conflict}",
-        sets={"rows": columns},
-    )
 
 
 # --- transactions ------------------------------------------------------------------------------
@@ -308,6 +148,7 @@ class Database:
             async_url = parsed.set(drivername="sqlite+aiosqlite")
             self._writer = _sqlite_engine(async_url, "BEGIN IMMEDIATE", poolclass=StaticPool)
             self._reader = _sqlite_engine(async_url, "BEGIN", pool_size=pool_size, max_overflow=0)
+            self._point_reader: Reader = SqliteReader(str(parsed.database))
         else:
             self._writer = self._reader = create_async_engine(
                 parsed.set(drivername="postgresql+asyncpg"),
@@ -315,6 +156,8 @@ class Database:
                 max_overflow=0,
                 pool_pre_ping=False,
             )
+            plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+            self._point_reader = PostgresqlReader(plain, pool_size)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -380,7 +223,12 @@ class Database:
             finally:
                 await snapshot.close_session()
 
+    async def read(self, statement: Statement, **values: Any) -> list[Any]:
+        """One hot read: one statement, its own snapshot, no session."""
+        return await self._point_reader.fetch(statement, values)
+
     async def close(self) -> None:
+        await self._point_reader.close()
         await self._writer.dispose()
         await self._reader.dispose()
 

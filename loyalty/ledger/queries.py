@@ -114,7 +114,7 @@ async def lock_accounts(tx: Tx, owners: Iterable[tuple[UUID, UUID]]) -> list[Acc
 async def find_issuance(tx: Tx, brand_ids: Iterable[UUID]) -> list[AccountState]:
     """The issuance accounts of brands: found, not locked; they move by sums at the very end."""
     rows = await tx.fetch(FIND_ISSUANCE, brands=[(brand_id,) for brand_id in sorted(brand_ids)])
-    return [AccountState(*row, is_brand=True) for row in rows]
+    return [AccountState(row[0], row[1], row[2], row[3], is_brand=True) for row in rows]
 
 
 async def list_free_lots(

@@ -72,7 +72,7 @@ class ScanBatcher:
         requests = [request for request, _ in waiting]
         try:
             answers = await self._db.in_transaction(settle_scans, requests, self._cache)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - handed on to whoever waits for the answer
             # The cache may have been filled from a transaction that then rolled back.
             self._cache.clear()
             if len(waiting) == 1:

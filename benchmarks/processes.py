@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.postgres import ROOT, WORK
+from benchmarks.postgres import ROOT, WORK, free_port
+from tests.child import start_child, stop_child
 
 READY_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30
@@ -25,13 +26,6 @@ class DidNotStart(Exception):
     """A server did not answer in time; the message carries its log."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def run_loyalty(environment: dict[str, str], *arguments: str) -> str:
     """Run one `loyalty` command to its end; its output. Fails the bench when it fails."""
     done = subprocess.run(
@@ -40,6 +34,7 @@ def run_loyalty(environment: dict[str, str], *arguments: str) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
+        check=False,
     )
     if done.returncode != 0:
         raise DidNotStart(f"loyalty {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
@@ -53,13 +48,11 @@ def serving(command: list[str], environment: dict[str, str], name: str) -> Itera
     WORK.mkdir(parents=True, exist_ok=True)
     log_path = WORK / f"{name}.log"
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
+        process = start_child(
             [part.format(port=port) for part in command],
-            env={**os.environ, **environment},
+            log=log,
+            environment={**os.environ, **environment},
             cwd=ROOT,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
         )
     try:
         _wait_until_ready(process, port, log_path)
@@ -67,12 +60,7 @@ def serving(command: list[str], environment: dict[str, str], name: str) -> Itera
         if process.poll() is not None:
             raise DidNotStart(f"{name} died:\n{log_path.read_text()[-4000:]}")
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(timeout=STOP_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop_child(process, signal.SIGTERM, STOP_SECONDS_MAX)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:

@@ -5,12 +5,11 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 from sqlalchemy.engine import make_url
 
-
 Effects = dict[str, int]
-"""Rows per table, and sums of the columns that scans move: ``{"claims": 2, "lots.remaining": 20}``."""
+"""Rows per table, and sums of the columns scans move: ``{"claims": 2, "lots.remaining": 20}``."""
 
 WRITTEN_LATER = {"alembic_version", "notifications", "scan_rollups", "outbox_deliveries"}
 """What is not the scan's own: the migration mark, and what jobs write afterwards."""

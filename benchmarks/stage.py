@@ -1,0 +1,213 @@
+"""What the bench plays on: one brand with its people, codes and campaign, and the scans to send.
+
+The mix, the same for the engine, its twin and the floor: every scan is of a code that nobody has
+scanned, by a consumer whom a guide has invited (so it pays two people), from the consumer's own
+device, with a position. One scan in ten is a consumer's first: it enrols. The others come from
+consumers in turn. There is no gate and no pre-scan.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from loyalty.access.tokens import TokenIssuer
+from loyalty.actor import Actor, ActorKind, MemberRole, system_actor
+from loyalty.brands.service import create_brand
+from loyalty.clock import utc_now
+from loyalty.codes.models import CodeBatch, CodeKind
+from loyalty.codes.rules import CodeKey
+from loyalty.codes.service import activate_batch, create_batches, load_key, mark_printed
+from loyalty.crypto import Keyring
+from loyalty.db import Database, Tx, insert_statement
+from loyalty.ids import new_id
+from loyalty.ledger.models import Asset
+from loyalty.ledger.service import open_brand_books
+from loyalty.members.models import Identity, Invitation, Member, RosterEntry
+from loyalty.products.service import create_product
+from rewards.campaigns.models import CapSubject, CapWindow, EventKind, OutcomeBasis
+from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
+from rewards.campaigns.service import publish_campaign
+from tiers.ladders.service import publish_ladder, starter_levels
+
+CODES = 1_000_000
+GUIDES = 200
+ENROLLED = 5_000
+NEWCOMERS = 15_000
+ONE_NEWCOMER_IN = 10
+ROWS_PER_INSERT = 5_000
+TOKEN_TTL_SECONDS = 6 * 3600
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A prepared brand. ``consumers`` are identities: first the enrolled, then the newcomers."""
+
+    brand_id: UUID
+    consumers: tuple[UUID, ...]
+    key: CodeKey
+    inner: CodeBatch
+    tokens: TokenIssuer
+
+
+@dataclass(frozen=True)
+class PlannedScan:
+    """One scan to send: of the code with this serial, which names its idempotency key too."""
+
+    identity_id: UUID
+    serial: int
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"bench-{self.serial}"
+
+    @property
+    def device_id(self) -> str:
+        return f"device-{self.identity_id.hex}"
+
+    @property
+    def position(self) -> dict[str, float]:
+        return {"latitude": 31.0 + self.serial % 100 / 100, "longitude": 121.0}
+
+
+def plan_scans(stage: Stage, first_serial: int, count: int) -> Iterator[PlannedScan]:
+    """Scans of unscanned codes from ``first_serial`` on, in the mix told above."""
+    newcomers = stage.consumers[ENROLLED:]
+    for number in range(count):
+        turn, place = divmod(number, ONE_NEWCOMER_IN)
+        if place == 0 and turn < len(newcomers):
+            identity_id = newcomers[turn]
+        else:
+            identity_id = stage.consumers[number % ENROLLED]
+        yield PlannedScan(identity_id, first_serial + number)
+
+
+def plan_enrolment(stage: Stage) -> Iterator[PlannedScan]:
+    """One first scan of each of the consumers who are to be enrolled when the bench begins."""
+    for number, identity_id in enumerate(stage.consumers[:ENROLLED]):
+        yield PlannedScan(identity_id, number)
+
+
+def consumer_token(stage: Stage, identity_id: UUID, now: datetime) -> str:
+    """An access token as sign-in would give it."""
+    actor = Actor(ActorKind.MEMBER, stage.brand_id, identity_id, "CONSUMER")
+    return stage.tokens.issue(actor, now)
+
+
+async def build_stage(url: str, keyring: Keyring, tokens: TokenIssuer) -> Stage:
+    """Make the brand and its people in a migrated, empty database."""
+    database = Database(url)
+    try:
+        brand_id, product_id = await database.in_transaction(create_demo_brand)
+        actor = system_actor(brand_id)
+        inner = await database.in_transaction(_active_batch, actor, keyring, product_id)
+        people = _people(brand_id, keyring, utc_now())
+        for insert, rows in zip(_INSERTS, people.tables, strict=True):
+            for start in range(0, len(rows), ROWS_PER_INSERT):
+                chunk = rows[start : start + ROWS_PER_INSERT]
+                await database.in_transaction(_insert, insert, chunk)
+        async with database.snapshot() as snapshot:
+            key = await load_key(snapshot, keyring, brand_id, inner.key_epoch_id)
+        return Stage(brand_id, people.consumers, key, inner, tokens)
+    finally:
+        await database.close()
+
+
+async def create_demo_brand(tx: Tx) -> tuple[UUID, UUID]:
+    """A brand as the command line makes it, with the demo's product and campaign."""
+    brand = await create_brand(tx, slug="bench", name="Bench")
+    actor = system_actor(brand.id)
+    await open_brand_books(tx, brand.id)
+    await publish_ladder(tx, actor, role=MemberRole.CONSUMER, levels=starter_levels())
+    product = await create_product(tx, actor, sku="TEA-500", name_zh="茶", name_en="Tea")
+    fixed = OutcomeBasis.FIXED
+    definition = CampaignDefinition(
+        code="one-code-two-rewards",
+        name_zh="一码双奖",
+        name_en="One code, two rewards",
+        event=EventKind.SCAN,
+        outcomes=(
+            Outcome(MemberRole.CONSUMER, Asset.POINTS, fixed, 10),
+            Outcome(MemberRole.CONSUMER, Asset.GROWTH, fixed, 10),
+            Outcome(MemberRole.GUIDE, Asset.POINTS, fixed, 5),
+        ),
+        caps=(
+            Cap(CapSubject.MEMBER, CapWindow.DAY, 1_000_000),
+            Cap(CapSubject.GUIDE, CapWindow.DAY, 1_000_000),
+        ),
+        budgets={Asset.POINTS: 10**12},
+    )
+    await publish_campaign(tx, actor, definition)
+    return brand.id, product.id
+
+
+async def _active_batch(tx: Tx, actor: Actor, keyring: Keyring, product_id: UUID) -> CodeBatch:
+    batches = await create_batches(
+        tx,
+        actor,
+        keyring,
+        product_id=product_id,
+        quantity=CODES,
+        kinds=[CodeKind.INNER, CodeKind.OUTER],
+    )
+    inner = batches[0]
+    await mark_printed(tx, actor, inner.id, include_paired=True)
+    await activate_batch(tx, actor, inner.id)
+    return inner
+
+
+_INSERTS = (
+    insert_statement(
+        Identity,
+        "brand_id uuid, id uuid, phone_hash text, phone_cipher text, created_at timestamptz",
+    ),
+    insert_statement(
+        RosterEntry,
+        "brand_id uuid, id uuid, role text, phone_hash text, phone_cipher text, name text,"
+        " created_at timestamptz",
+    ),
+    insert_statement(
+        Member,
+        "brand_id uuid, id uuid, identity_id uuid, role text, status text, enrolled_at timestamptz",
+    ),
+    insert_statement(
+        Invitation,
+        "brand_id uuid, id uuid, inviter_id uuid, phone_hash text, phone_cipher text,"
+        " created_at timestamptz",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class _People:
+    consumers: tuple[UUID, ...]
+    tables: tuple[list[tuple[Any, ...]], ...]
+
+
+def _people(brand_id: UUID, keyring: Keyring, now: datetime) -> _People:
+    """Guides on the roster, and consumers whom they invited; nobody has enrolled but guides."""
+    identities: list[tuple[Any, ...]] = []
+    roster: list[tuple[Any, ...]] = []
+    members: list[tuple[Any, ...]] = []
+    invitations: list[tuple[Any, ...]] = []
+    consumers: list[UUID] = []
+    for number in range(GUIDES + ENROLLED + NEWCOMERS):
+        phone = f"+861{30_000_000_00 + number}"
+        phone_hash = keyring.lookup_hash(brand_id, "phone", phone)
+        cipher = keyring.encrypt_phone(brand_id, phone)
+        identity_id = new_id()
+        identities.append((brand_id, identity_id, phone_hash, cipher, now))
+        if number < GUIDES:
+            name = f"Guide {number}"
+            roster.append((brand_id, new_id(), "GUIDE", phone_hash, cipher, name, now))
+            members.append((brand_id, new_id(), identity_id, "GUIDE", "ACTIVE", now))
+        else:
+            inviter_id = members[number % GUIDES][1]
+            invitations.append((brand_id, new_id(), inviter_id, phone_hash, cipher, now))
+            consumers.append(identity_id)
+    return _People(tuple(consumers), (identities, roster, members, invitations))
+
+
+async def _insert(tx: Tx, insert: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+    await tx.fetch(insert, rows=rows)

@@ -86,10 +86,10 @@ _LEASE = Statement(
     UPDATE outbox_events SET lease_token = :token, leased_until = :until, attempts = attempts + 1,
         due_at = :until
     WHERE (brand_id, id) IN (SELECT brand_id, id FROM due)
-    RETURNING brand_id, id, topic, subject_id, payload, attempts, created_at
+    RETURNING brand_id, id, topic, subject_id, CAST(payload AS text), attempts, created_at
     """,
     params="token uuid, until timestamptz, now timestamptz, batch_size_max bigint",
-    returns="brand_id uuid, id uuid, topic text, subject_id uuid, payload jsonb, attempts bigint,"
+    returns="brand_id uuid, id uuid, topic text, subject_id uuid, payload text, attempts bigint,"
     " created_at timestamptz",
 )
 
@@ -178,13 +178,19 @@ def next_attempt(event: Leased, now: datetime) -> datetime | None:
     return now + timedelta(seconds=min(BACKOFF_SECONDS_MAX, 2**event.attempts))
 
 
+def _storable(error: str) -> str:
+    # What a provider said may hold anything; databases take neither NUL nor lone surrogates.
+    return error[:500].replace("\x00", "?").encode(errors="replace").decode()
+
+
 async def fail(tx: Tx, token: UUID, events: Sequence[Leased], error: str) -> None:
     """Put events back with a later due time, or among the dead letters after the last attempt."""
     rows = []
+    error = _storable(error)
     for event in events:
         due_at = next_attempt(event, tx.now)
         rows.append(
-            (event.brand_id, event.id, due_at or tx.now, None if due_at else tx.now, error[:500])
+            (event.brand_id, event.id, due_at or tx.now, None if due_at else tx.now, error)
         )
     if len(await tx.fetch(_FAIL, failed=rows, token=token)) != len(events):
         raise StaleLease

@@ -79,7 +79,7 @@ class Statement:
     order (``{maybe:...}`` likewise as an outer join, ``{locked:...}`` locking what it finds);
     ``{lock:alias}`` is a row lock that SQLite does not need (its writer is alone), and
     ``{skip:alias}`` one that skips rows locked by others. Types: uuid, text, bigint, boolean,
-    timestamptz, date, jsonb, float.
+    timestamptz, date, jsonb (as text; not in ``returns``), float.
     """
 
     sql: str
@@ -90,6 +90,9 @@ class Statement:
     def __post_init__(self) -> None:
         sets = {alias: _columns(declared) for alias, declared in self.sets.items()}
         params = dict(_columns(self.params))
+        if any(kind == "jsonb" for _, kind in _columns(self.returns)):
+            # Drivers decode it or do not, as they like.
+            raise ValueError("return JSON as CAST(column AS text), and decode it")
         bind = object.__setattr__
         bind(self, "_sets", sets)
         bind(self, "_params", params)

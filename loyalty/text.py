@@ -16,7 +16,7 @@ def is_clean(text: str) -> bool:
 
 def checked_text(text: str, field: str, *, length_max: int) -> str:
     """The text without surrounding spaces: 1 to ``length_max`` clean characters, or InvalidInput."""
-    trimmed = text.strip(" \u3000\u00a0") if len(text) <= 2 * length_max else text
+    trimmed = text.strip(" \u3000\u00a0") if len(text) <= 2 * length_max + 100 else text
     if not 1 <= len(trimmed) <= length_max:
         raise InvalidInput(field=field, problem=f"1 to {length_max} characters")
     if not is_clean(trimmed):

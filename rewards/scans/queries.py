@@ -11,12 +11,12 @@ from rewards.scans.models import ScanEvent
 
 FIND_REPLIES = Statement(
     """
-    SELECT r.brand_id, r.actor_id, r.key, r.body_hash, r.reply
+    SELECT r.brand_id, r.actor_id, r.key, r.body_hash, CAST(r.reply AS text)
     FROM {keys} {each:r idempotency_records ON r.brand_id = keys.brand_id
         AND r.actor_id = keys.actor_id AND r.operation = 'scanCode' AND r.key = keys.key}
     """,
     sets={"keys": "brand_id uuid, actor_id uuid, key text"},
-    returns="brand_id uuid, actor_id uuid, key text, body_hash text, reply jsonb",
+    returns="brand_id uuid, actor_id uuid, key text, body_hash text, reply text",
 )
 
 FIND_BRANDS = Statement(

@@ -6,6 +6,8 @@ TABLES_WITHOUT_BRAND = {
 
 SQL_HOMES = {
     "loyalty/db.py": "writes single rows, opens transactions",
+    "loyalty/statements.py": "one SQL text for both databases: makes them",
+    "loyalty/readers.py": "runs statements on each driver, writes none of its own",
     "loyalty/outbox.py": "kernel file: its own table, no room of its own",
     "loyalty/idempotency.py": "kernel file: its own table, no room of its own",
     "loyalty/ledger/audit": "reads the books by its own SQL, sharing nothing with the writers",
@@ -13,7 +15,9 @@ SQL_HOMES = {
 }
 
 DIALECT_HOMES = {
-    "loyalty/db.py": "the one file that knows a dialect",
+    "loyalty/db.py": "engines, transactions and locks of each dialect",
+    "loyalty/statements.py": "renders one SQL text for each database",
+    "loyalty/readers.py": "beside db.py: talks to each driver",
     "loyalty/settings.py": "says which addresses are accepted, and where secrets come from",
     "migrations/": "DDL differs",
 }

@@ -88,7 +88,7 @@ def sql_outside_queries(source: Source) -> Iterator[str]:
             and source.name != "models.py"  # models.py: conditions of partial indexes
         ):
             yield source.at(line, "SQL text outside queries.py")
-        if module == "loyalty.db" and name in ("Statement", "insert_statement"):
+        if module.startswith("loyalty.") and name in ("Statement", "insert_statement"):
             yield source.at(line, f"{name} outside queries.py")
     for line, string in source.strings:
         if _SQL_TEXT.match(string):

@@ -118,28 +118,36 @@ def load_settings() -> Settings:
 def _complete_from_file(settings: Settings) -> None:
     database = Path(make_url(settings.database_url).database or "loyalty.db")
     path = settings.secrets_file or database.with_name(database.name + ".secrets.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = json.dumps({name: secrets.token_hex(32) for name in ("token_secret", "master_key")})
     try:
-        # Written whole under another name, then linked: nobody ever reads half a file, and of
-        # two commands that start together one wins.
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(fresh)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass
-        finally:
-            os.unlink(temporary)
+        if not path.exists():
+            _make_secrets(path)
         if path.stat().st_mode & 0o077:
             raise SettingsError(f"{path} can be read by others; run: chmod 600 {path}")
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_bytes())
+        for name in ("token_secret", "master_key"):
+            if getattr(settings, name) is None:
+                setattr(settings, name, Settings._secret_is_long(SecretStr(stored[name])))
     except OSError as error:
         raise SettingsError(f"cannot keep secrets in {path}: {error.strerror}") from error
-    for name in ("token_secret", "master_key"):
-        if getattr(settings, name) is None:
-            setattr(settings, name, SecretStr(stored[name]))
+    except (ValueError, TypeError, KeyError):
+        # Never made anew over a damaged file: what the old keys protect would be lost for good.
+        raise SettingsError(f"{path} does not hold the secrets; restore it from a backup") from None
+
+
+def _make_secrets(path: Path) -> None:
+    # Written whole under another name, then linked: nobody ever reads half a file, and of two
+    # commands that start together one wins.
+    fresh = json.dumps({name: secrets.token_hex(32) for name in ("token_secret", "master_key")})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(fresh)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(temporary)

@@ -1,4 +1,4 @@
-"""What text people may hand us: one place that refuses what a database or a reader would choke on."""
+"""What text people may hand us: what a database or a reader would choke on is refused here."""
 
 import unicodedata
 
@@ -15,7 +15,7 @@ def is_clean(text: str) -> bool:
 
 
 def checked_text(text: str, field: str, *, length_max: int) -> str:
-    """The text without surrounding spaces: 1 to ``length_max`` clean characters, or InvalidInput."""
+    """The text, trimmed: 1 to ``length_max`` clean characters, or InvalidInput."""
     trimmed = text.strip(" \u3000\u00a0") if len(text) <= 2 * length_max + 100 else text
     if not 1 <= len(trimmed) <= length_max:
         raise InvalidInput(field=field, problem=f"1 to {length_max} characters")

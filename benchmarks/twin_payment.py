@@ -32,11 +32,12 @@ class Payment:
     issued: dict[str, int] = field(default_factory=dict)
     rewards: list[dict[str, Any]] = field(default_factory=list)
     balances: dict[str, int] = field(default_factory=dict)
+    ranks: dict[UUID, int] = field(default_factory=dict)
 
     async def pay(self, role: str, member: Member) -> None:
         outcomes = [o for o in self.configuration.campaign.outcomes if o["beneficiary"] == role]
         levels = self.configuration.levels.get(role)
-        rank = await self.rank(member)
+        rank = await self.rank(member) if levels else 0
         for outcome in sorted(outcomes, key=lambda outcome: str(outcome["asset"])):
             amount = outcome["amount"]
             if outcome["asset"] == "POINTS" and levels:
@@ -118,6 +119,7 @@ class Payment:
         earned = max(level.rank for level in levels if balance >= level.growth_threshold)
         if earned <= rank:
             return
+        self.ranks[member.id] = earned
         standing = await self.session.get(Standing, (member.brand_id, member.id))
         if standing is None:
             standing = Standing(
@@ -141,8 +143,11 @@ class Payment:
         )
 
     async def rank(self, member: Member) -> int:
-        standing = await self.session.get(Standing, (member.brand_id, member.id))
-        return standing.rank if standing else 0
+        """The rank a member holds, read once."""
+        if member.id not in self.ranks:
+            standing = await self.session.get(Standing, (member.brand_id, member.id))
+            self.ranks[member.id] = standing.rank if standing else 0
+        return self.ranks[member.id]
 
     def emit(self, topic: str, subject_id: UUID, payload: dict[str, Any]) -> None:
         self.session.add(

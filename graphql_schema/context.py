@@ -5,18 +5,34 @@ Never a session: siblings resolve concurrently, so each resolver opens its own s
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
+from uuid import UUID
 
 import strawberry
 
-from graphql_schema.faults import Unauthenticated
+from graphql_schema.faults import Throttled, Unauthenticated
+from loyalty.access.tokens import TokenIssuer
 from loyalty.actor import Actor
+from loyalty.brands.service import get_brand
 from loyalty.crypto import Keyring
 from loyalty.db import Database
+from loyalty.notifications.providers import SignInCodeSender
+from loyalty.products.models import Product
+from loyalty.products.queries import find_product
 from loyalty.settings import Settings
+from rewards.scans.intake import ScanIntake
+from tiers.ladders.rules import LadderView
 
 Language = Literal["zh-CN", "en"]
 L = TypeVar("L")
+
+
+class GuessThrottle(Protocol):
+    """Remembers who tries codes that are not ours."""
+
+    def wait_seconds(self, caller: UUID) -> int: ...
+
+    def count(self, caller: UUID) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +42,13 @@ class Services:
     database: Database
     keyring: Keyring
     settings: Settings
+    scans: ScanIntake
+    tokens: TokenIssuer
+    code_sender: SignInCodeSender
+    guesses: GuessThrottle
+    ladders: dict[UUID, tuple[int, dict[str, LadderView]]] = field(default_factory=dict)
+    timezones: dict[UUID, str] = field(default_factory=dict)
+    products: dict[tuple[UUID, UUID], Product] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -49,6 +72,36 @@ class Context:
     @property
     def settings(self) -> Settings:
         return self.services.settings
+
+    async def timezone(self, brand_id: UUID) -> str:
+        """A brand's time zone; it never changes."""
+        found = self.services.timezones.get(brand_id)
+        if found is None:
+            async with self.database.snapshot() as snapshot:
+                found = (await get_brand(snapshot, brand_id)).timezone
+            self.services.timezones[brand_id] = found
+        return found
+
+    async def product(self, product_id: UUID) -> Product | None:
+        """A product of the caller's brand; products do not change once they are made."""
+        key = (self.caller.brand_id, product_id)
+        found = self.services.products.get(key)
+        if found is None:
+            async with self.database.snapshot() as snapshot:
+                found = await find_product(snapshot, *key)
+            if found is not None:
+                self.services.products[key] = found
+        return found
+
+    def check_guessing(self) -> None:
+        """Raises THROTTLED for a caller who tried too many codes that are not ours."""
+        wait = self.services.guesses.wait_seconds(self.caller.id)
+        if wait:
+            raise Throttled(wait)
+
+    def count_guess(self) -> None:
+        """Remember that the caller tried a code that is not ours."""
+        self.services.guesses.count(self.caller.id)
 
     @property
     def caller(self) -> Actor:

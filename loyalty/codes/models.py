@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from loyalty.tables import brand_reference, reference, own_id, tenant
+from loyalty.tables import brand_reference, own_id, reference, tenant
 
 
 class CodeKind(StrEnum):
@@ -87,9 +87,7 @@ class ItemCode(SQLModel, table=True):
     """A code that has been scanned at least once (一物一码). A code has no row before that."""
 
     __tablename__ = "item_codes"
-    __table_args__ = (
-        CheckConstraint("scan_count > 0", name="scan_count_positive"),
-    )
+    __table_args__ = (CheckConstraint("scan_count > 0", name="scan_count_positive"),)
 
     brand_id: UUID = tenant()
     item_no: int = Field(primary_key=True, sa_type=BigInteger)

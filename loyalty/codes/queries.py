@@ -123,3 +123,15 @@ async def list_item_codes(snapshot: Snapshot, brand_id: UUID, item_no: int) -> S
         .order_by(col(ItemCode.kind))
     )
     return (await snapshot.session.exec(statement)).all()
+
+
+async def list_batches_by_ids(
+    snapshot: Snapshot, brand_id: UUID, batch_ids: Sequence[UUID]
+) -> list[CodeBatch]:
+    """For loaders: those that exist, in no order."""
+    found = await snapshot.session.exec(
+        select(CodeBatch).where(
+            col(CodeBatch.brand_id) == brand_id, col(CodeBatch.id).in_(batch_ids)
+        )
+    )
+    return list(found)

@@ -31,6 +31,8 @@ from loyalty.errors import InvalidInput
 from loyalty.ids import new_id
 from loyalty.products import service as products
 
+find_batch_by_number = queries.find_batch_by_number  # a read that other nouns need
+
 KEY_ID_TRIES_MAX = 100
 
 

@@ -1,14 +1,15 @@
 """The ledger's SQL. What is locked: member accounts, in the order of their owners."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import col, or_, select
+from sqlmodel import col, select
 
-from loyalty.db import Snapshot, Statement, Tx, insert_statement
-from loyalty.ledger.models import Account, Lot, Transfer
+from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
+from loyalty.ledger.models import Asset, Lot, Transfer
 from loyalty.ledger.rules import AccountState, Movement
 
 LOCK_ACCOUNTS = Statement(
@@ -134,37 +135,91 @@ async def list_free_lots(
     return [(expires_on, remaining) for expires_on, remaining in found]
 
 
-async def list_accounts(snapshot: Snapshot, brand_id: UUID, owner_id: UUID) -> list[Account]:
-    """An owner's accounts, by asset."""
-    found = await snapshot.session.exec(
-        select(Account)
-        .where(col(Account.brand_id) == brand_id, col(Account.owner_id) == owner_id)
-        .order_by(col(Account.asset))
-    )
-    return list(found)
+@dataclass(frozen=True, slots=True)
+class BalanceRow:
+    """A member's balance of one asset; ``spendable`` leaves out lots past their date."""
+
+    asset: Asset
+    balance: int
+    spendable: int
+    locked: int
 
 
-async def list_transfers(
-    snapshot: Snapshot,
-    brand_id: UUID,
-    account_ids: list[UUID],
-    *,
-    before: UUID | None,
-    limit: int,
-) -> list[Transfer]:
-    """Transfers that touch any of the accounts, newest first, older than the id ``before``."""
-    statement = select(Transfer).where(
-        col(Transfer.brand_id) == brand_id,
-        or_(
-            col(Transfer.credit_account_id).in_(account_ids),
-            # The partial index on debits knows that members are never debited by an EARN.
-            col(Transfer.debit_account_id).in_(account_ids) & (col(Transfer.kind) != "EARN"),
-        ),
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """A transfer as its member sees it: ``amount`` is signed."""
+
+    id: UUID
+    asset: Asset
+    amount: int
+    phase: str
+    kind: str
+    cause_kind: str
+    reason: str
+    expires_on: date | None
+    occurred_at: datetime
+
+
+READ_BALANCES = Statement(
+    """
+    SELECT a.asset, a.credits_posted - a.debits_posted,
+        CASE WHEN a.asset = 'POINTS' THEN CAST(COALESCE((
+            SELECT SUM(l.remaining) FROM lots l WHERE l.brand_id = a.brand_id
+                AND l.account_id = a.id AND NOT l.locked AND l.expires_on >= :today), 0) AS bigint)
+            ELSE a.credits_posted - a.debits_posted - a.debits_pending END,
+        a.credits_pending
+    FROM accounts a
+    WHERE a.brand_id = :brand_id AND a.owner_id = :owner_id AND a.kind = 'MAIN' ORDER BY a.asset
+    """,
+    params="today date, brand_id uuid, owner_id uuid",
+    returns="asset text, balance bigint, spendable bigint, locked bigint",
+)
+
+# Two lookups by index, the member's accounts first; the partial index on debits knows that an
+# EARN never debits a member.
+READ_ENTRIES = Statement(
+    """
+    SELECT t.id, t.asset, t.amount, t.phase, t.kind, t.cause_kind, t.reason, t.credit_expires_on,
+        t.occurred_at
+    FROM {owners}
+    {each:a accounts ON a.brand_id = owners.brand_id AND a.owner_id = owners.owner_id}
+    {each:t transfers ON t.brand_id = a.brand_id AND t.credit_account_id = a.id
+        AND t.id < :before}
+    UNION ALL
+    SELECT t.id, t.asset, -t.amount, t.phase, t.kind, t.cause_kind, t.reason, t.debit_expires_on,
+        t.occurred_at
+    FROM {payers}
+    {each:a accounts ON a.brand_id = payers.brand_id AND a.owner_id = payers.owner_id}
+    {each:t transfers ON t.brand_id = a.brand_id AND t.debit_account_id = a.id
+        AND t.kind <> 'EARN' AND t.id < :before}
+    ORDER BY 1 DESC LIMIT :row_count_max
+    """,
+    sets={"owners": "brand_id uuid, owner_id uuid", "payers": "brand_id uuid, owner_id uuid"},
+    params="before uuid, row_count_max bigint",
+    returns="id uuid, asset text, amount bigint, phase text, kind text, cause_kind text,"
+    " reason text, expires_on date, occurred_at timestamptz",
+)
+
+NEWEST = UUID(int=2**128 - 1)
+
+
+async def read_balances(
+    db: Database, brand_id: UUID, owner_id: UUID, today: date
+) -> list[BalanceRow]:
+    """A member's balances, by asset; ``today`` is the brand's local day."""
+    rows = await db.read(READ_BALANCES, today=today, brand_id=brand_id, owner_id=owner_id)
+    return [BalanceRow(Asset(row[0]), row[1], row[2], row[3]) for row in rows]
+
+
+async def read_entries(
+    db: Database, brand_id: UUID, owner_id: UUID, *, before: UUID | None, limit: int
+) -> list[EntryRow]:
+    """A member's entries, newest first, older than the id ``before``."""
+    owner = [(brand_id, owner_id)]
+    rows = await db.read(
+        READ_ENTRIES, owners=owner, payers=owner, before=before or NEWEST, row_count_max=limit
     )
-    if before is not None:
-        statement = statement.where(col(Transfer.id) < before)
-    found = await snapshot.session.exec(statement.order_by(col(Transfer.id).desc()).limit(limit))
-    return list(found)
+    return [EntryRow(row[0], Asset(row[1]), *row[2:]) for row in rows]
 
 
 def transfer_row(movement: Movement, now: datetime) -> tuple[Any, ...]:

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from loyalty.actor import Actor
 from loyalty.clock import local_date
-from loyalty.db import RetryTransaction, Snapshot, StatementMismatch, Tx
+from loyalty.db import RetryTransaction, StatementMismatch, Tx
 from loyalty.errors import InsufficientBalance, InvalidInput, SameAccount
 from loyalty.ids import new_id
 from loyalty.ledger import queries
-from loyalty.ledger.models import Account, AccountKind, Asset, Transfer
+from loyalty.ledger.models import Account, AccountKind, Asset
 from loyalty.ledger.rules import (
     AccountDelta,
     AccountState,
@@ -185,20 +185,3 @@ async def _spend_parts(
     if plan is None:
         raise InsufficientBalance(available=spendable(lots, on), wanted=amount)
     return [(expires_on, part) for expires_on, part in plan]
-
-
-async def list_entries(
-    snapshot: Snapshot, brand_id: UUID, owner_id: UUID, *, before: UUID | None, limit: int
-) -> tuple[list[Transfer], frozenset[UUID]]:
-    """A member's transfers, newest first, and the ids of its own accounts (to tell the sign)."""
-    accounts = await queries.list_accounts(snapshot, brand_id, owner_id)
-    ids = [account.id for account in accounts]
-    if not ids:
-        return [], frozenset()
-    transfers = await queries.list_transfers(snapshot, brand_id, ids, before=before, limit=limit)
-    return transfers, frozenset(ids)
-
-
-async def list_balances(snapshot: Snapshot, brand_id: UUID, owner_id: UUID) -> list[Account]:
-    """A member's accounts."""
-    return await queries.list_accounts(snapshot, brand_id, owner_id)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from loyalty.db import Snapshot
+from loyalty.db import Database, Snapshot, Statement
 from loyalty.errors import NotFound
 from loyalty.members.models import Identity, Invitation, Member, RosterEntry
 
@@ -139,3 +139,26 @@ async def find_open_invitation(
         )
     )
     return found.first()
+
+
+READ_MEMBER = Statement(
+    """
+    SELECT m.brand_id, m.id, m.identity_id, m.role, m.status, m.display_name, m.invited_by_id,
+        m.enrolled_at
+    FROM members m
+    WHERE m.brand_id = :brand_id AND m.identity_id = :identity_id AND m.role = :role
+    """,
+    params="brand_id uuid, identity_id uuid, role text",
+    returns="brand_id uuid, id uuid, identity_id uuid, role text, status text, display_name text,"
+    " invited_by_id uuid, enrolled_at timestamptz",
+)
+
+
+async def read_member(db: Database, brand_id: UUID, identity_id: UUID, role: str) -> Member | None:
+    """The account of an identity in one role: the hot read behind a member's home page."""
+    rows = await db.read(READ_MEMBER, brand_id=brand_id, identity_id=identity_id, role=role)
+    if not rows:
+        return None
+    names = ("brand_id", "id", "identity_id", "role", "status", "display_name", "invited_by_id")
+    values = dict(zip((*names, "enrolled_at"), rows[0], strict=True))
+    return Member(**values)

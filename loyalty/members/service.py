@@ -95,6 +95,11 @@ def masked_phone(keyring: Keyring, identity: Identity) -> str | None:
     return mask_phone(keyring.decrypt_phone(identity.brand_id, identity.phone_cipher))
 
 
+def masked_cipher(keyring: Keyring, brand_id: UUID, invitation: Invitation) -> str:
+    """The phone of an invitation, masked."""
+    return mask_phone(keyring.decrypt_phone(brand_id, invitation.phone_cipher))
+
+
 async def find_or_create_identity_by_phone(
     tx: Tx, keyring: Keyring, brand_id: UUID, phone: str
 ) -> Identity:

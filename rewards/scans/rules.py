@@ -169,7 +169,7 @@ def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
     item = item_no(batch.series_no, request.serial)
     member = world.members.get((actor.brand_id, actor.id, actor.role))
     code = world.item_codes.get((actor.brand_id, item, batch.kind))
-    verdict = _verdict(batch, code)
+    verdict = verdict_of(batch.status, code is not None)
     rank_before = _rank(world, member)
     outcome = _outcome(world, request, batch, item, member)
     _note_device(world, request, member)
@@ -231,12 +231,13 @@ def _rank(world: ScanWorld, member: MemberState | None) -> int:
     return world.grants.ranks.get((member.brand_id, member.id), 0) if member else 0
 
 
-def _verdict(batch: BatchView, code: ItemCodeState | None) -> Verdict:
-    if batch.status == BatchStatus.RETIRED:
+def verdict_of(status: str, was_scanned: bool) -> Verdict:
+    """What to say of a code of a batch in this status."""
+    if status == BatchStatus.RETIRED:
         return Verdict.RETIRED
-    if batch.status != BatchStatus.ACTIVE:
+    if status != BatchStatus.ACTIVE:
         return Verdict.INACTIVE
-    return Verdict.FIRST if code is None else Verdict.REPEAT
+    return Verdict.REPEAT if was_scanned else Verdict.FIRST
 
 
 def _outcome(

@@ -1,20 +1,25 @@
 """Settle a batch of scans in one transaction: discover by set, fold one by one, write by set."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from loyalty.clock import local_date
+from loyalty.codes.models import CodeBatch, ItemCode
 from loyalty.codes.rules import item_no
-from loyalty.codes.service import UnknownCode, count_unknown_codes
-from loyalty.db import RetryTransaction, Tx
-from loyalty.errors import Refusal
+from loyalty.codes.service import UnknownCode, count_unknown_codes, find_batch_by_number
+from loyalty.db import RetryTransaction, Snapshot, Tx
+from loyalty.errors import CodeUnknown, Refusal
+from loyalty.products.models import Product
+from loyalty.products.service import require_product
 from rewards.campaigns.models import CapSubject, EventKind
 from rewards.grants import service as grants
 from rewards.grants.rules import BrandConfiguration, CounterKey, MemberState, counter_keys
 from rewards.scans import queries
+from rewards.scans.models import Verdict
 from rewards.scans.rules import (
     CONSUMER,
     GUIDE,
@@ -29,9 +34,56 @@ from rewards.scans.rules import (
     decide,
     find_batch,
     unlock_key,
+    verdict_of,
 )
 
 ConfigurationCache = dict[UUID, BrandConfiguration]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeNamed:
+    """What a recognised code names; the key it was made with, and where."""
+
+    key_epoch_id: UUID
+    batch_number: int
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """A code as anyone may look at it."""
+
+    verdict: Verdict
+    claimed: bool
+    batch: CodeBatch
+    code: ItemCode | None
+    product: Product
+
+
+async def look_at_item(snapshot: Snapshot, brand_id: UUID, named: CodeNamed | None) -> ItemView:
+    """The verdict on a code, without claiming; CodeUnknown as a scan would say."""
+    batch = (
+        None
+        if named is None
+        else await find_batch_by_number(snapshot, brand_id, named.batch_number)
+    )
+    if (
+        named is None
+        or batch is None
+        or batch.key_epoch_id != named.key_epoch_id
+        or named.serial >= batch.quantity
+    ):
+        raise CodeUnknown()
+    item = item_no(batch.series_no, named.serial)
+    code = await queries.find_item_code(snapshot, brand_id, item, batch.kind)
+    claims = await snapshot.fetch(queries.FIND_CLAIMS, keys=[(brand_id, item)])
+    return ItemView(
+        verdict_of(batch.status, code is not None),
+        any(row[2] == CONSUMER for row in claims),
+        batch,
+        code,
+        await require_product(snapshot, brand_id, batch.product_id),
+    )
 
 
 async def settle_scans(
@@ -106,14 +158,16 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
         brand_id, identity_id, role, member_id, status, invited_by_id = row[:6]
         roster_id, invitation_id, inviter_id = row[6:]
         member: MemberState | None = None
-        if member_id is not None:
+        if role != CONSUMER and roster_id is None:
+            pass  # off the roster: nobody in this role, also if it was on it before
+        elif member_id is not None:
             member = MemberState(brand_id, member_id, identity_id, role, status, invited_by_id)
         elif role == CONSUMER:
             member = MemberState(
                 brand_id, world.grants.new_id(), identity_id, role, "ACTIVE", inviter_id, True
             )
             enrolled.append((member, invitation_id))
-        elif roster_id is not None:
+        else:
             member = MemberState(
                 brand_id, world.grants.new_id(), identity_id, role, "ACTIVE", None, True
             )

@@ -1,10 +1,11 @@
 """The SQL of standings."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import col, select
 
-from loyalty.db import Snapshot, Statement, insert_statement
+from loyalty.db import Database, Snapshot, Statement, insert_statement
 from tiers.standings.models import Standing, StandingChange
 
 FIND_STANDINGS = Statement(
@@ -51,3 +52,26 @@ async def find_standing(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> 
         )
     )
     return found.first()
+
+
+READ_STANDING = Statement(
+    """
+    SELECT COALESCE(s.rank, 0), s.since, COALESCE(a.credits_posted - a.debits_posted, 0),
+        b.revision
+    FROM brands b
+    LEFT JOIN standings s ON s.brand_id = b.id AND s.member_id = :member_id
+    LEFT JOIN accounts a ON a.brand_id = b.id AND a.owner_id = :member_id
+        AND a.asset = 'GROWTH' AND a.kind = 'MAIN'
+    WHERE b.id = :brand_id
+    """,
+    params="member_id uuid, brand_id uuid",
+    returns="rank bigint, since timestamptz, growth bigint, revision bigint",
+)
+
+
+async def read_standing(
+    db: Database, brand_id: UUID, member_id: UUID
+) -> tuple[int, datetime | None, int, int]:
+    """A member's rank, since when, growth balance, and the brand's revision."""
+    row = (await db.read(READ_STANDING, member_id=member_id, brand_id=brand_id))[0]
+    return row[0], row[1], row[2], row[3]

@@ -1,0 +1,128 @@
+"""Signing in: members by phone and one-time code, operators by e-mail and password."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from graphql_schema.context import Context, Info
+from graphql_schema.enums import MemberRole
+from graphql_schema.faults import Throttled
+from graphql_schema.permissions import Public
+from graphql_schema.refusals import Refused
+from loyalty.access import service
+from loyalty.access.service import CodeThrottled
+from loyalty.actor import GRANTS_BY_ROLE, Actor, ActorKind, OperatorRole
+from loyalty.brands.service import find_brand_by_slug
+from loyalty.clock import utc_now
+from loyalty.crypto import mask_phone
+from loyalty.errors import CredentialsWrong, NotFound, SignInCodeWrong
+
+
+@strawberry.type
+class RequestSignInCodeReceipt:
+    sent_to: str
+    expires_in_seconds: int
+
+
+@strawberry.type(description="Send the token as: Authorization: Bearer <token>.")
+class SignInReceipt:
+    token: str
+    role: str
+    expires_at: datetime
+
+
+@strawberry.input
+class RequestSignInCodeInput:
+    brand: str
+    phone: str
+
+
+@strawberry.input
+class SignInByCodeInput:
+    brand: str
+    phone: str
+    code: str
+    role: MemberRole = MemberRole.CONSUMER
+
+
+@strawberry.input
+class SignInOperatorInput:
+    brand: str
+    email: str
+    password: str
+
+
+RequestSignInCodeResult = Annotated[
+    RequestSignInCodeReceipt | Refused, strawberry.union("RequestSignInCodeResult")
+]
+SignInByCodeResult = Annotated[SignInReceipt | Refused, strawberry.union("SignInByCodeResult")]
+SignInOperatorResult = Annotated[SignInReceipt | Refused, strawberry.union("SignInOperatorResult")]
+
+
+async def _brand_id(context: Context, slug: str) -> UUID:
+    async with context.database.snapshot() as snapshot:
+        brand = await find_brand_by_slug(snapshot, slug)
+    if brand is None:
+        raise NotFound(noun="brand")
+    return brand.id
+
+
+def _signed_in(context: Context, actor: Actor) -> SignInReceipt:
+    now = utc_now()
+    return SignInReceipt(
+        token=context.services.tokens.issue(actor, now),
+        role=actor.role,
+        expires_at=now + timedelta(seconds=context.settings.token_ttl_seconds),
+    )
+
+
+@strawberry.type
+class AccessMutation:
+    @strawberry.mutation(extensions=[Public()])
+    async def request_sign_in_code(
+        self, info: Info, input: RequestSignInCodeInput
+    ) -> RequestSignInCodeResult:
+        """Send a one-time code to a phone; only the newest one works."""
+        context = info.context
+        ttl_seconds = context.settings.sign_in_code_ttl_seconds
+        brand_id = await _brand_id(context, input.brand)
+        issued = await context.database.in_transaction(
+            service.request_sign_in_code, context.keyring, ttl_seconds, brand_id, input.phone
+        )
+        if isinstance(issued, CodeThrottled):
+            raise Throttled(issued.retry_after_seconds)
+        await context.services.code_sender.send_code(issued.phone, issued.code, ttl_seconds)
+        return RequestSignInCodeReceipt(
+            sent_to=mask_phone(issued.phone), expires_in_seconds=ttl_seconds
+        )
+
+    @strawberry.mutation(extensions=[Public()])
+    async def sign_in_by_code(self, info: Info, input: SignInByCodeInput) -> SignInByCodeResult:
+        """Sign in with the code that came; the role is the one to act in."""
+        context = info.context
+        brand_id = await _brand_id(context, input.brand)
+        identity = await context.database.in_transaction(
+            service.redeem_sign_in_code, context.keyring, brand_id, input.phone, input.code
+        )
+        if identity is None:
+            raise SignInCodeWrong()
+        return _signed_in(context, Actor(ActorKind.MEMBER, brand_id, identity.id, input.role.value))
+
+    @strawberry.mutation(extensions=[Public()])
+    async def sign_in_operator(
+        self, info: Info, input: SignInOperatorInput
+    ) -> SignInOperatorResult:
+        """Sign in to the brand's console."""
+        context = info.context
+        brand_id = await _brand_id(context, input.brand)
+        async with context.database.snapshot() as snapshot:
+            attempt = await service.find_sign_in(snapshot, brand_id, input.email)
+        matched = await service.match_password(attempt, input.password)
+        operator = await context.database.in_transaction(service.settle_sign_in, attempt, matched)
+        if operator is None:
+            raise CredentialsWrong()
+        role = OperatorRole(operator.role)
+        actor = Actor(ActorKind.OPERATOR, brand_id, operator.id, role.value, GRANTS_BY_ROLE[role])
+        return _signed_in(context, actor)

@@ -1,0 +1,275 @@
+"""Campaigns, for operators."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from graphql_schema.context import Context, Info
+from graphql_schema.effects import effect_once
+from graphql_schema.enums import (
+    Asset,
+    CapSubject,
+    CapWindow,
+    EventKind,
+    Gate,
+    MemberRole,
+    OutcomeBasis,
+)
+from graphql_schema.loaders import product_loader
+from graphql_schema.nodes import Node, id_field, local_id
+from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
+from graphql_schema.permissions import HasGrant
+from graphql_schema.products import Product
+from graphql_schema.refusals import Refused
+from graphql_schema.scalars import BigInt
+from loyalty.actor import Actor, Grant
+from loyalty.db import Tx
+from loyalty.errors import InvalidInput
+from loyalty.products.models import Product as ProductRow
+from rewards.campaigns import rules, service
+from rewards.campaigns.models import Campaign as CampaignRow
+from rewards.campaigns.models import CampaignBudget, CampaignVersion
+
+CURSOR = Cursor(UUID)
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignView:
+    """A campaign with its newest version and its budgets."""
+
+    campaign: CampaignRow
+    version: CampaignVersion
+    budgets: list[CampaignBudget]
+
+    @property
+    def id(self) -> UUID:
+        return self.campaign.id
+
+
+@strawberry.type(description="What one beneficiary gets.")
+class Outcome:
+    beneficiary: MemberRole
+    asset: Asset
+    basis: OutcomeBasis
+    amount: BigInt
+
+
+@strawberry.type(description="At most so many paid events of one subject in one window.")
+class Cap:
+    subject: CapSubject
+    window: CapWindow
+    times_max: BigInt
+
+
+@strawberry.type(description="What a campaign may give of one asset; reserved is locked rewards.")
+class Budget:
+    asset: Asset
+    allowed: BigInt
+    spent: BigInt
+    reserved: BigInt
+
+
+@strawberry.type(description="A campaign (活动) as last published.")
+class Campaign(Node):
+    id: strawberry.ID = id_field("Campaign")
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, CampaignView | cls)
+
+    @strawberry.field
+    def code(self, row: strawberry.Parent[CampaignView]) -> str:
+        return row.campaign.code
+
+    @strawberry.field
+    def version(self, row: strawberry.Parent[CampaignView]) -> int:
+        return row.version.version
+
+    @strawberry.field(description="The name in the caller's language.")
+    def name(self, row: strawberry.Parent[CampaignView], info: Info) -> str:
+        return row.version.name_en if info.context.language == "en" else row.version.name_zh
+
+    @strawberry.field
+    def event(self, row: strawberry.Parent[CampaignView]) -> EventKind:
+        return EventKind(row.version.event)
+
+    @strawberry.field
+    def gate(self, row: strawberry.Parent[CampaignView]) -> Gate:
+        return Gate(row.version.gate)
+
+    @strawberry.field
+    def priority(self, row: strawberry.Parent[CampaignView]) -> int:
+        return row.version.priority
+
+    @strawberry.field
+    def starts_at(self, row: strawberry.Parent[CampaignView]) -> datetime | None:
+        return row.version.starts_at
+
+    @strawberry.field
+    def ends_at(self, row: strawberry.Parent[CampaignView]) -> datetime | None:
+        return row.version.ends_at
+
+    @strawberry.field
+    def published_at(self, row: strawberry.Parent[CampaignView]) -> datetime:
+        return row.version.published_at
+
+    @strawberry.field(graphql_type=Product | None)
+    async def product(self, row: strawberry.Parent[CampaignView], info: Info) -> ProductRow | None:
+        if row.version.product_id is None:
+            return None
+        return await info.context.loader(product_loader).load(row.version.product_id)
+
+    @strawberry.field(graphql_type=list[Outcome])
+    def outcomes(self, row: strawberry.Parent[CampaignView]) -> list[rules.Outcome]:
+        return list(rules.outcomes_from_json(row.version.outcomes))
+
+    @strawberry.field(graphql_type=list[Cap])
+    def caps(self, row: strawberry.Parent[CampaignView]) -> list[rules.Cap]:
+        return list(rules.caps_from_json(row.version.caps))
+
+    @strawberry.field
+    def budgets(self, row: strawberry.Parent[CampaignView]) -> list[Budget]:
+        return [
+            Budget(
+                asset=Asset(budget.asset),
+                allowed=BigInt(budget.allowed),
+                spent=BigInt(budget.spent),
+                reserved=BigInt(budget.reserved),
+            )
+            for budget in row.budgets
+        ]
+
+
+async def fetch_campaign(context: Context, id: UUID) -> CampaignView | None:
+    """For ``node``: operators only."""
+    if Grant.READ not in context.caller.grants:
+        return None
+    views = await _views(context, after=UUID(int=id.int + 1), limit=1)
+    return views[0] if views and views[0].campaign.id == id else None
+
+
+async def _views(context: Context, *, after: UUID | None, limit: int) -> list[CampaignView]:
+    brand_id = context.caller.brand_id
+    async with context.database.snapshot() as snapshot:
+        rows = await service.list_campaigns(snapshot, brand_id, before=after, limit=limit)
+        budgets = await service.list_budgets(
+            snapshot, brand_id, [campaign.id for campaign, _ in rows]
+        )
+    return [
+        CampaignView(campaign, version, [b for b in budgets if b.campaign_id == campaign.id])
+        for campaign, version in rows
+    ]
+
+
+@strawberry.input
+class OutcomeInput:
+    beneficiary: MemberRole
+    asset: Asset
+    amount: BigInt
+    basis: OutcomeBasis = OutcomeBasis.FIXED
+
+
+@strawberry.input
+class CapInput:
+    subject: CapSubject
+    window: CapWindow
+    times_max: BigInt
+
+
+@strawberry.input
+class BudgetInput:
+    asset: Asset
+    allowed: BigInt
+
+
+@strawberry.input
+class PublishCampaignInput:
+    idempotency_key: strawberry.ID
+    code: str
+    name_zh: str
+    name_en: str
+    outcomes: list[OutcomeInput]
+    event: EventKind = EventKind.SCAN
+    gate: Gate = Gate.NONE
+    priority: int = 0
+    product_id: strawberry.ID | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    caps: list[CapInput] = strawberry.field(default_factory=list)
+    budgets: list[BudgetInput] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class PublishCampaignReceipt:
+    replayed: bool
+    campaign: CampaignView = strawberry.field(graphql_type=Campaign)
+
+
+PublishCampaignResult = Annotated[
+    PublishCampaignReceipt | Refused, strawberry.union("PublishCampaignResult")
+]
+
+
+def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
+    """The input as the value that rules check; refuses a budget named twice and naive times."""
+    budgets: dict[Asset, int] = {}
+    for i, budget in enumerate(input.budgets):
+        if budget.asset in budgets:
+            raise InvalidInput(field=f"budgets[{i}]", problem="one budget per asset")
+        budgets[budget.asset] = budget.allowed
+    for name, at in (("startsAt", input.starts_at), ("endsAt", input.ends_at)):
+        if at is not None and at.tzinfo is None:
+            raise InvalidInput(field=name, problem="needs a time zone offset")
+    return rules.CampaignDefinition(
+        code=input.code,
+        name_zh=input.name_zh,
+        name_en=input.name_en,
+        event=input.event,
+        outcomes=tuple(
+            rules.Outcome(o.beneficiary, o.asset, o.basis, o.amount) for o in input.outcomes
+        ),
+        gate=input.gate,
+        priority=input.priority,
+        product_id=local_id("Product", input.product_id) if input.product_id else None,
+        starts_at=input.starts_at,
+        ends_at=input.ends_at,
+        caps=tuple(rules.Cap(c.subject, c.window, c.times_max) for c in input.caps),
+        budgets=budgets,
+    )
+
+
+@strawberry.type
+class CampaignQuery:
+    @strawberry.field(graphql_type=Connection[Campaign], extensions=[HasGrant(Grant.READ)])
+    async def campaigns(
+        self, info: Info, first: int | None = None, after: str | None = None
+    ) -> Connection[CampaignView]:
+        """The brand's campaigns, newest first, each in its newest version."""
+        page = page_of(CURSOR, first, after)
+        views = await _views(
+            info.context, after=page.start[0] if page.start else None, limit=page.limit
+        )
+        return connection_of(views, page, CURSOR, key=lambda view: (view.campaign.id,))
+
+
+@strawberry.type
+class CampaignMutation:
+    @strawberry.mutation(extensions=[HasGrant(Grant.CAMPAIGNS)])
+    async def publish_campaign(
+        self, info: Info, input: PublishCampaignInput
+    ) -> PublishCampaignResult:
+        """Publish the first or the next version of the campaign with this code."""
+        definition = definition_of(input)
+
+        async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+            campaign, _ = await service.publish_campaign(tx, actor, definition)
+            return {"id": campaign.id.hex}
+
+        reply, replayed = await effect_once(info.context, "publishCampaign", input, verb)
+        view = await fetch_campaign(info.context, UUID(hex=reply["id"]))
+        if view is None:
+            raise LookupError("a published campaign is gone")
+        return PublishCampaignReceipt(replayed=replayed, campaign=view)

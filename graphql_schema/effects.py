@@ -1,0 +1,38 @@
+"""How mutations run: one transaction, one idempotency key, one reply."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import strawberry
+
+from graphql_schema.context import Context
+from loyalty import idempotency
+from loyalty.actor import Actor
+from loyalty.db import Tx
+
+Verb = Callable[[Tx, Actor], Awaitable[dict[str, Any]]]
+"""A service call that answers what to remember of it: ids and figures, as JSON."""
+
+
+class Keyed(Protocol):
+    """The input of a mutation that moves value."""
+
+    idempotency_key: strawberry.ID
+
+
+async def effect_once(
+    context: Context, operation: str, input: Keyed, verb: Verb
+) -> tuple[dict[str, Any], bool]:
+    """Run a verb for the caller once per idempotency key: its reply, and whether replayed.
+
+    The whole input but the key is the body: the same key with another input is a conflict.
+    """
+    actor = context.caller
+    body = asdict(input)  # type: ignore[call-overload]  # every Strawberry input is a dataclass
+    key = body.pop("idempotency_key")
+
+    async def run(tx: Tx) -> tuple[dict[str, Any], bool]:
+        return await idempotency.once(tx, actor, operation, key, body, lambda: verb(tx, actor))
+
+    return await context.database.in_transaction(run)

@@ -1,0 +1,42 @@
+"""The engine's own enums as GraphQL enums. Registered before any type uses one; nouns import them
+from here."""
+
+import strawberry
+
+from loyalty.actor import MemberRole
+from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
+from loyalty.ledger.models import Asset
+from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
+from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
+
+__all__ = [
+    "Asset",
+    "BatchStatus",
+    "CapSubject",
+    "CapWindow",
+    "CodeKind",
+    "CodePurpose",
+    "EventKind",
+    "Gate",
+    "GuideUnpaidReason",
+    "MemberRole",
+    "OutcomeBasis",
+    "UnpaidReason",
+    "Verdict",
+]
+
+strawberry.enum(MemberRole, description="消费者, 导购员, 终端门店, 经销商, 业务员.")
+strawberry.enum(Asset, description="积分, 成长值, 红包 (fen), 抽奖次数.")
+strawberry.enum(CodeKind, description="盖内码, 瓶外码, 箱内码, 箱外码, 垛码, DM卡, 票券.")
+strawberry.enum(CodePurpose, description="奖励, 导购码, 动销码, 溯源/防伪, 维修码.")
+strawberry.enum(BatchStatus, description="草稿, 已印刷, 已激活, 已作废.")
+strawberry.enum(EventKind, description="What earns: a scan, a purchase.")
+strawberry.enum(Gate, description="NONE, or the guide's reward waits for the consumer's scan.")
+strawberry.enum(OutcomeBasis, description="Per event, or per whole unit of currency spent.")
+strawberry.enum(CapSubject, description="Whose paid events a cap counts.")
+strawberry.enum(CapWindow, description="A local day of the brand, or the whole campaign.")
+strawberry.enum(
+    Verdict, description="First scan or not; or the batch is not (or no longer) active."
+)
+strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner nothing.")
+strawberry.enum(GuideUnpaidReason, description="Why a paid scan has no guide's credit.")

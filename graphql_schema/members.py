@@ -1,0 +1,245 @@
+"""Members: the caller's own profile, the brand's list, invitations and rosters."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from graphql_schema.context import Context, Info
+from graphql_schema.effects import effect_once
+from graphql_schema.enums import MemberRole
+from graphql_schema.ledger import ENTRY_CURSOR, Balance, Entry
+from graphql_schema.loaders import identity_loader
+from graphql_schema.nodes import Node, id_field, local_id
+from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.permissions import HasGrant, IsMember
+from graphql_schema.refusals import Refused
+from graphql_schema.tiers import Tier, TierView, tier_of
+from loyalty.actor import Actor, Grant
+from loyalty.clock import local_date, utc_now
+from loyalty.db import Tx
+from loyalty.ledger.queries import BalanceRow, EntryRow, read_balances, read_entries
+from loyalty.members import queries, service
+from loyalty.members.models import Member as MemberRow
+
+CURSOR = Cursor(UUID)
+
+
+@strawberry.type(description="A person's account in the brand, in one role (会员).")
+class Member(Node):
+    id: strawberry.ID = id_field("Member")
+    role: MemberRole
+    status: str
+    display_name: str | None
+    enrolled_at: datetime
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, MemberRow | cls)
+
+    @strawberry.field(description="Masked: +86138****5678. Null for one known by reference alone.")
+    async def phone(self, row: strawberry.Parent[MemberRow], info: Info) -> str | None:
+        identity = await info.context.loader(identity_loader).load(row.identity_id)
+        return service.masked_phone(info.context.keyring, identity) if identity else None
+
+    @strawberry.field(description="The outside reference of an imported member.")
+    async def external_ref(self, row: strawberry.Parent[MemberRow], info: Info) -> str | None:
+        identity = await info.context.loader(identity_loader).load(row.identity_id)
+        return identity.external_ref if identity else None
+
+    @strawberry.field(description="Who brought this member.")
+    def invited_by_id(self, row: strawberry.Parent[MemberRow]) -> strawberry.ID | None:
+        return encode_id("Member", row.invited_by_id) if row.invited_by_id else None
+
+    @strawberry.field(graphql_type=Tier | None)
+    async def tier(self, row: strawberry.Parent[MemberRow], info: Info) -> TierView | None:
+        return await tier_of(info.context, row)
+
+    @strawberry.field(graphql_type=list[Balance])
+    async def balances(self, row: strawberry.Parent[MemberRow], info: Info) -> list[BalanceRow]:
+        today = local_date(utc_now(), await info.context.timezone(row.brand_id))
+        return await read_balances(info.context.database, row.brand_id, row.id, today)
+
+    @strawberry.field(graphql_type=Connection[Entry])
+    async def entries(
+        self,
+        row: strawberry.Parent[MemberRow],
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Connection[EntryRow]:
+        """What moved on this member's accounts, newest first."""
+        page = page_of(ENTRY_CURSOR, first, after)
+        rows = await read_entries(
+            info.context.database,
+            row.brand_id,
+            row.id,
+            before=page.start[0] if page.start else None,
+            limit=page.limit,
+        )
+        return connection_of(rows, page, ENTRY_CURSOR, key=lambda entry: (entry.id,))
+
+
+async def fetch_member(context: Context, id: UUID) -> MemberRow | None:
+    """For ``node``: an operator sees the brand's members, a member itself."""
+    actor = context.caller
+    async with context.database.snapshot() as snapshot:
+        rows = await queries.list_members_by_ids(snapshot, actor.brand_id, [id])
+    if not rows or (Grant.READ not in actor.grants and rows[0].identity_id != actor.id):
+        return None
+    return rows[0]
+
+
+@strawberry.type
+class InviteMemberReceipt:
+    replayed: bool
+    phone: str
+
+
+@strawberry.input
+class InviteMemberInput:
+    idempotency_key: strawberry.ID
+    phone: str
+
+
+InviteMemberResult = Annotated[
+    InviteMemberReceipt | Refused, strawberry.union("InviteMemberResult")
+]
+
+
+@strawberry.type
+class RejectedRosterEntry:
+    index: int
+    reason: str
+
+
+@strawberry.type
+class ImportRosterReceipt:
+    replayed: bool
+    added: int
+    unchanged: int
+    rejected: list[RejectedRosterEntry]
+
+
+@strawberry.input
+class RosterEntryInput:
+    phone: str
+    name: str
+
+
+@strawberry.input
+class ImportRosterInput:
+    idempotency_key: strawberry.ID
+    role: MemberRole
+    entries: list[RosterEntryInput]
+
+
+ImportRosterResult = Annotated[
+    ImportRosterReceipt | Refused, strawberry.union("ImportRosterResult")
+]
+
+
+@strawberry.type
+class SetMemberStatusReceipt:
+    replayed: bool
+    member: MemberRow = strawberry.field(graphql_type=Member)
+
+
+@strawberry.input
+class SetMemberStatusInput:
+    idempotency_key: strawberry.ID
+    member_id: strawberry.ID
+    frozen: bool
+    reason: str
+
+
+SetMemberStatusResult = Annotated[
+    SetMemberStatusReceipt | Refused, strawberry.union("SetMemberStatusResult")
+]
+
+
+@strawberry.type
+class MemberQuery:
+    @strawberry.field(graphql_type=Member | None, extensions=[IsMember()])
+    async def me(self, info: Info) -> MemberRow | None:
+        """The caller's membership in the role of its token; null until the first act makes one."""
+        actor = info.context.caller
+        return await queries.read_member(
+            info.context.database, actor.brand_id, actor.id, actor.role
+        )
+
+    @strawberry.field(graphql_type=Connection[Member], extensions=[HasGrant(Grant.READ)])
+    async def members(
+        self,
+        info: Info,
+        role: MemberRole | None = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Connection[MemberRow]:
+        """The brand's members, newest first."""
+        page = page_of(CURSOR, first, after)
+        async with info.context.database.snapshot() as snapshot:
+            rows = await queries.list_members(
+                snapshot,
+                info.context.caller.brand_id,
+                role=role.value if role else None,
+                after=page.start[0] if page.start else None,
+                first=page.limit,
+            )
+        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+
+
+@strawberry.type
+class MemberMutation:
+    @strawberry.mutation(extensions=[IsMember()])
+    async def invite_member(self, info: Info, input: InviteMemberInput) -> InviteMemberResult:
+        """Invite a phone; when it enrols as a consumer, the caller is who brought it."""
+        keyring = info.context.keyring
+
+        async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+            invitation = await service.invite_member(tx, actor, keyring, input.phone)
+            return {"phone": service.masked_cipher(keyring, actor.brand_id, invitation)}
+
+        reply, replayed = await effect_once(info.context, "inviteMember", input, verb)
+        return InviteMemberReceipt(replayed=replayed, phone=reply["phone"])
+
+    @strawberry.mutation(extensions=[HasGrant(Grant.MEMBERS)])
+    async def import_roster(self, info: Info, input: ImportRosterInput) -> ImportRosterResult:
+        """Admit phones to a channel role; bad entries are rejected one by one."""
+
+        async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+            done = await service.import_roster(
+                tx,
+                actor,
+                info.context.keyring,
+                input.role.value,
+                [(entry.phone, entry.name) for entry in input.entries],
+            )
+            return {"added": done.added, "unchanged": done.unchanged, "rejected": done.rejected}
+
+        reply, replayed = await effect_once(info.context, "importRoster", input, verb)
+        return ImportRosterReceipt(
+            replayed=replayed,
+            added=reply["added"],
+            unchanged=reply["unchanged"],
+            rejected=[RejectedRosterEntry(index=i, reason=why) for i, why in reply["rejected"]],
+        )
+
+    @strawberry.mutation(extensions=[HasGrant(Grant.MEMBERS)])
+    async def set_member_status(
+        self, info: Info, input: SetMemberStatusInput
+    ) -> SetMemberStatusResult:
+        """Freeze a member (its scans are recorded and pay nothing), or let it act again."""
+
+        async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+            change = service.freeze_member if input.frozen else service.unfreeze_member
+            member = await change(tx, actor, local_id("Member", input.member_id), input.reason)
+            return {"id": member.id.hex}
+
+        reply, replayed = await effect_once(info.context, "setMemberStatus", input, verb)
+        async with info.context.database.snapshot() as snapshot:
+            member = await queries.get_member(
+                snapshot, info.context.caller.brand_id, UUID(hex=reply["id"])
+            )
+        return SetMemberStatusReceipt(replayed=replayed, member=member)

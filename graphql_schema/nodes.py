@@ -1,0 +1,46 @@
+"""Node: what has a global id and can be fetched again by it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from graphql_schema.context import Context
+from graphql_schema.faults import Invalid
+from graphql_schema.pagination import encode_id, find_id_of
+from loyalty.errors import NotFound
+
+
+@strawberry.interface(description="Something with a global id.")
+class Node:
+    id: strawberry.ID
+
+
+FetchNode = Callable[[Context, UUID], Awaitable[Any | None]]
+"""Fetches a row the caller may see, or None: foreign, forbidden and missing look the same."""
+
+
+def id_field(type_name: str) -> Any:
+    """The ``id`` field of a node type whose rows have a UUID ``id``."""
+
+    def resolve(row: strawberry.Parent[Any]) -> strawberry.ID:
+        return encode_id(type_name, row.id)
+
+    return strawberry.field(resolver=resolve)
+
+
+def local_id(type_name: str, text: str) -> UUID:
+    """The id in a global id that a mutation was given; NotFound for anything else."""
+    found = find_id_of(type_name, text)
+    if found is None:
+        raise NotFound(noun=type_name)
+    return found
+
+
+def filter_id(type_name: str, text: str) -> UUID:
+    """The id in a global id that a query was given; the Fault INVALID for anything else."""
+    found = find_id_of(type_name, text)
+    if found is None:
+        raise Invalid(f"This is not an id of a {type_name}.")
+    return found

@@ -1,0 +1,281 @@
+"""Scanning a code, and the brand's scans and figures."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from analytics.service import DayFigures as DayFiguresRow
+from analytics.service import figures_of_day, list_rollups
+from graphql_schema.codes import Sighting
+from graphql_schema.context import Context, Info
+from graphql_schema.enums import (
+    Asset,
+    CodeKind,
+    GuideUnpaidReason,
+    MemberRole,
+    UnpaidReason,
+    Verdict,
+)
+from graphql_schema.loaders import member_loader, product_loader
+from graphql_schema.members import Member
+from graphql_schema.nodes import Node, id_field
+from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.permissions import HasGrant, IsMember
+from graphql_schema.products import Product
+from graphql_schema.refusals import Refused
+from graphql_schema.scalars import BigInt
+from loyalty.actor import Grant
+from loyalty.clock import local_date, utc_now
+from loyalty.errors import CodeUnknown
+from loyalty.members.models import Member as MemberRow
+from loyalty.products.models import Product as ProductRow
+from rewards.scans import queries
+from rewards.scans.intake import Position
+from rewards.scans.models import ScanEvent as ScanRow
+
+CURSOR = Cursor(UUID)
+
+
+@strawberry.type(description="One reward of the scanner. Locked: it waits for a named thing.")
+class Reward:
+    asset: Asset
+    amount: BigInt
+    locked: bool
+
+
+@strawberry.type(description="A balance as it was right after the scan.")
+class ScanBalance:
+    asset: Asset
+    balance: BigInt
+    locked: BigInt
+
+
+@strawberry.type(description="The level held after the scan.")
+class ScanTier:
+    rank: int
+    code: str
+    name_zh: str
+    name_en: str
+
+
+@strawberry.type(description="The scan was recorded; unpaidReason says why it paid nothing, if so.")
+class ScanCodeReceipt:
+    replayed: bool
+    scan_id: strawberry.ID
+    occurred_at: datetime
+    verdict: Verdict
+    unpaid_reason: UnpaidReason | None
+    guide_unpaid_reason: GuideUnpaidReason | None
+    scan_count: BigInt
+    first_scan: Sighting | None
+    latest_scan: Sighting | None
+    rewards: list[Reward]
+    balances: list[ScanBalance]
+    tier: ScanTier | None
+    tier_changed: bool
+    is_new_member: bool
+    product_row_id: strawberry.Private[UUID]
+
+    @strawberry.field(graphql_type=Product | None)
+    async def product(self, info: Info) -> ProductRow | None:
+        return await info.context.product(self.product_row_id)
+
+
+@strawberry.input
+class PositionInput:
+    latitude: float
+    longitude: float
+
+
+@strawberry.input
+class ScanCodeInput:
+    code: str
+    idempotency_key: strawberry.ID
+    device_id: str | None = None
+    position: PositionInput | None = None
+    scene: str | None = None
+    nonce: str | None = None
+
+
+ScanCodeResult = Annotated[ScanCodeReceipt | Refused, strawberry.union("ScanCodeResult")]
+
+
+def _sighting(stored: dict[str, Any] | None) -> Sighting | None:
+    if stored is None:
+        return None
+    return Sighting(
+        at=datetime.fromisoformat(stored["at"]),
+        latitude=stored["latitude"],
+        longitude=stored["longitude"],
+    )
+
+
+def receipt_of(reply: dict[str, Any], replayed: bool) -> ScanCodeReceipt:
+    """The stored reply as the receipt; a replay is the same but for ``replayed``."""
+    tier = reply["tier"]
+    unpaid, guide_unpaid = reply["unpaid_reason"], reply["guide_unpaid_reason"]
+    return ScanCodeReceipt(
+        replayed=replayed,
+        scan_id=encode_id("ScanEvent", UUID(hex=reply["scan_id"])),
+        occurred_at=datetime.fromisoformat(reply["occurred_at"]),
+        verdict=Verdict(reply["verdict"]),
+        unpaid_reason=UnpaidReason(unpaid) if unpaid else None,
+        guide_unpaid_reason=GuideUnpaidReason(guide_unpaid) if guide_unpaid else None,
+        scan_count=reply["scan_count"],
+        first_scan=_sighting(reply["first_scan"]),
+        latest_scan=_sighting(reply["latest_scan"]),
+        rewards=[
+            Reward(asset=Asset(r["asset"]), amount=r["amount"], locked=r["locked"])
+            for r in reply["rewards"]
+        ],
+        balances=[
+            ScanBalance(asset=Asset(b["asset"]), balance=b["balance"], locked=b["locked"])
+            for b in reply["balances"]
+        ],
+        tier=None
+        if tier is None
+        else ScanTier(rank=tier["rank"], code=tier["code"], name_zh=tier["zh"], name_en=tier["en"]),
+        tier_changed=tier is not None and tier["rank"] != reply["rank_before"],
+        is_new_member=reply["is_new_member"],
+        product_row_id=UUID(hex=reply["product_id"]),
+    )
+
+
+@strawberry.type(description="One attempt that decoded, paid or not.")
+class ScanEvent(Node):
+    id: strawberry.ID = id_field("ScanEvent")
+    item_no: BigInt
+    code_kind: CodeKind
+    role: MemberRole
+    verdict: Verdict
+    unpaid_reason: UnpaidReason | None
+    guide_unpaid_reason: GuideUnpaidReason | None
+    scene: str | None
+    latitude: float | None
+    longitude: float | None
+    occurred_at: datetime
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, ScanRow | cls)
+
+    @strawberry.field(graphql_type=Product | None)
+    async def product(self, row: strawberry.Parent[ScanRow], info: Info) -> ProductRow | None:
+        return await info.context.loader(product_loader).load(row.product_id)
+
+    @strawberry.field(graphql_type=Member | None)
+    async def member(self, row: strawberry.Parent[ScanRow], info: Info) -> MemberRow | None:
+        if row.member_id is None:
+            return None
+        return await info.context.loader(member_loader).load(row.member_id)
+
+    @strawberry.field(graphql_type=Member | None)
+    async def guide(self, row: strawberry.Parent[ScanRow], info: Info) -> MemberRow | None:
+        if row.guide_member_id is None:
+            return None
+        return await info.context.loader(member_loader).load(row.guide_member_id)
+
+
+@strawberry.type(description="Scans of one product in one local hour.")
+class HourOfScans:
+    hour: int
+    scans: BigInt
+    first_scans: BigInt
+    paid_scans: BigInt
+    product_row_id: strawberry.Private[UUID]
+
+    @strawberry.field(graphql_type=Product | None)
+    async def product(self, info: Info) -> ProductRow | None:
+        return await info.context.loader(product_loader).load(self.product_row_id)
+
+
+@strawberry.type(description="A local day of the brand. Rollups follow scans within seconds.")
+class DayFigures:
+    on: date
+    scans: BigInt
+    first_scans: BigInt
+    paid_scans: BigInt
+    new_members: BigInt
+    points_granted: BigInt
+    by_hour: list[HourOfScans]
+
+
+async def fetch_scan(context: Context, id: UUID) -> ScanRow | None:
+    """For ``node``: operators only."""
+    if Grant.READ not in context.caller.grants:
+        return None
+    async with context.database.snapshot() as snapshot:
+        return await queries.find_scan(snapshot, context.caller.brand_id, id)
+
+
+@strawberry.type
+class ScanQuery:
+    @strawberry.field(graphql_type=Connection[ScanEvent], extensions=[HasGrant(Grant.READ)])
+    async def scans(
+        self, info: Info, first: int | None = None, after: str | None = None
+    ) -> Connection[ScanRow]:
+        """The brand's scans, newest first, every attempt that decoded."""
+        page = page_of(CURSOR, first, after)
+        async with info.context.database.snapshot() as snapshot:
+            rows = await queries.list_scans(
+                snapshot,
+                info.context.caller.brand_id,
+                before=page.start[0] if page.start else None,
+                limit=page.limit,
+            )
+        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+
+    @strawberry.field(extensions=[HasGrant(Grant.READ)])
+    async def figures(self, info: Info, on: date | None = None) -> DayFigures:
+        """The figures of a local day; today's, if none is named."""
+        context = info.context
+        brand_id = context.caller.brand_id
+        day = on or local_date(utc_now(), await context.timezone(brand_id))
+        async with context.database.snapshot() as snapshot:
+            total: DayFiguresRow = await figures_of_day(snapshot, brand_id, day)
+            hours = await list_rollups(snapshot, brand_id, day)
+        return DayFigures(
+            on=day,
+            scans=BigInt(total.scans),
+            first_scans=BigInt(total.first_scans),
+            paid_scans=BigInt(total.paid_scans),
+            new_members=BigInt(total.new_members),
+            points_granted=BigInt(total.points_granted),
+            by_hour=[
+                HourOfScans(
+                    hour=row.hour,
+                    scans=BigInt(row.scans),
+                    first_scans=BigInt(row.first_scans),
+                    paid_scans=BigInt(row.paid_scans),
+                    product_row_id=row.product_id,
+                )
+                for row in hours
+            ],
+        )
+
+
+@strawberry.type
+class ScanMutation:
+    @strawberry.mutation(extensions=[IsMember()])
+    async def scan_code(self, info: Info, input: ScanCodeInput) -> ScanCodeResult:
+        """One code, two rewards (一码双奖): the verdict, and what the scan pays."""
+        context = info.context
+        context.check_guessing()
+        position = input.position
+        try:
+            answer = await context.services.scans.scan(
+                context.caller,
+                code=input.code,
+                idempotency_key=input.idempotency_key,
+                device_id=input.device_id,
+                position=Position(position.latitude, position.longitude) if position else None,
+                scene=input.scene,
+                nonce=input.nonce,
+                address=context.address,
+            )
+        except CodeUnknown:
+            context.count_guess()
+            raise
+        return receipt_of(answer.reply, answer.replayed)

@@ -1,0 +1,73 @@
+"""Assembly: the nouns' queries and mutations become one schema."""
+
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from graphql_schema.access import AccessMutation
+from graphql_schema.campaigns import CampaignMutation, CampaignQuery, fetch_campaign
+from graphql_schema.codes import CodeMutation, CodeQuery, fetch_batch
+from graphql_schema.context import Context, Info
+from graphql_schema.ledger import LedgerMutation
+from graphql_schema.members import MemberMutation, MemberQuery, fetch_member
+from graphql_schema.nodes import FetchNode, Node
+from graphql_schema.pagination import find_id
+from graphql_schema.permissions import IsSignedIn, unguarded_fields
+from graphql_schema.products import ProductMutation, ProductQuery, fetch_product
+from graphql_schema.refusals import RefusalHandler
+from graphql_schema.scalars import SCALAR_MAP
+from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
+from graphql_schema.tiers import TierMutation
+
+FETCH_BY_TYPE: dict[str, FetchNode] = {
+    "Product": fetch_product,
+    "Member": fetch_member,
+    "CodeBatch": fetch_batch,
+    "Campaign": fetch_campaign,
+    "ScanEvent": fetch_scan,
+}
+
+
+async def fetch_node(context: Context, type_name: str, id: UUID) -> Any | None:
+    """A row by its global id, if the caller may see it."""
+    fetch = FETCH_BY_TYPE.get(type_name)
+    return None if fetch is None else await fetch(context, id)
+
+
+@strawberry.type
+class Query(MemberQuery, CodeQuery, ScanQuery, CampaignQuery, ProductQuery):
+    @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
+    async def node(self, info: Info, id: strawberry.ID) -> Any:
+        """Anything by its global id; null for what is not there or not the caller's to see."""
+        found = find_id(id)
+        return None if found is None else await fetch_node(info.context, *found)
+
+
+@strawberry.type
+class Mutation(
+    AccessMutation,
+    ScanMutation,
+    MemberMutation,
+    ProductMutation,
+    CodeMutation,
+    CampaignMutation,
+    TierMutation,
+    LedgerMutation,
+):
+    pass
+
+
+def make_schema() -> strawberry.Schema:
+    """The schema. A root field without a permission is a mistake that stops the start."""
+    schema = strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        config=StrawberryConfig(scalar_map=SCALAR_MAP),
+        exception_handlers=[RefusalHandler()],
+    )
+    unguarded = unguarded_fields(schema)
+    if unguarded:
+        raise LookupError(f"fields without a permission: {', '.join(unguarded)}")
+    return schema

@@ -1,0 +1,127 @@
+"""From what a client sends to a request the batcher can settle: recognising codes, checking
+claims of the client, hashing what is not to be kept in clear."""
+
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from loyalty.actor import Actor
+from loyalty.codes.rules import CodeKey, normalise, recognise
+from loyalty.codes.service import load_keys
+from loyalty.crypto import Keyring
+from loyalty.db import Database
+from loyalty.errors import InvalidInput
+from loyalty.idempotency import body_hash, check_key
+from loyalty.ids import new_id
+from loyalty.text import checked_text
+from rewards.scans.batcher import ScanBatcher
+from rewards.scans.rules import ScanReply, ScanRequest
+from rewards.scans.service import CodeNamed
+
+CODE_LENGTH_MAX = 512
+DEVICE_ID_LENGTH_MAX = 128
+SCENE_LENGTH_MAX = 64
+NONCE_LENGTH_MAX = 64
+KEYS_RELOAD_SECONDS_MIN = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the client says it is, in degrees (WGS 84). A claim, never proof."""
+
+    latitude: float
+    longitude: float
+
+
+class ScanIntake:
+    """One per process: holds the code keys, and hands scans to the batcher."""
+
+    def __init__(self, db: Database, keyring: Keyring, batcher: ScanBatcher) -> None:
+        self._db = db
+        self._keyring = keyring
+        self._batcher = batcher
+        self._keys: dict[str, CodeKey] = {}
+        self._loaded_at = -KEYS_RELOAD_SECONDS_MIN
+
+    async def recognise(self, brand_id: UUID, text: str) -> CodeNamed | None:
+        """What a text says, if it is a code of this brand. Forgeries, misreads and other brands'
+        codes are all None; an unknown key id looks for new keys, at most once a second."""
+        if len(text) > CODE_LENGTH_MAX:
+            return None
+        found = recognise(self._keys, text)
+        if found is None and not self._knows_key_of(text):
+            await self._reload()
+            found = recognise(self._keys, text)
+        if found is None or found[0].brand_id != brand_id:
+            return None
+        return CodeNamed(found[0].epoch_id, found[1], found[2])
+
+    def _knows_key_of(self, text: str) -> bool:
+        return normalise(text)[:3] in self._keys
+
+    async def _reload(self) -> None:
+        now = time.monotonic()
+        if now - self._loaded_at < KEYS_RELOAD_SECONDS_MIN:
+            return  # whoever guesses key ids does not get to read the database each time
+        self._loaded_at = now
+        async with self._db.snapshot() as snapshot:
+            self._keys = await load_keys(snapshot, self._keyring)
+
+    async def scan(
+        self,
+        actor: Actor,
+        *,
+        code: str,
+        idempotency_key: str,
+        device_id: str | None,
+        position: Position | None,
+        scene: str | None,
+        nonce: str | None,
+        address: str,
+    ) -> ScanReply:
+        """Settle one scan. Refuses CodeUnknown, IdempotencyConflict and InvalidInput."""
+        check_key(idempotency_key)
+        device = _checked(device_id, "deviceId", DEVICE_ID_LENGTH_MAX)
+        scene = _checked(scene, "scene", SCENE_LENGTH_MAX)
+        nonce = _checked(nonce, "nonce", NONCE_LENGTH_MAX)
+        place = _checked_position(position)
+        recognised = await self.recognise(actor.brand_id, code)
+        digest = body_hash(
+            {
+                "code": normalise(code[:CODE_LENGTH_MAX]),
+                "device_id": device,
+                "position": None if place is None else [place.latitude, place.longitude],
+                "scene": scene,
+                "nonce": nonce,
+            }
+        )
+        request = ScanRequest(
+            scan_id=new_id(),
+            actor=actor,
+            key_epoch_id=recognised.key_epoch_id if recognised else None,
+            batch_number=recognised.batch_number if recognised else None,
+            serial=recognised.serial if recognised else 0,
+            idempotency_key=idempotency_key,
+            body_hash=digest,
+            device_hash=None
+            if device is None
+            else self._keyring.lookup_hash(actor.brand_id, "device", device),
+            latitude=place.latitude if place else None,
+            longitude=place.longitude if place else None,
+            scene=scene,
+            address=address,
+        )
+        return await self._batcher.submit(request)
+
+
+def _checked(text: str | None, name: str, length_max: int) -> str | None:
+    return None if text is None else checked_text(text, name, length_max=length_max)
+
+
+def _checked_position(position: Position | None) -> Position | None:
+    if position is None:
+        return None
+    # NaN fails both comparisons.
+    if not (-90 <= position.latitude <= 90 and -180 <= position.longitude <= 180):
+        raise InvalidInput(field="position", problem="degrees out of range")
+    return Position(round(position.latitude, 4), round(position.longitude, 4))

@@ -6,6 +6,7 @@ not the wanted one fails the bench.
 """
 
 import asyncio
+import math
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
@@ -26,14 +27,15 @@ class Load:
     """What to send: ``requests`` once each in this order, by ``clients`` at a time.
 
     Clients are spread evenly over ``ports``. ``repeat`` starts again at the first request when
-    all are sent (for queries); otherwise the measurement ends there.
+    all are sent (for queries); otherwise the measurement ends there. Without ``seconds`` all are
+    sent, however long that takes.
     """
 
     requests: Sequence[bytes]
     clients: int
     ports: tuple[int, ...]
-    warm_up_seconds: float
-    seconds: float
+    warm_up_seconds: float = 0.0
+    seconds: float | None = None
     repeat: bool = False
 
 
@@ -148,14 +150,19 @@ class _Run:
         self.open = len(clients)
         starts_at = time.perf_counter()
         self.measured_from = starts_at + self.load.warm_up_seconds
-        self.ends_at = self.measured_from + self.load.seconds
+        seconds = math.inf if self.load.seconds is None else self.load.seconds
+        self.ends_at = self.measured_from + seconds
         for client in clients:
             client.send_next(starts_at)
-        limit = self.load.warm_up_seconds + self.load.seconds + STALL_SECONDS_MAX
-        await asyncio.wait_for(self.done, limit)
+        await asyncio.wait_for(self.done, self._patience())
         for client in clients:
             client.close()
         return self._measured(), self.replies
+
+    def _patience(self) -> float | None:
+        if self.load.seconds is None:
+            return None
+        return self.load.warm_up_seconds + self.load.seconds + STALL_SECONDS_MAX
 
     def _measured(self) -> Measured:
         until = self.stopped_at or self.ends_at
@@ -165,7 +172,7 @@ class _Run:
             if self.measured_from <= at <= until
         )
         seconds = until - self.measured_from
-        if seconds < self.load.seconds / 4 or len(latencies) < 10:
+        if seconds < (self.load.seconds or 0.0) / 4 or len(latencies) < 10:
             raise LoadFailed(f"too few requests prepared: {len(self.load.requests)}")
         return Measured(
             count=len(latencies),

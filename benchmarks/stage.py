@@ -31,11 +31,16 @@ from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
 from rewards.campaigns.service import publish_campaign
 from tiers.ladders.service import publish_ladder, starter_levels
 
-CODES = 1_000_000
+CODES = 10_000_000  # codes have no rows before they are scanned
 GUIDES = 200
 ENROLLED = 5_000
-NEWCOMERS = 15_000
+NEWCOMERS = 8_000
 ONE_NEWCOMER_IN = 10
+REGULARS = 50
+SCANS_OF_A_REGULAR = 10
+FIRST_SERIAL = ENROLLED + REGULARS * SCANS_OF_A_REGULAR
+"""Codes below it were scanned while the stage was set."""
+
 ROWS_PER_INSERT = 5_000
 TOKEN_TTL_SECONDS = 6 * 3600
 
@@ -71,8 +76,8 @@ class PlannedScan:
         return {"latitude": 31.0 + self.serial % 100 / 100, "longitude": 121.0}
 
 
-def plan_scans(stage: Stage, first_serial: int, count: int) -> Iterator[PlannedScan]:
-    """Scans of unscanned codes from ``first_serial`` on, in the mix told above."""
+def plan_scans(stage: Stage, count: int) -> Iterator[PlannedScan]:
+    """Scans of unscanned codes, in the mix told above."""
     newcomers = stage.consumers[ENROLLED:]
     for number in range(count):
         turn, place = divmod(number, ONE_NEWCOMER_IN)
@@ -80,13 +85,16 @@ def plan_scans(stage: Stage, first_serial: int, count: int) -> Iterator[PlannedS
             identity_id = newcomers[turn]
         else:
             identity_id = stage.consumers[number % ENROLLED]
-        yield PlannedScan(identity_id, first_serial + number)
+        yield PlannedScan(identity_id, FIRST_SERIAL + number)
 
 
-def plan_enrolment(stage: Stage) -> Iterator[PlannedScan]:
-    """One first scan of each of the consumers who are to be enrolled when the bench begins."""
+def plan_setting(stage: Stage) -> Iterator[PlannedScan]:
+    """The scans that set the stage: one of each consumer who is to be enrolled when the bench
+    begins, and some more of the regulars, whose home pages are then full."""
     for number, identity_id in enumerate(stage.consumers[:ENROLLED]):
         yield PlannedScan(identity_id, number)
+    for number in range(REGULARS * SCANS_OF_A_REGULAR):
+        yield PlannedScan(stage.consumers[number % REGULARS], ENROLLED + number)
 
 
 def consumer_token(stage: Stage, identity_id: UUID, now: datetime) -> str:

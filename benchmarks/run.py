@@ -1,0 +1,245 @@
+"""`make bench`: `python -m benchmarks.run [--full] [--allow-dirty]`.
+
+Measures the ratios that the design asks for, each against something measured in the same run.
+"""
+
+import argparse
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from rich.console import Console
+
+from benchmarks.baselines import bare_ping, best_tpcb, codes_by_copy, prepare_pgbench
+from benchmarks.floor import FloorPlan, measure_floor
+from benchmarks.history import store_claims
+from benchmarks.postgres import SETTINGS, WORK, Postgres, running_postgres
+from benchmarks.report import (
+    RESULTS,
+    Bar,
+    DirtyTree,
+    bar,
+    commit_of_clean_tree,
+    machine,
+    show,
+    write,
+)
+from benchmarks.rows import difference, effects, require_equal
+from benchmarks.stage import ENROLLED, GUIDES, ONE_NEWCOMER_IN, plan_scans
+from benchmarks.venues import SERVE, TWIN, PostgresVenue, Secrets, SqliteVenue
+from loyalty.codes.printing import write_codes
+from loyalty.codes.rules import KEY_BYTES, CodeKey
+
+T = TypeVar("T")
+SCANS = "scans/s"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything; ``seconds`` is one measurement, after its warm-up."""
+
+    seconds: float
+    requests: int
+    compared_scans: int
+    floor_scans: int
+    stored_claims: int
+    codes: int
+    codes_by_copy: int
+    clients: int = 64
+    many_clients: int = 256
+
+
+QUICK = Sizes(10, 60_000, 600, 10_000, 100_000, 2_000_000, 200_000)
+FULL = Sizes(20, 120_000, 2_000, 20_000, 10_000_000, 10_000_000, 1_000_000)
+
+
+class Bench:
+    """One run: measures in turn, and says what it is doing."""
+
+    def __init__(self, sizes: Sizes, console: Console) -> None:
+        self.sizes = sizes
+        self.bars: list[Bar] = []
+        self._console = console
+        self._started = time.monotonic()
+
+    def step(self, name: str, measure: Callable[[], T]) -> T:
+        """Do one thing and tell how long it took."""
+        began = time.monotonic()
+        with self._console.status(name):
+            result = measure()
+        now = time.monotonic()
+        self._console.print(
+            f"[dim]{now - self._started:5.0f} s[/] {name} [dim]({now - began:.0f} s)[/]"
+        )
+        return result
+
+    def run(self) -> dict[str, Any]:
+        """All bars; the versions of the databases."""
+        keys = Secrets()
+        with running_postgres() as postgres:
+            self._codes(postgres)
+            self._postgres(postgres, keys)
+            versions = {"postgresql": postgres.version}
+        self._sqlite(keys)
+        return versions
+
+    def _postgres(self, postgres: Postgres, keys: Secrets) -> None:
+        sizes = self.sizes
+        venue = self.step(
+            "Setting the stage on PostgreSQL", lambda: PostgresVenue(postgres, keys, sizes.requests)
+        )
+        self.step("PostgreSQL: engine and twin write equal rows", lambda: self._equal_twin(venue))
+        self.step("TPC-B tables", lambda: prepare_pgbench(postgres))
+        tpcb, _ = self.step("pgbench TPC-B", lambda: best_tpcb(postgres, int(sizes.seconds * 0.8)))
+        scans = self.step("PostgreSQL: scans", lambda: venue.scans(sizes.clients, sizes.seconds))
+        many = self.step(
+            "PostgreSQL: scans, many clients",
+            lambda: venue.scans(sizes.many_clients, sizes.seconds),
+        )
+        two = self.step(
+            "PostgreSQL: scans, two servers",
+            lambda: venue.scans(sizes.clients, sizes.seconds, servers=2),
+        )
+        twin = self.step("PostgreSQL: the twin", lambda: venue.twin(sizes.clients, sizes.seconds))
+        stored = self.step("PostgreSQL: scans after many", lambda: self._after_many(venue))
+        self._home("PostgreSQL", venue)
+        rate = scans.per_second
+        fair = sizes.many_clients / many.per_second
+        self.bars[:0] = [
+            bar("scan, PostgreSQL / TPC-B", rate, tpcb, SCANS, first=0.35, then=1.0),
+            bar("scan, PostgreSQL / ORM twin", rate, twin.per_second, SCANS, first=8, then=20),
+            Bar(
+                f"p99 at {sizes.many_clients} clients / a fair queue's mean, PostgreSQL",
+                *(many.p99 / fair, 3.0, 1.5, many.p99, fair, "s"),
+                lower_is_better=True,
+            ),
+            bar(
+                f"scan with {sizes.stored_claims:,} claims stored / with none, PostgreSQL",
+                *(stored, rate, SCANS),
+                first=0.7,
+                then=0.9,
+            ),
+            bar("two servers / one, PostgreSQL", two.per_second, rate, SCANS, first=1.2, then=1.4),
+        ]
+
+    def _equal_twin(self, venue: PostgresVenue) -> None:
+        count = self.sizes.compared_scans
+        engine = venue.effects_of(SERVE, venue.engine_scans[:count])
+        require_equal(engine, venue.effects_of(TWIN, venue.twin_scans[:count]), "the twin")
+
+    def _after_many(self, venue: PostgresVenue) -> float:
+        with venue.copy() as url:
+            store_claims(venue.postgres, "copied", venue.stage, self.sizes.stored_claims)
+            return venue.scans_on(url, self.sizes.clients, self.sizes.seconds).per_second
+
+    def _home(self, name: str, venue: PostgresVenue | SqliteVenue) -> None:
+        seconds = self.sizes.seconds / 2
+        ping = self.step("Bare ping", lambda: bare_ping(self.sizes.clients, seconds))
+        home = self.step(f"{name}: home", lambda: venue.home(self.sizes.clients, seconds))
+        self.bars.append(
+            bar(
+                f"member home, {name} / bare ping",
+                *(home.per_second, ping.per_second, "requests/s"),
+                first=0.04,
+                then=0.2,
+            )
+        )
+
+    def _sqlite(self, keys: Secrets) -> None:
+        sizes = self.sizes
+        venue = self.step("Setting the stage on SQLite", lambda: SqliteVenue(keys, sizes.requests))
+        try:
+            self.step("SQLite: engine and floor write equal rows", lambda: self._equal_floor(venue))
+            floor = self.step("SQLite: the floor", lambda: self._floor(venue))
+            scans = self.step("SQLite: scans", lambda: venue.scans(sizes.clients, sizes.seconds))
+            name = "scan, SQLite / raw, one transaction each"
+            made = bar(name, scans.per_second, floor, SCANS, first=0.5, then=1.2)
+            self.bars.insert(1, made)
+            self._home("SQLite", venue)
+        finally:
+            venue.close()
+
+    def _equal_floor(self, venue: SqliteVenue) -> None:
+        count = self.sizes.compared_scans
+        engine = venue.effects_of(SERVE, venue.engine_scans[:count])
+        with venue.copied_file() as path:
+            before = effects(f"sqlite:///{path}")
+            self._write_floor(venue, path, count)
+            written = difference(before, effects(f"sqlite:///{path}"))
+        require_equal(engine, written, "the floor")
+
+    def _floor(self, venue: SqliteVenue) -> float:
+        with venue.copied_file() as path:
+            return self._write_floor(venue, path, self.sizes.floor_scans)
+
+    def _write_floor(self, venue: SqliteVenue, path: Path, count: int) -> float:
+        plan = FloorPlan(path, venue.stage, venue.keyring)
+        return measure_floor(path, [plan.steps(scan) for scan in plan_scans(venue.stage, count)])
+
+    def _codes(self, postgres: Postgres) -> None:
+        sizes = self.sizes
+        usual = self.step(
+            "Codes by secrets and COPY", lambda: codes_by_copy(postgres, sizes.codes_by_copy)
+        )
+        ours = self.step("Codes to a file", lambda: codes_to_file(sizes.codes))
+        self.bars.append(
+            bar("codes to a file / secrets + COPY", ours, usual, "codes/s", first=12, then=35)
+        )
+
+
+def codes_to_file(quantity: int) -> float:
+    """Codes per second made by the engine, to a durable file."""
+    path = WORK / "codes.txt"
+    path.unlink(missing_ok=True)
+    key = CodeKey(uuid4(), uuid4(), "0B0", secrets.token_bytes(KEY_BYTES))
+    started = time.perf_counter()
+    write_codes(path, key, 1, 0, quantity)
+    seconds = time.perf_counter() - started
+    path.unlink()
+    return quantity / seconds
+
+
+def main() -> int:
+    """Run, show, and keep the figures of a clean tree."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="millions instead of 10^5; an hour")
+    parser.add_argument(
+        "--allow-dirty", action="store_true", help="measure uncommitted work; keeps no result"
+    )
+    arguments = parser.parse_args()
+    console = Console()
+    try:
+        commit, dirty = commit_of_clean_tree(arguments.allow_dirty)
+    except DirtyTree as error:
+        console.print(f"The tree is dirty: {error}", markup=False)
+        return 2
+    started = datetime.now(UTC)
+    sizes = FULL if arguments.full else QUICK
+    bench = Bench(sizes, console)
+    versions = bench.run()
+    show(console, bench.bars)
+    mix = {"guides": GUIDES, "enrolled": ENROLLED, "one_newcomer_in": ONE_NEWCOMER_IN}
+    about = {
+        "commit": commit,
+        "dirty": dirty,
+        "full": arguments.full,
+        "started_at": started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - started).total_seconds()),
+        "machine": {**machine(), **versions},
+        "sizes": {**asdict(sizes), **mix},
+        "settings": {"postgresql": SETTINGS, "sqlite": {"synchronous": "FULL", "wal": True}},
+    }
+    kept = WORK / "dirty.json" if dirty else RESULTS / "latest.json"
+    write(kept, bench.bars, about)
+    console.print(f"Written to {kept}{' (not kept: the tree is dirty)' if dirty else ''}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""Where measurements take place: a database with the stage set, copied anew for each of them."""
+
+import asyncio
+import secrets
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.load import Load, Measured, measure
+from benchmarks.postgres import WORK, Postgres
+from benchmarks.processes import UVICORN, run_loyalty, serving
+from benchmarks.rows import Effects, difference, effects
+from benchmarks.stage import (
+    REGULARS,
+    TOKEN_TTL_SECONDS,
+    Stage,
+    build_stage,
+    plan_scans,
+    plan_setting,
+)
+from benchmarks.wire import (
+    SCAN_DOCUMENT,
+    engine_document,
+    home_requests,
+    is_home,
+    is_paid,
+    scan_requests,
+    twin_document,
+)
+from loyalty.access.tokens import TokenIssuer
+from loyalty.clock import utc_now
+from loyalty.crypto import Keyring
+
+SERVE = [sys.executable, "-m", "server.cli", "serve", "--host", "127.0.0.1", "--port", "{port}"]
+TWIN = [*UVICORN, "--port", "{port}", "benchmarks.twin:app"]
+SETTING_CLIENTS = 64
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The same for all servers of a run, so that one set of tokens serves them all."""
+
+    token: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    master: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+    def environment(self, url: str) -> dict[str, str]:
+        return {
+            "LOYALTY_DATABASE_URL": url,
+            "LOYALTY_TOKEN_SECRET": self.token.hex(),
+            "LOYALTY_MASTER_KEY": self.master.hex(),
+            "LOYALTY_TOKEN_TTL_SECONDS": str(TOKEN_TTL_SECONDS),
+            "LOYALTY_LOG_LEVEL": "WARNING",
+        }
+
+
+class Venue:
+    """A template database and what makes copies of it."""
+
+    def __init__(self, keys: Secrets) -> None:
+        self.keys = keys
+        self.keyring = Keyring(keys.master)
+        self.stage: Stage
+        self.engine_scans: list[bytes] = []
+        self.twin_scans: list[bytes] = []
+
+    @contextmanager
+    def copy(self) -> Iterator[str]:
+        """The URL of a fresh copy of the template, dropped afterwards."""
+        raise NotImplementedError
+
+    def set_stage(self, url: str, scans: int) -> None:
+        """Fill an empty database, through the engine's own HTTP where that is what it is for."""
+        run_loyalty(self.keys.environment(url), "migrate")
+        tokens = TokenIssuer(self.keys.token, TOKEN_TTL_SECONDS)
+        self.stage = asyncio.run(build_stage(url, self.keyring, tokens))
+        document = engine_document(SCAN_DOCUMENT)
+        setting = scan_requests(self.stage, plan_setting(self.stage), document, utc_now())
+        with serving(SERVE, self.keys.environment(url), "setting") as port:
+            measure(Load(setting, SETTING_CLIENTS, (port,)), is_paid)
+        plan = list(plan_scans(self.stage, scans))
+        self.engine_scans = scan_requests(self.stage, plan, document, utc_now())
+        self.twin_scans = scan_requests(self.stage, plan, twin_document(), utc_now())
+
+    def scans(
+        self, clients: int, seconds: float, *, warm_up: float = 2.0, servers: int = 1
+    ) -> Measured:
+        """The engine's scans over HTTP, on a fresh copy."""
+        with self.copy() as url:
+            return self.scans_on(url, clients, seconds, warm_up=warm_up, servers=servers)
+
+    def scans_on(
+        self, url: str, clients: int, seconds: float, *, warm_up: float = 2.0, servers: int = 1
+    ) -> Measured:
+        """The same on a database that is there already."""
+        with ExitStack() as running:
+            ports = tuple(
+                running.enter_context(serving(SERVE, self.keys.environment(url), f"server-{n}"))
+                for n in range(1, servers + 1)
+            )
+            return measure(Load(self.engine_scans, clients, ports, warm_up, seconds), is_paid)
+
+    def twin(self, clients: int, seconds: float) -> Measured:
+        """The twin's scans over HTTP, on a fresh copy."""
+        with self.copy() as url, serving(TWIN, self.keys.environment(url), "twin") as port:
+            return measure(Load(self.twin_scans, clients, (port,), 2.0, seconds), is_paid)
+
+    def home(self, clients: int, seconds: float) -> Measured:
+        """The regulars' home queries over HTTP."""
+        requests = home_requests(self.stage, self.stage.consumers[:REGULARS], utc_now())
+        with self.copy() as url, serving(SERVE, self.keys.environment(url), "home") as port:
+            load = Load(requests, clients, (port,), 1.0, seconds, repeat=True)
+            return measure(load, is_home)
+
+    def effects_of(self, command: list[str], requests: list[bytes]) -> Effects:
+        """What a server leaves in the database after some scans."""
+        with self.copy() as url:
+            before = effects(url)
+            with serving(command, self.keys.environment(url), "effects") as port:
+                measure(Load(requests, SETTING_CLIENTS // 4, (port,)), is_paid)
+            return difference(before, effects(url))
+
+
+class PostgresVenue(Venue):
+    """Copies by CREATE DATABASE ... TEMPLATE."""
+
+    def __init__(self, postgres: Postgres, keys: Secrets, scans: int) -> None:
+        super().__init__(keys)
+        self.postgres = postgres
+        self.set_stage(postgres.create_database("stage"), scans)
+
+    @contextmanager
+    def copy(self) -> Iterator[str]:
+        url = self.postgres.create_database("copied", template="stage")
+        try:
+            self.postgres.execute("ANALYZE", "CHECKPOINT", database="copied")
+            yield url
+        finally:
+            self.postgres.drop_database("copied")
+
+
+class SqliteVenue(Venue):
+    """Copies of the file."""
+
+    def __init__(self, keys: Secrets, scans: int) -> None:
+        super().__init__(keys)
+        self._folder = WORK / "sqlite"
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        self.set_stage(f"sqlite:///{self._folder / 'stage.db'}", scans)
+        with sqlite3.connect(self._folder / "stage.db") as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def copy(self) -> Iterator[str]:
+        with self.copied_file() as path:
+            yield f"sqlite:///{path}"
+
+    @contextmanager
+    def copied_file(self) -> Iterator[Path]:
+        """The file itself, for the floor."""
+        path = self._folder / "copied.db"
+        shutil.copyfile(self._folder / "stage.db", path)
+        try:
+            yield path
+        finally:
+            for file in self._folder.glob("copied.db*"):
+                file.unlink()
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)

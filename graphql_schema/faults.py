@@ -4,6 +4,8 @@ A Fault carries a stable code and a message for the caller. Whatever else a reso
 ours: the caller sees "Internal error" and an id, and the log has the same id with the traceback.
 """
 
+import re
+import traceback
 from collections.abc import Iterable
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -12,6 +14,10 @@ from graphql import GraphQLError
 from structlog.typing import FilteringBoundLogger
 
 INTERNAL_MESSAGE = "Internal error"
+_MESSAGE_CHARS_MAX = 500
+_CAUSES_MAX = 5
+# Phones and sign-in codes; e-mails; item codes, tokens, keys and hashes.
+_PERSONAL = re.compile(r"\+?\d[\d -]{3,}\d|\S+@\S+|[A-Za-z0-9+/=_.-]{20,}")
 
 
 class Fault(Exception):
@@ -105,12 +111,7 @@ def _format(error: GraphQLError | Fault, log: FilteringBoundLogger) -> dict[str,
         shown["extensions"] = {"code": Invalid.code, **(error.extensions or {})}
         return shown
     error_id = str(uuid4())
-    log.error(
-        "internal_error",
-        error_id=error_id,
-        path=error.path,
-        exc_info=(type(cause), cause, cause.__traceback__),
-    )
+    log.error("internal_error", error_id=error_id, path=error.path, exception=describe(cause))
     shown["message"] = INTERNAL_MESSAGE
     shown["extensions"] = {"code": "INTERNAL", "id": error_id}
     return shown
@@ -122,3 +123,22 @@ def root_cause(error: GraphQLError) -> Exception | None:
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     return cause
+
+
+def describe(error: BaseException) -> str:
+    """An exception and its causes for the log, without locals and without personal data.
+
+    An exception's text may quote what a caller sent (a driver's quotes whole statements), so
+    whatever looks like a phone, an address, a code or a token is struck out.
+    """
+    parts: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(parts) < _CAUSES_MAX:
+        frames = "".join(
+            f"  {frame.filename}:{frame.lineno} {frame.name}\n"
+            for frame in traceback.extract_tb(current.__traceback__)
+        )
+        text = _PERSONAL.sub("***", str(current)[:_MESSAGE_CHARS_MAX])
+        parts.append(f"{frames}{type(current).__qualname__}: {text}")
+        current = current.__cause__ or current.__context__
+    return "\ncaused by\n".join(parts)

@@ -16,6 +16,7 @@ from graphql_schema.faults import (
     Throttled,
     TrustedDocumentsOnly,
     Unauthenticated,
+    describe,
     format_errors,
 )
 from tests.graphql_schema.sample_schema import context, schema
@@ -62,7 +63,37 @@ def test_other_exceptions_are_masked_and_logged_with_the_same_id() -> None:
     (call,) = log.calls
     assert call.method_name == "error"
     assert call.kwargs["error_id"] == shown["extensions"]["id"]
-    assert call.kwargs["exc_info"][1] is secret
+    assert call.kwargs["exception"] == "RuntimeError: phone ***"
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "13800138000",
+        "+86 138-0013-8000",
+        "138 0013 8000",
+        "483920",
+        "K7Q0123456789ABCDEFGHJKMNPQRS",
+        "K7Q-01234-56789-ABCDE-FGHJK-MNPQR",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlc2lnbmF0dXJl",
+        "wang@example.com",
+    ],
+)
+def test_nothing_personal_reaches_the_log(planted: str) -> None:
+    def fail(value: str) -> None:
+        try:
+            int(value + "x")
+        except ValueError as error:
+            raise RuntimeError(f"parameters: ('{value}',) {value}") from error
+
+    with pytest.raises(RuntimeError) as raised:
+        fail(planted)
+    text = describe(raised.value)
+    assert planted not in text
+    assert planted[:9] not in text
+    assert "test_faults.py" in text
+    assert "RuntimeError: parameters:" in text
+    assert "caused by" in text
 
 
 def test_errors_of_graphql_itself_are_shown_as_invalid() -> None:

@@ -6,14 +6,13 @@ from urllib.parse import quote, urlencode
 import orjson
 import pytest
 
-from graphql_schema.context import Services
 from graphql_schema.documents import DocumentStore, sha256_of
 from graphql_schema.limits import Limits
 from loyalty.actor import Actor
 from server.graphql_http import GraphQLEndpoint, Page
 from server.negotiation import GRAPHQL_RESPONSE, JSON
 from server.throttle import Rates, Throttle
-from tests.graphql_schema.sample_schema import MEMBER, OPERATOR, schema
+from tests.graphql_schema.sample_schema import MEMBER, OPERATOR, no_services, schema
 from tests.server.asgi_client import Answer, call
 
 ECHO = "query ($t: String!) { echo(text: $t) }"
@@ -33,8 +32,7 @@ def endpoint(**options: Any) -> GraphQLEndpoint:
     limits = options.pop("limits", None)
     trusted_only = options.pop("trusted_only", False)
     documents = DocumentStore(schema, TRUSTED, trusted_only=trusted_only, limits=limits)
-    services = Services(database=None, keyring=None, settings=None)  # type: ignore[arg-type]
-    return GraphQLEndpoint(documents, services, verify, **options)
+    return GraphQLEndpoint(documents, no_services(), verify, **options)
 
 
 APP = endpoint()

@@ -18,6 +18,7 @@ from graphql_schema.enums import (
     UnpaidReason,
     Verdict,
 )
+from graphql_schema.faults import Throttled
 from graphql_schema.loaders import member_loader, product_loader
 from graphql_schema.members import Member
 from graphql_schema.nodes import Node, id_field
@@ -32,6 +33,7 @@ from loyalty.errors import CodeUnknown
 from loyalty.members.models import Member as MemberRow
 from loyalty.products.models import Product as ProductRow
 from rewards.scans import queries
+from rewards.scans.batcher import QueueFull
 from rewards.scans.intake import Position
 from rewards.scans.models import ScanEvent as ScanRow
 
@@ -278,4 +280,6 @@ class ScanMutation:
         except CodeUnknown:
             context.count_guess()
             raise
+        except QueueFull as full:
+            raise Throttled(1) from full
         return receipt_of(answer.reply, answer.replayed)

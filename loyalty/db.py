@@ -212,7 +212,7 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         """A read-only view at one instant; many may be open at once."""
-        async with self._reader.connect() as connection:
+        async with self._reader.begin() as connection:
             if self.dialect == "postgresql":
                 await connection.execute(_POSTGRESQL_READ)
             snapshot = Snapshot(

@@ -48,3 +48,33 @@ class Throttle:
         if len(self._busy_until) > self._callers_max:
             self._busy_until.popitem(last=False)
         return 0
+
+
+class Guesses:
+    """Who tries codes that are not ours: so many at once are forgiven, and so many a minute."""
+
+    def __init__(
+        self,
+        at_once: int = 20,
+        per_minute: int = 2,
+        callers_max: int = 200_000,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._interval = 60.0 / per_minute
+        self._patience = at_once * self._interval
+        self._callers_max = callers_max
+        self._monotonic = monotonic
+        self._busy_until: OrderedDict[Hashable, float] = OrderedDict()
+
+    def wait_seconds(self, caller: Hashable) -> int:
+        """0 if the caller may try another code, else whole seconds until it may."""
+        excess = self._busy_until.get(caller, 0.0) - self._monotonic() - self._patience
+        return math.ceil(excess) if excess > 1e-6 else 0
+
+    def count(self, caller: Hashable) -> None:
+        """Remember one more code that was not ours."""
+        now = self._monotonic()
+        self._busy_until[caller] = max(self._busy_until.get(caller, now), now) + self._interval
+        self._busy_until.move_to_end(caller)
+        if len(self._busy_until) > self._callers_max:
+            self._busy_until.popitem(last=False)

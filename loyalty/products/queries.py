@@ -49,3 +49,11 @@ async def list_all_products(snapshot: Snapshot, brand_id: UUID) -> list[Product]
     """Every product of a brand."""
     found = await snapshot.session.exec(select(Product).where(col(Product.brand_id) == brand_id))
     return list(found)
+
+
+async def find_product_by_sku(snapshot: Snapshot, brand_id: UUID, sku: str) -> Product | None:
+    """A product by the brand's own SKU."""
+    found = await snapshot.session.exec(
+        select(Product).where(col(Product.brand_id) == brand_id, col(Product.sku) == sku)
+    )
+    return found.first()

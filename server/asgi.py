@@ -1,0 +1,115 @@
+"""The composition root: one process's services, wired once, behind Starlette."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from graphql_schema.context import Services
+from graphql_schema.documents import DocumentStore, trusted_documents
+from graphql_schema.schema import make_schema
+from loyalty.access.tokens import TokenIssuer
+from loyalty.clock import utc_now
+from loyalty.crypto import Keyring
+from loyalty.db import Database
+from loyalty.notifications.providers import ConsoleProvider, NullProvider
+from loyalty.settings import Settings
+from rewards.scans.batcher import ScanBatcher
+from rewards.scans.intake import ScanIntake
+from server.graphiql import asset_routes, query_page
+from server.graphql_http import GraphQLEndpoint
+from server.throttle import Guesses, Throttle
+from workers.embedded import EmbeddedWorker
+from workers.relay import Relay
+
+log = structlog.get_logger("server")
+
+
+class Runtime:
+    """Everything one server process runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings.database_url, pool_size=settings.database_pool_size)
+        self.keyring = Keyring(settings.secret_bytes("master_key"))
+        self.tokens = TokenIssuer(settings.secret_bytes("token_secret"), settings.token_ttl_seconds)
+        self.batcher = ScanBatcher(
+            self.database,
+            batch_size_max=settings.scan_batch_size_max,
+            queue_size_max=settings.scan_queue_size_max,
+        )
+        self.services = Services(
+            database=self.database,
+            keyring=self.keyring,
+            settings=settings,
+            scans=ScanIntake(self.database, self.keyring, self.batcher),
+            tokens=self.tokens,
+            code_sender=ConsoleProvider(),
+            guesses=Guesses(),
+        )
+        self.worker = EmbeddedWorker(
+            Relay(self.database, NullProvider()), settings.outbox_poll_seconds
+        )
+
+    async def start(self) -> None:
+        self.batcher.start()
+        self.worker.start()
+
+    async def stop(self) -> None:
+        """Answer what is queued, finish the worker's round, close the pools."""
+        await self.batcher.stop()
+        await self.worker.stop()
+        await self.database.close()
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The ASGI application of one server process."""
+    runtime = Runtime(settings)
+    documents = DocumentStore(
+        make_schema(),
+        trusted_documents(),
+        trusted_only=settings.trusted_documents_only,
+        introspection=settings.introspection or settings.graphiql,
+    )
+    endpoint = GraphQLEndpoint(
+        documents,
+        runtime.services,
+        verify=lambda token: runtime.tokens.verify(token, utc_now()),
+        throttle=Throttle() if settings.throttle else None,
+        page=query_page() if settings.graphiql else None,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await runtime.start()
+        log.info("serving", database=runtime.database.dialect)
+        try:
+            yield
+        finally:
+            await runtime.stop()
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def readyz(_: Request) -> Response:
+        async with runtime.database.snapshot():
+            return JSONResponse({"status": "ok"})
+
+    async def home(_: Request) -> Response:
+        if settings.graphiql:
+            return RedirectResponse("/graphql")
+        return PlainTextResponse("Loyalty engine. The API is at POST /graphql.\n")
+
+    routes: list[BaseRoute] = [
+        Route("/graphql", endpoint),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/", home),
+    ]
+    if settings.graphiql:
+        routes.extend(asset_routes())
+    return Starlette(routes=routes, lifespan=lifespan)

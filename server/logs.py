@@ -1,0 +1,36 @@
+"""Logs: one line an event, readable on a terminal or as JSON; never a phone, a token or a code."""
+
+import logging
+import sys
+
+import structlog
+
+from loyalty.settings import Settings
+
+
+def configure_logs(settings: Settings) -> None:
+    """Set up structlog for the process, on standard error."""
+    last = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # Local variables may hold what must not be logged.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    )
+    processors: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if settings.log_format == "json":
+        processors.append(structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[*processors, last],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[settings.log_level]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from loyalty.db import Database
 from loyalty.errors import Refusal
-from rewards.scans.rules import ScanReply, ScanRequest
+from rewards.scans.world import ScanReply, ScanRequest
 from rewards.scans.service import ConfigurationCache, settle_scans
 
 Answer = ScanReply | Refusal

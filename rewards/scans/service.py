@@ -20,7 +20,8 @@ from rewards.grants import service as grants
 from rewards.grants.rules import BrandConfiguration, CounterKey, MemberState, counter_keys
 from rewards.scans import queries
 from rewards.scans.models import Verdict
-from rewards.scans.rules import (
+from rewards.scans.rules import decide, verdict_of
+from rewards.scans.world import (
     CONSUMER,
     GUIDE,
     OPERATION,
@@ -31,10 +32,8 @@ from rewards.scans.rules import (
     ScanReply,
     ScanRequest,
     ScanWorld,
-    decide,
     find_batch,
     unlock_key,
-    verdict_of,
 )
 
 ConfigurationCache = dict[UUID, BrandConfiguration]

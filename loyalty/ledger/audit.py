@@ -1,0 +1,199 @@
+"""The auditor (审计): proves the invariants of the books from the rows alone.
+
+It reads one snapshot by SQL of its own and shares no code with whatever writes those rows: it
+imports no model, no rule and no service, so that one mistake cannot be made twice. All checks are
+set queries, brand by brand. Invariants whose nouns do not exist yet are not listed.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from loyalty.db import Database, Snapshot, Statement
+from loyalty.ledger.audit_books import BOOKS
+from loyalty.ledger.audit_limits import DELIVERIES, KEYS, LIMITS
+from loyalty.ledger.audit_probe import EXAMPLES_MAX, Probe
+from loyalty.ledger.audit_references import REFERENCES
+from loyalty.ledger.audit_scans import HISTORY, SCANS
+
+PROBES: tuple[Probe, ...] = tuple(
+    sorted(
+        (*BOOKS, *HISTORY, *SCANS, *LIMITS, *KEYS, *DELIVERIES, *REFERENCES),
+        key=lambda probe: probe.invariant,
+    )
+)
+
+CLOCK_SKEW_MAX = timedelta(minutes=5)
+NEVER = date(9999, 12, 31)
+
+_BRANDS = Statement(
+    "SELECT id, slug, timezone FROM brands ORDER BY slug",
+    returns="id uuid, slug text, timezone text",
+)
+_VERSIONS = Statement(
+    "SELECT id, campaign_id, event, CAST(outcomes AS text), CAST(caps AS text)"
+    " FROM campaign_versions WHERE brand_id = :brand",
+    params="brand uuid",
+    returns="id uuid, campaign_id uuid, event text, outcomes text, caps text",
+)
+_SCAN_DAYS = Statement(
+    "SELECT DISTINCT date(occurred_at) FROM scan_events WHERE brand_id = :brand",
+    params="brand uuid",
+    returns="utc_day date",
+)
+_LOT_DAYS = Statement(
+    "SELECT DISTINCT debit_expires_on FROM transfers"
+    " WHERE brand_id = :brand AND debit_expires_on IS NOT NULL",
+    params="brand uuid",
+    returns="expires_on date",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question of the audit and its answer over all audited brands.
+
+    ``broken`` is how many offenders there are (rows, or groups of rows that belong together),
+    ``examples`` up to five of them as "id: what is wrong", ``checked`` how many rows were looked
+    at. ``invariant`` is the number in the published list.
+    """
+
+    invariant: int
+    name: str
+    name_zh: str
+    broken: int
+    examples: list[str]
+    checked: int
+
+
+class NoSuchBrand(LookupError):
+    """The audit was asked for a brand that does not exist."""
+
+
+@dataclass(frozen=True)
+class _BrandFacts:
+    """What probes join besides the tables: configuration and calendar, unfolded into sets."""
+
+    brand_id: UUID | None
+    sets: dict[str, list[tuple[Any, ...]]]
+
+
+async def audit(
+    db: Database,
+    brand_slug: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> list[Check]:
+    """Check every invariant on one consistent snapshot; writes nothing.
+
+    ``brand_slug`` limits it to one brand (NoSuchBrand if there is none) and leaves out what is
+    asked of all brands at once. ``progress`` is called with each check's name before it runs.
+    """
+    async with db.snapshot() as snap:
+        # Opens the transaction: set statements go to the driver below it and would not.
+        await snap.session.connection()
+        brands = [row for row in await snap.fetch(_BRANDS) if brand_slug in (None, row[1])]
+        if brand_slug is not None and not brands:
+            raise NoSuchBrand(brand_slug)
+        facts = [await _brand_facts(snap, row[0], ZoneInfo(row[2])) for row in brands]
+        checks = []
+        for probe in PROBES:
+            if not probe.per_brand and brand_slug is not None:
+                continue
+            if progress is not None:
+                progress(probe.name)
+            over = facts if probe.per_brand else [_BrandFacts(None, {})]
+            checks.append(await _run(snap, probe, over))
+        return checks
+
+
+async def _run(snap: Snapshot, probe: Probe, over: list[_BrandFacts]) -> Check:
+    broken, checked = 0, 0
+    examples: list[str] = []
+    soon = snap.now + CLOCK_SKEW_MAX
+    for facts in over:
+        scalars = {"brand": facts.brand_id, "never": NEVER, "soon": soon}
+        values = {name: scalars[name] for name in probe.params}
+        sets = {name: facts.sets[name] for name in probe.sets}
+        size = await snap.fetch(
+            probe.size, **({"brand": facts.brand_id} if probe.per_brand else {})
+        )
+        checked += size[0][0]
+        found = await snap.fetch(probe.offenders, **values, **sets)
+        broken += found[0][2] if found else 0
+        examples.extend(_readable(f"{row[0]}: {row[1]}") for row in found)
+    return Check(
+        probe.invariant, probe.name, probe.name_zh, broken, examples[:EXAMPLES_MAX], checked
+    )
+
+
+def _readable(example: str) -> str:
+    # SQLite keeps ids as bare hexadecimal; people search for them as they are written elsewhere.
+    return re.sub(r"\b[0-9a-f]{32}\b", lambda bare: str(UUID(bare[0])), example)
+
+
+async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _BrandFacts:
+    versions = await snap.fetch(_VERSIONS, brand=brand_id)
+    scan_days = [row[0] for row in await snap.fetch(_SCAN_DAYS, brand=brand_id)]
+    lot_days = [row[0] for row in await snap.fetch(_LOT_DAYS, brand=brand_id)]
+    return _BrandFacts(
+        brand_id,
+        {
+            "outcomes": _outcomes(versions),
+            "caps": _caps(versions),
+            "days": _days(scan_days, zone),
+            "lot_ends": [(day, _ends_at(day, zone)) for day in lot_days if day < NEVER],
+        },
+    )
+
+
+def _outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
+    """(version_id, beneficiary, asset, amount) of what scans pay."""
+    return [
+        (version_id, outcome["beneficiary"], outcome["asset"], outcome["amount"])
+        for version_id, _, event, outcomes, _ in versions
+        if event == "SCAN"
+        for outcome in json.loads(outcomes)
+    ]
+
+
+def _caps(versions: list[Any]) -> list[tuple[Any, ...]]:
+    """(campaign_id, subject, window, largest limit, in every version, of scans alone).
+
+    A counter runs while its cap is published: only one that every version has counts all there is.
+    """
+    limits: dict[tuple[UUID, str, str], list[int]] = {}
+    events: dict[UUID, list[str]] = {}
+    for _, campaign_id, event, _, caps in versions:
+        events.setdefault(campaign_id, []).append(event)
+        for cap in json.loads(caps):
+            key = (campaign_id, cap["subject"], cap["window"])
+            limits.setdefault(key, []).append(cap["times_max"])
+    return [
+        (*key, max(found), len(found) == len(events[key[0]]), set(events[key[0]]) == {"SCAN"})
+        for key, found in limits.items()
+    ]
+
+
+def _ends_at(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant after a local day."""
+    return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+
+
+def _days(database_days: list[date], zone: ZoneInfo) -> list[tuple[Any, ...]]:
+    """Which local days a day of the database's calendar may touch, and when they start and end.
+
+    The database tells days in whatever zone its session has, so its neighbours are candidates too;
+    the instants decide.
+    """
+    rows = []
+    for day in database_days:
+        for offset in range(-2, 3):
+            local = day + timedelta(days=offset)
+            starts_at = _ends_at(local - timedelta(days=1), zone)
+            rows.append((day, local, local.isoformat(), starts_at, _ends_at(local, zone)))
+    return rows

@@ -1,0 +1,226 @@
+"""What must hold of limits, keys, deliveries and references: invariants 8, 9, 10 and 12."""
+
+from loyalty.ledger.audit_probe import Probe
+
+_LOCAL_DAYS = (
+    "day AS MATERIALIZED (SELECT utc_day, day_on, day_key, starts_at, ends_at FROM {days})"
+)
+_ON_LOCAL_DAY = (
+    "day.utc_day = date(s.occurred_at) AND s.occurred_at >= day.starts_at"
+    " AND s.occurred_at < day.ends_at"
+)
+
+LIMITS = (
+    Probe(
+        8,
+        "a budget is never overrun",
+        "预算不超支",
+        "campaign_budgets",
+        """
+        SELECT CAST(campaign_id AS text) || ' ' || asset AS id, spent || ' spent and ' || reserved
+            || ' reserved of ' || allowed AS problem
+        FROM campaign_budgets WHERE brand_id = :brand
+            AND (spent + reserved > allowed OR spent < 0 OR reserved < 0)
+        """,
+    ),
+    Probe(
+        8,
+        "a budget says what its campaign's transfers gave",
+        "预算与流水一致",
+        "campaign_budgets",
+        """
+        SELECT CAST(campaign_id AS text) || ' ' || asset AS id, 'off by ' || SUM(spent)
+            || ' spent and ' || SUM(reserved) || ' reserved' AS problem
+        FROM (
+            SELECT campaign_id, asset, spent, reserved FROM campaign_budgets
+            WHERE brand_id = :brand
+            UNION ALL
+            SELECT t.campaign_id, t.asset,
+                CASE WHEN t.phase IN ('POSTED', 'POST') THEN -t.amount ELSE 0 END,
+                CASE WHEN t.phase = 'PENDING' THEN -t.amount
+                    WHEN t.phase IN ('POST', 'VOID') THEN t.amount ELSE 0 END
+            FROM transfers t JOIN campaign_budgets b ON b.brand_id = t.brand_id
+                AND b.campaign_id = t.campaign_id AND b.asset = t.asset
+            WHERE t.brand_id = :brand AND t.kind = 'EARN'
+        ) AS entries
+        GROUP BY campaign_id, asset HAVING SUM(spent) <> 0 OR SUM(reserved) <> 0
+        """,
+    ),
+    Probe(
+        8,
+        "a cap is never exceeded",
+        "上限不被突破",
+        "cap_counters",
+        """
+        WITH cap AS MATERIALIZED (
+            SELECT campaign_id, subject_kind, window_kind, times_max FROM {caps}
+        )
+        SELECT CAST(c.campaign_id AS text) || ' ' || c.subject_kind || ' ' || c.window_key AS id,
+            c.subject || ' used ' || c.used || ' of ' || COALESCE(CAST(cap.times_max AS text),
+                'a cap that no version has') AS problem
+        FROM cap_counters c LEFT JOIN cap ON cap.campaign_id = c.campaign_id
+            AND cap.subject_kind = c.subject_kind AND cap.window_kind =
+                CASE WHEN c.window_key = 'ALL' THEN 'CAMPAIGN' ELSE 'DAY' END
+        WHERE c.brand_id = :brand AND (cap.times_max IS NULL OR c.used > cap.times_max
+            OR c.used > c.times_max)
+        """,
+    ),
+    # A guide is counted by the pre-scan that locks its reward, else by the consumer's scan.
+    Probe(
+        8,
+        "a cap counts the scans that were paid",
+        "上限计数与已奖扫码一致",
+        "cap_counters",
+        f"""
+        WITH {_LOCAL_DAYS}, cap AS MATERIALIZED (
+            SELECT campaign_id, subject_kind, window_kind, every_version FROM {{caps}}
+            WHERE counts_scans
+        ), paid AS MATERIALIZED (
+            SELECT v.campaign_id, e.id, e.item_no, e.role, e.occurred_at, e.member_id,
+                e.device_hash, e.guide_member_id, e.guide_unpaid_reason
+            FROM scan_events e JOIN campaign_versions v
+                ON v.brand_id = e.brand_id AND v.id = e.campaign_version_id
+            WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL
+                AND v.campaign_id IN (SELECT campaign_id FROM cap)
+        ), subjects AS MATERIALIZED (
+            SELECT campaign_id, occurred_at, 'MEMBER' AS subject_kind,
+                replace(CAST(member_id AS text), '-', '') AS subject
+            FROM paid WHERE role = 'CONSUMER'
+            UNION ALL
+            SELECT campaign_id, occurred_at, 'DEVICE', device_hash
+            FROM paid WHERE role = 'CONSUMER' AND device_hash IS NOT NULL
+            UNION ALL
+            SELECT campaign_id, occurred_at, 'GUIDE', replace(CAST(member_id AS text), '-', '')
+            FROM paid WHERE role = 'GUIDE'
+            UNION ALL
+            SELECT p.campaign_id, p.occurred_at, 'GUIDE',
+                replace(CAST(p.guide_member_id AS text), '-', '')
+            FROM paid p
+            JOIN claims g ON g.brand_id = :brand AND g.item_no = p.item_no
+                AND g.purpose = 'REWARD' AND g.beneficiary_role = 'GUIDE' AND g.outcome = 'PAID'
+            LEFT JOIN scan_events f ON f.brand_id = g.brand_id AND f.id = g.scan_id
+                AND f.role = 'GUIDE' AND f.unpaid_reason IS NULL
+            WHERE p.role = 'CONSUMER' AND p.guide_unpaid_reason IS NULL AND f.id IS NULL
+        )
+        SELECT CAST(n.campaign_id AS text) || ' ' || n.subject_kind || ' ' || n.window_key AS id,
+            n.subject || ' counted ' || SUM(n.used) || ', paid ' || SUM(n.paid) AS problem
+        FROM (
+            SELECT campaign_id, subject_kind, subject, window_key, CASE WHEN window_key = 'ALL'
+                THEN 'CAMPAIGN' ELSE 'DAY' END AS window_kind, used, 0 AS paid
+            FROM cap_counters WHERE brand_id = :brand
+            UNION ALL
+            SELECT campaign_id, subject_kind, subject, 'ALL', 'CAMPAIGN', 0, 1 FROM subjects
+            UNION ALL
+            SELECT s.campaign_id, s.subject_kind, s.subject, day.day_key, 'DAY', 0, 1
+            FROM subjects s JOIN day ON {_ON_LOCAL_DAY}
+        ) AS n
+        JOIN cap ON cap.campaign_id = n.campaign_id AND cap.subject_kind = n.subject_kind
+            AND cap.window_kind = n.window_kind
+        GROUP BY n.campaign_id, n.subject_kind, n.subject, n.window_key, cap.every_version
+        HAVING SUM(n.used) > SUM(n.paid) OR cap.every_version AND SUM(n.used) <> SUM(n.paid)
+        """,
+    ),
+    Probe(
+        8,
+        "a standing is where its changes led",
+        "会员等级与变动记录一致",
+        "standings",
+        """
+        SELECT CAST(member_id AS text) AS id, 'stands at ' || SUM(held) || ', changes lead to '
+            || SUM(led) AS problem
+        FROM (
+            SELECT member_id, rank AS held, 0 AS led FROM standings WHERE brand_id = :brand
+            UNION ALL
+            SELECT member_id, 0, to_rank - from_rank FROM standing_changes
+            WHERE brand_id = :brand
+        ) AS entries
+        GROUP BY member_id HAVING SUM(held) <> SUM(led)
+        """,
+    ),
+)
+
+KEYS = (
+    Probe(
+        9,
+        "an idempotency key has one record",
+        "幂等键唯一",
+        "idempotency_records",
+        """
+        SELECT CAST(actor_id AS text) AS id, operation || ' has ' || COUNT(*)
+            || ' records under one key' AS problem
+        FROM idempotency_records WHERE brand_id = :brand
+        GROUP BY actor_id, operation, key HAVING COUNT(*) > 1
+        """,
+    ),
+    Probe(
+        9,
+        "a stored scan receipt is of one scan, its own",
+        "扫码回执对应唯一扫码",
+        "idempotency_records WHERE operation = 'scanCode'",
+        """
+        SELECT COALESCE(scan_id, CAST(person_id AS text)) AS id,
+            SUM(receipts) || ' receipts of ' || SUM(scans) || ' scans by this person' AS problem
+        FROM (
+            SELECT replace(reply ->> 'scan_id', '-', '') AS scan_id, actor_id AS person_id,
+                1 AS receipts, 0 AS scans
+            FROM idempotency_records WHERE brand_id = :brand AND operation = 'scanCode'
+            UNION ALL
+            SELECT replace(CAST(id AS text), '-', ''), identity_id, 0, 1 FROM scan_events
+            WHERE brand_id = :brand
+        ) AS entries
+        GROUP BY scan_id, person_id HAVING SUM(receipts) > SUM(scans)
+        """,
+    ),
+)
+
+DELIVERIES = (
+    Probe(
+        10,
+        "an outbox row is delivered, pending or dead",
+        "发件箱记录状态明确",
+        "outbox_events",
+        """
+        SELECT CAST(id AS text) AS id, CASE
+            WHEN delivered_at IS NOT NULL AND dead_at IS NOT NULL THEN 'both delivered and dead'
+            WHEN attempts < 0 OR attempts = 0 AND (delivered_at IS NOT NULL
+                OR dead_at IS NOT NULL) THEN 'ended after ' || attempts || ' attempts'
+            WHEN delivered_at IS NOT NULL OR dead_at IS NOT NULL THEN 'ended and still leased'
+            WHEN due_at IS NULL THEN 'waits for no time'
+            ELSE 'half a lease' END AS problem
+        FROM outbox_events WHERE brand_id = :brand AND (
+            delivered_at IS NOT NULL AND dead_at IS NOT NULL
+            OR attempts < 0
+            OR attempts = 0 AND (delivered_at IS NOT NULL OR dead_at IS NOT NULL)
+            OR lease_token IS NOT NULL AND (delivered_at IS NOT NULL OR dead_at IS NOT NULL)
+            OR due_at IS NULL AND delivered_at IS NULL AND dead_at IS NULL
+            OR (lease_token IS NULL) <> (leased_until IS NULL))
+        """,
+    ),
+    Probe(
+        10,
+        "a rollup counts no more than happened",
+        "汇总不超过实际扫码",
+        "scan_rollups",
+        f"""
+        WITH {_LOCAL_DAYS}
+        SELECT CAST(product_id AS text) || ' ' || CAST(scanned_on AS text) AS id,
+            'rolled up ' || SUM(scans) || ' scans too many, ' || SUM(first_scans)
+                || ' first, ' || SUM(paid_scans) || ' paid'
+            AS problem
+        FROM (
+            SELECT product_id, scanned_on, scans, first_scans, paid_scans, 1 AS rolled
+            FROM scan_rollups WHERE brand_id = :brand
+            UNION ALL
+            SELECT s.product_id, day.day_on, -1, CASE WHEN i.kind IS NULL THEN 0 ELSE -1 END,
+                CASE WHEN s.unpaid_reason IS NULL THEN -1 ELSE 0 END, 0
+            FROM scan_events s JOIN day ON {_ON_LOCAL_DAY}
+            LEFT JOIN item_codes i ON i.brand_id = s.brand_id AND i.item_no = s.item_no
+                AND i.kind = s.code_kind AND i.first_scan_id = s.id
+            WHERE s.brand_id = :brand
+        ) AS entries
+        GROUP BY product_id, scanned_on
+        HAVING SUM(rolled) > 0
+            AND (SUM(scans) > 0 OR SUM(first_scans) > 0 OR SUM(paid_scans) > 0)
+        """,
+    ),
+)

@@ -1,0 +1,70 @@
+"""What the auditor asks: a probe is one set query whose rows are the offenders."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from loyalty.db import Statement
+
+EXAMPLES_MAX = 5
+
+_SETS = {
+    "outcomes": "version_id uuid, beneficiary text, asset text, amount bigint",
+    "caps": "campaign_id uuid, subject_kind text, window_kind text, times_max bigint,"
+    " every_version boolean, counts_scans boolean",
+    "days": "utc_day date, day_on date, day_key text, starts_at timestamptz, ends_at timestamptz",
+    "lot_ends": "expires_on date, ends_at timestamptz",
+}
+"""Row sets that a probe may join as ``{alias}``; ``audit.py`` fills them, brand by brand."""
+
+_PARAMS = {"brand": "uuid", "never": "date", "soon": "timestamptz"}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question about one brand's rows.
+
+    ``sql`` selects the offenders as ``id`` and ``problem`` (both text). ``over`` is the table
+    looked at, or a table with a WHERE of its own; it only says how much was checked. A probe that
+    is not ``per_brand`` looks at all brands at once.
+    """
+
+    invariant: int
+    name: str
+    name_zh: str
+    over: str
+    sql: str
+    per_brand: bool = True
+
+    @cached_property
+    def sets(self) -> list[str]:
+        """The row sets that the query joins."""
+        return re.findall(r"\{(\w+)\}", self.sql)
+
+    @cached_property
+    def params(self) -> list[str]:
+        """The scalars that the query names."""
+        return [name for name in _PARAMS if re.search(rf"(?<!:):{name}\b", self.sql)]
+
+    @cached_property
+    def offenders(self) -> Statement:
+        """A few offenders, each with how many there are in all."""
+        return Statement(
+            f"SELECT found.id, COALESCE(found.problem, ''), COUNT(*) OVER () FROM ({self.sql})"
+            f" AS found ORDER BY found.id LIMIT {EXAMPLES_MAX}",
+            sets={name: _SETS[name] for name in self.sets},
+            params=", ".join(f"{name} {_PARAMS[name]}" for name in self.params),
+            returns="id text, problem text, broken bigint",
+        )
+
+    @cached_property
+    def size(self) -> Statement:
+        """How many rows are looked at."""
+        if not self.per_brand:
+            return Statement(f"SELECT COUNT(*) FROM {self.over}", returns="n bigint")
+        joined = "AND" if " WHERE " in self.over else "WHERE"
+        return Statement(
+            f"SELECT COUNT(*) FROM {self.over} {joined} brand_id = :brand",
+            params="brand uuid",
+            returns="n bigint",
+        )

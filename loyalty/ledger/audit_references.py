@@ -1,0 +1,166 @@
+"""What must hold of references: invariant 12. Each resolves inside its own brand, whether or not a
+foreign key guards it: the hot tables have none, and a dropped one would not be missed."""
+
+from loyalty.ledger.audit_probe import Probe
+
+_REFERENCES: dict[tuple[str, str], dict[str, str]] = {
+    ("members", "会员"): {"identity_id": "identities", "invited_by_id": "members"},
+    ("invitations", "邀请"): {"inviter_id": "members", "accepted_member_id": "members"},
+    ("member_devices", "会员设备"): {"member_id": "members"},
+    ("code_batches", "码批次"): {"key_epoch_id": "key_epochs", "product_id": "products"},
+    ("item_codes", "一物一码"): {
+        "batch_id": "code_batches",
+        "first_scan_id": "scan_events",
+        "last_scan_id": "scan_events",
+    },
+    ("lots", "积分批次"): {"account_id": "accounts"},
+    ("transfers", "流水"): {
+        "debit_account_id": "accounts",
+        "credit_account_id": "accounts",
+        "campaign_id": "campaigns",
+    },
+    ("campaign_versions", "活动版本"): {"campaign_id": "campaigns", "product_id": "products"},
+    ("campaign_budgets", "活动预算"): {"campaign_id": "campaigns"},
+    ("cap_counters", "上限计数"): {"campaign_id": "campaigns"},
+    ("locked_rewards", "待解锁奖励"): {"member_id": "members", "campaign_id": "campaigns"},
+    ("scan_events", "扫码"): {
+        "batch_id": "code_batches",
+        "product_id": "products",
+        "identity_id": "identities",
+        "member_id": "members",
+        "guide_member_id": "members",
+        "campaign_version_id": "campaign_versions",
+    },
+    ("claims", "领取记录"): {
+        "scan_id": "scan_events",
+        "settled_scan_id": "scan_events",
+        "member_id": "members",
+        "campaign_id": "campaigns",
+    },
+    ("purchase_events", "购买"): {"member_id": "members"},
+    ("ladder_levels", "等级"): {"ladder_id": "ladders"},
+    ("standings", "会员等级"): {"member_id": "members"},
+    ("standing_changes", "等级变动"): {
+        "member_id": "members",
+        "ladder_id": "ladders",
+        "transfer_id": "transfers",
+    },
+    ("notifications", "通知"): {"member_id": "members"},
+    ("scan_rollups", "扫码汇总"): {"product_id": "products"},
+}
+"""(table, its Chinese name) -> column -> the table it names by (brand_id, id)."""
+
+_TENANT_TABLES = (
+    *(table for table, _ in _REFERENCES),
+    "accounts",
+    "audit_log",
+    "campaigns",
+    "idempotency_records",
+    "identities",
+    "key_epochs",
+    "ladders",
+    "operators",
+    "outbox_events",
+    "products",
+    "roster_entries",
+    "sign_in_codes",
+    "unknown_code_counts",
+)
+
+
+def _unresolved(table: str, column: str, target: str) -> str:
+    return f"""
+        SELECT CAST(r.{column} AS text) AS id, '{column} of ' || COUNT(*)
+            || ' rows is no row of {target} in this brand' AS problem
+        FROM {table} r LEFT JOIN {target} x ON x.brand_id = r.brand_id AND x.id = r.{column}
+        WHERE r.brand_id = :brand AND r.{column} IS NOT NULL AND x.id IS NULL
+        GROUP BY r.{column}
+        """
+
+
+_BY_TABLE = tuple(
+    Probe(
+        12,
+        f"{table} refers only to its own brand",
+        f"{name_zh}只引用本品牌数据",
+        table,
+        " UNION ALL ".join(_unresolved(table, *pair) for pair in columns.items()),
+    )
+    for (table, name_zh), columns in _REFERENCES.items()
+)
+
+REFERENCES = (
+    *_BY_TABLE,
+    Probe(
+        12,
+        "every row is of a brand that exists",
+        "每行都属于现有品牌",
+        "brands",
+        " UNION ALL ".join(
+            f"""
+            SELECT CAST(r.brand_id AS text) AS id, COUNT(*) || ' rows of {table}' AS problem
+            FROM {table} r LEFT JOIN brands b ON b.id = r.brand_id
+            WHERE b.id IS NULL GROUP BY r.brand_id
+            """
+            for table in _TENANT_TABLES
+        ),
+        per_brand=False,
+    ),
+    Probe(
+        12,
+        "an account is its brand's or one of its members'",
+        "账户属于本品牌或其会员",
+        "accounts",
+        """
+        SELECT CAST(a.id AS text) AS id, a.kind || ' account of '
+            || CAST(a.owner_id AS text) AS problem
+        FROM accounts a LEFT JOIN members m ON m.brand_id = a.brand_id AND m.id = a.owner_id
+        WHERE a.brand_id = :brand AND (a.kind NOT IN ('MAIN', 'ISSUANCE')
+            OR a.kind = 'MAIN' AND m.id IS NULL
+            OR a.kind = 'ISSUANCE' AND a.owner_id <> a.brand_id)
+        """,
+    ),
+    Probe(
+        12,
+        "a cap counts a member of its brand",
+        "上限主体属于本品牌",
+        "cap_counters WHERE subject_kind <> 'DEVICE'",
+        """
+        SELECT subject AS id, 'counted, and no member of this brand' AS problem
+        FROM (
+            SELECT replace(CAST(id AS text), '-', '') AS subject, 1 AS known FROM members
+            WHERE brand_id = :brand
+            UNION ALL
+            SELECT subject, 0 FROM cap_counters
+            WHERE brand_id = :brand AND subject_kind IN ('MEMBER', 'GUIDE')
+        ) AS entries
+        GROUP BY subject HAVING SUM(known) = 0
+        """,
+    ),
+    Probe(
+        12,
+        "a scan's member is its identity's, in the role acted in",
+        "扫码会员与身份、角色一致",
+        "scan_events",
+        """
+        SELECT CAST(e.id AS text) AS id, CASE WHEN m.identity_id <> e.identity_id
+            THEN 'its member is another identity''s' ELSE 'a ' || m.role || ' scanned as '
+            || e.role END AS problem
+        FROM scan_events e JOIN members m ON m.brand_id = e.brand_id AND m.id = e.member_id
+        WHERE e.brand_id = :brand AND (m.identity_id <> e.identity_id OR m.role <> e.role)
+        """,
+    ),
+    Probe(
+        12,
+        "a scan's item is one of its batch's",
+        "扫码物品属于其码批次",
+        "scan_events",
+        """
+        SELECT CAST(e.id AS text) AS id, 'item ' || e.item_no || ' is not of its batch' AS problem
+        FROM scan_events e JOIN code_batches b ON b.brand_id = e.brand_id AND b.id = e.batch_id
+        WHERE e.brand_id = :brand AND (b.kind <> e.code_kind OR b.product_id <> e.product_id
+            OR e.item_no / 1099511627776 <> b.series_no
+            OR e.item_no % 1099511627776 >= b.quantity)
+        """,
+    ),
+)

@@ -22,7 +22,7 @@ from loyalty.codes.models import CodeBatch as CodeBatchRow
 from loyalty.db import Tx
 from loyalty.errors import CodeUnknown
 from loyalty.products.models import Product as ProductRow
-from rewards.scans.service import ItemView, look_at_item
+from rewards.scans.items import ItemView, look_at_item
 
 CURSOR = Cursor(int)
 

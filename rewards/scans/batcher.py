@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from loyalty.db import Database
 from loyalty.errors import Refusal
-from rewards.scans.world import ScanReply, ScanRequest
 from rewards.scans.service import ConfigurationCache, settle_scans
+from rewards.scans.world import ScanReply, ScanRequest
 
 Answer = ScanReply | Refusal
 _Waiting = tuple[ScanRequest, "asyncio.Future[Answer]"]

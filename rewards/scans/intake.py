@@ -15,8 +15,8 @@ from loyalty.idempotency import body_hash, check_key
 from loyalty.ids import new_id
 from loyalty.text import checked_text
 from rewards.scans.batcher import ScanBatcher
+from rewards.scans.items import CodeNamed
 from rewards.scans.world import ScanReply, ScanRequest
-from rewards.scans.service import CodeNamed
 
 CODE_LENGTH_MAX = 512
 DEVICE_ID_LENGTH_MAX = 128

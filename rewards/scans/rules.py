@@ -7,7 +7,6 @@ notes what is to be written, and answers with the reply. No I/O, no clock, no se
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from loyalty.codes.models import BatchStatus, CodePurpose
 from loyalty.codes.rules import item_no
@@ -16,7 +15,7 @@ from loyalty.ledger.rules import Cause
 from rewards.campaigns.models import CapSubject, EventKind, Gate
 from rewards.campaigns.rules import LiveCampaign
 from rewards.grants import rules as grants
-from rewards.grants.rules import BrandConfiguration, Credit, GrantWorld, MemberState
+from rewards.grants.rules import BrandConfiguration, Credit, MemberState
 from rewards.scans import receipts
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.scans.receipts import Sightings

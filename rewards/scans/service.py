@@ -1,26 +1,21 @@
 """Settle a batch of scans in one transaction: discover by set, fold one by one, write by set."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from loyalty.clock import local_date
-from loyalty.codes.models import CodeBatch, ItemCode
 from loyalty.codes.rules import item_no
-from loyalty.codes.service import UnknownCode, count_unknown_codes, find_batch_by_number
-from loyalty.db import RetryTransaction, Snapshot, Tx
-from loyalty.errors import CodeUnknown, Refusal
-from loyalty.products.models import Product
-from loyalty.products.service import require_product
+from loyalty.codes.service import UnknownCode, count_unknown_codes
+from loyalty.db import RetryTransaction, Tx
+from loyalty.errors import Refusal
 from rewards.campaigns.models import CapSubject, EventKind
 from rewards.grants import service as grants
 from rewards.grants.rules import BrandConfiguration, CounterKey, MemberState, counter_keys
 from rewards.scans import queries
-from rewards.scans.models import Verdict
-from rewards.scans.rules import decide, verdict_of
+from rewards.scans.rules import decide
 from rewards.scans.world import (
     CONSUMER,
     GUIDE,
@@ -37,52 +32,6 @@ from rewards.scans.world import (
 )
 
 ConfigurationCache = dict[UUID, BrandConfiguration]
-
-
-@dataclass(frozen=True, slots=True)
-class CodeNamed:
-    """What a recognised code names; the key it was made with, and where."""
-
-    key_epoch_id: UUID
-    batch_number: int
-    serial: int
-
-
-@dataclass(frozen=True, slots=True)
-class ItemView:
-    """A code as anyone may look at it."""
-
-    verdict: Verdict
-    claimed: bool
-    batch: CodeBatch
-    code: ItemCode | None
-    product: Product
-
-
-async def look_at_item(snapshot: Snapshot, brand_id: UUID, named: CodeNamed | None) -> ItemView:
-    """The verdict on a code, without claiming; CodeUnknown as a scan would say."""
-    batch = (
-        None
-        if named is None
-        else await find_batch_by_number(snapshot, brand_id, named.batch_number)
-    )
-    if (
-        named is None
-        or batch is None
-        or batch.key_epoch_id != named.key_epoch_id
-        or named.serial >= batch.quantity
-    ):
-        raise CodeUnknown()
-    item = item_no(batch.series_no, named.serial)
-    code = await queries.find_item_code(snapshot, brand_id, item, batch.kind)
-    claims = await snapshot.fetch(queries.FIND_CLAIMS, keys=[(brand_id, item)])
-    return ItemView(
-        verdict_of(batch.status, code is not None),
-        any(row[2] == CONSUMER for row in claims),
-        batch,
-        code,
-        await require_product(snapshot, brand_id, batch.product_id),
-    )
 
 
 async def settle_scans(

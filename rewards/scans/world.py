@@ -1,0 +1,142 @@
+"""What a batch of scans may touch, as values: the requests, and the world they are folded over."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from loyalty.actor import Actor, MemberRole
+from loyalty.codes.models import CodePurpose
+from rewards.grants.rules import GrantWorld, MemberState
+
+OPERATION = "scanCode"
+REWARD = CodePurpose.REWARD.value
+CONSUMER = MemberRole.CONSUMER.value
+GUIDE = MemberRole.GUIDE.value
+
+ClaimKey = tuple[UUID, int, str]
+"""(brand_id, item_no, beneficiary_role); the purpose of claims is always REWARD here."""
+CodeKeyOfItem = tuple[UUID, int, str]
+"""(brand_id, item_no, code kind)"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """One scan as it arrived. ``batch_number`` is None when the text was no code of the brand;
+    ``key_epoch_id`` names the key that the code was made with."""
+
+    scan_id: UUID
+    actor: Actor
+    key_epoch_id: UUID | None
+    batch_number: int | None
+    serial: int
+    idempotency_key: str
+    body_hash: str
+    device_hash: str | None
+    latitude: float | None
+    longitude: float | None
+    scene: str | None
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A code batch as rules see it."""
+
+    brand_id: UUID
+    id: UUID
+    key_epoch_id: UUID
+    number: int
+    series_no: int
+    product_id: UUID
+    kind: str
+    purpose: str
+    quantity: int
+    status: str
+
+
+@dataclass(slots=True)
+class ItemCodeState:
+    """What is known of one printed code; ``new_scans`` counts those of this batch."""
+
+    batch_id: UUID
+    scan_count: int
+    first_scan_id: UUID
+    first_scanned_at: datetime
+    first_latitude: float | None
+    first_longitude: float | None
+    last_scan_id: UUID
+    last_scanned_at: datetime
+    new_scans: int = 0
+
+
+@dataclass(slots=True)
+class ClaimState:
+    """A consumed claim. ``is_new``: by this batch; ``is_settled_now``: its settlement is."""
+
+    scan_id: UUID
+    member_id: UUID | None
+    outcome: str
+    campaign_id: UUID | None
+    settled_scan_id: UUID | None
+    is_new: bool = False
+    is_settled_now: bool = False
+
+
+@dataclass(slots=True)
+class ScanRow:
+    """A scan event to be written; fields as in ``rewards.scans.models.ScanEvent``."""
+
+    request: ScanRequest
+    batch: BatchView
+    item_no: int
+    member_id: UUID | None
+    verdict: str
+    unpaid_reason: str | None
+    guide_member_id: UUID | None
+    guide_unpaid_reason: str | None
+    campaign_version_id: UUID | None
+
+
+@dataclass(slots=True)
+class ScanWorld:
+    """What a batch of scans may touch, as read, and what it is to write."""
+
+    grants: GrantWorld
+    batches: dict[tuple[UUID, int], BatchView] = field(default_factory=dict)
+    members: dict[tuple[UUID, UUID, str], MemberState | None] = field(default_factory=dict)
+    members_by_id: dict[tuple[UUID, UUID], MemberState] = field(default_factory=dict)
+    item_codes: dict[CodeKeyOfItem, ItemCodeState] = field(default_factory=dict)
+    claims: dict[ClaimKey, ClaimState] = field(default_factory=dict)
+    devices: set[tuple[UUID, str, UUID]] = field(default_factory=set)
+    new_devices: set[tuple[UUID, str, UUID]] = field(default_factory=set)
+    replies: dict[tuple[UUID, UUID, str], tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    new_replies: list[ScanRequest] = field(default_factory=list)
+    scans: list[ScanRow] = field(default_factory=list)
+    unknown: list[ScanRequest] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReply:
+    """The stored reply of an effected scan, and whether it was given before."""
+
+    reply: dict[str, Any]
+    replayed: bool
+
+
+def unlock_key(item: int) -> str:
+    """What the consumer's scan of an item unlocks."""
+    return f"item:{item}:consumer"
+
+
+def find_batch(world: ScanWorld, request: ScanRequest) -> BatchView | None:
+    """The batch that a code names: made with that batch's own key (a leaked older key forges
+    nothing newer), and a serial that was ordered."""
+    batch = world.batches.get((request.actor.brand_id, request.batch_number or 0))
+    if (
+        batch is None
+        or batch.key_epoch_id != request.key_epoch_id
+        or request.serial >= batch.quantity
+    ):
+        return None
+    return batch

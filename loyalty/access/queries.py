@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from loyalty.access.models import Operator, SignInCode
@@ -64,3 +65,47 @@ async def find_newest_code(tx: Tx, brand_id: UUID, phone_hash: str) -> SignInCod
         .limit(1)
     )
     return found.first()
+
+
+async def set_failures(
+    tx: Tx, operator: Operator, failed_attempts: int, locked_until: datetime | None
+) -> None:
+    """Count failed sign-ins of an operator that the caller has locked."""
+    await tx.session.exec(
+        update(Operator)
+        .where(col(Operator.brand_id) == operator.brand_id, col(Operator.id) == operator.id)
+        .values(failed_attempts=failed_attempts, locked_until=locked_until)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def take_attempt(tx: Tx, code: SignInCode) -> bool:
+    """Use up one guess of a living code; False when there is none left, or it is dead."""
+    guess = await tx.session.exec(
+        update(SignInCode)
+        .where(
+            col(SignInCode.brand_id) == code.brand_id,
+            col(SignInCode.id) == code.id,
+            col(SignInCode.attempts_left) > 0,
+            col(SignInCode.used_at).is_(None),
+            col(SignInCode.expires_at) > tx.now,
+        )
+        .values(attempts_left=col(SignInCode.attempts_left) - 1)
+        .execution_options(synchronize_session=False)
+    )
+    return guess.rowcount == 1
+
+
+async def use_code(tx: Tx, code: SignInCode) -> bool:
+    """Use a code for good; False when somebody was first."""
+    use = await tx.session.exec(
+        update(SignInCode)
+        .where(
+            col(SignInCode.brand_id) == code.brand_id,
+            col(SignInCode.id) == code.id,
+            col(SignInCode.used_at).is_(None),
+        )
+        .values(used_at=tx.now)
+        .execution_options(synchronize_session=False)
+    )
+    return use.rowcount == 1

@@ -16,8 +16,6 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import update
-from sqlmodel import col
 
 from loyalty import audit_log
 from loyalty.access import queries
@@ -154,12 +152,7 @@ async def settle_sign_in(tx: Tx, attempt: SignInAttempt, matched: bool) -> Opera
     )
     before = (operator.failed_attempts, operator.locked_until)
     if before != (decision.failed_attempts, decision.locked_until):
-        await tx.session.exec(
-            update(Operator)
-            .where(col(Operator.brand_id) == operator.brand_id, col(Operator.id) == operator.id)
-            .values(failed_attempts=decision.failed_attempts, locked_until=decision.locked_until)
-            .execution_options(synchronize_session=False)
-        )
+        await queries.set_failures(tx, operator, decision.failed_attempts, decision.locked_until)
     return operator if decision.accepted else None
 
 
@@ -214,28 +207,10 @@ async def redeem_sign_in_code(
     row = await queries.find_newest_code(tx, brand_id, phone_hash)
     if row is None or not is_sign_in_code(code):
         return None
-    this_row = (col(SignInCode.brand_id) == brand_id, col(SignInCode.id) == row.id)
-    guess = await tx.session.exec(
-        update(SignInCode)
-        .where(
-            *this_row,
-            col(SignInCode.attempts_left) > 0,
-            col(SignInCode.used_at).is_(None),
-            col(SignInCode.expires_at) > tx.now,
-        )
-        .values(attempts_left=col(SignInCode.attempts_left) - 1)
-        .execution_options(synchronize_session=False)
-    )
-    if guess.rowcount != 1:
+    if not await queries.take_attempt(tx, row):
         return None
     if not hmac.compare_digest(row.code_hash, _code_hash(keyring, brand_id, row.id, code)):
         return None
-    use = await tx.session.exec(
-        update(SignInCode)
-        .where(*this_row, col(SignInCode.used_at).is_(None))
-        .values(used_at=tx.now)
-        .execution_options(synchronize_session=False)
-    )
-    if use.rowcount != 1:
+    if not await queries.use_code(tx, row):
         return None
     return await members.find_or_create_identity_by_phone(tx, keyring, brand_id, number)

@@ -2,11 +2,12 @@
 
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from loyalty.brands.models import Brand
 from loyalty.brands.rules import is_slug
-from loyalty.db import Snapshot
+from loyalty.db import Snapshot, Tx
 from loyalty.errors import NotFound
 
 
@@ -37,3 +38,14 @@ async def get_brand(snapshot: Snapshot, brand_id: UUID) -> Brand:
 async def list_brands(snapshot: Snapshot) -> list[Brand]:
     """All tenants of this database, by slug."""
     return list((await snapshot.session.exec(select(Brand).order_by(col(Brand.slug)))).all())
+
+
+async def move_revision(tx: Tx, brand_id: UUID) -> bool:
+    """Move a brand's revision on; False when there is no such brand."""
+    moved = await tx.session.exec(
+        update(Brand)
+        .where(col(Brand.id) == brand_id)
+        .values(revision=col(Brand.revision) + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return moved.rowcount == 1

@@ -2,9 +2,6 @@
 
 from uuid import UUID
 
-from sqlalchemy import update
-from sqlmodel import col
-
 from loyalty import audit_log
 from loyalty.actor import system_actor
 from loyalty.brands.models import Brand
@@ -13,6 +10,7 @@ from loyalty.brands.queries import (
     get_brand,
     get_brand_by_slug,
     list_brands,
+    move_revision,
 )
 from loyalty.brands.rules import (
     check_currency,
@@ -63,11 +61,5 @@ async def create_brand(
 
 async def touch_configuration(tx: Tx, brand_id: UUID) -> None:
     """Move the brand's revision: whatever servers hold of its configuration in memory is old."""
-    moved = await tx.session.exec(
-        update(Brand)
-        .where(col(Brand.id) == brand_id)
-        .values(revision=col(Brand.revision) + 1)
-        .execution_options(synchronize_session=False)
-    )
-    if moved.rowcount != 1:
+    if not await move_revision(tx, brand_id):
         raise NotFound(noun="brand")

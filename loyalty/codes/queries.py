@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlmodel import col, func, select
 
 from loyalty.codes.models import CodeBatch, ItemCode, KeyEpoch, UnknownCodeCount
@@ -135,3 +136,18 @@ async def list_batches_by_ids(
         )
     )
     return list(found)
+
+
+async def move_batch(tx: Tx, batch: CodeBatch, current: str, wanted: str, moved_at: str) -> bool:
+    """Move a batch from one status to the next, noting when in the column ``moved_at``; False when
+    it is no longer in the current one."""
+    moved = await tx.session.exec(
+        update(CodeBatch)
+        .where(
+            col(CodeBatch.brand_id) == batch.brand_id,
+            col(CodeBatch.id) == batch.id,
+            col(CodeBatch.status) == current,
+        )
+        .values({"status": wanted, moved_at: tx.now})
+    )
+    return moved.rowcount == 1

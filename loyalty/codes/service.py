@@ -8,8 +8,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import update
-from sqlmodel import col
 
 from loyalty import audit_log
 from loyalty.actor import Actor
@@ -208,16 +206,7 @@ async def _move(
         current = BatchStatus(batch.status)
         if next_status(current, wanted) is current:
             continue
-        moved = await tx.session.exec(
-            update(CodeBatch)
-            .where(
-                col(CodeBatch.brand_id) == actor.brand_id,
-                col(CodeBatch.id) == batch.id,
-                col(CodeBatch.status) == current.value,
-            )
-            .values({"status": wanted.value, moved_at: tx.now})
-        )
-        if moved.rowcount != 1:
+        if not await queries.move_batch(tx, batch, current.value, wanted.value, moved_at):
             raise RetryTransaction("the batch was moved meanwhile")
         await audit_log.record(tx, actor, action, batch.id, reason, before=current.value)
     return sorted(batches, key=lambda batch: batch.number)

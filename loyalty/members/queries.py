@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlmodel import col, select
 
-from loyalty.db import Database, Snapshot, Statement
+from loyalty.db import Database, Snapshot, Statement, Tx
 from loyalty.errors import NotFound
 from loyalty.members.models import Identity, Invitation, Member, RosterEntry
 
@@ -162,3 +163,48 @@ async def read_member(db: Database, brand_id: UUID, identity_id: UUID, role: str
     names = ("brand_id", "id", "identity_id", "role", "status", "display_name", "invited_by_id")
     values = dict(zip((*names, "enrolled_at"), rows[0], strict=True))
     return Member(**values)
+
+
+ADMIT = Statement(
+    """
+    INSERT INTO roster_entries (brand_id, id, role, phone_hash, phone_cipher, name, created_at)
+    SELECT brand_id, id, role, phone_hash, phone_cipher, name, created_at FROM {entries} WHERE true
+    ON CONFLICT (brand_id, role, phone_hash) DO NOTHING
+    RETURNING id
+    """,
+    sets={
+        "entries": "brand_id uuid, id uuid, role text, phone_hash text, phone_cipher text,"
+        " name text, created_at timestamptz"
+    },
+    returns="id uuid",
+)
+
+
+async def accept_invitation(tx: Tx, invitation: Invitation, member: Member) -> bool:
+    """Attribute an open invitation to the member it brought; False when it is taken."""
+    accepted = await tx.session.exec(
+        update(Invitation)
+        .where(
+            col(Invitation.brand_id) == invitation.brand_id,
+            col(Invitation.id) == invitation.id,
+            col(Invitation.accepted_member_id).is_(None),
+        )
+        .values(accepted_member_id=member.id, accepted_at=tx.now)
+        .execution_options(synchronize_session=False)
+    )
+    return accepted.rowcount == 1
+
+
+async def set_status(tx: Tx, brand_id: UUID, member_id: UUID, status: str) -> bool:
+    """Set a member's status; False when it has it already, or there is no such member."""
+    changed = await tx.session.exec(
+        update(Member)
+        .where(
+            col(Member.brand_id) == brand_id,
+            col(Member.id) == member_id,
+            col(Member.status) != status,
+        )
+        .values(status=status)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import update
-from sqlmodel import col
-
 from loyalty import audit_log, outbox
 from loyalty.actor import Actor, ActorKind, MemberRole
 from loyalty.crypto import Keyring, mask_phone
-from loyalty.db import RetryTransaction, Statement, Tx
+from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import (
     AlreadyInvited,
     InvalidInput,
@@ -71,21 +68,6 @@ class RosterImport:
     added: int
     unchanged: int
     rejected: list[tuple[int, str]] = field(default_factory=list)
-
-
-_ADMIT = Statement(
-    """
-    INSERT INTO roster_entries (brand_id, id, role, phone_hash, phone_cipher, name, created_at)
-    SELECT brand_id, id, role, phone_hash, phone_cipher, name, created_at FROM {entries} WHERE true
-    ON CONFLICT (brand_id, role, phone_hash) DO NOTHING
-    RETURNING id
-    """,
-    sets={
-        "entries": "brand_id uuid, id uuid, role text, phone_hash text, phone_cipher text,"
-        " name text, created_at timestamptz"
-    },
-    returns="id uuid",
-)
 
 
 def masked_phone(keyring: Keyring, identity: Identity) -> str | None:
@@ -211,17 +193,7 @@ async def _enrol_new(tx: Tx, identity: Identity, role: MemberRole, name: str | N
 
 
 async def _accept(tx: Tx, invitation: Invitation, member: Member) -> None:
-    accepted = await tx.session.exec(
-        update(Invitation)
-        .where(
-            col(Invitation.brand_id) == invitation.brand_id,
-            col(Invitation.id) == invitation.id,
-            col(Invitation.accepted_member_id).is_(None),
-        )
-        .values(accepted_member_id=member.id, accepted_at=tx.now)
-        .execution_options(synchronize_session=False)
-    )
-    if accepted.rowcount != 1:
+    if not await queries.accept_invitation(tx, invitation, member):
         raise RetryTransaction
 
 
@@ -285,7 +257,7 @@ async def import_roster(
         (actor.brand_id, new_id(), role, phone_hash, cipher, name, tx.now)
         for phone_hash, (cipher, name) in sorted(admitted.items())
     ]
-    added = len(await tx.fetch(_ADMIT, entries=rows)) if rows else 0
+    added = len(await tx.fetch(queries.ADMIT, entries=rows)) if rows else 0
     await audit_log.record(
         tx, actor, "roster.import", actor.brand_id, role=role, added=added, rejected=len(rejected)
     )
@@ -304,18 +276,9 @@ async def unfreeze_member(tx: Tx, actor: Actor, member_id: UUID, reason: str) ->
 
 async def _set_status(tx: Tx, actor: Actor, member_id: UUID, status: str, reason: str) -> Member:
     reason = checked_text(reason, "reason", length_max=500)
-    changed = await tx.session.exec(
-        update(Member)
-        .where(
-            col(Member.brand_id) == actor.brand_id,
-            col(Member.id) == member_id,
-            col(Member.status) != status,
-        )
-        .values(status=status)
-        .execution_options(synchronize_session=False)
-    )
+    changed = await queries.set_status(tx, actor.brand_id, member_id, status)
     member = await queries.get_member(tx, actor.brand_id, member_id)
-    if changed.rowcount == 1:
+    if changed:
         action = "member.freeze" if status == FROZEN else "member.unfreeze"
         await audit_log.record(tx, actor, action, member_id, reason)
     return member

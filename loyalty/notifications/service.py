@@ -1,17 +1,69 @@
 """Notifications in three steps, so that nothing is sent inside a transaction: prepare (snapshot),
 send (provider), record (in the transaction that marks the fact delivered)."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
+import orjson
 from sqlmodel import col, select
 
 from loyalty.brands import service as brands
 from loyalty.db import Snapshot, Tx
 from loyalty.members import service as members
+from loyalty.notifications import queries
 from loyalty.notifications.models import Notification
 from loyalty.notifications.providers import Message
 
 WELCOME = "WELCOME"
+TIER_REACHED = "TIER_REACHED"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a fact is told to. ``event_id`` is the fact's; ``is_told``: its message is recorded."""
+
+    brand_id: UUID
+    event_id: UUID
+    member_id: UUID
+    role: str
+    brand_name: str
+    is_told: bool
+
+
+async def find_recipients(
+    snapshot: Snapshot, facts: Iterable[tuple[UUID, UUID, UUID]]
+) -> dict[UUID, Recipient]:
+    """By event id, for (brand_id, event_id, member_id); unknown members are left out."""
+    rows = await snapshot.fetch(queries.FIND_RECIPIENTS, facts=sorted(facts))
+    return {
+        event_id: Recipient(brand_id, event_id, member_id, role, name, told_id is not None)
+        for brand_id, event_id, member_id, role, name, told_id in rows
+    }
+
+
+def welcome(to: Recipient) -> Message:
+    """To a new member."""
+    content = {"zh": f"欢迎加入{to.brand_name}!", "en": f"Welcome to {to.brand_name}!"}
+    return Message(to.event_id, to.brand_id, to.member_id, WELCOME, content)
+
+
+def tier_reached(to: Recipient, name_zh: str, name_en: str) -> Message:
+    """To a member who has risen to the tier of this name."""
+    content = {
+        "zh": f"恭喜您成为{to.brand_name}{name_zh}!",
+        "en": f"Congratulations! You are now {name_en} at {to.brand_name}.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, TIER_REACHED, content)
+
+
+async def record_all_sent(tx: Tx, messages: Sequence[Message], provider: str) -> None:
+    """Record messages that a provider took, by one statement; those recorded before stay."""
+    rows = sorted(
+        (m.brand_id, m.id, m.member_id, m.kind, orjson.dumps(m.content).decode(), provider, tx.now)
+        for m in messages
+    )
+    await tx.fetch(queries.INSERT_SENT, rows=rows)
 
 
 async def prepare_welcome(

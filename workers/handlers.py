@@ -1,0 +1,89 @@
+"""What is done about each topic of the outbox.
+
+Two kinds. What only writes to our database does so in the very transaction that marks the events
+delivered: the fence makes it exactly once. What leaves the house is prepared from a snapshot, sent
+outside of any transaction, and recorded together with the delivery: sent at least once, recorded
+once. Each takes a whole group; none runs a statement per event.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from uuid import UUID
+
+from analytics import service as analytics
+from loyalty import outbox
+from loyalty.actor import MemberRole
+from loyalty.db import Snapshot, Tx
+from loyalty.notifications import service as notifications
+from loyalty.notifications.providers import Message
+from loyalty.notifications.service import Recipient
+from loyalty.outbox import Leased
+from tiers.ladders.rules import LadderView
+from tiers.ladders.service import current_ladders
+
+Settle = Callable[[Tx, UUID, Sequence[Leased]], Awaitable[None]]
+Prepare = Callable[[Snapshot, Sequence[Leased]], Awaitable[dict[UUID, Message]]]
+
+
+class UnknownMember(Exception):
+    """A fact about a member that the brand does not have."""
+
+
+async def count_scans(tx: Tx, token: UUID, events: Sequence[Leased]) -> None:
+    """``scan.recorded``: into the rollups, the hottest rows, hence last."""
+    await outbox.deliver(tx, token, events)
+    await analytics.count_scans(tx, events)
+
+
+async def prepare_welcomes(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
+    """``member.enrolled``: a welcome to consumers, nothing to the other roles."""
+    consumers = [e for e in events if e.payload["role"] == MemberRole.CONSUMER.value]
+    recipients = await _find_recipients(snapshot, consumers)
+    return {to.event_id: notifications.welcome(to) for to in recipients if not to.is_told}
+
+
+async def prepare_tier_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
+    """``tier.reached``: the tier's name as the newest ladder has it. A statement per brand."""
+    codes = {event.id: str(event.payload["code"]) for event in events}
+    recipients = await _find_recipients(snapshot, events)
+    ladders = {
+        brand_id: await current_ladders(snapshot, brand_id)
+        for brand_id in sorted({to.brand_id for to in recipients})
+    }
+    messages = {}
+    for to in recipients:
+        if not to.is_told:
+            names = _names(ladders[to.brand_id].get(to.role), codes[to.event_id])
+            messages[to.event_id] = notifications.tier_reached(to, *names)
+    return messages
+
+
+async def record_sent(
+    tx: Tx, token: UUID, events: Sequence[Leased], messages: Mapping[UUID, Message], provider: str
+) -> None:
+    """Mark events delivered and record the messages of those that had one."""
+    await outbox.deliver(tx, token, events)
+    sent = [messages[event.id] for event in events if event.id in messages]
+    await notifications.record_all_sent(tx, sent, provider)
+
+
+async def _find_recipients(snapshot: Snapshot, events: Sequence[Leased]) -> list[Recipient]:
+    found = await notifications.find_recipients(
+        snapshot, [(event.brand_id, event.id, event.subject_id) for event in events]
+    )
+    if len(found) != len(events):
+        raise UnknownMember
+    return list(found.values())
+
+
+def _names(ladder: LadderView | None, code: str) -> tuple[str, str]:
+    for level in ladder.levels if ladder else ():
+        if level.code == code:
+            return level.name_zh, level.name_en
+    return code, code  # the ladder has been published anew without it
+
+
+SETTLED_HERE: Mapping[str, Settle] = {"scan.recorded": count_scans}
+SENT_OUT: Mapping[str, Prepare] = {
+    "member.enrolled": prepare_welcomes,
+    "tier.reached": prepare_tier_news,
+}

@@ -5,6 +5,7 @@ Kernel file beside ``db.py``, which owns the two pools here and picks one.
 
 import asyncio
 import sqlite3
+from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
@@ -25,14 +26,12 @@ class SqliteReader:
     some 20 microseconds, less than handing it to a thread. Not for reads over many rows."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self._address = Path(path).absolute().as_uri() + "?mode=ro"
         self._connection: sqlite3.Connection | None = None
 
     async def fetch(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
         if self._connection is None:
-            self._connection = sqlite3.connect(
-                f"file:{self._path}?mode=ro", uri=True, isolation_level=None
-            )
+            self._connection = sqlite3.connect(self._address, uri=True, isolation_level=None)
         sql, named = statement.sqlite_call(values)
         return statement.from_sqlite(self._connection.execute(sql, named).fetchall())
 

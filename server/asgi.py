@@ -1,5 +1,6 @@
 """The composition root: one process's services, wired once, behind Starlette."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -86,6 +87,10 @@ def create_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await runtime.start()
+        # What lives as long as the process need not be looked through again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         log.info("serving", database=runtime.database.dialect)
         try:
             yield

@@ -91,7 +91,7 @@ def create_app(settings: Settings) -> Starlette:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        log.info("serving", database=runtime.database.dialect)
+        log.info("serving")
         try:
             yield
         finally:

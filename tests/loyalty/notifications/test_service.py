@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from sqlmodel import select
 
 from loyalty.actor import Actor, ActorKind
 from loyalty.brands.models import Brand
@@ -11,6 +12,7 @@ from loyalty.db import Database
 from loyalty.ids import new_id
 from loyalty.members import service as members
 from loyalty.notifications import service as notifications
+from loyalty.notifications.models import Notification
 from loyalty.notifications.providers import (
     ConsoleProvider,
     NotificationProvider,
@@ -29,17 +31,20 @@ async def test_a_welcome_is_prepared_sent_and_recorded_once(
         members.enrol, Actor(ActorKind.MEMBER, brand.id, identity.id, "CONSUMER")
     )
     provider: NotificationProvider = NullProvider()
-    event_id = new_id()
+    fact = (brand.id, new_id(), member.id)
     async with db.snapshot() as snapshot:
-        message = await notifications.prepare_welcome(snapshot, brand.id, event_id, member.id)
-    assert message is not None
+        found = await notifications.find_recipients(snapshot, [fact])
+    message = notifications.welcome(found[fact[1]])
+    assert not found[fact[1]].is_told
     assert message.content == {"zh": "欢迎加入Demo!", "en": "Welcome to Demo!"}
     await provider.send(message)
-    assert await db.in_transaction(notifications.record_sent, message, provider.name)
-    assert not await db.in_transaction(notifications.record_sent, message, provider.name)
+    for _ in range(2):
+        await db.in_transaction(notifications.record_all_sent, [message], provider.name)
     async with db.snapshot() as snapshot:
-        again = await notifications.prepare_welcome(snapshot, brand.id, event_id, member.id)
-    assert again is None
+        again = await notifications.find_recipients(snapshot, [fact])
+        rows = list(await snapshot.session.exec(select(Notification)))
+    assert again[fact[1]].is_told
+    assert [(row.id, row.kind, row.provider) for row in rows] == [(fact[1], "WELCOME", "null")]
 
 
 async def test_the_console_shows_the_code() -> None:

@@ -260,9 +260,9 @@ BOOKS = (
         WITH ends AS MATERIALIZED (SELECT expires_on, ends_at FROM {{lot_ends}})
         SELECT CAST(t.id AS text) AS id,
             'spent after ' || CAST(t.debit_expires_on AS text) AS problem
-        FROM transfers t JOIN ends ON ends.expires_on = t.debit_expires_on
-        WHERE t.brand_id = :brand AND {_POSTED} AND t.kind <> 'EXPIRE'
-            AND t.occurred_at >= ends.ends_at
+        FROM transfers t CROSS JOIN ends
+        WHERE t.brand_id = :brand AND date(t.debit_expires_on) = ends.expires_on
+            AND {_POSTED} AND t.kind <> 'EXPIRE' AND t.occurred_at >= ends.ends_at
         """,
     ),
     Probe(

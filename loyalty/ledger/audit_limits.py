@@ -112,7 +112,7 @@ LIMITS = (
             SELECT campaign_id, subject_kind, subject, 'ALL', 'CAMPAIGN', 0, 1 FROM subjects
             UNION ALL
             SELECT s.campaign_id, s.subject_kind, s.subject, day.day_key, 'DAY', 0, 1
-            FROM subjects s JOIN day ON {_ON_LOCAL_DAY}
+            FROM subjects s CROSS JOIN day WHERE {_ON_LOCAL_DAY}
         ) AS n
         JOIN cap ON cap.campaign_id = n.campaign_id AND cap.subject_kind = n.subject_kind
             AND cap.window_kind = n.window_kind
@@ -213,10 +213,10 @@ DELIVERIES = (
             UNION ALL
             SELECT s.product_id, day.day_on, -1, CASE WHEN i.kind IS NULL THEN 0 ELSE -1 END,
                 CASE WHEN s.unpaid_reason IS NULL THEN -1 ELSE 0 END, 0
-            FROM scan_events s JOIN day ON {_ON_LOCAL_DAY}
+            FROM scan_events s CROSS JOIN day
             LEFT JOIN item_codes i ON i.brand_id = s.brand_id AND i.item_no = s.item_no
                 AND i.kind = s.code_kind AND i.first_scan_id = s.id
-            WHERE s.brand_id = :brand
+            WHERE s.brand_id = :brand AND {_ON_LOCAL_DAY}
         ) AS entries
         GROUP BY product_id, scanned_on
         HAVING SUM(rolled) > 0

@@ -26,7 +26,10 @@ class Probe:
 
     ``sql`` selects the offenders as ``id`` and ``problem`` (both text). ``over`` is the table
     looked at, or a table with a WHERE of its own; it only says how much was checked. A probe that
-    is not ``per_brand`` looks at all brands at once.
+    is not ``per_brand`` looks at all brands at once. Row sets are joined last and by CROSS JOIN:
+    SQLite then takes the tables first and makes the small set an index, instead of walking the
+    table once for each row of the set; PostgreSQL orders joins as it likes. A day compared with
+    one of a set stands inside ``date()``: its declared type would keep SQLite from that index.
     """
 
     invariant: int

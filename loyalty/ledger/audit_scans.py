@@ -240,10 +240,9 @@ SCANS = (
             || SUM(low) || ', given ' || SUM(given) AS problem
         FROM (
             SELECT d.scan_id, d.member_id, o.asset, o.low, o.high, 0 AS given
-            FROM due d
-            JOIN scan_events e ON e.brand_id = :brand AND e.id = d.offer_scan_id
-            JOIN offer o ON o.version_id = e.campaign_version_id
-                AND o.beneficiary = d.beneficiary_role
+            FROM due d CROSS JOIN scan_events e CROSS JOIN offer o
+            WHERE e.brand_id = :brand AND e.id = d.offer_scan_id
+                AND o.version_id = e.campaign_version_id AND o.beneficiary = d.beneficiary_role
             UNION ALL
             SELECT t.cause_id, a.owner_id, t.asset, 0, 0, t.amount
             FROM transfers t

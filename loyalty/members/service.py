@@ -180,13 +180,12 @@ async def _enrol_new(tx: Tx, identity: Identity, role: MemberRole, name: str | N
         return found
     if invitation is not None:
         await _accept(tx, invitation, member)
-    event = outbox.OutboxEvent(
+    event = outbox.Fact(
         brand_id=member.brand_id,
         topic=ENROLLED_TOPIC,
         subject_id=member.id,
         payload={"role": role.value},
         created_at=tx.now,
-        due_at=tx.now,
     )
     await outbox.emit(tx, [event])
     return member

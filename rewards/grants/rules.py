@@ -8,13 +8,14 @@ decided is written by set afterwards, under guards.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from loyalty.actor import MemberRole
 from loyalty.clock import local_date
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import AccountState, Book, Cause, Movement, expiry_date
-from loyalty.outbox import OutboxEvent
+from loyalty.outbox import Fact
 from loyalty.products.models import Product
 from rewards.campaigns.models import CapSubject, CapWindow
 from rewards.campaigns.rules import CampaignIndex, Cap, LiveCampaign
@@ -102,7 +103,7 @@ class GrantWorld:
     budget_moves: dict[BudgetKey, BudgetMove] = field(default_factory=dict)
     counter_moves: dict[CounterKey, tuple[int, int]] = field(default_factory=dict)
     rises: list[Rise] = field(default_factory=list)
-    events: list[OutboxEvent] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
 
     def account(self, member: MemberState, asset: str) -> AccountState:
         """The member's account, opened in memory if it does not exist yet."""
@@ -114,21 +115,9 @@ class GrantWorld:
             )
         return account
 
-    def emit(
-        self, brand_id: UUID, topic: str, subject_id: UUID, payload: dict[str, object]
-    ) -> None:
+    def emit(self, brand_id: UUID, topic: str, subject_id: UUID, payload: dict[str, Any]) -> None:
         """Note a fact for the outbox."""
-        self.events.append(
-            OutboxEvent(
-                brand_id=brand_id,
-                id=self.new_id(),
-                topic=topic,
-                subject_id=subject_id,
-                payload=payload,
-                created_at=self.now,
-                due_at=self.now,
-            )
-        )
+        self.facts.append(Fact(brand_id, topic, subject_id, payload, self.now, id=self.new_id()))
 
 
 def level_of(world: GrantWorld, member: MemberState) -> Level | None:

@@ -77,7 +77,7 @@ async def write_members_side(tx: Tx, world: GrantWorld) -> None:
     await ledger.write_members_side(tx, world.book)
     await _write_locked(tx, world)
     await standings.write_rises(tx, world.rises)
-    await outbox.emit(tx, world.events)
+    await outbox.emit(tx, world.facts)
 
 
 async def write_brands_side(tx: Tx, world: GrantWorld) -> None:

@@ -21,7 +21,7 @@ from loyalty.ids import new_id
 from loyalty.ledger.models import Transfer
 from loyalty.members.models import Identity, Member
 from loyalty.notifications.providers import NullProvider
-from loyalty.outbox import OutboxEvent
+from loyalty.outbox import Fact
 from rewards.scans.models import ScanEvent
 from tests.workers.facts import add_member, add_product
 from workers.relay import Relay
@@ -65,7 +65,7 @@ async def scan(tx: Tx, brand: Brand, product_id: UUID, at: datetime, n: int) -> 
         occurred_at=at,
         created_at=at,
     )
-    fact = OutboxEvent(
+    fact = Fact(
         brand_id=brand.id,
         topic="scan.recorded",
         subject_id=row.id,

@@ -12,13 +12,13 @@ from loyalty.audit_log import AuditLogEntry, record
 from loyalty.brands.models import Brand
 from loyalty.db import Database, Tx
 from loyalty.ids import new_id
-from loyalty.outbox import Leased, OutboxEvent, StaleLease, next_attempt
+from loyalty.outbox import Fact, Leased, OutboxEvent, StaleLease, next_attempt
 from tests.clocks import SettableClock
 
 
 async def write(tx: Tx, brand_id: UUID, count: int = 1) -> list[UUID]:
     events = [
-        OutboxEvent(
+        Fact(
             brand_id=brand_id,
             topic="member.enrolled",
             subject_id=new_id(),

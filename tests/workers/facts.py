@@ -17,7 +17,7 @@ from loyalty.ids import new_id
 from loyalty.members.models import Identity, Member
 from loyalty.notifications.models import Notification
 from loyalty.notifications.providers import Message
-from loyalty.outbox import OutboxEvent
+from loyalty.outbox import Fact, OutboxEvent
 from loyalty.products.models import Product
 
 WAIT_SECONDS_MAX = 30
@@ -49,7 +49,7 @@ async def add_member(
 async def add_event(
     tx: Tx, brand: Brand, topic: str, subject_id: UUID | None = None, /, **payload: Any
 ) -> UUID:
-    event = OutboxEvent(
+    event = Fact(
         brand_id=brand.id,
         topic=topic,
         subject_id=subject_id or new_id(),
@@ -66,7 +66,7 @@ async def add_scans(
 ) -> None:
     """``count`` scans, of which each second is a first one and each third is paid."""
     events = [
-        OutboxEvent(
+        Fact(
             brand_id=brand.id,
             topic="scan.recorded",
             subject_id=new_id(),

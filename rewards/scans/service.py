@@ -11,6 +11,7 @@ from loyalty.codes.rules import item_no
 from loyalty.codes.service import UnknownCode, count_unknown_codes
 from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import Refusal
+from loyalty.members.service import ENROLLED_TOPIC
 from rewards.campaigns.models import CapSubject, EventKind
 from rewards.grants import service as grants
 from rewards.grants.rules import BrandConfiguration, CounterKey, MemberState, counter_keys
@@ -143,7 +144,7 @@ async def _enrol(tx: Tx, world: ScanWorld, enrolled: list[tuple[MemberState, UUI
     ) != len(accepted):
         raise RetryTransaction
     for member, _ in enrolled:
-        world.grants.emit(member.brand_id, "member.enrolled", member.id, {"role": member.role})
+        world.grants.emit(member.brand_id, ENROLLED_TOPIC, member.id, {"role": member.role})
 
 
 async def _load_items(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:

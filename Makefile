@@ -12,6 +12,7 @@ INSTALLED := .venv/stamps/installed
 .PHONY: demo test check bench bench-full lock setup
 
 demo: $(INSTALLED)
+	@$(BIN)/python -m server.graphiql.install
 	@$(BIN)/loyalty demo $(ARGS)
 
 test: $(INSTALLED)

@@ -34,7 +34,6 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
-    public_url: str = "http://127.0.0.1:8000"
     database_pool_size: int = Field(default=10, ge=2, le=200)
     scan_batch_size_max: int = Field(default=256, ge=1, le=1024)
     scan_queue_size_max: int = Field(default=4096, ge=1)

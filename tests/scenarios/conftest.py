@@ -1,0 +1,20 @@
+"""What scenes are played on: a real server, the command line, people who sign in."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from tests.api import Host, api_of
+from tests.scenarios.shop import Shop, open_shop
+from tests.servers import ServerFactory
+
+
+@pytest_asyncio.fixture
+async def shop(
+    server_process: ServerFactory, command_env: dict[str, str], tmp_path: Path
+) -> AsyncIterator[Shop]:
+    """A brand with one product and nothing printed, on a server of its own."""
+    server = server_process()
+    async with api_of(server.url) as api:
+        yield await open_shop(api, Host(command_env), server, tmp_path)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import re
 import secrets
 import subprocess
@@ -51,7 +52,7 @@ def _pgbench(postgres: Postgres, *arguments: str) -> str:
 def bare_ping(clients: int, seconds: float) -> Measured:
     """Requests per second of a bare Starlette route on the engine's own web server."""
     command = [*UVICORN, "--port", "{port}", "benchmarks.ping:app"]
-    with serving(command, {}, "ping") as port:
+    with serving(command, dict(os.environ), "ping") as port:
         load = Load([get_bytes("/ping")], clients, (port,), 1.0, seconds, repeat=True)
         return measure(load, lambda reply: reply == b"pong")
 

@@ -169,10 +169,10 @@ class _Run:
         latencies = sorted(
             latency
             for at, latency in zip(self.finished_at, self.latencies, strict=True)
-            if self.measured_from <= at <= until
+            if self.measured_from <= at <= until or self.load.seconds is None
         )
         seconds = until - self.measured_from
-        if seconds < (self.load.seconds or 0.0) / 4 or len(latencies) < 10:
+        if not latencies or seconds < (self.load.seconds or 0.0) / 4:
             raise LoadFailed(f"too few requests prepared: {len(self.load.requests)}")
         return Measured(
             count=len(latencies),

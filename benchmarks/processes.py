@@ -1,6 +1,5 @@
 """Servers as real processes: `loyalty serve`, the twin, the bare ping."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from benchmarks.postgres import ROOT, WORK, free_port
 from tests.child import start_child, stop_child
 
+LOYALTY = Path(sys.executable).with_name("loyalty")
 READY_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30
 UVICORN = [
@@ -29,8 +29,8 @@ class DidNotStart(Exception):
 def run_loyalty(environment: dict[str, str], *arguments: str) -> str:
     """Run one `loyalty` command to its end; its output. Fails the bench when it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "server.cli", *arguments],
-        env={**os.environ, **environment},
+        [str(LOYALTY), *arguments],
+        env=environment,
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -43,7 +43,10 @@ def run_loyalty(environment: dict[str, str], *arguments: str) -> str:
 
 @contextmanager
 def serving(command: list[str], environment: dict[str, str], name: str) -> Iterator[int]:
-    """Start a server with ``{port}`` filled in; its port, once it takes connections."""
+    """Start a server with ``{port}`` filled in; its port, once it takes connections.
+
+    The environment is all that the server gets.
+    """
     port = free_port()
     WORK.mkdir(parents=True, exist_ok=True)
     log_path = WORK / f"{name}.log"
@@ -51,7 +54,7 @@ def serving(command: list[str], environment: dict[str, str], name: str) -> Itera
         process = start_child(
             [part.format(port=port) for part in command],
             log=log,
-            environment={**os.environ, **environment},
+            environment=environment,
             cwd=ROOT,
         )
     try:

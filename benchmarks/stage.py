@@ -1,9 +1,10 @@
-"""What the bench plays on: one brand with its people, codes and campaign, and the scans to send.
+"""What the bench plays on: one brand with its people and codes, and the scans to send.
 
 The mix, the same for the engine, its twin and the floor: every scan is of a code that nobody has
 scanned, by a consumer whom a guide has invited (so it pays two people), from the consumer's own
 device, with a position. One scan in ten is a consumer's first: it enrols. The others come from
-consumers in turn. There is no gate and no pre-scan.
+consumers in turn. The campaign is the demo's, ungated, with
+caps and budgets wide enough for a day of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from loyalty.access.tokens import TokenIssuer
-from loyalty.actor import Actor, ActorKind, MemberRole, system_actor
-from loyalty.brands.service import create_brand
+from loyalty.actor import Actor, ActorKind, system_actor
 from loyalty.clock import utc_now
 from loyalty.codes.models import CodeBatch, CodeKind
 from loyalty.codes.rules import CodeKey
@@ -22,21 +22,16 @@ from loyalty.codes.service import activate_batch, create_batches, load_key, mark
 from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx, insert_statement
 from loyalty.ids import new_id
-from loyalty.ledger.models import Asset
-from loyalty.ledger.service import open_brand_books
 from loyalty.members.models import Identity, Invitation, Member, RosterEntry
 from loyalty.products.service import create_product
-from rewards.campaigns.models import CapSubject, CapWindow, EventKind, OutcomeBasis
-from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
-from rewards.campaigns.service import publish_campaign
-from tiers.ladders.service import publish_ladder, starter_levels
+from server.founding import BrandWanted, found_brand
 
 CODES = 10_000_000  # codes have no rows before they are scanned
 GUIDES = 200
 ENROLLED = 5_000
 NEWCOMERS = 8_000
 ONE_NEWCOMER_IN = 10
-REGULARS = 50
+REGULARS = 200
 SCANS_OF_A_REGULAR = 10
 FIRST_SERIAL = ENROLLED + REGULARS * SCANS_OF_A_REGULAR
 """Codes below it were scanned while the stage was set."""
@@ -97,6 +92,11 @@ def plan_setting(stage: Stage) -> Iterator[PlannedScan]:
         yield PlannedScan(stage.consumers[number % REGULARS], ENROLLED + number)
 
 
+def operator_token(stage: Stage, now: datetime) -> str:
+    """An access token of a brand operator, to publish the campaign with."""
+    return stage.tokens.issue(Actor(ActorKind.OPERATOR, stage.brand_id, new_id(), "ADMIN"), now)
+
+
 def consumer_token(stage: Stage, identity_id: UUID, now: datetime) -> str:
     """An access token as sign-in would give it."""
     actor = Actor(ActorKind.MEMBER, stage.brand_id, identity_id, "CONSUMER")
@@ -107,7 +107,7 @@ async def build_stage(url: str, keyring: Keyring, tokens: TokenIssuer) -> Stage:
     """Make the brand and its people in a migrated, empty database."""
     database = Database(url)
     try:
-        brand_id, product_id = await database.in_transaction(create_demo_brand)
+        brand_id, product_id = await database.in_transaction(_brand_with_product)
         actor = system_actor(brand_id)
         inner = await database.in_transaction(_active_batch, actor, keyring, product_id)
         people = _people(brand_id, keyring, utc_now())
@@ -122,31 +122,11 @@ async def build_stage(url: str, keyring: Keyring, tokens: TokenIssuer) -> Stage:
         await database.close()
 
 
-async def create_demo_brand(tx: Tx) -> tuple[UUID, UUID]:
-    """A brand as the command line makes it, with the demo's product and campaign."""
-    brand = await create_brand(tx, slug="bench", name="Bench")
-    actor = system_actor(brand.id)
-    await open_brand_books(tx, brand.id)
-    await publish_ladder(tx, actor, role=MemberRole.CONSUMER, levels=starter_levels())
-    product = await create_product(tx, actor, sku="TEA-500", name_zh="茶", name_en="Tea")
-    fixed = OutcomeBasis.FIXED
-    definition = CampaignDefinition(
-        code="one-code-two-rewards",
-        name_zh="一码双奖",
-        name_en="One code, two rewards",
-        event=EventKind.SCAN,
-        outcomes=(
-            Outcome(MemberRole.CONSUMER, Asset.POINTS, fixed, 10),
-            Outcome(MemberRole.CONSUMER, Asset.GROWTH, fixed, 10),
-            Outcome(MemberRole.GUIDE, Asset.POINTS, fixed, 5),
-        ),
-        caps=(
-            Cap(CapSubject.MEMBER, CapWindow.DAY, 1_000_000),
-            Cap(CapSubject.GUIDE, CapWindow.DAY, 1_000_000),
-        ),
-        budgets={Asset.POINTS: 10**12},
+async def _brand_with_product(tx: Tx) -> tuple[UUID, UUID]:
+    brand = await found_brand(tx, BrandWanted(slug="bench", name="Bench"), None, None)
+    product = await create_product(
+        tx, system_actor(brand.id), sku="TEA-500", name_zh="绿茶 500ml", name_en="Green tea 500 ml"
     )
-    await publish_campaign(tx, actor, definition)
     return brand.id, product.id
 
 

@@ -9,11 +9,15 @@ import orjson
 
 from benchmarks.load import request_bytes
 from benchmarks.postgres import ROOT
-from benchmarks.stage import PlannedScan, Stage, consumer_token
+from benchmarks.stage import PlannedScan, Stage, consumer_token, operator_token
+from server.demo_campaign import BUDGETS, CAPS_PER_DAY, demo_campaign_input, demo_ladder_input
 
 TRUSTED = ROOT / "graphql_schema" / "trusted"
 SCAN_DOCUMENT = "scan_code.graphql"
 HOME_DOCUMENT = "member_home.graphql"
+HOME_ENTRIES = 20
+WIDER_CAPS = 100
+WIDER_BUDGETS = 1_000
 TWIN_QUERY = """
 mutation Scan($input: ScanCodeInput!) {
   scanCode(input: $input) {
@@ -57,6 +61,25 @@ def scan_requests(
     return requests
 
 
+def publishing_requests(stage: Stage, now: datetime) -> list[bytes]:
+    """The demo's ladder and campaign as an operator publishes them."""
+    caps = {subject: times * WIDER_CAPS for subject, times in CAPS_PER_DAY.items()}
+    budgets = {asset: allowed * WIDER_BUDGETS for asset, allowed in BUDGETS.items()}
+    campaign = demo_campaign_input(gate="NONE", caps_per_day=caps, budgets=budgets)
+    published = (("publishLadder", demo_ladder_input()), ("publishCampaign", campaign))
+    requests = []
+    for name, described in published:
+        kind = name[0].upper() + name[1:]
+        query = (
+            f"mutation Publish($input: {kind}Input!) {{ {name}(input: $input)"
+            f" {{ __typename ... on {kind}Receipt {{ replayed }} }} }}"
+        )
+        variables = {"input": {"idempotencyKey": name, **described}}
+        body = orjson.dumps({"query": query, "variables": variables})
+        requests.append(request_bytes("/graphql", body, operator_token(stage, now)))
+    return requests
+
+
 def home_requests(stage: Stage, consumers: Iterable[UUID], now: datetime) -> list[bytes]:
     """The member's home page, asked by each of the consumers."""
     body = orjson.dumps({**engine_document(HOME_DOCUMENT), "variables": {}})
@@ -80,6 +103,13 @@ def is_paid(reply: bytes) -> bool:
     )
 
 
+def is_published(reply: bytes) -> bool:
+    answer = orjson.loads(reply)
+    return "errors" not in answer and all(
+        receipt["__typename"].endswith("Receipt") for receipt in answer["data"].values()
+    )
+
+
 def is_home(reply: bytes) -> bool:
     """A home page with a tier, balances and as many entries as asked for."""
     answer = orjson.loads(reply)
@@ -87,6 +117,3 @@ def is_home(reply: bytes) -> bool:
         return False
     me = answer["data"]["me"]
     return bool(me["tier"] and me["balances"] and len(me["entries"]["nodes"]) == HOME_ENTRIES)
-
-
-HOME_ENTRIES = 20

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +25,9 @@ _PG_TYPES = {
 }
 
 
+@lru_cache(maxsize=4096)  # the rows of a set mostly share the transaction's time
 def _to_sqlite_time(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 _TO_SQLITE: dict[str, Callable[[Any], Any]] = {

@@ -109,12 +109,15 @@ PUT_ITEM_CODES = Statement(
     ON CONFLICT (brand_id, item_no, kind) DO UPDATE SET
         scan_count = item_codes.scan_count + excluded.scan_count,
         last_scan_id = excluded.last_scan_id, last_scanned_at = excluded.last_scanned_at
+        WHERE item_codes.first_scan_id = excluded.first_scan_id
+    RETURNING item_no
     """,
     sets={
         "rows": "brand_id uuid, item_no bigint, kind text, batch_id uuid, scan_count bigint,"
         " first_scan_id uuid, first_scanned_at timestamptz, first_latitude float,"
         " first_longitude float, last_scan_id uuid, last_scanned_at timestamptz"
     },
+    returns="item_no bigint",
 )
 
 FIND_CLAIMS = Statement(

@@ -304,8 +304,8 @@ async def _write_item_codes(tx: Tx, world: ScanWorld) -> None:
         for key, code in sorted(world.item_codes.items())
         if code.new_scans
     ]
-    if rows:
-        await tx.fetch(queries.PUT_ITEM_CODES, rows=rows)
+    if rows and len(await tx.fetch(queries.PUT_ITEM_CODES, rows=rows)) != len(rows):
+        raise RetryTransaction  # another process scanned one of these codes for the first time
 
 
 async def _write_scans(tx: Tx, world: ScanWorld) -> None:

@@ -1,0 +1,331 @@
+"""How to provoke each refusal and each reason not to pay, through GraphQL.
+
+Each provocation prepares what it needs and gives back the one call that is to be answered with
+its code. A code without one makes ``test_refusals.py`` fail.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from loyalty.actor import OperatorRole
+from loyalty.errors import (
+    AlreadyExists,
+    AlreadyInvited,
+    BatchStateWrong,
+    BudgetBelowSpent,
+    CodeUnknown,
+    CredentialsWrong,
+    IdempotencyConflict,
+    InsufficientBalance,
+    InvalidInput,
+    LadderLowersMembers,
+    MemberFrozen,
+    NotFound,
+    NotOnRoster,
+    Refusal,
+    SameAccount,
+    SignInCodeWrong,
+)
+from rewards.scans.models import GuideUnpaidReason, UnpaidReason
+from tests.api import Caller
+from tests.graphql_schema.stage import BOTH_PAID, CONSUMER, GUIDE, Stage, outcome
+
+ALICE, BOB, WANG = "13800138001", "13800138002", "13900139001"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One mutation, ready to be sent."""
+
+    caller: Caller
+    mutation: str
+    input: dict[str, Any]
+
+    async def send(self) -> Any:
+        return await self.caller.do(self.mutation, **self.input)
+
+
+Provocation = Callable[[Stage], Awaitable[Call]]
+REFUSALS: dict[str, Provocation] = {}
+UNPAID: dict[str, Provocation] = {}
+GUIDE_UNPAID: dict[str, Provocation] = {}
+
+
+def refused(refusal: type[Refusal]) -> Callable[[Provocation], Provocation]:
+    return _noted(REFUSALS, refusal.code)
+
+
+def unpaid(reason: UnpaidReason) -> Callable[[Provocation], Provocation]:
+    return _noted(UNPAID, reason.value)
+
+
+def guide_unpaid(reason: GuideUnpaidReason) -> Callable[[Provocation], Provocation]:
+    return _noted(GUIDE_UNPAID, reason.value)
+
+
+def _noted(registry: dict[str, Provocation], code: str) -> Callable[[Provocation], Provocation]:
+    def note(provocation: Provocation) -> Provocation:
+        assert code not in registry, f"{code} is provoked twice"
+        registry[code] = provocation
+        return provocation
+
+    return note
+
+
+def scan(caller: Caller, code: str, **more: Any) -> Call:
+    return Call(caller, "scanCode", {"code": code, **more})
+
+
+# --- refusals ----------------------------------------------------------------------------------
+
+
+@refused(InvalidInput)
+async def a_phone_that_is_none(stage: Stage) -> Call:
+    return Call(await stage.member(ALICE), "inviteMember", {"phone": "12345"})
+
+
+@refused(NotFound)
+async def a_batch_that_is_not_there(stage: Stage) -> Call:
+    return Call(stage.admin, "activateCodeBatch", {"id": stage.unknown_id("CodeBatch")})
+
+
+@refused(AlreadyExists)
+async def a_second_product_with_one_sku(stage: Stage) -> Call:
+    return Call(stage.admin, "createProduct", {"sku": "SKU-1", "nameZh": "另一款", "nameEn": "Two"})
+
+
+@refused(IdempotencyConflict)
+async def a_key_used_for_something_else(stage: Stage) -> Call:
+    admin = stage.admin
+    product = {"idempotencyKey": "once", "nameZh": "甲", "nameEn": "A"}
+    await admin.done("createProduct", sku="SKU-2", **product)
+    return Call(admin, "createProduct", {"sku": "SKU-3", **product})
+
+
+@refused(CodeUnknown)
+async def a_forged_code(stage: Stage) -> Call:
+    code = await stage.code()
+    forged = code[:-1] + ("0" if code[-1] != "0" else "1")
+    return scan(await stage.member(ALICE), forged, deviceId="phone")
+
+
+@refused(NotOnRoster)
+async def a_guide_whom_no_roster_names(stage: Stage) -> Call:
+    return Call(await stage.member(WANG, GUIDE), "inviteMember", {"phone": ALICE})
+
+
+@refused(MemberFrozen)
+async def a_frozen_consumer_who_invites(stage: Stage) -> Call:
+    alice = await _frozen(stage, await stage.member(ALICE))
+    return Call(alice, "inviteMember", {"phone": BOB})
+
+
+async def _frozen(stage: Stage, caller: Caller) -> Caller:
+    """Freeze somebody, who has to act first in order to be a member."""
+    me = await caller.me()
+    if me is None:
+        await caller.done("inviteMember", phone="13700137000")
+        me = await caller.me()
+    await stage.admin.done("setMemberStatus", memberId=me["id"], frozen=True, reason="farming")
+    return caller
+
+
+@refused(AlreadyInvited)
+async def a_phone_that_somebody_has_invited(stage: Stage) -> Call:
+    await (await stage.member(ALICE)).done("inviteMember", phone="13700137000")
+    return Call(await stage.member(BOB), "inviteMember", {"phone": "137 0013 7000"})
+
+
+@refused(SignInCodeWrong)
+async def a_code_that_was_not_sent(stage: Stage) -> Call:
+    await stage.api.nobody.done("requestSignInCode", brand=stage.slug, phone=ALICE)
+    guess = {"brand": stage.slug, "phone": ALICE, "code": "guess!"}
+    return Call(stage.api.nobody, "signInByCode", guess)
+
+
+@refused(CredentialsWrong)
+async def an_operator_who_is_none(stage: Stage) -> Call:
+    words = {"brand": stage.slug, "email": "nobody@example.com", "password": "correct horse"}
+    return Call(stage.api.nobody, "signInOperator", words)
+
+
+@refused(BatchStateWrong)
+async def a_draft_batch_activated(stage: Stage) -> Call:
+    [batch_id] = await stage.order()
+    return Call(stage.admin, "activateCodeBatch", {"id": batch_id})
+
+
+@refused(BudgetBelowSpent)
+async def a_budget_below_what_is_spent(stage: Stage) -> Call:
+    await stage.publish(budgets=[{"asset": "POINTS", "allowed": 1000}])
+    await scan(await stage.member(ALICE), await stage.code()).send()
+    less = {"outcomes": list(BOTH_PAID), "budgets": [{"asset": "POINTS", "allowed": 99}]}
+    words = {"code": "scan", "nameZh": "少", "nameEn": "Less"}
+    return Call(stage.admin, "publishCampaign", words | less)
+
+
+async def _move(stage: Stage, amount: int, source: Caller, target: Caller) -> Call:
+    input = {
+        "fromMemberId": (await source.me())["id"],
+        "toMemberId": (await target.me())["id"],
+        "asset": "POINTS",
+        "amount": amount,
+        "reason": "credited to the wrong one",
+    }
+    return Call(stage.operator(OperatorRole.FINANCE), "moveBalance", input)
+
+
+async def _two_members(stage: Stage) -> tuple[Caller, Caller]:
+    """Alice with 100 points, Bob with none."""
+    await stage.publish()
+    code = await stage.code()
+    alice, bob = await stage.member(ALICE), await stage.member(BOB)
+    for caller in (alice, bob):
+        await scan(caller, code).send()
+    return alice, bob
+
+
+@refused(InsufficientBalance)
+async def more_points_than_there_are(stage: Stage) -> Call:
+    return await _move(stage, 101, *await _two_members(stage))
+
+
+@refused(SameAccount)
+async def a_transfer_to_oneself(stage: Stage) -> Call:
+    alice, _ = await _two_members(stage)
+    return await _move(stage, 1, alice, alice)
+
+
+@refused(LadderLowersMembers)
+async def a_ladder_without_a_rank_that_is_held(stage: Stage) -> Call:
+    await stage.publish([outcome(CONSUMER, 5_000, "GROWTH")])
+    await scan(await stage.member(ALICE), await stage.code()).send()
+    level = {"code": "BASIC", "nameZh": "普通", "nameEn": "Basic", "growthThreshold": 0}
+    return Call(stage.admin, "publishLadder", {"levels": [level]})
+
+
+# --- recorded, and pays its scanner nothing ----------------------------------------------------
+
+
+@unpaid(UnpaidReason.ALREADY_CLAIMED)
+async def an_item_scanned_before(stage: Stage) -> Call:
+    await stage.publish()
+    code = await stage.code()
+    await scan(await stage.member(ALICE), code).send()
+    return scan(await stage.member(BOB), code)
+
+
+@unpaid(UnpaidReason.INACTIVE)
+async def a_batch_not_yet_active(stage: Stage) -> Call:
+    await stage.publish()
+    [[code]] = await stage.codes(active=False)
+    return scan(await stage.member(ALICE), code)
+
+
+@unpaid(UnpaidReason.RETIRED)
+async def a_batch_retired(stage: Stage) -> Call:
+    await stage.publish()
+    [batch_id] = await stage.order()
+    [code] = await stage.print(batch_id, 1)
+    await stage.admin.done("retireCodeBatch", id=batch_id, reason="the file leaked")
+    return scan(await stage.member(ALICE), code)
+
+
+@unpaid(UnpaidReason.NO_CAMPAIGN)
+async def a_campaign_that_is_over(stage: Stage) -> Call:
+    await stage.publish(endsAt="2026-01-01T00:00:00+08:00")
+    return scan(await stage.member(ALICE), await stage.code())
+
+
+@unpaid(UnpaidReason.ROSTER)
+async def a_guide_off_the_roster(stage: Stage) -> Call:
+    await stage.publish()
+    [[code]] = await stage.codes(1, "OUTER")
+    return scan(await stage.member(WANG, GUIDE), code)
+
+
+@unpaid(UnpaidReason.SELF_DEALING)
+async def a_guide_who_buys_what_it_sells(stage: Stage) -> Call:
+    await stage.publish()
+    [[inner], [outer]] = await stage.codes(1, "INNER", "OUTER")
+    await scan(await stage.guide(WANG), outer).send()
+    return scan(await stage.member(WANG, CONSUMER), inner)
+
+
+@unpaid(UnpaidReason.CAP)
+async def one_scan_too_many(stage: Stage) -> Call:
+    await stage.publish(caps=[{"subject": "MEMBER", "window": "DAY", "timesMax": 1}])
+    [[first, second]] = await stage.codes(2)
+    alice = await stage.member(ALICE)
+    await scan(alice, first).send()
+    return scan(alice, second)
+
+
+@unpaid(UnpaidReason.BUDGET)
+async def a_budget_burnt(stage: Stage) -> Call:
+    await stage.publish(budgets=[{"asset": "POINTS", "allowed": 99}])
+    return scan(await stage.member(ALICE), await stage.code())
+
+
+@unpaid(UnpaidReason.AWAITS_CONSUMER)
+async def a_sale_without_a_gate(stage: Stage) -> Call:
+    await stage.publish()
+    [[code]] = await stage.codes(1, "OUTER")
+    return scan(await stage.guide(WANG), code)
+
+
+@unpaid(UnpaidReason.FROZEN)
+async def a_frozen_consumer_who_scans(stage: Stage) -> Call:
+    await stage.publish()
+    return scan(await _frozen(stage, await stage.member(ALICE)), await stage.code())
+
+
+# --- pays the consumer, and no guide -----------------------------------------------------------
+
+
+@guide_unpaid(GuideUnpaidReason.NO_GUIDE)
+async def a_consumer_whom_nobody_brought(stage: Stage) -> Call:
+    await stage.publish()
+    return scan(await stage.member(ALICE), await stage.code())
+
+
+async def _invited(stage: Stage) -> tuple[Caller, Caller]:
+    """A guide, and Alice whom it has invited."""
+    guide = await stage.guide(WANG)
+    await guide.done("inviteMember", phone=ALICE)
+    return guide, await stage.member(ALICE)
+
+
+@guide_unpaid(GuideUnpaidReason.GUIDE_CAP)
+async def a_guide_who_brought_too_many(stage: Stage) -> Call:
+    await stage.publish(caps=[{"subject": "GUIDE", "window": "CAMPAIGN", "timesMax": 1}])
+    [[first, second]] = await stage.codes(2)
+    _, alice = await _invited(stage)
+    await scan(alice, first).send()
+    return scan(alice, second)
+
+
+@guide_unpaid(GuideUnpaidReason.GUIDE_FROZEN)
+async def a_frozen_guide(stage: Stage) -> Call:
+    await stage.publish()
+    guide, alice = await _invited(stage)
+    await _frozen(stage, guide)
+    return scan(alice, await stage.code())
+
+
+@guide_unpaid(GuideUnpaidReason.GUIDE_BUDGET)
+async def a_sale_that_met_a_burnt_budget(stage: Stage) -> Call:
+    budgets = [{"asset": "POINTS", "allowed": 29}]
+    await stage.publish(gate="CONSUMER_SCAN", budgets=budgets)
+    [[inner], [outer]] = await stage.codes(1, "INNER", "OUTER")
+    await scan(await stage.guide(WANG), outer).send()
+    await stage.publish(gate="CONSUMER_SCAN", budgets=[{"asset": "POINTS", "allowed": 1000}])
+    return scan(await stage.member(ALICE), inner)
+
+
+@guide_unpaid(GuideUnpaidReason.NO_GUIDE_OUTCOME)
+async def a_campaign_for_consumers_alone(stage: Stage) -> Call:
+    await stage.publish([outcome(CONSUMER, 100)])
+    _, alice = await _invited(stage)
+    return scan(alice, await stage.code())

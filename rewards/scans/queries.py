@@ -39,7 +39,8 @@ FIND_BATCHES = Statement(
 # One row per (identity, role) that scans: its member if it has one, else what enrolment needs.
 FIND_SCANNERS = Statement(
     """
-    SELECT i.brand_id, i.id, keys.role, m.id, m.status, m.invited_by_id, r.id, v.id, v.inviter_id
+    SELECT i.brand_id, i.id, keys.role, m.id, m.status, m.invited_by_id, r.id, r.name, v.id,
+        v.inviter_id
     FROM {keys}
     {each:i identities ON i.brand_id = keys.brand_id AND i.id = keys.identity_id}
     {maybe:m members ON m.brand_id = i.brand_id AND m.identity_id = i.id AND m.role = keys.role}
@@ -50,18 +51,19 @@ FIND_SCANNERS = Statement(
     """,
     sets={"keys": "brand_id uuid, identity_id uuid, role text"},
     returns="brand_id uuid, identity_id uuid, role text, member_id uuid, status text,"
-    " invited_by_id uuid, roster_id uuid, invitation_id uuid, inviter_id uuid",
+    " invited_by_id uuid, roster_id uuid, roster_name text, invitation_id uuid, inviter_id uuid",
 )
 
 INSERT_MEMBERS = Statement(
     """
-    INSERT INTO members (brand_id, id, identity_id, role, status, invited_by_id, enrolled_at)
-    SELECT brand_id, id, identity_id, role, status, invited_by_id, enrolled_at
+    INSERT INTO members
+        (brand_id, id, identity_id, role, status, display_name, invited_by_id, enrolled_at)
+    SELECT brand_id, id, identity_id, role, status, display_name, invited_by_id, enrolled_at
     FROM {rows} WHERE true ON CONFLICT DO NOTHING RETURNING id
     """,
     sets={
         "rows": "brand_id uuid, id uuid, identity_id uuid, role text, status text,"
-        " invited_by_id uuid, enrolled_at timestamptz"
+        " display_name text, invited_by_id uuid, enrolled_at timestamptz"
     },
     returns="id uuid",
 )

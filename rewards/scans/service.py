@@ -33,6 +33,8 @@ from rewards.scans.world import (
 )
 
 ConfigurationCache = dict[UUID, BrandConfiguration]
+Enrolment = tuple[MemberState, UUID | None, str | None]
+"""A new member, the invitation it accepts, and its name on the roster."""
 
 
 async def settle_scans(
@@ -102,10 +104,10 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
             if find_batch(world, r) is not None
         }
     )
-    enrolled: list[tuple[MemberState, UUID | None]] = []
+    enrolled: list[Enrolment] = []
     for row in await tx.fetch(queries.FIND_SCANNERS, keys=keys):
         brand_id, identity_id, role, member_id, status, invited_by_id = row[:6]
-        roster_id, invitation_id, inviter_id = row[6:]
+        roster_id, roster_name, invitation_id, inviter_id = row[6:]
         member: MemberState | None = None
         if role != CONSUMER and roster_id is None:
             pass  # off the roster: nobody in this role, also if it was on it before
@@ -115,35 +117,35 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
             member = MemberState(
                 brand_id, world.grants.new_id(), identity_id, role, "ACTIVE", inviter_id, True
             )
-            enrolled.append((member, invitation_id))
+            enrolled.append((member, invitation_id, None))
         else:
             member = MemberState(
                 brand_id, world.grants.new_id(), identity_id, role, "ACTIVE", None, True
             )
-            enrolled.append((member, None))
+            enrolled.append((member, None, roster_name))
         world.members[(brand_id, identity_id, role)] = member
         if member is not None:
             world.members_by_id[(brand_id, member.id)] = member
     await _enrol(tx, world, enrolled)
 
 
-async def _enrol(tx: Tx, world: ScanWorld, enrolled: list[tuple[MemberState, UUID | None]]) -> None:
+async def _enrol(tx: Tx, world: ScanWorld, enrolled: list[Enrolment]) -> None:
     if not enrolled:
         return
     rows = sorted(
-        (m.brand_id, m.id, m.identity_id, m.role, m.status, m.invited_by_id, tx.now)
-        for m, _ in enrolled
+        (m.brand_id, m.id, m.identity_id, m.role, m.status, name, m.invited_by_id, tx.now)
+        for m, _, name in enrolled
     )
     if len(await tx.fetch(queries.INSERT_MEMBERS, rows=rows)) != len(rows):
         raise RetryTransaction  # another process enrolled one of them first
     accepted = sorted(
-        (m.brand_id, invitation_id, m.id) for m, invitation_id in enrolled if invitation_id
+        (m.brand_id, invitation_id, m.id) for m, invitation_id, _ in enrolled if invitation_id
     )
     if accepted and len(
         await tx.fetch(queries.ACCEPT_INVITATIONS, accepted=accepted, now=tx.now)
     ) != len(accepted):
         raise RetryTransaction
-    for member, _ in enrolled:
+    for member, _, _ in enrolled:
         world.grants.emit(member.brand_id, ENROLLED_TOPIC, member.id, {"role": member.role})
 
 

@@ -25,7 +25,7 @@ def audit_table(checks: list[Check], *, every_check: bool) -> Table:
     table = Table(title="Audit 审计", title_justify="left")
     table.add_column("#", justify="right")
     table.add_column("What must hold", ratio=3)
-    table.add_column("不变量", ratio=2)
+    table.add_column("不变量", ratio=2, overflow="fold")  # no spaces to break at
     table.add_column("Checks", justify="right")
     table.add_column("Rows", justify="right")
     table.add_column("Broken", justify="right")

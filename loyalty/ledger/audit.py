@@ -94,8 +94,6 @@ async def audit(
     asked of all brands at once. ``progress`` is called with each check's name before it runs.
     """
     async with db.snapshot() as snap:
-        # Opens the transaction: set statements go to the driver below it and would not.
-        await snap.session.connection()
         brands = [row for row in await snap.fetch(_BRANDS) if brand_slug in (None, row[1])]
         if brand_slug is not None and not brands:
             raise NoSuchBrand(brand_slug)

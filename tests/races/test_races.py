@@ -1,0 +1,27 @@
+"""Everything at once, over two real servers on one database: the promises hold."""
+
+import pytest
+
+from tests.races import ledger_races, scan_races
+from tests.races.arena import Arena, Race, audit_findings
+
+RACES: dict[Race, int] = {
+    scan_races.one_code_pays_once: 500,
+    scan_races.first_scan_is_told_once: 500,
+    scan_races.budget_is_paid_to_its_last_unit: 500,
+    scan_races.member_cap_is_kept: 500,
+    scan_races.device_cap_is_kept: 500,
+    scan_races.guide_cap_is_kept: 500,
+    scan_races.one_key_has_one_effect: 501,
+    scan_races.first_act_makes_one_member: 500,
+    scan_races.pre_scans_race_scans: 200,
+    ledger_races.crossing_moves_keep_the_books: 200,
+    ledger_races.one_key_moves_once: 200,
+}
+
+
+@pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
+async def test_whoever_comes_first(race: Race, arena: Arena) -> None:
+    assert await race(arena, RACES[race]) == []
+    (stage,) = arena.stages
+    assert audit_findings(arena.environment, stage.slug) == []

@@ -1,6 +1,7 @@
 """From what a client sends to a request the batcher can settle: recognising codes, checking
 claims of the client, hashing what is not to be kept in clear."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,7 +23,8 @@ CODE_LENGTH_MAX = 512
 DEVICE_ID_LENGTH_MAX = 128
 SCENE_LENGTH_MAX = 64
 NONCE_LENGTH_MAX = 64
-KEYS_RELOAD_SECONDS_MIN = 1.0
+KEYS_RELOAD_SECONDS = 1.0
+KEYS_RELOADS_AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,18 @@ class ScanIntake:
         self._keyring = keyring
         self._batcher = batcher
         self._keys: dict[str, CodeKey] = {}
-        self._loaded_at = -KEYS_RELOAD_SECONDS_MIN
+        self._reloading = asyncio.Lock()
+        self._reloads_paid_until = 0.0
 
     async def recognise(self, brand_id: UUID, text: str) -> CodeNamed | None:
         """What a text says, if it is a code of this brand. Forgeries, misreads and other brands'
-        codes are all None; an unknown key id looks for new keys, at most once a second."""
+        codes are all None; an unknown key id looks for new keys, ten times at once and then once
+        a second."""
         if len(text) > CODE_LENGTH_MAX:
             return None
         found = recognise(self._keys, text)
         if found is None and not self._knows_key_of(text):
-            await self._reload()
+            await self._reload_for(text)
             found = recognise(self._keys, text)
         if found is None or found[0].brand_id != brand_id:
             return None
@@ -59,13 +63,20 @@ class ScanIntake:
     def _knows_key_of(self, text: str) -> bool:
         return normalise(text)[:3] in self._keys
 
-    async def _reload(self) -> None:
-        now = time.monotonic()
-        if now - self._loaded_at < KEYS_RELOAD_SECONDS_MIN:
-            return  # whoever guesses key ids does not get to read the database each time
-        self._loaded_at = now
-        async with self._db.snapshot() as snapshot:
-            self._keys = await load_keys(snapshot, self._keyring)
+    async def _reload_for(self, text: str) -> None:
+        # Who comes while keys are being loaded waits for them: a genuine code is never refused
+        # because another one was first.
+        async with self._reloading:
+            if self._knows_key_of(text):
+                return
+            now = time.monotonic()
+            window = KEYS_RELOADS_AT_ONCE * KEYS_RELOAD_SECONDS
+            paid_until = max(self._reloads_paid_until, now - window) + KEYS_RELOAD_SECONDS
+            if paid_until > now:
+                return  # whoever guesses key ids does not get to read the database each time
+            async with self._db.snapshot() as snapshot:
+                self._keys = await load_keys(snapshot, self._keyring)
+            self._reloads_paid_until = paid_until
 
     async def scan(
         self,

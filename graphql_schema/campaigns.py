@@ -34,6 +34,7 @@ from rewards.campaigns.models import Campaign as CampaignRow
 from rewards.campaigns.models import CampaignBudget, CampaignVersion
 
 CURSOR = Cursor(UUID)
+_LAST_ID = UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,8 @@ async def fetch_campaign(context: Context, id: UUID) -> CampaignView | None:
     """For ``node``: operators only."""
     if Grant.READ not in context.caller.grants:
         return None
-    views = await _views(context, after=UUID(int=id.int + 1), limit=1)
+    above = UUID(int=id.int + 1) if id != _LAST_ID else None
+    views = await _views(context, after=above, limit=1)
     return views[0] if views and views[0].campaign.id == id else None
 
 
@@ -233,7 +235,7 @@ def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
         ),
         gate=input.gate,
         priority=input.priority,
-        product_id=local_id("Product", input.product_id) if input.product_id else None,
+        product_id=None if input.product_id is None else local_id("Product", input.product_id),
         starts_at=input.starts_at,
         ends_at=input.ends_at,
         caps=tuple(rules.Cap(c.subject, c.window, c.times_max) for c in input.caps),

@@ -17,6 +17,9 @@ class Node:
     id: strawberry.ID
 
 
+_NOUNS = {"CodeBatch": "batch"}
+"""What services call a type that is not there, where it is not the type's own name."""
+
 FetchNode = Callable[[Context, UUID], Awaitable[Any | None]]
 """Fetches a row the caller may see, or None: foreign, forbidden and missing look the same."""
 
@@ -34,7 +37,7 @@ def local_id(type_name: str, text: str) -> UUID:
     """The id in a global id that a mutation was given; NotFound for anything else."""
     found = find_id_of(type_name, text)
     if found is None:
-        raise NotFound(noun=type_name)
+        raise NotFound(noun=_NOUNS.get(type_name, type_name.lower()))
     return found
 
 

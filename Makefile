@@ -9,7 +9,7 @@ UV := .venv/stamps/uv
 PACKAGES := .venv/stamps/packages
 INSTALLED := .venv/stamps/installed
 
-.PHONY: demo test check bench bench-full lock setup
+.PHONY: demo test check bench bench-full schema lock setup
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m server.graphiql.install
@@ -29,6 +29,10 @@ bench: $(INSTALLED)
 
 bench-full: $(INSTALLED)
 	@$(BIN)/python -m benchmarks --full $(ARGS)
+
+# The committed SDL and the table of permissions, after a change of the schema.
+schema: $(INSTALLED)
+	@$(BIN)/python -m graphql_schema.export
 
 setup: $(INSTALLED)
 

@@ -1,0 +1,130 @@
+"""What of the schema is committed, so that every change of it is seen: its SDL, and who may call
+what. ``python -m graphql_schema.export`` (``make schema``) writes both."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import strawberry
+from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.field import StrawberryField
+
+from graphql_schema.faults import Fault
+from graphql_schema.permissions import Permission
+from graphql_schema.schema import make_schema
+from loyalty.actor import GRANTS_BY_ROLE, Actor, ActorKind, MemberRole, OperatorRole
+
+SDL_FILE = Path(__file__).with_name("schema.graphql")
+PERMISSIONS_FILE = Path(__file__).parents[1] / "docs" / "permissions.md"
+
+MAY = "yes"
+_NOBODY = UUID(int=0)
+
+
+def _actors() -> dict[str, Actor | None]:
+    members = {
+        role.value: Actor(ActorKind.MEMBER, _NOBODY, _NOBODY, role.value) for role in MemberRole
+    }
+    operators = {
+        role.value: Actor(ActorKind.OPERATOR, _NOBODY, _NOBODY, role.value, GRANTS_BY_ROLE[role])
+        for role in OperatorRole
+    }
+    return {"anonymous": None, **members, **operators}
+
+
+CALLERS = _actors()
+"""Every kind of caller by its name in the table; the anonymous is None."""
+
+_PAGE = """\
+# Who may call what
+
+Made from the schema by `make schema`; a test sends every field of it as every caller.
+The command line on the host may do everything, and all that it does is in the audit log.
+
+`{may}`: allowed. Otherwise the code of the fault: nobody is signed in, or this role may not.
+A token that is expired, forged or not ours gets HTTP 401, whatever it asks for.
+
+Whoever may call a field reaches rows of its own brand and no others. What another brand's ids and
+codes are answered with is in the last column, and a made-up id or code is answered alike:
+`NOT_FOUND`, `CODE_UNKNOWN` (refusals), `null`, or nothing at all (`not listed`). Members reach
+nobody but themselves: `node` is `null` for another member, and for what operators alone may see.
+
+| Field | {heads} | Another brand's |
+|---|{bars}---|
+{rows}
+"""
+
+
+def permissions_page(schema: strawberry.Schema) -> str:
+    """docs/permissions.md: a line per root field, a column per caller."""
+    rows = [
+        f"| `{name}` | " + " | ".join(answers) + f" | {foreign} |"
+        for name, answers, foreign in _rows(schema)
+    ]
+    return _PAGE.format(
+        may=MAY, heads=" | ".join(CALLERS), bars="---|" * len(CALLERS), rows="\n".join(rows)
+    )
+
+
+def _rows(schema: strawberry.Schema) -> Iterator[tuple[str, list[str], str]]:
+    for root in (schema.query, schema.mutation):
+        if root is None:
+            continue
+        definition: StrawberryObjectDefinition = root.__strawberry_definition__  # type: ignore[attr-defined]
+        for field in definition.fields:
+            name = schema.config.name_converter.get_graphql_name(field)
+            answers = [_answer(field, actor) for actor in CALLERS.values()]
+            yield name, answers, ANSWERS_TO_FOREIGN[name]
+
+
+def _answer(field: StrawberryField, actor: Actor | None) -> str:
+    for extension in field.extensions:
+        if isinstance(extension, Permission):
+            try:
+                extension.check(actor)
+            except Fault as fault:
+                return fault.code
+    return MAY
+
+
+# Told by whoever adds a field: KeyError otherwise. The test finds out whether it is true.
+ANSWERS_TO_FOREIGN = {
+    "me": "not listed",
+    "members": "not listed",
+    "codeBatches": "not listed",
+    "item": "CODE_UNKNOWN",
+    "scans": "not listed",
+    "figures": "not listed",
+    "campaigns": "not listed",
+    "products": "not listed",
+    "node": "null",
+    "requestSignInCode": "not listed",
+    "signInByCode": "not listed",
+    "signInOperator": "not listed",
+    "scanCode": "CODE_UNKNOWN",
+    "inviteMember": "not listed",
+    "importRoster": "not listed",
+    "setMemberStatus": "NOT_FOUND",
+    "createProduct": "not listed",
+    "createCodeBatch": "NOT_FOUND",
+    "activateCodeBatch": "NOT_FOUND",
+    "retireCodeBatch": "NOT_FOUND",
+    "publishCampaign": "NOT_FOUND",
+    "publishLadder": "not listed",
+    "moveBalance": "NOT_FOUND",
+}
+
+
+def sdl(schema: strawberry.Schema) -> str:
+    """The schema as its users read it."""
+    return schema.as_str() + "\n"
+
+
+def main() -> None:
+    schema = make_schema()
+    SDL_FILE.write_text(sdl(schema), encoding="utf-8")
+    PERMISSIONS_FILE.write_text(permissions_page(schema), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

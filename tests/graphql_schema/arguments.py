@@ -1,0 +1,153 @@
+"""Arguments for any root field, made from the schema, so that a new field is tried unasked."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    get_named_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+
+from graphql_schema.schema import make_schema
+
+CORE: GraphQLSchema = make_schema()._schema
+TYPE_OF_ID = {
+    "productId": "Product",
+    "memberId": "Member",
+    "fromMemberId": "Member",
+    "toMemberId": "Member",
+    "id": "CodeBatch",
+}
+"""What an argument's global id is of."""
+
+IdOf = Callable[[str], str]
+Path = tuple[str | int, ...]
+
+_BY_NAME: dict[str, Any] = {
+    "role": "GUIDE",
+    "endsAt": "2027-01-01T00:00:00+08:00",
+    "growthThreshold": 0,
+    "pointsMultiplierPercent": 100,
+    "brand": "ours",
+    "phone": "13800138000",
+    "email": "nobody@example.com",
+    "gtin": "4006381333931",
+    "pictureUrl": "https://example.com/a.png",
+}
+_SCALARS: dict[str, Any] = {
+    "BigInt": 1,
+    "Int": 1,
+    "Float": 1.5,
+    "Boolean": False,
+    "DateTime": "2026-11-09T00:00:00+08:00",
+    "Date": "2026-11-09",
+}
+
+
+@dataclass(frozen=True)
+class RootField:
+    """One field of Query or Mutation."""
+
+    operation: str
+    name: str
+    field: GraphQLField
+
+    @property
+    def document(self) -> str:
+        """A document that takes all of its arguments as variables and asks for little."""
+        variables = ", ".join(f"${name}: {a.type}" for name, a in self.field.args.items())
+        arguments = ", ".join(f"{name}: ${name}" for name in self.field.args)
+        head = f"({variables})" if variables else ""
+        call = f"{self.name}({arguments})" if arguments else self.name
+        return f"{self.operation} X{head} {{ {call} {{ __typename {self._refused} }} }}"
+
+    @property
+    def _refused(self) -> str:
+        named = get_named_type(self.field.type)
+        if isinstance(named, GraphQLUnionType):
+            return "... on Refused { code message details }"
+        return ""
+
+    def variables(self, id_of: IdOf, *, whole: bool = False) -> dict[str, Any]:
+        """Values that pass validation; ``whole`` fills in the optional ones too."""
+        return {
+            name: _value(name, argument.type, id_of, whole)
+            for name, argument in self.field.args.items()
+            if whole or _is_required(argument)
+        }
+
+
+def root_fields() -> list[RootField]:
+    """All of them, in the order of the schema."""
+    found = []
+    for operation, root in (("query", CORE.query_type), ("mutation", CORE.mutation_type)):
+        assert isinstance(root, GraphQLObjectType)
+        found += [RootField(operation, name, field) for name, field in root.fields.items()]
+    return found
+
+
+def _is_required(argument: GraphQLArgument) -> bool:
+    return is_non_null_type(argument.type)
+
+
+def _value(name: str, kind: GraphQLInputType, id_of: IdOf, whole: bool) -> Any:
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    inner = kind.of_type if is_non_null_type(kind) else kind
+    if is_list_type(inner):
+        return [_value(name, inner.of_type, id_of, whole)]
+    if isinstance(inner, GraphQLInputObjectType):
+        return {
+            part: _value(part, field.type, id_of, whole)
+            for part, field in inner.fields.items()
+            if whole or is_non_null_type(field.type)
+        }
+    if isinstance(inner, GraphQLEnumType):
+        return next(iter(inner.values))
+    scalar = get_named_type(inner).name
+    if scalar == "ID":
+        return str(uuid4()) if name == "idempotencyKey" else id_of(TYPE_OF_ID[name])
+    if scalar == "String":
+        return f"{name}-1"
+    return _SCALARS[scalar]
+
+
+def leaves(field: RootField) -> Iterator[tuple[Path, str]]:
+    """The path of each scalar or enum among the arguments, and the name of its type."""
+    for name, argument in field.field.args.items():
+        yield from _leaves((name,), argument.type)
+
+
+def _leaves(path: Path, kind: GraphQLInputType) -> Iterator[tuple[Path, str]]:
+    inner = kind.of_type if is_non_null_type(kind) else kind
+    if is_list_type(inner):
+        yield from _leaves((*path, 0), inner.of_type)
+    elif isinstance(inner, GraphQLInputObjectType):
+        for name, field in inner.fields.items():
+            yield from _leaves((*path, name), field.type)
+    elif is_leaf_type(inner):
+        yield path, get_named_type(inner).name
+
+
+def with_value(variables: dict[str, Any], path: Sequence[str | int], value: Any) -> dict[str, Any]:
+    """A copy of the variables with another value at a path."""
+    changed = copy.deepcopy(variables)
+    *way, last = path
+    place: Any = changed
+    for step in way:
+        place = place[step]
+    place[last] = value
+    return changed

@@ -1,0 +1,150 @@
+"""The schema as committed is the schema as it is, and its types copy nothing they need not."""
+
+import types
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from typing import Any, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLObjectType,
+    get_named_type,
+    is_non_null_type,
+)
+from sqlalchemy import BigInteger
+from sqlmodel import SQLModel
+from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.field import StrawberryField
+
+from graphql_schema.campaigns import CampaignView
+from graphql_schema.export import SDL_FILE, sdl
+from graphql_schema.schema import make_schema
+from graphql_schema.tiers import TierView
+from loyalty.codes.models import CodeBatch
+from loyalty.ledger.queries import BalanceRow, EntryRow
+from loyalty.members.models import Member
+from loyalty.products.models import Product
+from rewards.campaigns import rules as campaign_rules
+from rewards.scans.models import ScanEvent
+from tests.graphql_schema.arguments import CORE
+from tiers.ladders.rules import Level
+
+ROW_OF_TYPE: dict[str, type] = {
+    "Balance": BalanceRow,
+    "Campaign": CampaignView,
+    "Cap": campaign_rules.Cap,
+    "CodeBatch": CodeBatch,
+    "Entry": EntryRow,
+    "Level": Level,
+    "Member": Member,
+    "Outcome": campaign_rules.Outcome,
+    "Product": Product,
+    "ScanEvent": ScanEvent,
+    "Tier": TierView,
+}
+"""The row behind each type that resolvers answer with rows."""
+
+MADE_BY_RESOLVERS = {
+    *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
+    *("Item", "Sighting", "Budget", "DayFigures", "HourOfScans"),
+    *("Reward", "ScanBalance", "ScanTier"),
+}
+"""Types whose instances resolvers make themselves; receipts, connections and edges too."""
+
+SCALARS_OF = {
+    str: {"String"},
+    int: {"Int", "BigInt"},
+    bool: {"Boolean"},
+    float: {"Float"},
+    UUID: {"ID"},
+    datetime: {"DateTime"},
+    date: {"Date"},
+}
+
+
+def test_the_committed_schema_is_the_exported_one() -> None:
+    assert SDL_FILE.read_text() == sdl(make_schema()), "type: make schema"
+
+
+def object_types() -> dict[str, GraphQLObjectType]:
+    return {
+        name: kind
+        for name, kind in CORE.type_map.items()
+        if isinstance(kind, GraphQLObjectType) and not name.startswith("__")
+    }
+
+
+def definition_of(name: str) -> StrawberryObjectDefinition:
+    extensions = object_types()[name].extensions
+    definition: StrawberryObjectDefinition = extensions["strawberry-definition"]
+    return definition
+
+
+def plain_fields(name: str) -> list[StrawberryField]:
+    """The fields that are read off the row as they are."""
+    return [field for field in definition_of(name).fields if field.base_resolver is None]
+
+
+def test_every_type_is_of_a_row_or_made_by_a_resolver() -> None:
+    told = set(ROW_OF_TYPE) | MADE_BY_RESOLVERS
+    rest = {name for name in object_types() if not name.endswith(("Receipt", "Connection", "Edge"))}
+    assert rest == told
+
+
+@pytest.mark.parametrize("name", sorted(ROW_OF_TYPE))
+def test_a_types_plain_fields_are_its_rows(name: str) -> None:
+    row = ROW_OF_TYPE[name]
+    hints = row_hints(row)
+    graphql_type = object_types()[name]
+    for field in plain_fields(name):
+        where = f"{name}.{field.python_name}"
+        assert field.python_name in hints, f"{where}: {row.__name__} has no such attribute"
+        hint, optional = split_optional(hints[field.python_name])
+        shown = graphql_type.fields[field.graphql_name or camel(field.python_name)].type
+        assert is_non_null_type(shown) is not optional, f"{where}: null here and not there"
+        named = get_named_type(shown)
+        if hint in SCALARS_OF and not isinstance(named, GraphQLEnumType):
+            assert named.name in SCALARS_OF[hint], where
+        if is_big(row, field.python_name):
+            assert named.name == "BigInt", f"{where}: outgrows GraphQL's Int"
+
+
+def row_hints(row: type) -> dict[str, Any]:
+    """The attributes of a row and what they hold."""
+    if issubclass(row, SQLModel):
+        return {name: info.annotation for name, info in row.model_fields.items()}
+    assert is_dataclass(row)
+    hints = get_type_hints(row)
+    named = {field.name: hints[field.name] for field in fields(row)}
+    properties = {
+        name: get_type_hints(value.fget)["return"]
+        for name, value in vars(row).items()
+        if isinstance(value, property) and value.fget is not None
+    }
+    return named | properties
+
+
+def split_optional(hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint):
+        [inner] = [part for part in get_args(hint) if part is not type(None)]
+        return inner, True
+    return hint, False
+
+
+def is_big(row: type, name: str) -> bool:
+    table = getattr(row, "__table__", None)
+    return table is not None and isinstance(table.columns[name].type, BigInteger)
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def test_nothing_that_must_stay_inside_is_shown() -> None:
+    kept = {"brand_id", "password_hash", "phone_hash", "phone_cipher", "device_hash", "wrapped_key"}
+    for name in object_types():
+        shown = {field.python_name for field in definition_of(name).fields}
+        assert not shown & kept, name

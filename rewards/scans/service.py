@@ -55,6 +55,7 @@ async def settle_scans(
         if (r.actor.brand_id, r.actor.id, r.idempotency_key) not in world.replies
     ]
     await _load_batches(tx, world, fresh)
+    fresh = _first_of_each_key(world, fresh)
     await _load_scanners(tx, world, fresh)
     await _load_items(tx, world, fresh)
     await _load_people(tx, world, fresh)
@@ -95,15 +96,19 @@ async def _load_batches(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest
         world.batches[(batch.brand_id, batch.number)] = batch
 
 
+def _first_of_each_key(world: ScanWorld, requests: Sequence[ScanRequest]) -> list[ScanRequest]:
+    """The scans that will be decided. One whose key an earlier scan of the batch takes is answered
+    from that one: it touches nothing, and enrols nobody in the other role it may have come in."""
+    first: dict[tuple[UUID, UUID, str], ScanRequest] = {}
+    for request in requests:
+        if find_batch(world, request) is not None:
+            first.setdefault(_reply_key(request), request)
+    return list(first.values())
+
+
 async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
     """Members who scan; those who are not yet, and may be, are enrolled in this moment."""
-    keys = sorted(
-        {
-            (r.actor.brand_id, r.actor.id, r.actor.role)
-            for r in requests
-            if find_batch(world, r) is not None
-        }
-    )
+    keys = sorted({(r.actor.brand_id, r.actor.id, r.actor.role) for r in requests})
     enrolled: list[Enrolment] = []
     for row in await tx.fetch(queries.FIND_SCANNERS, keys=keys):
         brand_id, identity_id, role, member_id, status, invited_by_id = row[:6]

@@ -1,0 +1,93 @@
+"""Every row of some brands with names in the place of ids: two worlds that went through the same
+compare equal, whatever ids were made on the way and in whatever order."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select
+
+from loyalty.db import Database
+from migrations.metadata import metadata
+
+Rows = list[tuple[tuple[str, str], ...]]
+
+_BARE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class Names:
+    """What ids are called, by their 32 hexadecimal digits. One name has one id."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
+
+    def give(self, found: UUID | str, name: str) -> None:
+        key = found.hex if isinstance(found, UUID) else found
+        assert self._ids.setdefault(name, key) == key, f"two rows are called {name!r}"
+        self._names[key] = name
+
+    def __getitem__(self, found: UUID) -> str:
+        return self._names[found.hex]
+
+    def say(self, value: Any) -> Any:
+        """A value with names for the ids in it, also inside texts and JSON."""
+        if isinstance(value, UUID):
+            return self._names[value.hex]
+        if isinstance(value, str):
+            whole = self._names.get(value)
+            if whole is not None:
+                return whole
+            return _BARE_ID.sub(lambda bare: self._names.get(bare[0], bare[0]), value)
+        if isinstance(value, Mapping):
+            return {key: self.say(part) for key, part in sorted(value.items())}
+        if isinstance(value, list):
+            return [self.say(part) for part in value]
+        return value
+
+
+async def read_rows(db: Database, brand_ids: Sequence[UUID], names: Names) -> dict[str, Rows]:
+    """The rows of every table that has a brand, by table. ``names`` knows brands, what was there
+    before, and scans; members, accounts and transfers are named here by what they are."""
+    found: dict[str, Sequence[RowMapping]] = {}
+    async with db.snapshot() as snapshot:
+        connection = await snapshot.session.connection()
+        for table in metadata.sorted_tables:
+            owner = table.c.id if table.name == "brands" else table.c.brand_id
+            result = await connection.execute(select(table).where(owner.in_(brand_ids)))
+            found[table.name] = result.mappings().all()
+    _name_rows(found, names)
+    return {
+        table: sorted(_row(row, names, "id" not in _REFERRED.get(table, ())) for row in rows)
+        for table, rows in found.items()
+    }
+
+
+_REFERRED = {
+    "brands": ("id",),
+    "members": ("id",),
+    "accounts": ("id",),
+    "transfers": ("id",),
+    "locked_rewards": ("id",),
+    "scan_events": ("id",),
+}
+"""Tables whose ids others refer to: the id is part of what is compared."""
+
+
+def _name_rows(found: Mapping[str, Sequence[RowMapping]], names: Names) -> None:
+    for row in found["members"]:
+        names.give(row["id"], f"{names[row['identity_id']]} as {row['role']}")
+    for row in found["accounts"]:
+        names.give(row["id"], f"{row['kind']} {row['asset']} of {names[row['owner_id']]}")
+    for row in found["transfers"]:
+        accounts = f"{names[row['debit_account_id']]} to {names[row['credit_account_id']]}"
+        names.give(row["id"], f"{row['phase']} {accounts} by {names.say(row['cause_id'])}")
+
+
+def _row(row: RowMapping, names: Names, without_id: bool) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (column, repr(names.say(value)))
+        for column, value in row.items()
+        if not (without_id and column == "id")
+    )

@@ -1,0 +1,99 @@
+"""A batch of scans costs the same number of SQL statements whatever its size."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from loyalty.db import Database, Tx
+from loyalty.errors import Refusal
+from loyalty.ledger.models import Asset
+from rewards.campaigns.models import CapSubject, CapWindow, Gate
+from rewards.scans.service import ConfigurationCache, settle_scans
+from rewards.scans.world import ScanReply, ScanRequest
+from tests.rewards.scans.worlds import (
+    CONSUMER,
+    GUIDE,
+    BrandPlan,
+    CampaignPlan,
+    ScanPlan,
+    make_world,
+)
+
+STATEMENTS_MAX = 36
+"""As many as the scan path has, each once."""
+
+PLAN = BrandPlan(
+    campaigns=(
+        CampaignPlan(
+            gate=Gate.CONSUMER_SCAN,
+            outcomes={
+                CONSUMER: {Asset.POINTS: 3, Asset.GROWTH: 4},
+                GUIDE: {Asset.POINTS: 2, Asset.CASH: 5},
+            },
+            caps={
+                (CapSubject.MEMBER, CapWindow.DAY): 10**6,
+                (CapSubject.GUIDE, CapWindow.DAY): 10**6,
+            },
+            budgets={Asset.CASH: 10**6},
+            opens_after_hours=0,
+        ),
+    ),
+    frozen=frozenset(),
+    points_valid_months=24,
+    quantity=10**6,
+)
+
+
+@asynccontextmanager
+async def _statements(tx: Tx) -> AsyncIterator[list[str]]:
+    """What the driver is told to run on this transaction's connection."""
+    told: list[str] = []
+    connection = await tx.session.connection()
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    if tx.dialect == "sqlite":
+        await driver.set_trace_callback(told.append)
+        yield told
+        await driver.set_trace_callback(None)
+    else:
+
+        def note(record: Any) -> None:
+            told.append(record.query)
+
+        with driver.query_logger(note):
+            yield told
+
+
+async def _settle(
+    tx: Tx, requests: list[ScanRequest], cache: ConfigurationCache
+) -> tuple[list[str], list[ScanReply | Refusal]]:
+    async with _statements(tx) as told:
+        answers = await settle_scans(tx, requests, cache)
+    return list(told), answers
+
+
+MIX = (("gus", GUIDE, 2), ("ann", CONSUMER, 1), ("cat", CONSUMER, 3), ("bob", CONSUMER, 0))
+
+
+def _scans(size: int) -> list[ScanPlan]:
+    """A guide who pre-scans, consumers who scan what was and what was not, and no code at all."""
+    plans = []
+    for i in range(size):
+        item, turn = divmod(i, len(MIX))
+        device, key = f"device {i}", f"key {i}"
+        plans.append(ScanPlan(0, *MIX[turn], item, device, key, foreign=False))
+    return plans
+
+
+async def test_a_batch_costs_the_same_number_of_statements(clocked_db: Database) -> None:
+    counts: dict[int, int] = {}
+    for size in (4, 1, 4, 64, 256):  # twice 4: a new connection asks what it may be told
+        world = await clocked_db.in_transaction(make_world, [PLAN])
+        cache: ConfigurationCache = {}
+        nothing = ScanPlan(0, "bob", CONSUMER, 0, 0, None, "nothing", foreign=False)
+        await clocked_db.in_transaction(settle_scans, [world.request(nothing)], cache)
+        requests = [world.request(plan) for plan in _scans(size)]
+        told, answers = await clocked_db.in_transaction(_settle, requests, cache)
+        assert len(answers) == size
+        counts[size] = len(told)
+    assert counts[256] == counts[64] == counts[4] <= STATEMENTS_MAX
+    assert counts[1] <= counts[4]

@@ -1,0 +1,328 @@
+"""Worlds that scans are tried in: two brands with everything that can happen to a scan, made from
+a plan in one transaction. The same plan makes the same world, ids apart."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert
+from sqlmodel import SQLModel
+
+from loyalty.actor import Actor, ActorKind, MemberRole
+from loyalty.brands.models import Brand
+from loyalty.codes.models import BatchStatus, CodeBatch, CodeKind, CodePurpose, KeyEpoch
+from loyalty.codes.rules import DEFAULT_PURPOSES
+from loyalty.db import Tx
+from loyalty.ids import new_id
+from loyalty.ledger.models import Account, AccountKind, Asset
+from loyalty.members.models import Identity, Invitation, Member, RosterEntry
+from loyalty.products.models import Product
+from rewards.campaigns.models import (
+    Campaign,
+    CampaignBudget,
+    CampaignVersion,
+    CapSubject,
+    CapWindow,
+    EventKind,
+    Gate,
+)
+from rewards.scans.world import ScanRequest
+from tests.rewards.scans.canonical import Names
+from tiers.ladders.models import Ladder, LadderLevel
+
+CONSUMER, GUIDE, STORE = MemberRole.CONSUMER, MemberRole.GUIDE, MemberRole.STORE
+SERIALS = 5
+SOMEWHERE_ELSE = UUID(int=7)
+
+
+@dataclass(frozen=True)
+class CampaignPlan:
+    """``budgets`` is (asset, allowed); ``opens_after_hours`` counts from the world's beginning."""
+
+    gate: Gate
+    outcomes: dict[MemberRole, dict[Asset, int]]
+    caps: dict[tuple[CapSubject, CapWindow], int]
+    budgets: dict[Asset, int]
+    opens_after_hours: int
+
+
+@dataclass(frozen=True)
+class BrandPlan:
+    """``campaigns[0]`` is for every product, ``campaigns[1]`` for the first one alone."""
+
+    campaigns: tuple[CampaignPlan, ...]
+    frozen: frozenset[str]
+    points_valid_months: int | None
+    quantity: int = SERIALS
+
+
+@dataclass(frozen=True)
+class ScanPlan:
+    """``key`` is the idempotency key; ``batch`` 0 is no code at all, ``foreign`` one made with
+    another brand's key."""
+
+    brand: int
+    person: str
+    role: MemberRole
+    batch: int
+    serial: int
+    device: str | None
+    key: str
+    foreign: bool
+
+
+BATCHES: tuple[tuple[int, CodeKind, int, BatchStatus], ...] = (
+    (1, CodeKind.INNER, 0, BatchStatus.ACTIVE),
+    (1, CodeKind.OUTER, 0, BatchStatus.ACTIVE),
+    (3, CodeKind.INNER, 1, BatchStatus.ACTIVE),
+    (3, CodeKind.OUTER, 1, BatchStatus.ACTIVE),
+    (5, CodeKind.INNER, 0, BatchStatus.RETIRED),
+    (5, CodeKind.OUTER, 0, BatchStatus.ACTIVE),
+    (7, CodeKind.INNER, 1, BatchStatus.PRINTED),
+    (7, CodeKind.OUTER, 1, BatchStatus.DRAFT),
+    (9, CodeKind.CARD, 1, BatchStatus.ACTIVE),
+    (10, CodeKind.PALLET, 1, BatchStatus.ACTIVE),
+)
+"""(series, kind, product, status); a batch's number is its place, from 1."""
+
+PEOPLE: dict[str, tuple[tuple[MemberRole, ...], tuple[MemberRole, ...], str | None]] = {
+    "ann": ((), (), "gus"),
+    "bob": ((CONSUMER,), (), None),
+    "cat": ((), (), "gil"),
+    "dan": ((), (), "bob"),
+    "gus": ((GUIDE,), (GUIDE,), None),
+    "gil": ((GUIDE, CONSUMER), (GUIDE,), None),
+    "new": ((), (GUIDE, STORE), "gus"),
+    "off": ((), (), None),
+}
+"""Per person: roles held already, rosters it is on, and who invited it."""
+
+LEVELS = {CONSUMER: ((0, 100), (4, 150), (9, 300)), GUIDE: ((0, 100), (3, 133))}
+"""(growth threshold, percent) of the levels of each role."""
+
+
+@dataclass
+class World:
+    """A world as made; ``names`` calls its ids the same as those of its twin."""
+
+    brand_ids: list[UUID] = field(default_factory=list)
+    epoch_ids: list[UUID] = field(default_factory=list)
+    people: dict[tuple[int, str], UUID] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
+    scans: int = 0
+
+    def request(self, plan: ScanPlan) -> ScanRequest:
+        """The world's next scan, as the intake would hand it on."""
+        scan_id = new_id()
+        self.names.give(scan_id, f"scan {self.scans}")
+        self.scans += 1
+        person_id = self.people[plan.brand, plan.person]
+        epoch = self.epoch_ids[1 - plan.brand if plan.foreign else plan.brand]
+        return ScanRequest(
+            scan_id=scan_id,
+            actor=Actor(ActorKind.MEMBER, self.brand_ids[plan.brand], person_id, plan.role.value),
+            key_epoch_id=epoch if plan.batch else None,
+            batch_number=plan.batch or None,
+            serial=plan.serial,
+            idempotency_key=plan.key,
+            body_hash=f"{plan.batch} {plan.serial} {plan.device} {plan.foreign}",
+            device_hash=plan.device,
+            latitude=31.2304 if plan.serial else None,
+            longitude=121.4737 if plan.serial else None,
+            scene=None,
+            address="192.0.2.1",
+        )
+
+
+class _Maker:
+    """Gathers one brand's rows, table by table, in the order of their references."""
+
+    def __init__(self, tx: Tx, world: World, index: int) -> None:
+        self.tx = tx
+        self.world = world
+        self.names = world.names
+        self.index = index
+        self.brand_id = self.new("the brand")
+        self.rows: list[SQLModel] = []
+
+    def new(self, name: str) -> UUID:
+        made = new_id()
+        self.names.give(made, f"{name} {self.index}")
+        return made
+
+    def add(self, model: type[SQLModel], **values: Any) -> None:
+        self.rows.append(model(brand_id=self.brand_id, **values))
+
+    def brand(self, plan: BrandPlan) -> None:
+        slug = f"b{self.brand_id.hex[-20:]}"
+        self.names.give(slug, f"slug {self.index}")
+        self.rows.append(
+            Brand(
+                id=self.brand_id,
+                slug=slug,
+                name="Brand",
+                points_valid_months=plan.points_valid_months,
+                created_at=self.tx.now,
+            )
+        )
+        for asset in Asset:
+            self.add(
+                Account,
+                owner_id=self.brand_id,
+                asset=asset.value,
+                kind=AccountKind.ISSUANCE.value,
+                overdraft_allowed=True,
+                created_at=self.tx.now,
+            )
+        self.world.brand_ids.append(self.brand_id)
+
+    def codes(self, quantity: int) -> list[UUID]:
+        key_id = self.brand_id.hex[-20:]
+        self.names.give(key_id, f"key {self.index}")
+        epoch_id = self.new("epoch")
+        self.world.epoch_ids.append(epoch_id)
+        self.add(KeyEpoch, id=epoch_id, key_id=key_id, wrapped_key="", created_at=self.tx.now)
+        products = [self.new("tea"), self.new("beer")]
+        for number, product_id in enumerate(products):
+            self.add(
+                Product,
+                id=product_id,
+                sku=f"sku-{number}",
+                name_zh="品",
+                name_en="Product",
+                created_at=self.tx.now,
+            )
+        for number, (series, kind, product, status) in enumerate(BATCHES, 1):
+            self.add(
+                CodeBatch,
+                id=self.new(f"batch {number} of"),
+                number=number,
+                series_no=series,
+                key_epoch_id=epoch_id,
+                product_id=products[product],
+                kind=kind.value,
+                purpose=DEFAULT_PURPOSES.get(kind, CodePurpose.TRACE).value,
+                quantity=quantity,
+                status=status.value,
+                created_at=self.tx.now,
+            )
+        return products
+
+    def people(self, frozen: Iterable[str]) -> None:
+        members = {}
+        for name, (roles, rosters, _) in PEOPLE.items():
+            identity_id = self.new(name)
+            self.world.people[self.index, name] = identity_id
+            self.add(Identity, id=identity_id, phone_hash=name, created_at=self.tx.now)
+            for role in rosters:
+                self.add(
+                    RosterEntry,
+                    role=role.value,
+                    phone_hash=name,
+                    phone_cipher="",
+                    name=name,
+                    created_at=self.tx.now,
+                )
+            for role in roles:
+                members[name] = member_id = new_id()
+                status = "FROZEN" if f"{name} {role.value}" in frozen else "ACTIVE"
+                self.add(
+                    Member,
+                    id=member_id,
+                    identity_id=identity_id,
+                    role=role.value,
+                    status=status,
+                    enrolled_at=self.tx.now,
+                )
+        for name, (_, _, inviter) in PEOPLE.items():
+            if inviter is not None:
+                self.add(
+                    Invitation,
+                    inviter_id=members[inviter],
+                    phone_hash=name,
+                    phone_cipher="",
+                    created_at=self.tx.now,
+                )
+
+    def campaigns(self, plan: BrandPlan, products: list[UUID]) -> None:
+        for number, campaign in enumerate(plan.campaigns):
+            campaign_id = self.new(f"campaign {number} of")
+            self.add(Campaign, id=campaign_id, code=f"c{number}", created_at=self.tx.now)
+            self.add(
+                CampaignVersion,
+                id=self.new(f"version of campaign {number} of"),
+                campaign_id=campaign_id,
+                version=1,
+                name_zh="活动",
+                name_en="Campaign",
+                event=EventKind.SCAN.value,
+                gate=campaign.gate.value,
+                priority=0,
+                product_id=products[0] if number else None,
+                starts_at=self.tx.now + timedelta(hours=campaign.opens_after_hours),
+                outcomes=[
+                    {
+                        "beneficiary": beneficiary.value,
+                        "asset": asset.value,
+                        "basis": "FIXED",
+                        "amount": amount,
+                    }
+                    for beneficiary, given in campaign.outcomes.items()
+                    for asset, amount in given.items()
+                ],
+                caps=[
+                    {"subject": subject.value, "window": window.value, "times_max": times_max}
+                    for (subject, window), times_max in campaign.caps.items()
+                ],
+                published_by=SOMEWHERE_ELSE,
+                published_at=self.tx.now,
+            )
+            for asset, allowed in campaign.budgets.items():
+                self.add(
+                    CampaignBudget, campaign_id=campaign_id, asset=asset.value, allowed=allowed
+                )
+
+    def ladders(self) -> None:
+        for role, levels in LEVELS.items():
+            ladder_id = self.new(f"ladder of {role.value}")
+            self.add(
+                Ladder,
+                id=ladder_id,
+                role=role.value,
+                version=1,
+                published_by=SOMEWHERE_ELSE,
+                published_at=self.tx.now,
+            )
+            for rank, (threshold, percent) in enumerate(levels):
+                self.add(
+                    LadderLevel,
+                    ladder_id=ladder_id,
+                    rank=rank,
+                    code=f"L{rank}",
+                    name_zh="级",
+                    name_en="Level",
+                    growth_threshold=threshold,
+                    points_multiplier_percent=percent,
+                )
+
+
+async def make_world(tx: Tx, plans: Iterable[BrandPlan]) -> World:
+    """A world of these brands; nobody has scanned anything in it yet."""
+    world = World()
+    world.names.give(SOMEWHERE_ELSE, "an operator")
+    rows: dict[type[SQLModel], list[dict[str, Any]]] = {}
+    for index, plan in enumerate(plans):
+        maker = _Maker(tx, world, index)
+        maker.brand(plan)
+        products = maker.codes(plan.quantity)
+        maker.people(plan.frozen)
+        maker.campaigns(plan, products)
+        maker.ladders()
+        for row in maker.rows:
+            rows.setdefault(type(row), []).append(row.model_dump())
+    connection = await tx.session.connection()
+    for model, values in rows.items():
+        await connection.execute(insert(model), values)
+    return world

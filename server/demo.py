@@ -75,7 +75,7 @@ def run_demo(folder: Path, *, port: int, keep_serving: bool) -> int:
         _tell_fault(screen, folder.absolute(), fault)
         return int(Exit.FAILED)
     except KeyboardInterrupt:
-        screen.say("\nInterrupted; the server is stopped. 已中断,服务已停止。")
+        screen.say("\nInterrupted; the server is stopped. 已中断，服务已停止。")
         return INTERRUPTED
 
 
@@ -97,7 +97,8 @@ def _show(screen: Screen, own: DemoFolder, port: int, keep_serving: bool) -> int
     screen.title(
         "Loyalty engine",
         "会员忠诚度引擎",
-        "Every printed code makes a member, and one scan pays two people.\n扫一瓶,入一会,奖两人。",
+        "Every printed code makes a member, and one scan pays two people.\n"
+        "扫一瓶，入一会，奖两人。",
     )
     settings = load_settings()
     server = DemoServer(os.environ, own.file(SERVER_LOG), port)
@@ -121,7 +122,7 @@ def _found(screen: Screen, own: DemoFolder, settings: Settings, server: DemoServ
         "从零开始",
         f"A fresh database in {named(own.path)}, a brand, its operator, and a server that only"
         " this machine can reach.",
-        "全新数据库、品牌与运营账号;服务仅限本机访问。",
+        "全新数据库、品牌与运营账号；服务仅限本机访问。",
     )
     screen.command("loyalty migrate")
     asyncio.run(upgrade(settings.database_url))
@@ -158,7 +159,7 @@ def _serve_on(screen: Screen, server: DemoServer) -> int:
     try:
         code = server.wait_until_over()
     except KeyboardInterrupt:
-        screen.say("\nGoodbye. The server is stopped. 再见,服务已停止。")
+        screen.say("\nGoodbye. The server is stopped. 再见，服务已停止。")
         return int(Exit.OK)
     raise ServerFailed(f"The server ended by itself (exit code {code}): {server.last_line()}")
 

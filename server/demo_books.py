@@ -44,8 +44,8 @@ _FIGURES = """query ($on: Date!) { figures(on: $on) {
 _CAMPAIGNS = "{ campaigns(first: 10) { nodes { code budgets { asset allowed spent reserved } } } }"
 
 OPERATOR_QUERY = "{ figures { on scans paidScans newMembers byHour { hour scans } } }"
-CONSUMER_QUERY = "{ me { phone balances { asset balance } tier { level { name } growthToNext } } }"
-GUIDE_QUERY = "{ me { displayName entries(first: 5) { nodes { asset amount phase reason } } } }"
+CONSUMER_QUERY = "{ me { balances { asset balance } tier { level { name } growthToNext } } }"
+GUIDE_QUERY = "{ me { displayName entries(first: 5) { nodes { asset amount phase } } } }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def import_real_purchases(stage: Stage) -> Imported:
         "导入真实消费",
         "200 purchases that real people made in 1997 and 1998 at an online music shop. Each is"
         " posted at its own date: a point and growth per whole unit of currency.",
-        "按各自发生日期入账:入会、积分、成长值、升级一次完成。",
+        "按各自发生日期入账：入会、积分、成长值、升级一次完成。",
     )
     with as_file(files("server") / "demo_data" / "purchases.csv") as file:
         rows = _read(file)
@@ -78,7 +78,7 @@ def import_real_purchases(stage: Stage) -> Imported:
     imported = Imported(summary["members"], summary["points_granted"])
     stage.screen.done(
         f"{len(rows)} purchases of {imported.members} members: {imported.points:,} points."
-        " Imported once more: nothing doubled. 重复导入,分毫不差。"
+        " Imported once more: nothing doubled. 重复导入，分毫不差。"
     )
     _show_tiers(stage, imported.members)
     return imported
@@ -118,7 +118,7 @@ def read_the_day(stage: Stage, imported: Imported) -> None:
         "今日数据",
         "Each scan left a fact in the outbox, inside its own transaction; the server's worker"
         " counts them by product and hour.",
-        "每次扫码在同一事务中写入发件箱,由后台任务汇总。",
+        "每次扫码在同一事务中写入发件箱，由后台任务汇总。",
     )
     days = _drained_days(stage)
     tally, hours = stage.tally, [hour for day in days for hour in day["byHour"]]
@@ -202,7 +202,7 @@ def audit_the_books(stage: Stage) -> None:
         "对账",
         "Another program reads the same database by SQL of its own, and shares no code with"
         " what wrote it.",
-        "审计程序独立读库,逐项核对不变量。",
+        "审计程序独立读库，逐项核对不变量。",
     )
     stage.screen.command("loyalty audit")
     checks: list[Check] = on_host(stage.settings, audit)
@@ -213,12 +213,13 @@ def audit_the_books(stage: Stage) -> None:
 
 def show_what_to_open(stage: Stage) -> None:
     """The address, three ready-made tokens, and a query for each that was tried just now."""
+    place = "the Headers tab" if is_installed() else "the field Token"
     stage.screen.scene(
         "Your turn",
         "轮到你了",
-        "The server goes on serving. Open the address, put one of the tokens into the page, and"
-        " run its query.",
-        "服务继续运行:打开网址,填入令牌,执行示例查询。",
+        f"The server goes on serving. Open the address, paste one of the three lines that hold a"
+        f" token into {place}, and run the query above it.",
+        "服务继续运行：打开网址，粘贴令牌，执行示例查询。",
     )
     stage.screen.line(f"  {stage.server.url}/graphql", style="bold cyan")
     ready = (
@@ -253,7 +254,7 @@ def farewell(stage: Stage, seconds: float) -> None:
     words = Text.assemble(
         f"{tally.scans} scans, {tally.paid_scans} paid, every answer checked, the books agree:"
         f" {seconds:.1f} s.\n",
-        ("扫码即会员,一码双奖,账实相符。", "bold"),
+        ("扫码即会员，一码双奖，账实相符。", "bold"),
     )
     stage.screen.say("")
     stage.screen.panel(words, title="The end 完", style="green")

@@ -43,7 +43,7 @@ def set_up_the_brand(stage: Stage) -> None:
         "运营上线",
         "Lin, the brand's operator, signs in by e-mail and password, and publishes the"
         " campaign, the ladder and the roster of guides. All of it is GraphQL over HTTP.",
-        "运营人员用邮箱和密码登录,发布活动、会员等级和导购名册。",
+        "运营人员用邮箱和密码登录，发布活动、会员等级和导购名册。",
     )
     signed_in = stage.operator.do(
         "signInOperator", brand=BRAND, email=OPERATOR_EMAIL, password=stage.password
@@ -99,7 +99,7 @@ def _import_roster(stage: Stage) -> None:
     made = stage.operator.do("importRoster", role="GUIDE", entries=entries)
     expect("Guides added to the roster", made["added"], 2)
     expect("Rows of the roster rejected", [r["index"] for r in made["rejected"]], [2])
-    stage.screen.done("Roster: 2 guides admitted, and 1 row rejected by name:")
+    stage.screen.done("Roster: 2 guides admitted; 1 row turned away, with its reason:")
     stage.screen.say(f"    row 3: {made['rejected'][0]['reason']}", style="yellow")
 
 
@@ -110,7 +110,7 @@ def print_the_codes(stage: Stage) -> None:
         "一物一码",
         f"Two products, {BOTTLES} bottles each. Every bottle gets two codes that know of each"
         " other: OUTER on the label for the guide, INNER under the cap for who opens it.",
-        "每瓶两码关联:瓶外码给导购,盖内码给开瓶的消费者。",
+        "每瓶两码关联：瓶外码给导购，盖内码给开瓶的消费者。",
     )
     rows = []
     for product in (PLUM, OOLONG):
@@ -192,7 +192,7 @@ def sign_people_in(stage: Stage) -> None:
         "短信登录",
         "A phone and a one-time code. The demo's SMS gateway is the server's console; the demo"
         " reads it there. All numbers are of the range reserved for fiction, and shown masked.",
-        "手机号加验证码登录;号码均为虚构,并已脱敏。",
+        "手机号加验证码登录；号码均为虚构，并已脱敏。",
     )
     rows = []
     for person, role in ((ZHOU, "GUIDE"), (MEI, "CONSUMER"), (BO, "CONSUMER"), (QING, "CONSUMER")):

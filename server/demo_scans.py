@@ -24,7 +24,7 @@ def guide_scans_first(stage: Stage) -> None:
         "导购预扫码",
         "Zhou sells bottle 1 and scans the code outside. Her reward is granted, budgeted, and"
         " locked: it is hers when the bottle is opened.",
-        "导购卖出时扫瓶外码,奖励先锁定;消费者开瓶扫码后解锁。",
+        "导购卖出时扫瓶外码，奖励先锁定；消费者开瓶扫码后解锁。",
     )
     zhou = stage.person(ZHOU)
     outer = read_label(stage.folder.file(LABELS[1]))
@@ -46,7 +46,7 @@ def one_code_two_rewards(stage: Stage) -> None:
         "One code, two rewards",
         "一码双奖",
         "Mei, whom the brand has never seen, opens the bottle and scans the code inside.",
-        "陌生消费者开瓶扫码:即时入会,消费者与导购同时获奖。",
+        "陌生消费者开瓶扫码：即时入会，消费者与导购同时获奖。",
     )
     mei, zhou = stage.person(MEI), stage.person(ZHOU)
     before = zhou.balances()
@@ -70,7 +70,7 @@ def one_code_two_rewards(stage: Stage) -> None:
     stage.screen.table(("Who 谁", "What 什么", ">Before 之前", "", ">After 之后"), rows)
     stage.screen.done(
         f"One transaction, at {clock_time(receipt['occurredAt'])} in Shanghai: both are paid, or"
-        " neither is. 同一事务,同得同失。"
+        " neither is. 同一事务，同得同失。"
     )
 
 
@@ -86,7 +86,7 @@ def what_does_not_pay(stage: Stage) -> None:
         "不给钱的扫码",
         "The same bottle again, a lost answer asked for again, a forged code, and a guide who"
         " plays her own consumer.",
-        "重复扫码、网络重试、假码、导购自扫:一分也不多付。",
+        "重复扫码、网络重试、假码、导购自扫：一分也不多付。",
     )
     mei, zhou = stage.person(MEI), stage.person(ZHOU)
     before = (mei.balances(), zhou.balances())
@@ -149,7 +149,7 @@ def whose_guide(stage: Stage) -> None:
         "导购归属",
         "Zhou invites Qing by phone. Qing scans a bottle that nobody pre-scanned: her inviter is"
         " paid at once. Bo was brought by nobody: he is paid, and NO_GUIDE is on record.",
-        "先看预扫码,再看邀请关系;都没有则如实记录 NO_GUIDE。",
+        "先看预扫码，再看邀请关系；都没有则如实记录 NO_GUIDE。",
     )
     zhou = stage.person(ZHOU)
     invited = zhou.do("inviteMember", phone=QING.phone)
@@ -184,7 +184,7 @@ def climb_the_ladder(stage: Stage) -> None:
         "会员升级",
         f"Mei likes the oolong, {_CLIMB_SCANS} bottles of it. Growth lifts her, and each level"
         " multiplies what the next scan pays.",
-        "成长值累计升级,等级越高,积分倍率越高。",
+        "成长值累计升级，等级越高，积分倍率越高。",
     )
     mei = stage.person(MEI)
     growth, percents = 10, []

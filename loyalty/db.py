@@ -17,7 +17,7 @@ from sqlalchemy import JSON, Table, event, insert, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 from sqlmodel import SQLModel
@@ -37,7 +37,7 @@ __all__ = [
     "StatementMismatch",
     "Tx",
     "insert_statement",
-    "is_unique_violation",
+    "is_unavailable",
 ]
 
 P = ParamSpec("P")
@@ -269,7 +269,9 @@ def _is_retryable(error: Exception) -> bool:
     return "database is locked" in str(original)
 
 
-def is_unique_violation(error: IntegrityError, constraint: str, columns: str) -> bool:
-    """Whether a broken constraint is this one (SQLite names columns, PostgreSQL constraints)."""
-    message = str(error.orig)
-    return constraint in message or columns in message
+def is_unavailable(error: Exception) -> bool:
+    """Whether the database itself is out of reach: trying smaller pieces would not help."""
+    original = getattr(error, "orig", None) or error
+    return getattr(error, "connection_invalidated", False) or isinstance(
+        original, OSError | asyncpg.PostgresConnectionError | asyncpg.InterfaceError
+    )

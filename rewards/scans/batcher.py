@@ -1,14 +1,14 @@
 """The hot path: one writer per process that settles whatever queued while the last commit ran.
 
 Each caller gets its own answer, after the commit. Nothing waits on a timer. A fault bisects the
-batch, so that one poisonous scan fails alone.
+batch, so that one poisonous scan fails alone; a database out of reach fails all of it at once.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from loyalty.db import Database
+from loyalty.db import Database, is_unavailable
 from loyalty.errors import Refusal
 from rewards.scans.service import ConfigurationCache, settle_scans
 from rewards.scans.world import ScanReply, ScanRequest
@@ -75,8 +75,9 @@ class ScanBatcher:
         except Exception as fault:  # noqa: BLE001 - handed on to whoever waits for the answer
             # The cache may have been filled from a transaction that then rolled back.
             self._cache.clear()
-            if len(waiting) == 1:
-                _answer(waiting[0][1], fault)
+            if len(waiting) == 1 or is_unavailable(fault):
+                for _, future in waiting:
+                    _answer(future, fault)
                 return
             middle = len(waiting) // 2
             await self._settle(waiting[:middle])

@@ -1,7 +1,7 @@
 """Campaigns, for operators."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -215,6 +215,17 @@ PublishCampaignResult = Annotated[
 ]
 
 
+def _instant(name: str, at: datetime | None) -> datetime | None:
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise InvalidInput(field=name, problem="needs a time zone offset")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInput(field=name, problem="out of range") from error
+
+
 def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
     """The input as the value that rules check; refuses a budget named twice and naive times."""
     budgets: dict[Asset, int] = {}
@@ -222,9 +233,6 @@ def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
         if budget.asset in budgets:
             raise InvalidInput(field=f"budgets[{i}]", problem="one budget per asset")
         budgets[budget.asset] = budget.allowed
-    for name, at in (("startsAt", input.starts_at), ("endsAt", input.ends_at)):
-        if at is not None and at.tzinfo is None:
-            raise InvalidInput(field=name, problem="needs a time zone offset")
     return rules.CampaignDefinition(
         code=input.code,
         name_zh=input.name_zh,
@@ -236,8 +244,8 @@ def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
         gate=input.gate,
         priority=input.priority,
         product_id=None if input.product_id is None else local_id("Product", input.product_id),
-        starts_at=input.starts_at,
-        ends_at=input.ends_at,
+        starts_at=_instant("startsAt", input.starts_at),
+        ends_at=_instant("endsAt", input.ends_at),
         caps=tuple(rules.Cap(c.subject, c.window, c.times_max) for c in input.caps),
         budgets=budgets,
     )

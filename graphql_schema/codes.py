@@ -22,9 +22,11 @@ from loyalty.codes.models import CodeBatch as CodeBatchRow
 from loyalty.db import Tx
 from loyalty.errors import CodeUnknown
 from loyalty.products.models import Product as ProductRow
+from loyalty.text import checked_text
 from rewards.scans.items import ItemView, look_at_item
 
 CURSOR = Cursor(int)
+REASON_LENGTH_MAX = 500
 
 
 @strawberry.type(description="A print run of codes (码批次).")
@@ -234,8 +236,9 @@ class CodeMutation:
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
             batch_id = local_id("CodeBatch", input.id)
+            reason = checked_text(input.reason, "reason", length_max=REASON_LENGTH_MAX)
             return _ids(
-                await service.retire_batch(tx, actor, batch_id, input.include_paired, input.reason)
+                await service.retire_batch(tx, actor, batch_id, input.include_paired, reason)
             )
 
         reply, replayed = await effect_once(info.context, "retireCodeBatch", input, verb)

@@ -106,8 +106,8 @@ class Cursor:
 
 
 def _int(value: Any) -> int:
-    if type(value) is not int:
-        raise ValueError("not a whole number")
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise ValueError("not a whole number of 64 bits")
     return value
 
 

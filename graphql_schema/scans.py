@@ -18,7 +18,7 @@ from graphql_schema.enums import (
     UnpaidReason,
     Verdict,
 )
-from graphql_schema.faults import Throttled
+from graphql_schema.faults import Invalid, Throttled
 from graphql_schema.loaders import member_loader, product_loader
 from graphql_schema.members import Member
 from graphql_schema.nodes import Node, id_field
@@ -38,6 +38,7 @@ from rewards.scans.intake import Position
 from rewards.scans.models import ScanEvent as ScanRow
 
 CURSOR = Cursor(UUID)
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9998, 12, 31)
 
 
 @strawberry.type(description="One reward of the scanner. Locked: it waits for a named thing.")
@@ -234,6 +235,8 @@ class ScanQuery:
         """The figures of a local day; today's, if none is named."""
         context = info.context
         brand_id = context.caller.brand_id
+        if on is not None and not FIRST_DAY <= on <= LAST_DAY:
+            raise Invalid(f"A day from {FIRST_DAY} to {LAST_DAY}.")
         day = on or local_date(utc_now(), await context.timezone(brand_id))
         async with context.database.snapshot() as snapshot:
             total: DayFiguresRow = await figures_of_day(snapshot, brand_id, day)

@@ -24,6 +24,7 @@ from loyalty.ledger.rules import (
     plan_spend,
     spendable,
 )
+from loyalty.text import checked_text
 
 AMOUNT_MAX = 10**15
 REASON_LENGTH_MAX = 500
@@ -152,8 +153,7 @@ async def move_balance(
         raise SameAccount()
     if not 0 < amount <= AMOUNT_MAX:
         raise InvalidInput(field="amount", problem=f"a whole number from 1 to {AMOUNT_MAX}")
-    if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX:
-        raise InvalidInput(field="reason", problem=f"1 to {REASON_LENGTH_MAX} characters")
+    reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
     brand_id = actor.brand_id
     accounts = await lock_member_accounts(
         tx, [(brand_id, from_member_id), (brand_id, to_member_id)]

@@ -61,7 +61,8 @@ def check_levels(levels: Sequence[Level]) -> None:
     codes = set()
     for index, level in enumerate(levels):
         path = f"levels[{index}]"
-        if level.code in codes or not 1 <= len(level.code) <= NAME_LENGTH_MAX:
+        fits = 1 <= len(level.code) <= NAME_LENGTH_MAX and level.code.isprintable()
+        if level.code in codes or not fits:
             raise InvalidInput(field=f"{path}.code", problem="missing, too long or used twice")
         codes.add(level.code)
         for name in (level.name_zh, level.name_en):

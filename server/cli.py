@@ -1,9 +1,11 @@
 """The command line of the host: ``loyalty --help``."""
 
 import asyncio
+import signal
 import socket
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -93,9 +95,16 @@ def serve_until_stopped(settings: Settings, host: str, port: int) -> None:
         date_header=False,
         timeout_graceful_shutdown=20,
     )
+    # uvicorn ends in order at SIGTERM and then raises the signal again for whoever was there
+    # before: for a supervisor an orderly end is exit code 0.
+    signal.signal(signal.SIGTERM, _end)
     server = uvicorn.Server(config)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(int(Exit.OK))
 
 
 @app.command("audit")

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from loyalty.db import Database
 from tests.races.stage import Stage
@@ -36,16 +37,25 @@ def audit_findings(environment: Mapping[str, str], slug: str) -> list[str]:
     assert done.returncode in (0, AUDIT_BROKEN), done.stderr
     report = json.loads(done.stdout)
     assert (report["broken"] == 0) == (done.returncode == 0)
-    return [f"audit: {check['name']}" for check in report["checks"] if check["broken"]]
+    return [
+        f"audit: {check['name']} {check['examples'][:1]}"
+        for check in report["checks"]
+        if check["broken"]
+    ]
 
 
 @dataclass
 class Arena:
-    """Where a race is run: the database, the servers' ports, the environment of commands."""
+    """Where a race is run: the database, the servers' ports, the environment of commands.
+
+    ``engine_environment`` is that of the servers: it may name another copy of the engine.
+    """
 
     db: Database
     ports: Sequence[int]
     environment: Mapping[str, str]
+    engine_environment: Mapping[str, str]
+    folder: Path
     stages: list[Stage] = field(default_factory=list)
 
     def stage(self, slug: str) -> Stage:

@@ -46,8 +46,9 @@ def race_ports(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest_asyncio.fixture
-async def arena(database_url: str, race_ports: list[int]) -> AsyncIterator[Arena]:
+async def arena(database_url: str, race_ports: list[int], tmp_path: Path) -> AsyncIterator[Arena]:
     """Both servers and their database."""
     db = Database(database_url)
-    yield Arena(db, race_ports, environment_for(database_url, SECRETS))
+    environment = environment_for(database_url, SECRETS)
+    yield Arena(db, race_ports, environment, environment, tmp_path)
     await db.close()

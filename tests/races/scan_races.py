@@ -171,6 +171,23 @@ async def guide_cap_is_kept(arena: Arena, size: int) -> Broken:
     return broken
 
 
+async def guides_are_paid_for_each_scan(arena: Arena, size: int) -> Broken:
+    """A few guides of everybody, credited for the first time: each gets what its scans earned."""
+    broken = Broken()
+    stage = await arena.stage("guides").build()
+    guides = await stage.guides(5)  # an odd number: each is credited by both servers
+    consumers = await stage.consumers(size - size % 5, guides)
+    await stage.warm(arena.ports)
+    requests = [stage.scan(c, stage.inner[n], f"k{n}") for n, c in enumerate(consumers)]
+    reasons = _reasons(await _release(arena, requests, broken))
+    broken.unless(reasons == Counter({PAID: len(requests)}), f"all are paid, not {dict(reasons)}")
+    points = await _points(stage)
+    for guide in guides:
+        got = points.get(guide.member_id)
+        broken.unless(got == size // 5 * GUIDE_POINTS, f"a guide got {got}")
+    return broken
+
+
 async def _check_counters(stage: Stage, wanted: list[int], broken: Broken) -> None:
     used = [counter.used for counter in await stage.rows(CapCounter)]
     broken.unless(used == wanted, f"the counters say {used}")
@@ -212,6 +229,26 @@ async def one_key_has_one_effect(arena: Arena, size: int) -> Broken:
     broken.unless(sorted(keys) == ["before", "clash", "paid", "repeated"], f"records: {keys}")
     events = [e for e in await stage.rows(ScanEvent) if e.verdict != "INACTIVE"]
     broken.unless(len(events) == 4, f"four scans are recorded, not {len(events)}")
+    return broken
+
+
+async def one_key_is_recorded_once(arena: Arena, size: int) -> Broken:
+    """Scans that pay nothing, each sent twice at once under one key: one is recorded, the other
+    answered with its reply."""
+    broken = Broken()
+    stage = await arena.stage("recorded").build()
+    consumer, other = await stage.consumers(2)
+    await stage.warm(arena.ports)
+    await _release(arena, [stage.scan(other, stage.inner[0], "before")], broken)
+    requests = [stage.scan(consumer, stage.inner[0], f"k{n // 2}") for n in range(size)]
+    replies = await _release(arena, requests, broken)
+    pairs = Counter(
+        tuple(sorted(str(reply.get("replayed")) for reply in replies[n : n + 2]))
+        for n in range(0, size, 2)
+    )
+    broken.unless(pairs == Counter({("False", "True"): size // 2}), f"not {dict(pairs)}")
+    events = [e for e in await stage.rows(ScanEvent) if e.verdict == "REPEAT"]
+    broken.unless(len(events) == size // 2, f"{size // 2} scans, not {len(events)} recorded")
     return broken
 
 

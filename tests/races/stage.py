@@ -20,6 +20,7 @@ from loyalty.actor import (
 from loyalty.clock import utc_now
 from loyalty.codes import service as codes
 from loyalty.codes.models import CodeBatch, CodeKind
+from loyalty.codes.rules import item_no
 from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
 from loyalty.ids import new_id
@@ -104,6 +105,7 @@ class Stage:
         (idle,) = await self._order(product.id, [CodeKind.INNER])
         async with self.db.snapshot() as snapshot:
             key = await codes.load_key(snapshot, self.keyring, self.brand_id, inner.key_epoch_id)
+        self._series_no = inner.series_no
         self.inner = [key.encode(inner.number, serial) for serial in range(CODES_ORDERED)]
         self.outer = [key.encode(outer.number, serial) for serial in range(CODES_ORDERED)]
         self.inactive = [key.encode(idle.number, serial) for serial in range(CODES_ORDERED)]
@@ -186,6 +188,10 @@ class Stage:
             member = await members.enrol(tx, actor)
             found.append(Guide(identity.id, self._token(identity.id, role), member.id))
         return found
+
+    def item_no(self, serial: int) -> int:
+        """The item that ``inner[serial]`` and ``outer[serial]`` are printed on."""
+        return item_no(self._series_no, serial)
 
     # --- requests and rows ----------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.races import ledger_races, scan_races
 from tests.races.arena import Arena, Race, audit_findings
+from tests.races.fenced import paused_worker_counts_nothing
 
 RACES: dict[Race, int] = {
     scan_races.one_code_pays_once: 500,
@@ -12,11 +13,14 @@ RACES: dict[Race, int] = {
     scan_races.member_cap_is_kept: 500,
     scan_races.device_cap_is_kept: 500,
     scan_races.guide_cap_is_kept: 500,
+    scan_races.guides_are_paid_for_each_scan: 500,
     scan_races.one_key_has_one_effect: 501,
+    scan_races.one_key_is_recorded_once: 500,
     scan_races.first_act_makes_one_member: 500,
     scan_races.pre_scans_race_scans: 200,
     ledger_races.crossing_moves_keep_the_books: 200,
     ledger_races.one_key_moves_once: 200,
+    paused_worker_counts_nothing: 100,
 }
 
 

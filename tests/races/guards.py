@@ -1,0 +1,185 @@
+"""The guards that keep the promises under any load, each with the race that goes red without it.
+
+An edit's old text must be found exactly once in the source, so that this list cannot rot. Where
+one guard covers for another, both are taken away, and ``covered_by`` says which.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tests.races import ledger_races, scan_races
+from tests.races.arena import Race
+from tests.races.fenced import paused_worker_counts_nothing
+
+Kind = Literal["sqlite", "postgresql"]
+
+SCANS = "rewards/scans/service.py"
+SCANS_SQL = "rewards/scans/queries.py"
+CAMPAIGNS_SQL = "rewards/campaigns/queries.py"
+LEDGER = "loyalty/ledger/service.py"
+LEDGER_SQL = "loyalty/ledger/queries.py"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """``old`` becomes ``new`` in one source file."""
+
+    path: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What is taken away: ``edits`` of the source and ``statements`` on the test's database."""
+
+    name: str
+    keeps: str
+    race: Race
+    edits: tuple[Edit, ...]
+    statements: tuple[str, ...] = ()
+    covered_by: str = ""
+    size: int = 60
+    kind: Kind = "postgresql"
+
+
+FIRST_SCAN = Edit(
+    SCANS_SQL, "WHERE item_codes.first_scan_id = excluded.first_scan_id", "WHERE true"
+)
+ACCOUNT_LOCK = Edit(LEDGER_SQL, "{locked:a accounts", "{each:a accounts")
+OVERDRAFT = Edit(LEDGER_SQL, "AND (accounts.overdraft_allowed OR", "AND (true OR")
+LOTS = Edit(LEDGER_SQL, "AND lots.remaining + taken.remaining >= 0", "AND true")
+RECORDS_KEY = "ALTER TABLE idempotency_records DROP CONSTRAINT pk_idempotency_records"
+
+GUARDS = (
+    Guard(
+        "the primary key of claims",
+        "an item's reward is claimed once",
+        scan_races.one_code_pays_once,
+        (FIRST_SCAN,),
+        ("ALTER TABLE claims DROP CONSTRAINT pk_claims",),
+        covered_by="the first scan of a code, also counted once",
+    ),
+    Guard(
+        "the count of inserted claims",
+        "whoever loses a claim pays nothing for it",
+        scan_races.one_code_pays_once,
+        (
+            FIRST_SCAN,
+            Edit(
+                SCANS,
+                "if new and len(await tx.fetch(queries.INSERT_CLAIMS, rows=new)) != len(new):",
+                "if new and await tx.fetch(queries.INSERT_CLAIMS, rows=new) is None:",
+            ),
+        ),
+        covered_by="the first scan of a code, also counted once",
+    ),
+    Guard(
+        "the first scan of a code",
+        "one scan is told that it is the first",
+        scan_races.first_scan_is_told_once,
+        (FIRST_SCAN,),
+    ),
+    Guard(
+        "the budget's guarded update and its check",
+        "a budget is never overrun",
+        scan_races.budget_is_paid_to_its_last_unit,
+        (
+            Edit(
+                CAMPAIGNS_SQL,
+                "            <= campaign_budgets.allowed\n",
+                "            IS NOT NULL\n",
+            ),
+        ),
+        ("ALTER TABLE campaign_budgets DROP CONSTRAINT ck_campaign_budgets_within_allowed",),
+        covered_by="each other: the WHERE asks, the CHECK refuses",
+    ),
+    Guard(
+        "the caps' guarded count and its check",
+        "a cap is never passed",
+        scan_races.device_cap_is_kept,
+        (
+            Edit(
+                CAMPAIGNS_SQL,
+                "WHERE cap_counters.used + excluded.used <= excluded.times_max",
+                "WHERE true",
+            ),
+        ),
+        ("ALTER TABLE cap_counters DROP CONSTRAINT ck_cap_counters_within_times_max",),
+        covered_by="each other; and for members and guides by the lock on their accounts",
+    ),
+    Guard(
+        "the lock on members' accounts",
+        "what is read of a member stays true until it is written",
+        ledger_races.crossing_moves_keep_the_books,
+        (ACCOUNT_LOCK,),
+        size=120,
+    ),
+    Guard(
+        "the overdraft guard and the lots guard",
+        "nobody spends what is not there",
+        ledger_races.crossing_moves_keep_the_books,
+        (ACCOUNT_LOCK, OVERDRAFT, LOTS),
+        (
+            "ALTER TABLE accounts DROP CONSTRAINT ck_accounts_not_overdrawn",
+            "ALTER TABLE lots DROP CONSTRAINT ck_lots_remaining_within_granted",
+        ),
+        covered_by="the lock on members' accounts, and by each other",
+        size=120,
+    ),
+    Guard(
+        "one account of an owner and asset",
+        "a member's first credits meet in one account",
+        scan_races.guides_are_paid_for_each_scan,
+        (),
+        ("ALTER TABLE accounts DROP CONSTRAINT uq_accounts_brand_id_owner_id_asset_kind",),
+    ),
+    Guard(
+        "one member of an identity and role",
+        "a first act enrols once",
+        scan_races.first_act_makes_one_member,
+        (Edit(SCANS, "    ) != len(accepted):\n", "    ) is None:\n"),),
+        ("ALTER TABLE members DROP CONSTRAINT uq_members_brand_id_identity_id_role",),
+        covered_by="the invitation, accepted once",
+    ),
+    Guard(
+        "the key of a scan's reply",
+        "one idempotency key, one scan",
+        scan_races.one_key_is_recorded_once,
+        (),
+        (RECORDS_KEY,),
+        covered_by="the claim, where the scan pays",
+    ),
+    Guard(
+        "the key of a command's reply",
+        "one idempotency key, one move",
+        ledger_races.one_key_moves_once,
+        (),
+        (RECORDS_KEY,),
+    ),
+    Guard(
+        "the fence of an outbox lease",
+        "a worker that was paused past its lease writes nothing",
+        paused_worker_counts_nothing,
+        (
+            Edit(
+                "loyalty/outbox.py",
+                "outbox_events.id = done.id\n        AND outbox_events.lease_token = :token",
+                "outbox_events.id = done.id\n        AND CAST(:token AS text) IS NOT NULL",
+            ),
+        ),
+    ),
+    Guard(
+        "one writing transaction at a time on SQLite",
+        "what is read is still true when it is written, and all of it is written or nothing",
+        scan_races.one_code_pays_once,
+        (
+            Edit(
+                "loyalty/db.py",
+                "        connection.exec_driver_sql(begin)\n",
+                "        connection.info[begin] = True\n",
+            ),
+        ),
+        kind="sqlite",
+    ),
+)

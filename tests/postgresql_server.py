@@ -97,6 +97,15 @@ class PostgresqlServer:
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             self._become_nobody()
         self._initdb()
+        self._launch()
+
+    def restart_at_once(self) -> None:
+        """As after a crash: no farewell to clients, and recovery at the start."""
+        if self._process is not None:
+            stop_child(self._process, signal.SIGQUIT, seconds=30)
+        self._launch()
+
+    def _launch(self) -> None:
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -104,7 +113,7 @@ class PostgresqlServer:
             **self._options,
         }
         settings = [word for item in options.items() for word in ("-c", "=".join(item))]
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self._process = start_child(
                 [self.bin / "postgres", "-D", self.folder / "data", *settings],
                 log=log,

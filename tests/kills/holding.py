@@ -12,6 +12,8 @@ from sqlmodel import SQLModel
 
 from loyalty.db import Database, Tx
 
+WAIT_SECONDS_MAX = 60
+
 
 class Abandoned(Exception):
     """The test gives up what it holds."""
@@ -52,7 +54,7 @@ async def _backends(url: str, condition: str) -> int:
 
 
 async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
         while not await condition():  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
 

@@ -5,21 +5,21 @@ those inside the servers.
 """
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from uuid import UUID
 
 from sqlmodel import col, select
 
 from analytics.models import ScanRollup
 from loyalty import outbox
+from loyalty.actor import Actor, ActorKind, MemberRole
 from loyalty.db import Database, Tx
 from loyalty.ids import new_id
-from loyalty.outbox import Fact, Leased, OutboxEvent
-from loyalty.products.models import Product
+from loyalty.outbox import Leased, OutboxEvent
+from rewards.scans.service import settle_scans
+from rewards.scans.world import ScanRequest
 from tests.races.arena import Arena, Broken
 from workers.handlers import count_scans
 
@@ -30,8 +30,10 @@ async def paused_worker_counts_nothing(arena: Arena, size: int) -> Broken:
     """A paused worker, run as a process of its own, counts scans that others have counted."""
     broken = Broken()
     stage = await arena.stage("fenced").build()
-    (product,) = await stage.rows(Product)
-    words = [arena.db.url, stage.brand_id.hex, product.id.hex, str(size)]
+    (consumer,) = await stage.consumers(1)
+    batch = stage.inner_batch
+    ids = (stage.brand_id, consumer.identity_id, batch.key_epoch_id)
+    words = [arena.db.url, *(each.hex for each in ids), str(batch.number), str(size)]
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "tests.races.fenced", *words],
@@ -48,18 +50,32 @@ async def paused_worker_counts_nothing(arena: Arena, size: int) -> Broken:
     return broken
 
 
-async def _emit_and_lease(
-    tx: Tx, brand_id: UUID, product_id: UUID, size: int
-) -> tuple[UUID, list[Leased]]:
-    """In one transaction, so that this worker has the events first; its lease is over at once."""
-    payload = {"product_id": product_id.hex, "first": True, "paid": True}
-    facts = [
-        Fact(brand_id, "scan.recorded", new_id(), payload, created_at=tx.now) for _ in range(size)
+def _scans(who: Actor, epoch_id: UUID, batch_number: int, size: int) -> list[ScanRequest]:
+    return [
+        ScanRequest(
+            scan_id=new_id(),
+            actor=who,
+            key_epoch_id=epoch_id,
+            batch_number=batch_number,
+            serial=serial,
+            idempotency_key=f"k{serial}",
+            body_hash="",
+            device_hash=None,
+            latitude=None,
+            longitude=None,
+            scene=None,
+            address="",
+        )
+        for serial in range(size)
     ]
-    await outbox.emit(tx, facts)
+
+
+async def _scan_and_lease(tx: Tx, scans: list[ScanRequest]) -> tuple[UUID, list[Leased]]:
+    """In one transaction, so that this worker has the events first; its lease is over at once."""
+    await settle_scans(tx, scans, {})
     token, leased = await outbox.lease(tx, batch_size_max=10_000, lease_seconds=0)
-    own = {fact.id for fact in facts}
-    return token, [event for event in leased if event.id in own]
+    own = {scan.scan_id for scan in scans}
+    return token, [event for event in leased if event.subject_id in own]
 
 
 async def _wait_for_others(db: Database, events: Sequence[Leased]) -> None:
@@ -75,10 +91,10 @@ async def _wait_for_others(db: Database, events: Sequence[Leased]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _be_paused(url: str, brand_id: UUID, product_id: UUID, size: int) -> str:
+async def _be_paused(url: str, scans: list[ScanRequest]) -> str:
     db = Database(url)
     try:
-        token, events = await db.in_transaction(_emit_and_lease, brand_id, product_id, size)
+        token, events = await db.in_transaction(_scan_and_lease, scans)
         await _wait_for_others(db, events)
         await db.in_transaction(count_scans, token, events)
     except outbox.StaleLease:
@@ -89,6 +105,7 @@ async def _be_paused(url: str, brand_id: UUID, product_id: UUID, size: int) -> s
 
 
 if __name__ == "__main__":
-    url, brand, product, count = sys.argv[1:]
-    said = asyncio.run(_be_paused(url, UUID(brand), UUID(product), int(count)))
-    sys.stdout.write(f"{said} {Path(os.fspath(outbox.__file__)).parent}\n")
+    url, brand, identity, epoch, number, count = sys.argv[1:]
+    who = Actor(ActorKind.MEMBER, UUID(brand), UUID(identity), MemberRole.CONSUMER.value)
+    wanted = _scans(who, UUID(epoch), int(number), int(count))
+    sys.stdout.write(f"{asyncio.run(_be_paused(url, wanted))}\n")

@@ -105,7 +105,7 @@ class Stage:
         (idle,) = await self._order(product.id, [CodeKind.INNER])
         async with self.db.snapshot() as snapshot:
             key = await codes.load_key(snapshot, self.keyring, self.brand_id, inner.key_epoch_id)
-        self._series_no = inner.series_no
+        self.inner_batch = inner
         self.inner = [key.encode(inner.number, serial) for serial in range(CODES_ORDERED)]
         self.outer = [key.encode(outer.number, serial) for serial in range(CODES_ORDERED)]
         self.inactive = [key.encode(idle.number, serial) for serial in range(CODES_ORDERED)]
@@ -191,7 +191,7 @@ class Stage:
 
     def item_no(self, serial: int) -> int:
         """The item that ``inner[serial]`` and ``outer[serial]`` are printed on."""
-        return item_no(self._series_no, serial)
+        return item_no(self.inner_batch.series_no, serial)
 
     # --- requests and rows ----------------------------------------------------------------------
 

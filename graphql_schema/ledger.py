@@ -9,7 +9,7 @@ import strawberry
 from graphql_schema.context import Info
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import Asset
-from graphql_schema.nodes import Node, id_field, local_id
+from graphql_schema.nodes import id_field, local_id
 from graphql_schema.pagination import Cursor
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
@@ -39,7 +39,7 @@ class Balance:
 
 
 @strawberry.type(description="One movement on a member's account (流水), newest first in lists.")
-class Entry(Node):
+class Entry:
     id: strawberry.ID = id_field("Entry")
     asset: Asset
     amount: BigInt = strawberry.field(description="Signed: what it did, or will do when PENDING.")

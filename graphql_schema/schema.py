@@ -5,6 +5,7 @@ from uuid import UUID
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
 
 from graphql_schema.access import AccessMutation
 from graphql_schema.campaigns import CampaignMutation, CampaignQuery, fetch_campaign
@@ -20,6 +21,21 @@ from graphql_schema.refusals import RefusalHandler
 from graphql_schema.scalars import SCALAR_MAP
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
 from graphql_schema.tiers import TierMutation
+
+
+class RememberedNames(NameConverter):
+    """Strawberry's names, each worked out once: it asks for every input field of every request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[str, str] = {}
+
+    def apply_naming_config(self, name: str) -> str:
+        known = self._known.get(name)
+        if known is None:  # names come from our own types alone, so they are few
+            known = self._known[name] = super().apply_naming_config(name)
+        return known
+
 
 FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Product": fetch_product,
@@ -64,7 +80,7 @@ def make_schema() -> strawberry.Schema:
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
-        config=StrawberryConfig(scalar_map=SCALAR_MAP),
+        config=StrawberryConfig(scalar_map=SCALAR_MAP, name_converter=RememberedNames()),
         exception_handlers=[RefusalHandler()],
     )
     unguarded = unguarded_fields(schema)

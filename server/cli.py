@@ -17,7 +17,7 @@ from loyalty.ledger.audit import Check, NoSuchBrand, audit
 from loyalty.settings import Settings
 from migrations.runner import upgrade
 from server import brand_commands, code_commands, import_commands, token_commands
-from server.asgi import create_app
+from server.asgi import FrontDoor, create_app
 from server.audit_table import audit_table, verdict_of
 from server.console import (
     Exit,
@@ -46,6 +46,8 @@ app.add_typer(brand_commands.operators, name="operator")
 app.add_typer(code_commands.app, name="codes")
 app.add_typer(import_commands.app, name="import")
 app.command("token")(token_commands.token)
+
+LISTEN_BACKLOG = 2048
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
@@ -83,9 +85,10 @@ def serve_until_stopped(settings: Settings, host: str, port: int) -> None:
         listener.bind((host, port))
     except OSError as error:
         raise fail(f"Cannot listen on {host}:{port}: {error.strerror}", Exit.FAILED) from None
+    listener.listen(LISTEN_BACKLOG)  # who comes while we start waits a moment
     err.print(f"Listening on http://{host}:{listener.getsockname()[1]}/graphql", highlight=False)
     config = uvicorn.Config(
-        create_app(settings),
+        FrontDoor(create_app(settings)),
         log_level="warning",
         access_log=False,
         loop="uvloop",

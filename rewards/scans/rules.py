@@ -12,7 +12,7 @@ from loyalty.codes.models import BatchStatus, CodePurpose
 from loyalty.codes.rules import item_no
 from loyalty.errors import CodeUnknown, IdempotencyConflict, Refusal
 from loyalty.ledger.rules import Cause
-from rewards.campaigns.models import CapSubject, EventKind, Gate
+from rewards.campaigns.models import CapSubject, Gate
 from rewards.campaigns.rules import LiveCampaign
 from rewards.grants import rules as grants
 from rewards.grants.rules import BrandConfiguration, Credit, MemberState
@@ -31,6 +31,7 @@ from rewards.scans.world import (
     ScanRow,
     ScanWorld,
     find_batch,
+    live_campaign,
     unlock_key,
 )
 
@@ -155,7 +156,7 @@ def _consumer_scan(
     if (brand.id, item, CONSUMER) in world.claims:
         return Outcome(UnpaidReason.ALREADY_CLAIMED)
     now = world.grants.now
-    campaign = brand.campaigns.choose(EventKind.SCAN, batch.product_id, now)
+    campaign = live_campaign(world, batch)
     if campaign is None:
         return Outcome(UnpaidReason.NO_CAMPAIGN)
     guide_claim = world.claims.get((brand.id, item, GUIDE))
@@ -307,7 +308,7 @@ def _guide_pre_scan(
     if (brand.id, item, GUIDE) in world.claims:
         return Outcome(UnpaidReason.ALREADY_CLAIMED)
     now = world.grants.now
-    campaign = brand.campaigns.choose(EventKind.SCAN, batch.product_id, now)
+    campaign = live_campaign(world, batch)
     credits = grants.credits_of(world.grants, campaign, member) if campaign else []
     if campaign is None or not credits:
         return Outcome(UnpaidReason.NO_CAMPAIGN)

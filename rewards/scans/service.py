@@ -12,7 +12,7 @@ from loyalty.codes.service import UnknownCode, count_unknown_codes
 from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import Refusal
 from loyalty.members.service import ENROLLED_TOPIC
-from rewards.campaigns.models import CapSubject, EventKind
+from rewards.campaigns.models import CapSubject
 from rewards.grants import service as grants
 from rewards.grants.rules import BrandConfiguration, CounterKey, MemberState, counter_keys
 from rewards.scans import queries
@@ -29,6 +29,7 @@ from rewards.scans.world import (
     ScanRequest,
     ScanWorld,
     find_batch,
+    live_campaign,
     unlock_key,
 )
 
@@ -238,7 +239,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
         brand = world.grants.brands[request.actor.brand_id]
         if batch is None:
             continue
-        campaign = brand.campaigns.choose(EventKind.SCAN, batch.product_id, tx.now)
+        campaign = live_campaign(world, batch)
         if campaign is None:
             continue
         campaigns.add((brand.id, campaign.id))

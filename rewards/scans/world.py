@@ -7,6 +7,8 @@ from uuid import UUID
 
 from loyalty.actor import Actor, MemberRole
 from loyalty.codes.models import CodePurpose
+from rewards.campaigns.models import EventKind
+from rewards.campaigns.rules import LiveCampaign
 from rewards.grants.rules import GrantWorld, MemberState
 
 OPERATION = "scanCode"
@@ -114,6 +116,7 @@ class ScanWorld:
     new_replies: list[ScanRequest] = field(default_factory=list)
     scans: list[ScanRow] = field(default_factory=list)
     unknown: list[ScanRequest] = field(default_factory=list)
+    campaigns: dict[tuple[UUID, UUID], LiveCampaign | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,15 @@ class ScanReply:
 
     reply: dict[str, Any]
     replayed: bool
+
+
+def live_campaign(world: ScanWorld, batch: BatchView) -> LiveCampaign | None:
+    """The campaign for scans of a batch's product now: looked for once in a batch of scans."""
+    key = (batch.brand_id, batch.product_id)
+    if key not in world.campaigns:
+        index = world.grants.brands[batch.brand_id].campaigns
+        world.campaigns[key] = index.choose(EventKind.SCAN, batch.product_id, world.grants.now)
+    return world.campaigns[key]
 
 
 def unlock_key(item: int) -> str:

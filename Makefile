@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
+# Tests start many servers: without compiled modules each start costs seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Made anew only when what they depend on has changed: a second call installs nothing.
 UV := .venv/stamps/uv
@@ -51,7 +53,7 @@ $(UV): requirements-uv.lock
 	@mkdir -p $(@D) && touch $@
 
 $(PACKAGES): requirements-dev.lock $(UV)
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $<
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python $<
 	@mkdir -p $(@D) && touch $@
 
 # The project itself, editable. Syncing the packages removes it, hence after them.

@@ -155,6 +155,7 @@ class Database:
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_pre_ping=False,
+                pool_use_lifo=True,  # the connection used last has its statements prepared
             )
             plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
             self._point_reader = PostgresqlReader(plain, pool_size)

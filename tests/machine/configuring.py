@@ -1,0 +1,211 @@
+"""What operators decide about a brand: its founding, campaigns, ladders, codes and people."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule
+
+from tests.machine.comparing import ComparingMachine, definition, levels_of
+from tests.machine.plans import (
+    BEGINS_AT,
+    QUANTITY,
+    SERIES_MAX,
+    ZONES,
+    anybody,
+    budgets,
+    caps,
+    gates,
+    gives,
+    guides,
+    ladders,
+    phones,
+    picks,
+    roles,
+    small,
+)
+from tests.model.campaigns import Terms
+from tests.model.wallets import Ladder
+from tests.model.world import Batch, World
+
+
+class ConfiguringMachine(ComparingMachine):
+    """A brand that is founded, and changed at any time."""
+
+    # --- set-up and configuration -------------------------------------------------------------
+
+    @initialize(
+        zone=st.sampled_from(ZONES),
+        months=st.sampled_from([1, 1, 1, 2, 24, None]),
+        given=gives,
+        gated=gates,
+        caps=caps,
+        budgets=budgets,
+        growth=small,
+        invited=st.booleans(),
+    )
+    def founds_a_brand(
+        self,
+        zone: str,
+        months: int | None,
+        given: tuple[dict[str, int], dict[str, int]],
+        gated: bool,
+        caps: list[tuple[str, str, int]],
+        budgets: dict[str, int],
+        growth: int,
+        invited: bool,
+    ) -> None:
+        self.stage.clock.set(BEGINS_AT)
+        self.world = World(zone, months, BEGINS_AT)
+        self._wait_for(self.engine.begin(zone, months, products=2))
+        self.begun = True
+        self._publish_ladder("CONSUMER", [(6, 150), (9, 250)], allow_lowering=False)
+        self._publish(
+            Terms("buy", "PURCHASE", (("CONSUMER", "POINTS", 1), ("CONSUMER", "GROWTH", 1)))
+        )
+        given[0].setdefault("GROWTH", growth)
+        self._publish(self._terms("scan", given, gated, caps, budgets))
+        for product in (0, 1):
+            self._order(product, "ACTIVE")
+        for guide, guest in (("gus", "ann"), ("gil", "bob")):
+            self.admits(guide, "GUIDE")
+            if invited:
+                self.invites(guide, guide, "GUIDE", guest)
+
+    def _terms(
+        self,
+        code: str,
+        given: tuple[dict[str, int], dict[str, int]],
+        gated: bool,
+        caps: list[tuple[str, str, int]],
+        budgets: dict[str, int],
+        **more: Any,
+    ) -> Terms:
+        parts = [("CONSUMER", *part) for part in given[0].items()]
+        parts += [("GUIDE", *part) for part in given[1].items()]
+        return Terms(
+            code=code,
+            event="SCAN",
+            gives=tuple(parts),
+            gated=gated and bool(given[1]),
+            caps=tuple(caps),
+            budgets=tuple(budgets.items()),
+            **more,
+        )
+
+    def _publish(self, terms: Terms) -> None:
+        self._both(
+            f"publishing {terms}",
+            lambda: self.engine.publish(definition(self.engine, terms)),
+            lambda: self.world.publish(terms),
+        )
+
+    @rule(
+        code=st.sampled_from(["scan", "more"]),
+        given=gives,
+        gated=gates,
+        caps=caps,
+        budgets=budgets,
+        same_budgets=st.integers(0, 3),
+        priority=st.integers(0, 1),
+        product=st.sampled_from([None, 0]),
+        window=st.sampled_from([(None, None), (None, None), (1, None), (None, 40), (-3, 3)]),
+    )
+    def publishes(
+        self,
+        code: str,
+        given: tuple[dict[str, int], dict[str, int]],
+        gated: bool,
+        caps: list[tuple[str, str, int]],
+        budgets: dict[str, int],
+        same_budgets: int,
+        priority: int,
+        product: int | None,
+        window: tuple[int | None, int | None],
+    ) -> None:
+        known = self.world.campaigns.get(code)
+        if known is not None and same_budgets:
+            budgets = {
+                asset: now[0] + same_budgets * 7 - 13 for asset, now in known.budgets.items()
+            }
+            budgets = {asset: max(1, allowed) for asset, allowed in budgets.items()}
+        opens, closes = (
+            None if days is None else self.world.now + timedelta(days=days) for days in window
+        )
+        self._publish(
+            self._terms(
+                code,
+                given,
+                gated,
+                caps,
+                budgets,
+                priority=priority,
+                product=product,
+                opens_at=opens,
+                closes_at=closes,
+            )
+        )
+
+    def _publish_ladder(
+        self, role: str, levels: Sequence[tuple[int, int]], allow_lowering: bool
+    ) -> None:
+        made = [(0, 100)]
+        for step, percent in levels:
+            made.append((made[-1][0] + step, percent))
+        ladder = Ladder(made)
+        self._both(
+            f"a ladder {made} for {role}",
+            lambda: self.engine.publish_ladder(role, levels_of(ladder), allow_lowering),
+            lambda: self.world.publish_ladder(role, ladder, allow_lowering),
+        )
+
+    @rule(role=st.sampled_from(["CONSUMER", "GUIDE"]), levels=ladders, allow_lowering=st.booleans())
+    def publishes_a_ladder(
+        self, role: str, levels: list[tuple[int, int]], allow_lowering: bool
+    ) -> None:
+        self._publish_ladder(role, levels, allow_lowering)
+
+    def _order(self, product: int, status: str) -> None:
+        ordered = self._wait_for(self.engine.order_codes(product, QUANTITY))
+        series = ordered[0][0]
+        for number, kind in ordered:
+            self.world.batches[number] = Batch(series, kind, product, QUANTITY, "DRAFT")
+        self._set_status(series, "PRINTED")
+        if status == "ACTIVE":
+            self._set_status(series, "ACTIVE")
+
+    @precondition(lambda self: len(self.world.batches) < 2 * SERIES_MAX)
+    @rule(product=st.integers(0, 1), status=st.sampled_from(["PRINTED", "ACTIVE"]))
+    def orders_codes(self, product: int, status: str) -> None:
+        self._order(product, status)
+
+    def _set_status(self, number: int, status: str) -> None:
+        self._both(
+            f"batch {number} to {status}",
+            lambda: self.engine.set_status(number, status),
+            lambda: self.world.set_status(number, status),
+        )
+
+    @rule(pick=picks, status=st.sampled_from(["ACTIVE"] * 7 + ["RETIRED"]))
+    def moves_a_batch(self, pick: int, status: str) -> None:
+        self._set_status(1 + pick % len(self.world.batches), status)
+
+    # --- people -------------------------------------------------------------------------------
+
+    @rule(person=phones, role=st.sampled_from(["GUIDE", "STORE"]))
+    def admits(self, person: str, role: str) -> None:
+        self._both(
+            f"{person} admitted as {role}",
+            lambda: self.engine.admit(person, role),
+            lambda: self.world.rosters.add((person, role)),
+        )
+
+    @rule(person=anybody, guide=guides, role=roles, guest=phones)
+    def invites(self, person: str, guide: str, role: str, guest: str) -> None:
+        host = guide if role == "GUIDE" else person
+        self._both(
+            f"{host} as {role} invites {guest}",
+            lambda: self.engine.invite(host, role, guest),
+            lambda: self.world.invite(host, role, guest),
+        )

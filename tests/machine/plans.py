@@ -1,0 +1,62 @@
+"""What is drawn: who, which code, how much. Few of each, so that things meet."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from tests.machine.engine import Person
+from tests.model.wallets import ASSETS
+
+BEGINS_AT = datetime(2026, 1, 30, 15, 30, tzinfo=UTC)
+ZONES = ["Asia/Shanghai", "America/New_York", "Pacific/Kiritimati"]
+PHONES = {
+    name: f"+861380013800{number}"
+    for number, name in enumerate(("ann", "bob", "cat", "gus", "gil"))
+}
+PEOPLE = [*(Person(name, phone) for name, phone in PHONES.items()), Person("ref"), Person("rex")]
+DEVICES = [None, None, None, "red", "blue", "green"]
+QUANTITY = 20
+SERIES_MAX = 4
+
+consumers = st.sampled_from(["ann", "ann", "bob", "bob", "cat", "cat", "gus", "gil", "ref"])
+guides = st.sampled_from(["gus", "gus", "gil", "cat"])
+phones = st.sampled_from(list(PHONES))
+anybody = st.sampled_from([person.name for person in PEOPLE])
+roles = st.sampled_from(["CONSUMER", "CONSUMER", "GUIDE", "GUIDE", "STORE"])
+devices = st.sampled_from(DEVICES)
+serials = st.integers(0, QUANTITY - 1)
+picks = st.integers(0, 59)
+small = st.integers(1, 9)
+
+scans = st.tuples(
+    st.sampled_from(["INNER", "INNER", "OUTER"]), consumers, guides, picks, serials, devices
+)
+sales = st.lists(
+    st.tuples(consumers, st.sampled_from([None, "gus", "gus", "gil", "cat"]), devices),
+    min_size=1,
+    max_size=4,
+)
+caps = st.lists(
+    st.tuples(
+        st.sampled_from(["GUIDE", "MEMBER", "GUIDE", "DEVICE"]),
+        st.sampled_from(["DAY", "CAMPAIGN"]),
+        st.integers(1, 3),
+    ),
+    max_size=2,
+    unique_by=lambda cap: cap[:2],
+)
+gates = st.sampled_from([True, True, False])
+gives = st.tuples(
+    st.dictionaries(st.sampled_from(["POINTS", *ASSETS]), small, min_size=1, max_size=3),
+    st.dictionaries(st.sampled_from(["POINTS", *ASSETS]), small, max_size=3),
+)
+no_budgets: dict[str, int] = {}
+budgets = st.just(no_budgets) | st.dictionaries(
+    st.sampled_from(ASSETS), st.integers(1, 60), min_size=1, max_size=2
+)
+ladders = st.lists(
+    st.tuples(st.integers(1, 20), st.sampled_from([100, 133, 150, 250])), min_size=0, max_size=3
+)
+steps = st.sampled_from(
+    [timedelta(minutes=40), timedelta(hours=9), *map(timedelta, (1, 11, 11, 31, 100))]
+)

@@ -48,6 +48,7 @@ Whoever may call a field reaches rows of its own brand and no others. What anoth
 codes are answered with is in the last column, and a made-up id or code is answered alike:
 `NOT_FOUND`, `CODE_UNKNOWN` (refusals), `null`, or nothing at all (`not listed`). Members reach
 nobody but themselves: `node` is `null` for another member, and for what operators alone may see.
+A role that may call a field can still be refused by its rules: a DEALER may not invite.
 
 | Field | {heads} | Another brand's |
 |---|{bars}---|

@@ -69,7 +69,7 @@ class MoveBalanceInput:
     to_member_id: strawberry.ID
     asset: Asset
     amount: BigInt
-    reason: str
+    reason: str = strawberry.field(description="Shown to both members, in their entries.")
 
 
 MoveBalanceResult = Annotated[MoveBalanceReceipt | Refused, strawberry.union("MoveBalanceResult")]

@@ -6,8 +6,6 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context
-from loyalty.codes.models import CodeBatch
-from loyalty.codes.queries import list_batches_by_ids
 from loyalty.members.models import Identity, Member
 from loyalty.members.queries import list_identities_by_ids, list_members_by_ids
 from loyalty.products.models import Product
@@ -38,16 +36,6 @@ def identity_loader(context: Context) -> DataLoader[UUID, Identity | None]:
     async def load(ids: Sequence[UUID]) -> list[Identity | None]:
         async with context.database.snapshot() as snapshot:
             rows = await list_identities_by_ids(snapshot, context.caller.brand_id, ids)
-        found = {row.id: row for row in rows}
-        return [found.get(id) for id in ids]
-
-    return DataLoader(load_fn=load)
-
-
-def batch_loader(context: Context) -> DataLoader[UUID, CodeBatch | None]:
-    async def load(ids: Sequence[UUID]) -> list[CodeBatch | None]:
-        async with context.database.snapshot() as snapshot:
-            rows = await list_batches_by_ids(snapshot, context.caller.brand_id, ids)
         found = {row.id: row for row in rows}
         return [found.get(id) for id in ids]
 

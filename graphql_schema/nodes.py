@@ -7,7 +7,6 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.context import Context
-from graphql_schema.faults import Invalid
 from graphql_schema.pagination import encode_id, find_id_of
 from loyalty.errors import NotFound
 
@@ -38,12 +37,4 @@ def local_id(type_name: str, text: str) -> UUID:
     found = find_id_of(type_name, text)
     if found is None:
         raise NotFound(noun=_NOUNS.get(type_name, type_name.lower()))
-    return found
-
-
-def filter_id(type_name: str, text: str) -> UUID:
-    """The id in a global id that a query was given; the Fault INVALID for anything else."""
-    found = find_id_of(type_name, text)
-    if found is None:
-        raise Invalid(f"This is not an id of a {type_name}.")
     return found

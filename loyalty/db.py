@@ -155,6 +155,7 @@ class Database:
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_pre_ping=False,
+                hide_parameters=True,  # they hold what people said; errors end up in logs
                 pool_use_lifo=True,  # the connection used last has its statements prepared
             )
             plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -243,7 +244,12 @@ _POSTGRESQL_READ = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ O
 
 
 def _sqlite_engine(url: Any, begin: str, **pool: Any) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}, **pool)
+    engine = create_async_engine(
+        url,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+        hide_parameters=True,
+        **pool,
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(dbapi_connection: Any, _: Any) -> None:

@@ -1,7 +1,8 @@
 """One key, one effect, one reply.
 
 The record is written in the transaction of the effect. A refusal rolls back and stores nothing,
-so its key may be tried again. Keys live 90 days: tills sleep for weeks.
+so its key may be tried again. Keys are promised for 90 days, because tills sleep for weeks; so far
+nothing deletes them at all.
 """
 
 import hashlib
@@ -20,7 +21,6 @@ from loyalty.errors import IdempotencyConflict, InvalidInput
 from loyalty.tables import tenant
 
 KEY_LENGTH_MAX = 128
-KEEP_DAYS = 90
 
 
 class IdempotencyRecord(SQLModel, table=True):

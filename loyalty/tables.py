@@ -40,5 +40,3 @@ def reference(column: str, table: str, target: str = "id") -> ForeignKeyConstrai
 def brand_reference() -> ForeignKeyConstraint:
     """The foreign key of a table to its tenant."""
     return ForeignKeyConstraint(["brand_id"], ["brands.id"])
-
-

@@ -17,7 +17,7 @@ from graphql_schema.schema import make_schema
 from loyalty.access.tokens import TokenIssuer
 from loyalty.clock import utc_now
 from loyalty.crypto import Keyring
-from loyalty.db import Database
+from loyalty.db import Database, is_unavailable
 from loyalty.notifications.providers import ConsoleProvider, NullProvider
 from loyalty.settings import Settings
 from rewards.scans.batcher import ScanBatcher
@@ -116,8 +116,13 @@ def create_app(settings: Settings) -> Starlette:
         return PlainTextResponse("ok")
 
     async def readyz(_: Request) -> Response:
-        async with runtime.database.snapshot():
-            return JSONResponse({"status": "ok"})
+        try:
+            async with runtime.database.snapshot():
+                return JSONResponse({"status": "ok"})
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            return JSONResponse({"status": "database out of reach"}, status_code=503)
 
     async def home(_: Request) -> Response:
         if settings.graphiql:

@@ -56,10 +56,12 @@ def create(
 
 @operators.command("create")
 def create_one(
-    email: Annotated[str, typer.Argument()],
+    email: Annotated[str, typer.Argument(help="What the operator signs in with.")],
     brand: Annotated[str, typer.Option(help="The brand's slug.")],
-    role: Annotated[OperatorRole, typer.Option()] = OperatorRole.VIEWER,
-    name: Annotated[str | None, typer.Option()] = None,
+    role: Annotated[OperatorRole, typer.Option(help="What it may do.")] = OperatorRole.VIEWER,
+    name: Annotated[str | None, typer.Option(help="Shown to people; the e-mail if not given.")] = (
+        None
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Make an operator; its password is shown once."""

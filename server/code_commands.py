@@ -7,10 +7,11 @@ from uuid import UUID
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from loyalty import audit_log
 from loyalty.actor import Actor, system_actor
 from loyalty.brands.service import get_brand_by_slug
 from loyalty.codes import service
-from loyalty.codes.models import CodeBatch, CodeKind
+from loyalty.codes.models import BatchStatus, CodeBatch, CodeKind
 from loyalty.codes.printing import CodeFileDiffers, write_codes
 from loyalty.codes.queries import find_batch_by_number
 from loyalty.crypto import Keyring
@@ -36,6 +37,15 @@ async def _batch(database: Database, brand_id: UUID, number: int) -> CodeBatch:
     if batch is None:
         raise NotFound(noun="code batch")
     return batch
+
+
+async def _note_written(tx: Tx, actor: Actor, batch: CodeBatch, digest: str) -> None:
+    """Every writing of codes is on record: leaked code files are the cheats' way in."""
+    if batch.status == BatchStatus.DRAFT:
+        await service.mark_printed(tx, actor, batch.id)
+    await audit_log.record(
+        tx, actor, "batch.write_codes", batch.id, number=batch.number, sha256=digest
+    )
 
 
 async def _order(
@@ -104,13 +114,12 @@ def generate(
                 host=host,
                 progress=lambda done: progress.update(task, completed=done),
             )
-        if found.status == "DRAFT":
-            await database.in_transaction(service.mark_printed, actor, found.id)
+        await database.in_transaction(_note_written, actor, found, digest)
         return {"batch": batch, "codes": found.quantity, "file": str(file), "sha256": digest}
 
     try:
         made = with_database(settings, work)
-    except CodeFileDiffers as error:
+    except (CodeFileDiffers, OSError) as error:
         raise fail(str(error), Exit.FAILED) from None
     say(made, as_json, f"{made['codes']} codes in {made['file']} (SHA-256 {made['sha256']})")
 

@@ -8,10 +8,13 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 import typer
+from asyncpg import InterfaceError, PostgresError
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
+from loyalty.codes.service import KeyUnreadable
 from loyalty.crypto import Keyring
-from loyalty.db import Database
+from loyalty.db import Database, is_unavailable
 from loyalty.errors import Refusal
 from loyalty.settings import Settings, SettingsError, load_settings
 from migrations.runner import pending
@@ -68,6 +71,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except Refusal as refusal:
         raise fail(f"{refusal.code}: {refusal.message('en')}", Exit.REFUSED) from None
+    except KeyUnreadable as error:
+        raise fail(str(error), Exit.SETTINGS) from None
+    except (OSError, DBAPIError, PostgresError, InterfaceError) as error:
+        if not isinstance(error, OSError) and not is_unavailable(error):
+            raise
+        raise fail(f"The database is out of reach ({type(error).__name__}).", Exit.FAILED) from None
 
 
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:

@@ -16,7 +16,7 @@ app = typer.Typer(help="Bringing in what happened elsewhere.", no_args_is_help=T
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
-@app.callback()
+@app.callback()  # with one command and no callback, typer would drop the group's name
 def _group() -> None:
     """Bringing in what happened elsewhere."""
 
@@ -26,7 +26,8 @@ def purchases(
     file: Annotated[Path, typer.Argument(help="CSV, UTF-8, with a header line.")],
     brand: Annotated[str, typer.Option(help="The brand's slug.")],
     reject_file: Annotated[
-        Path | None, typer.Option(help="Where bad rows go; FILE.rejected.csv if not given.")
+        Path | None,
+        typer.Option(help="Where bad rows go; else NAME.rejected.csv beside the file."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,4 +1,6 @@
-"""Logs: one line an event, readable on a terminal or as JSON; never a phone, a token or a code."""
+"""Logs: one line an event, readable on a terminal or as JSON; never a phone, a token or a code.
+
+One exception, by design: the console provider writes one-time sign-in codes to standard error."""
 
 import logging
 import sys

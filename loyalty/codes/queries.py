@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlmodel import col, func, select
 
-from loyalty.codes.models import CodeBatch, ItemCode, KeyEpoch, UnknownCodeCount
+from loyalty.codes.models import CodeBatch, KeyEpoch, UnknownCodeCount
 from loyalty.db import Snapshot, Tx, insert_statement
 from loyalty.errors import NotFound
 
@@ -114,16 +114,6 @@ async def lock_series(tx: Tx, brand_id: UUID, batch_id: UUID) -> Sequence[CodeBa
         .execution_options(populate_existing=True)
     )
     return (await tx.session.exec(statement)).all()
-
-
-async def list_item_codes(snapshot: Snapshot, brand_id: UUID, item_no: int) -> Sequence[ItemCode]:
-    """The codes of one item that were ever scanned, one a kind."""
-    statement = (
-        select(ItemCode)
-        .where(ItemCode.brand_id == brand_id, ItemCode.item_no == item_no)
-        .order_by(col(ItemCode.kind))
-    )
-    return (await snapshot.session.exec(statement)).all()
 
 
 async def list_batches_by_ids(

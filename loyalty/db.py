@@ -16,8 +16,9 @@ import asyncpg
 from sqlalchemy import JSON, Table, event, insert, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 from sqlmodel import SQLModel
@@ -48,8 +49,9 @@ JsonColumn = JSON().with_variant(JSONB(), "postgresql")
 """A JSON column: JSONB on PostgreSQL, text on SQLite."""
 
 TRANSACTION_TRIES_MAX = 10
+CONNECT_SECONDS_MAX = 10
 SQLITE_BUSY_TIMEOUT_SECONDS = 30
-_RETRYABLE_SQLSTATES = {"40001", "40P01"}  # serialization failure, deadlock
+_RETRYABLE_SQLSTATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock time-out
 
 
 class RetryTransaction(Exception):
@@ -135,7 +137,16 @@ class Tx(Snapshot):
 class Database:
     """One database, its pools and its clock. PostgreSQL's clock is the database's own."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        clock: Clock | None = None,
+        statement_seconds_max: float | None = None,
+    ) -> None:
+        """``statement_seconds_max`` bounds one statement on PostgreSQL (a server's; the audit and
+        imports may take longer)."""
         self.url = url
         self._clock = clock
         parsed = make_url(url)
@@ -150,16 +161,13 @@ class Database:
             self._reader = _sqlite_engine(async_url, "BEGIN", pool_size=pool_size, max_overflow=0)
             self._point_reader: Reader = SqliteReader(str(parsed.database))
         else:
-            self._writer = self._reader = create_async_engine(
-                parsed.set(drivername="postgresql+asyncpg"),
-                pool_size=pool_size,
-                max_overflow=0,
-                pool_pre_ping=False,
-                hide_parameters=True,  # they hold what people said; errors end up in logs
-                pool_use_lifo=True,  # the connection used last has its statements prepared
+            # Two pools: reports that take long never keep the scans from a connection.
+            limits = {"timeout": CONNECT_SECONDS_MAX, "command_timeout": statement_seconds_max}
+            self._writer, self._reader = (
+                _postgresql_engine(parsed, pool_size, limits) for _ in range(2)
             )
             plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
-            self._point_reader = PostgresqlReader(plain, pool_size)
+            self._point_reader = PostgresqlReader(plain, pool_size, limits)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -237,10 +245,24 @@ class Database:
 
 _POSTGRESQL_OPEN = text(
     "SELECT now(), set_config('enable_seqscan', 'off', true),"
-    " set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
+    " set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),"
+    # A peer that was stopped in mid-transaction must not stop everybody.
+    " set_config('lock_timeout', '5s', true),"
+    " set_config('idle_in_transaction_session_timeout', '15s', true)"
 )
 _POSTGRESQL_TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _POSTGRESQL_READ = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def _postgresql_engine(url: URL, pool_size: int, limits: dict[str, Any]) -> AsyncEngine:
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_use_lifo=True,  # the connection used last has its statements prepared
+        hide_parameters=True,  # they hold what people said; errors end up in logs
+        connect_args=limits,
+    )
 
 
 def _sqlite_engine(url: Any, begin: str, **pool: Any) -> AsyncEngine:
@@ -280,5 +302,11 @@ def is_unavailable(error: Exception) -> bool:
     """Whether the database itself is out of reach: trying smaller pieces would not help."""
     original = getattr(error, "orig", None) or error
     return getattr(error, "connection_invalidated", False) or isinstance(
-        original, OSError | asyncpg.PostgresConnectionError | asyncpg.InterfaceError
+        original,
+        OSError  # and time-outs
+        | PoolTimeout
+        | asyncpg.InterfaceError
+        | asyncpg.PostgresConnectionError
+        | asyncpg.exceptions.OperatorInterventionError
+        | asyncpg.exceptions.InsufficientResourcesError,
     )

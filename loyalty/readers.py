@@ -44,17 +44,21 @@ class SqliteReader:
 class PostgresqlReader:
     """Up to ``size_max`` connections in autocommit; the one used last is used next."""
 
-    def __init__(self, url: str, size_max: int) -> None:
+    def __init__(self, url: str, size_max: int, limits: dict[str, Any]) -> None:
         self._url = url
+        self._limits = limits
         self._idle: list[asyncpg.Connection[Any]] = []
         self._places = asyncio.Semaphore(size_max)
         self._closed = False
+
+    async def _connect(self) -> "asyncpg.Connection[Any]":
+        return await asyncpg.connect(self._url, **self._limits)
 
     async def fetch(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
         async with self._places:
             while self._idle and self._idle[-1].is_closed():
                 self._idle.pop()
-            connection = self._idle.pop() if self._idle else await asyncpg.connect(self._url)
+            connection = self._idle.pop() if self._idle else await self._connect()
             try:
                 sql, arguments = statement.postgresql_call(values)
                 rows: list[Any] = await connection.fetch(sql, *arguments)

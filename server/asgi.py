@@ -30,13 +30,19 @@ from workers.relay import Relay
 
 log = structlog.get_logger("server")
 
+STATEMENT_SECONDS_MAX = 30.0
+
 
 class Runtime:
     """Everything one server process runs."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.database = Database(settings.database_url, pool_size=settings.database_pool_size)
+        self.database = Database(
+            settings.database_url,
+            pool_size=settings.database_pool_size,
+            statement_seconds_max=STATEMENT_SECONDS_MAX,
+        )
         self.keyring = Keyring(settings.secret_bytes("master_key"))
         self.tokens = TokenIssuer(settings.secret_bytes("token_secret"), settings.token_ttl_seconds)
         self.batcher = ScanBatcher(

@@ -8,9 +8,7 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 import typer
-from asyncpg import InterfaceError, PostgresError
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
 from loyalty.codes.service import KeyUnreadable
 from loyalty.crypto import Keyring
@@ -73,8 +71,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise fail(f"{refusal.code}: {refusal.message('en')}", Exit.REFUSED) from None
     except KeyUnreadable as error:
         raise fail(str(error), Exit.SETTINGS) from None
-    except (OSError, DBAPIError, PostgresError, InterfaceError) as error:
-        if not isinstance(error, OSError) and not is_unavailable(error):
+    except Exception as error:
+        if not is_unavailable(error):
             raise
         raise fail(f"The database is out of reach ({type(error).__name__}).", Exit.FAILED) from None
 

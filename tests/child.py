@@ -62,6 +62,8 @@ def _become(parent: int, ends_by: int, uid: int, gid: int, command: list[str]) -
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, ends_by)
         if os.getppid() != parent:
             sys.exit("the tests ended first")
+    # Started in the background, a shell has us ignore Ctrl-C; the child must not inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvp(command[0], command)
 
 

@@ -81,10 +81,15 @@ async def write_brands_side(tx: Tx, book: Book) -> None:
     await _move_accounts(tx, [d for d in book.accounts.values() if d.account.is_brand])
 
 
+def _account_key(delta: AccountDelta) -> tuple[UUID, UUID, str]:
+    return (delta.account.brand_id, delta.account.owner_id, delta.account.asset)
+
+
 async def _insert_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
     if not deltas:
         return
-    rows = sorted(
+    # In the order of the key that two processes may both want, not of our new ids.
+    rows = [
         (
             delta.account.brand_id,
             delta.account.id,
@@ -98,8 +103,8 @@ async def _insert_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
             delta.debits_pending,
             tx.now,
         )
-        for delta in deltas
-    )
+        for delta in sorted(deltas, key=_account_key)
+    ]
     if len(await tx.fetch(queries.INSERT_ACCOUNTS, rows=rows)) != len(rows):
         raise RetryTransaction  # another process opened one of these accounts first
 
@@ -151,6 +156,10 @@ async def move_balance(
     """
     if from_member_id == to_member_id:
         raise SameAccount()
+    if asset is Asset.GROWTH:
+        raise InvalidInput(
+            field="asset", problem="growth is not moved: tiers follow what was earned"
+        )
     if not 0 < amount <= AMOUNT_MAX:
         raise InvalidInput(field="amount", problem=f"a whole number from 1 to {AMOUNT_MAX}")
     reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)

@@ -12,6 +12,7 @@ from loyalty.ledger.models import Asset
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 
 AMOUNT_MAX = 10**9
+PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %
 BUDGET_MAX = 10**15
 OUTCOMES_MAX = 10
 CAPS_MAX = 10
@@ -160,8 +161,10 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
     seen = set()
     for i, outcome in enumerate(outcomes):
         path = f"outcomes[{i}]"
-        if not 0 < outcome.amount <= AMOUNT_MAX:
-            raise InvalidInput(field=f"{path}.amount", problem=f"1 to {AMOUNT_MAX}")
+        fixed = outcome.basis is OutcomeBasis.FIXED
+        amount_max = AMOUNT_MAX if fixed else PER_UNIT_AMOUNT_MAX
+        if not 0 < outcome.amount <= amount_max:
+            raise InvalidInput(field=f"{path}.amount", problem=f"1 to {amount_max}")
         allowed = {MemberRole.CONSUMER}
         if definition.event is EventKind.SCAN:
             allowed.add(MemberRole.GUIDE)

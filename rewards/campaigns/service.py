@@ -95,7 +95,7 @@ async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[Asset, int], is
     if set(stored) != {asset.value for asset in budgets}:
         # A budget begun or dropped half-way would have to recount what running scans are paying.
         raise InvalidInput(field="budgets", problem="name the same assets as the first version did")
-    for asset, allowed in budgets.items():
+    for asset, allowed in sorted(budgets.items()):
         moved = await tx.fetch(
             queries.SET_BUDGET,
             allowed=allowed,

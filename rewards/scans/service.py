@@ -138,10 +138,12 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
 async def _enrol(tx: Tx, world: ScanWorld, enrolled: list[Enrolment]) -> None:
     if not enrolled:
         return
-    rows = sorted(
+    # In the order of the key that two processes may both want, not of our new ids.
+    enrolled = sorted(enrolled, key=lambda e: (e[0].brand_id, e[0].identity_id, e[0].role))
+    rows = [
         (m.brand_id, m.id, m.identity_id, m.role, m.status, name, m.invited_by_id, tx.now)
         for m, _, name in enrolled
-    )
+    ]
     if len(await tx.fetch(queries.INSERT_MEMBERS, rows=rows)) != len(rows):
         raise RetryTransaction  # another process enrolled one of them first
     accepted = sorted(

@@ -22,8 +22,15 @@ PUT_STANDINGS = Statement(
     INSERT INTO standings (brand_id, member_id, rank, since)
     SELECT brand_id, member_id, rank, since FROM {rows} WHERE true
     ON CONFLICT (brand_id, member_id) DO UPDATE SET rank = excluded.rank, since = excluded.since
+    WHERE (standings.brand_id, standings.member_id, standings.rank) IN (
+        SELECT held.brand_id, held.member_id, held.rank FROM {held})
+    RETURNING member_id
     """,
-    sets={"rows": "brand_id uuid, member_id uuid, rank bigint, since timestamptz"},
+    sets={
+        "rows": "brand_id uuid, member_id uuid, rank bigint, since timestamptz",
+        "held": "brand_id uuid, member_id uuid, rank bigint",
+    },
+    returns="member_id uuid",
 )
 
 INSERT_CHANGES = insert_statement(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from loyalty.db import Snapshot, Tx
+from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import LadderLowersMembers
 from loyalty.ids import new_id
 from tiers.standings import queries
@@ -33,14 +33,19 @@ async def find_ranks(tx: Tx, members: Iterable[tuple[UUID, UUID]]) -> dict[tuple
 
 
 async def write_rises(tx: Tx, rises: Sequence[Rise]) -> None:
-    """Write moves and where they end. The members' accounts are locked by the caller."""
+    """Write moves and where they end. RetryTransaction if a standing is no longer what it was
+    when the first of its moves was decided: a new ladder may have lowered it meanwhile."""
     if not rises:
         return
     last = {(rise.brand_id, rise.member_id): rise for rise in rises}
-    await tx.fetch(
+    first = {(rise.brand_id, rise.member_id): rise for rise in reversed(rises)}
+    written = await tx.fetch(
         queries.PUT_STANDINGS,
         rows=sorted((*key, rise.to_rank, rise.occurred_at) for key, rise in last.items()),
+        held=sorted((*key, rise.from_rank) for key, rise in first.items()),
     )
+    if len(written) != len(last):
+        raise RetryTransaction
     await tx.fetch(
         queries.INSERT_CHANGES,
         rows=[

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     database_pool_size: int = Field(default=10, ge=2, le=200)
     scan_batch_size_max: int = Field(default=256, ge=1, le=1024)
+    scan_writers_max: int = Field(default=2, ge=1, le=16)
     scan_queue_size_max: int = Field(default=4096, ge=1)
     token_ttl_seconds: int = Field(default=3600, ge=60)
     sign_in_code_ttl_seconds: int = Field(default=300, ge=30)
@@ -82,6 +83,11 @@ class Settings(BaseSettings):
     @property
     def is_sqlite(self) -> bool:
         return make_url(self.database_url).get_backend_name() == "sqlite"
+
+    @property
+    def scan_writers(self) -> int:
+        """Batches under way at once. SQLite's writer is alone in any case."""
+        return 1 if self.is_sqlite else self.scan_writers_max
 
     def secret_bytes(self, name: Literal["token_secret", "master_key"]) -> bytes:
         """A secret as bytes; ``load_settings`` has made sure that it is there."""

@@ -49,6 +49,7 @@ class Runtime:
             self.database,
             batch_size_max=settings.scan_batch_size_max,
             queue_size_max=settings.scan_queue_size_max,
+            writers=settings.scan_writers,
         )
         self.services = Services(
             database=self.database,

@@ -1,4 +1,5 @@
-"""The hot path: one writer per process that settles whatever queued while the last commit ran.
+"""The hot path: a writer settles whatever queued while it was busy. Two on PostgreSQL, so that one
+folds while the other's statements run; they meet as two servers do, at the guards.
 
 Each caller gets its own answer, after the commit. Nothing waits on a timer. A fault bisects the
 batch, so that one poisonous scan fails alone; a database out of reach fails all of it at once.
@@ -24,26 +25,31 @@ class QueueFull(Exception):
 class ScanBatcher:
     """Give it scans with ``submit``; run it with ``start`` and end it with ``stop``."""
 
-    def __init__(self, db: Database, *, batch_size_max: int, queue_size_max: int) -> None:
+    def __init__(
+        self, db: Database, *, batch_size_max: int, queue_size_max: int, writers: int = 1
+    ) -> None:
         self._db = db
+        self._writers = writers
         self._batch_size_max = batch_size_max
         self._queue_size_max = queue_size_max
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._cache: ConfigurationCache = {}
 
     def start(self) -> None:
         """Begin to settle; call it inside the server's event loop."""
-        self._task = asyncio.create_task(self._run(), name="scan-batcher")
+        self._tasks = [
+            asyncio.create_task(self._run(), name=f"scan-batcher-{number}")
+            for number in range(self._writers)
+        ]
 
     async def stop(self) -> None:
         """Settle what is queued, then end."""
         self._stopping = True
         self._wake.set()
-        if self._task is not None:
-            await self._task
+        await asyncio.gather(*self._tasks)
 
     async def submit(self, request: ScanRequest) -> ScanReply:
         """Settle one scan: its reply after the commit, or the Refusal raised."""

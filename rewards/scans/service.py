@@ -71,11 +71,13 @@ async def _configurations(
 ) -> ConfigurationCache:
     brand_ids = sorted({request.actor.brand_id for request in requests})
     rows = await tx.fetch(queries.FIND_BRANDS, keys=[(brand_id,) for brand_id in brand_ids])
+    known: ConfigurationCache = {}  # our own: another batch may renew the cache meanwhile
     for brand_id, revision in rows:
         held = cache.get(brand_id)
         if held is None or held.revision != revision:
-            cache[brand_id] = await grants.load_configuration(tx, brand_id)
-    return {brand_id: cache[brand_id] for brand_id, _ in rows}
+            held = cache[brand_id] = await grants.load_configuration(tx, brand_id)
+        known[brand_id] = held
+    return known
 
 
 def _reply_key(request: ScanRequest) -> tuple[UUID, UUID, str]:

@@ -156,10 +156,6 @@ async def move_balance(
     """
     if from_member_id == to_member_id:
         raise SameAccount()
-    if asset is Asset.GROWTH:
-        raise InvalidInput(
-            field="asset", problem="growth is not moved: tiers follow what was earned"
-        )
     if not 0 < amount <= AMOUNT_MAX:
         raise InvalidInput(field="amount", problem=f"a whole number from 1 to {AMOUNT_MAX}")
     reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import asyncpg
-from sqlalchemy import JSON, Table, event, insert, inspect, text
+from sqlalchemy import JSON, Table, TextClause, event, insert, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, make_url
@@ -52,6 +52,7 @@ TRANSACTION_TRIES_MAX = 10
 CONNECT_SECONDS_MAX = 10
 SQLITE_BUSY_TIMEOUT_SECONDS = 30
 _RETRYABLE_SQLSTATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock time-out
+_SHUTDOWN_SQLSTATES = {"57P01", "57P02"}  # terminated by an administrator, or by a crash
 
 
 class RetryTransaction(Exception):
@@ -168,6 +169,7 @@ class Database:
             )
             plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
             self._point_reader = PostgresqlReader(plain, pool_size, limits)
+        self._pool_size = pool_size
 
     @property
     def engine(self) -> AsyncEngine:
@@ -206,25 +208,43 @@ class Database:
                 result = await verb(tx, *args, **kwargs)
                 await tx.close_session()
                 return result
-        async with self._writer.begin() as connection:
-            tx = Tx(connection, self.dialect, await self._postgresql_now(connection))
+        # Opens the transaction on the driver, so that set statements run inside it. Plans of set
+        # statements must not be chosen for the empty tables of a young database.
+        async with self._opened(self._writer, _POSTGRESQL_OPEN) as (connection, told):
+            now = self._clock() if self._clock else told.scalar_one()
+            tx = Tx(connection, self.dialect, now)
             result = await verb(tx, *args, **kwargs)
             await tx.close_session()
+            await connection.commit()
             return result
 
-    async def _postgresql_now(self, connection: AsyncConnection) -> datetime:
-        # Also opens the transaction on the driver, so that set statements run inside it. Plans
-        # of set statements must not be chosen for the empty tables of a young database.
-        row = (await connection.execute(_POSTGRESQL_OPEN)).one()
-        now: datetime = row[0]
-        return self._clock() if self._clock else now
+    @asynccontextmanager
+    async def _opened(
+        self, engine: AsyncEngine, opening: TextClause
+    ) -> AsyncIterator[tuple[AsyncConnection, Any]]:
+        """A connection in a transaction, on PostgreSQL begun by ``opening``, and what that told;
+        rolled back unless committed. Connections that broke while they lay in the pool are thrown
+        away, one after the other: nothing was asked of them yet."""
+        if self.dialect == "sqlite":
+            async with engine.connect() as connection, connection.begin():
+                yield connection, None
+            return
+        for stale in range(self._pool_size + 1):
+            async with engine.connect() as connection:
+                try:
+                    told = await connection.execute(opening)
+                except DBAPIError as error:
+                    if stale == self._pool_size or not _is_broken(error):
+                        raise
+                    await connection.invalidate()
+                    continue
+                yield connection, told
+                return
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         """A read-only view at one instant; many may be open at once."""
-        async with self._reader.begin() as connection:
-            if self.dialect == "postgresql":
-                await connection.execute(_POSTGRESQL_READ)
+        async with self._opened(self._reader, _POSTGRESQL_READ) as (connection, _):
             snapshot = Snapshot(
                 connection, self.dialect, self._clock() if self._clock else utc_now()
             )
@@ -296,6 +316,11 @@ def _is_retryable(error: Exception) -> bool:
     if getattr(original, "sqlstate", None) in _RETRYABLE_SQLSTATES:
         return True
     return "database is locked" in str(original)
+
+
+def _is_broken(error: DBAPIError) -> bool:
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or sqlstate in _SHUTDOWN_SQLSTATES
 
 
 def is_unavailable(error: Exception) -> bool:

@@ -12,6 +12,15 @@ import asyncpg
 
 from loyalty.statements import Statement
 
+BROKEN = (
+    ConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.AdminShutdownError,
+    asyncpg.exceptions.CrashShutdownError,
+)
+"""What a statement on PostgreSQL raises when its connection is no more."""
+
 
 class Reader(Protocol):
     """Runs one set statement outside of any transaction."""
@@ -56,21 +65,31 @@ class PostgresqlReader:
 
     async def fetch(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
         async with self._places:
-            while self._idle and self._idle[-1].is_closed():
-                self._idle.pop()
-            connection = self._idle.pop() if self._idle else await self._connect()
-            try:
-                sql, arguments = statement.postgresql_call(values)
-                rows: list[Any] = await connection.fetch(sql, *arguments)
-            except BaseException:
-                # Also on cancellation: what state it was left in, nobody knows.
-                connection.terminate()
-                raise
-            if self._closed:
-                await connection.close()
-            else:
-                self._idle.append(connection)
-            return rows
+            sql, arguments = statement.postgresql_call(values)
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.is_closed():
+                    continue
+                try:
+                    return await self._fetch(connection, sql, arguments)
+                except BROKEN:
+                    continue  # while it lay idle, most likely; a read may be asked again
+            return await self._fetch(await self._connect(), sql, arguments)
+
+    async def _fetch(
+        self, connection: "asyncpg.Connection[Any]", sql: str, arguments: list[Any]
+    ) -> list[Any]:
+        try:
+            rows: list[Any] = await connection.fetch(sql, *arguments)
+        except BaseException:
+            # Also on cancellation: what state it was left in, nobody knows.
+            connection.terminate()
+            raise
+        if self._closed:
+            await connection.close()
+        else:
+            self._idle.append(connection)
+        return rows
 
     async def close(self) -> None:
         self._closed = True

@@ -1,10 +1,12 @@
 """Tests get what the fixtures promise."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
 from loyalty.brands.models import Brand
-from loyalty.db import Database, Tx
+from loyalty.db import Database, Snapshot, Statement, Tx
 from tests.clocks import SettableClock
 
 
@@ -51,3 +53,41 @@ async def test_the_server_is_postgresql_18_and_as_durable_as_in_production(db: D
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         assert await _ask(db, f"SHOW {setting}") == "on"
     assert (await _ask(db, "SHOW server_version_num")).startswith("18")
+
+
+@pytest.mark.only_database("postgresql", reason="a file's connections do not break")
+async def test_connections_that_broke_in_the_pool_are_replaced_unnoticed(db: Database) -> None:
+    one = Statement("SELECT 1 AS one", returns="one bigint")
+
+    async def ask(tx: Snapshot) -> int:
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0.05)  # so that all are under way at once
+            return int((await tx.fetch(one))[0][0])
+
+    async def look() -> int:
+        async with db.snapshot() as snapshot:
+            return await ask(snapshot)
+
+    async def ask_thrice() -> set[int]:
+        return {
+            *await asyncio.gather(*(db.in_transaction(ask) for _ in range(3))),
+            *await asyncio.gather(*(look() for _ in range(3))),
+            *[int(row[0][0]) for row in await asyncio.gather(*(db.read(one) for _ in range(3)))],
+        }
+
+    async def terminate(tx: Tx) -> int:
+        return len(
+            await tx.fetch(
+                Statement(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                    returns="done boolean",
+                )
+            )
+        )
+
+    assert await ask_thrice() == {1}
+    killer = Database(db.url)
+    assert await killer.in_transaction(terminate) >= 7
+    await killer.close()
+    assert await ask_thrice() == {1}

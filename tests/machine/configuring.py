@@ -107,7 +107,7 @@ class ConfiguringMachine(ComparingMachine):
         gated=gates,
         caps=caps,
         budgets=budgets,
-        same_budgets=st.integers(0, 3),
+        spare=st.sampled_from([None, -1, 0, 8]),
         priority=st.integers(0, 1),
         product=st.sampled_from([None, 0]),
         window=st.sampled_from([(None, None), (None, None), (1, None), (None, 40), (-3, 3)]),
@@ -119,17 +119,18 @@ class ConfiguringMachine(ComparingMachine):
         gated: bool,
         caps: list[tuple[str, str, int]],
         budgets: dict[str, int],
-        same_budgets: int,
+        spare: int | None,
         priority: int,
         product: int | None,
         window: tuple[int | None, int | None],
     ) -> None:
         known = self.world.campaigns.get(code)
-        if known is not None and same_budgets:
+        if known is not None and spare is not None:
+            # Just below what is spent or reserved, just that, or a little more.
             budgets = {
-                asset: now[0] + same_budgets * 7 - 13 for asset, now in known.budgets.items()
+                asset: max(1, spent + reserved + spare)
+                for asset, (_, spent, reserved) in known.budgets.items()
             }
-            budgets = {asset: max(1, allowed) for asset, allowed in budgets.items()}
         opens, closes = (
             None if days is None else self.world.now + timedelta(days=days) for days in window
         )

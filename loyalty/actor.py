@@ -8,6 +8,7 @@ from uuid import UUID
 class ActorKind(StrEnum):
     MEMBER = "MEMBER"
     OPERATOR = "OPERATOR"
+    CLERK = "CLERK"
     SYSTEM = "SYSTEM"
 
 
@@ -36,27 +37,38 @@ class Grant(StrEnum):
     CODES = "codes"
     MEMBERS = "members"
     LEDGER = "ledger"
+    COUPONS = "coupons"
+    PLACES = "places"
 
 
 GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {
     OperatorRole.VIEWER: frozenset({Grant.READ}),
-    OperatorRole.MARKETER: frozenset({Grant.READ, Grant.CAMPAIGNS, Grant.CODES, Grant.MEMBERS}),
+    OperatorRole.MARKETER: frozenset(
+        {
+            *(Grant.READ, Grant.CAMPAIGNS, Grant.CODES),
+            *(Grant.MEMBERS, Grant.COUPONS, Grant.PLACES),
+        }
+    ),
     OperatorRole.FINANCE: frozenset({Grant.READ, Grant.LEDGER}),
     OperatorRole.ADMIN: frozenset(Grant),
 }
 
 SYSTEM_ID = UUID(int=0)
+CLERK_ROLE = "CLERK"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One caller. ``id`` is a member's identity, or the operator; ``role`` the role acted in."""
+    """One caller. ``id`` is a member's identity, the operator, or the clerk; ``role`` the role
+    acted in. A clerk acts at one till of one place."""
 
     kind: ActorKind
     brand_id: UUID
     id: UUID
     role: str
     grants: frozenset[Grant] = field(default_factory=frozenset)
+    place_id: UUID | None = None
+    till_id: UUID | None = None
 
 
 def system_actor(brand_id: UUID) -> Actor:

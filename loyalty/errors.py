@@ -121,6 +121,98 @@ class LadderLowersMembers(Refusal):
     zh = "该等级方案会使 {members} 位会员降级,请确认(allowLowering)或修改方案。"
 
 
+class CouponUnknown(Refusal):
+    """Also for another brand's coupons, and for a clerk's typing error."""
+
+    code = "COUPON_UNKNOWN"
+    en = "This is not one of our coupons. Please check its number."
+    zh = "未识别到该优惠券，请核对券码。"
+
+
+class CouponTaken(Refusal):
+    """``place``, ``till``, ``at`` (RFC 3339) and ``status`` say who has it and since when."""
+
+    code = "COUPON_TAKEN"
+    en = "This coupon is {status} at {place}, {till}, since {at}."
+    zh = "该券已于{at}在{place}（{till}）被使用，状态：{status}。"
+
+
+class CouponNotUsable(Refusal):
+    """``reason``: NOT_YET, EXPIRED, VOID, PLACE, PRODUCT or SPEND_MIN."""
+
+    code = "COUPON_NOT_USABLE"
+    en = "This coupon cannot be used here and now ({reason})."
+    zh = "该券当前无法在此使用（{reason}）。"
+
+
+class RedemptionStateWrong(Refusal):
+    code = "REDEMPTION_STATE_WRONG"
+    en = "A redemption that is {status} cannot be {wanted}."
+    zh = "状态为{status}的核销单不能变更为{wanted}。"
+
+
+class ReversalWindowOver(Refusal):
+    code = "REVERSAL_WINDOW_OVER"
+    en = "This redemption could be reversed until {until}."
+    zh = "该核销单已超过撤销期限（{until}）。"
+
+
+class NotForSale(Refusal):
+    """No price, paused, or past its dates."""
+
+    code = "NOT_FOR_SALE"
+    en = "This coupon is not on offer now."
+    zh = "该券当前不可兑换。"
+
+
+class OutOfStock(Refusal):
+    code = "OUT_OF_STOCK"
+    en = "This coupon is out of stock."
+    zh = "该券已兑完。"
+
+
+class MemberLimitReached(Refusal):
+    code = "MEMBER_LIMIT_REACHED"
+    en = "Each member can have {times_max} of these."
+    zh = "每位会员限兑{times_max}张。"
+
+
+class PlaceClosed(Refusal):
+    """The place is closed, its till revoked or its clerk has left."""
+
+    code = "PLACE_CLOSED"
+    en = "This place, till or clerk can no longer redeem coupons."
+    zh = "该网点、收银台或店员已停用，无法核销。"
+
+
+class RefreshTokenWrong(Refusal):
+    """Unknown, used before, or of a session that has ended."""
+
+    code = "REFRESH_TOKEN_WRONG"
+    en = "This session has ended. Please sign in again."
+    zh = "登录已失效，请重新登录。"
+
+
+class WechatCodeWrong(Refusal):
+    code = "WECHAT_CODE_WRONG"
+    en = "WeChat did not accept this sign-in. Please try again."
+    zh = "微信登录凭证无效，请重试。"
+
+
+class WechatBlocked(Refusal):
+    code = "WECHAT_BLOCKED"
+    en = "WeChat has blocked this account from signing in."
+    zh = "该微信账号存在风险，已被微信限制登录。"
+
+
+class ProviderUnavailable(Refusal):
+    """An outside service did not answer in time; the same request may be sent again."""
+
+    code = "PROVIDER_UNAVAILABLE"
+    en = "The service behind this ({provider}) is not answering. Please try again."
+    zh = "外部服务（{provider}）暂时不可用，请稍后重试。"
+
+
 def all_refusals() -> list[type[Refusal]]:
     """Every concrete refusal, for the docs and the tests that must cover each."""
     return sorted(Refusal.__subclasses__(), key=lambda refusal: refusal.code)

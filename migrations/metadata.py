@@ -15,10 +15,15 @@ import loyalty.ledger.models
 import loyalty.members.models
 import loyalty.notifications.models
 import loyalty.outbox
+import loyalty.periodic
+import loyalty.places.models
 import loyalty.products.models
 import rewards.campaigns.models
+import rewards.coupons.models
 import rewards.grants.models
+import rewards.payouts.models
 import rewards.purchases.models
+import rewards.redemptions.models
 import rewards.scans.models
 import tiers.ladders.models
 import tiers.standings.models
@@ -34,10 +39,15 @@ MODULES = (
     loyalty.members.models,
     loyalty.notifications.models,
     loyalty.outbox,
+    loyalty.periodic,
+    loyalty.places.models,
     loyalty.products.models,
     rewards.campaigns.models,
+    rewards.coupons.models,
     rewards.grants.models,
+    rewards.payouts.models,
     rewards.purchases.models,
+    rewards.redemptions.models,
     rewards.scans.models,
     tiers.ladders.models,
     tiers.standings.models,

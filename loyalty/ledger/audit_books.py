@@ -121,14 +121,14 @@ BOOKS = (
     ),
     Probe(
         1,
-        "only the brand's own issuance may be overdrawn",
-        "仅品牌发行账户可透支",
+        "only the brand's issuance and places' rebates may be overdrawn",
+        "仅品牌发行账户与网点返利账户可透支",
         "accounts",
         """
         SELECT CAST(id AS text) AS id, kind || ' account may be overdrawn' AS problem
         FROM accounts
         WHERE brand_id = :brand AND overdraft_allowed
-            AND (kind <> 'ISSUANCE' OR owner_id <> brand_id)
+            AND (kind <> 'ISSUANCE' OR owner_id <> brand_id) AND kind <> 'PLACE'
         """,
     ),
     Probe(

@@ -108,16 +108,17 @@ REFERENCES = (
     ),
     Probe(
         12,
-        "an account is its brand's or one of its members'",
-        "账户属于本品牌或其会员",
+        "an account is its brand's, or one of its members' or places'",
+        "账户属于本品牌或其会员、网点",
         "accounts",
         """
         SELECT CAST(a.id AS text) AS id, a.kind || ' account of '
             || CAST(a.owner_id AS text) AS problem
         FROM accounts a LEFT JOIN members m ON m.brand_id = a.brand_id AND m.id = a.owner_id
-        WHERE a.brand_id = :brand AND (a.kind NOT IN ('MAIN', 'ISSUANCE')
-            OR a.kind = 'MAIN' AND m.id IS NULL
-            OR a.kind = 'ISSUANCE' AND a.owner_id <> a.brand_id)
+        LEFT JOIN places p ON p.brand_id = a.brand_id AND p.id = a.owner_id
+        WHERE a.brand_id = :brand AND (a.kind NOT IN ('MAIN', 'PLACE', 'ISSUANCE', 'PAYOUT')
+            OR a.kind = 'MAIN' AND m.id IS NULL OR a.kind = 'PLACE' AND p.id IS NULL
+            OR a.kind IN ('ISSUANCE', 'PAYOUT') AND a.owner_id <> a.brand_id)
         """,
     ),
     Probe(

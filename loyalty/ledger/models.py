@@ -23,10 +23,13 @@ class Asset(StrEnum):
 
 
 class AccountKind(StrEnum):
-    """A member's MAIN account, or one of the brand's own books."""
+    """A member's MAIN account, a PLACE's rebate account, or one of the brand's own books: ISSUANCE,
+    and PAYOUT, where cash goes that leaves the house."""
 
     MAIN = "MAIN"
+    PLACE = "PLACE"
     ISSUANCE = "ISSUANCE"
+    PAYOUT = "PAYOUT"
 
 
 class TransferPhase(StrEnum):
@@ -40,7 +43,8 @@ class TransferPhase(StrEnum):
 
 class Account(SQLModel, table=True):
     """Counters after TigerBeetle: balance = credits_posted - debits_posted. Only accounts declared
-    ``overdraft_allowed`` (the brand's issuance) may go below zero."""
+    ``overdraft_allowed`` may go below zero: the brand's issuance, and a place's rebates, of which
+    some may be taken back after they were paid out."""
 
     __tablename__ = "accounts"
     __table_args__ = (

@@ -9,27 +9,29 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
-from loyalty.ledger.models import Asset, Lot, Transfer
+from loyalty.ledger.models import AccountKind, Asset, Lot, Transfer
 from loyalty.ledger.rules import AccountState, Movement
 
 LOCK_ACCOUNTS = Statement(
     """
     SELECT a.brand_id, a.id, a.owner_id, a.asset, a.credits_posted - a.debits_posted,
-        a.credits_pending
-    FROM {owners} {locked:a accounts
-        ON a.brand_id = owners.brand_id AND a.owner_id = owners.owner_id AND a.kind = 'MAIN'}
+        a.credits_pending, a.kind, a.debits_pending
+    FROM {owners} {locked:a accounts ON a.brand_id = owners.brand_id
+        AND a.owner_id = owners.owner_id AND a.kind IN ('MAIN', 'PLACE')}
     """,
     sets={"owners": "brand_id uuid, owner_id uuid"},
-    returns="brand_id uuid, id uuid, owner_id uuid, asset text, balance bigint, locked bigint",
+    returns="brand_id uuid, id uuid, owner_id uuid, asset text, balance bigint, locked bigint,"
+    " kind text, held bigint",
 )
 
-FIND_ISSUANCE = Statement(
+FIND_BOOKS = Statement(
     """
     SELECT a.brand_id, a.id, a.owner_id, a.asset
     FROM {brands} {each:a accounts ON a.brand_id = brands.brand_id
-        AND a.owner_id = brands.brand_id AND a.kind = 'ISSUANCE'}
+        AND a.owner_id = brands.brand_id AND a.kind = :kind}
     """,
     sets={"brands": "brand_id uuid"},
+    params="kind text",
     returns="brand_id uuid, id uuid, owner_id uuid, asset text",
 )
 
@@ -107,15 +109,18 @@ INSERT_TRANSFERS = insert_statement(
 
 
 async def lock_accounts(tx: Tx, owners: Iterable[tuple[UUID, UUID]]) -> list[AccountState]:
-    """The MAIN accounts of (brand_id, owner_id) pairs, locked until the transaction ends."""
+    """The accounts of members and places, locked until the transaction ends."""
     rows = await tx.fetch(LOCK_ACCOUNTS, owners=sorted(set(owners)))
     return [AccountState(*row) for row in rows]
 
 
-async def find_issuance(tx: Tx, brand_ids: Iterable[UUID]) -> list[AccountState]:
-    """The issuance accounts of brands: found, not locked; they move by sums at the very end."""
-    rows = await tx.fetch(FIND_ISSUANCE, brands=[(brand_id,) for brand_id in sorted(brand_ids)])
-    return [AccountState(row[0], row[1], row[2], row[3], is_brand=True) for row in rows]
+async def find_books(tx: Tx, brand_ids: Iterable[UUID], kind: AccountKind) -> list[AccountState]:
+    """Brands' own accounts of one kind: found, not locked; they move by sums at the very end."""
+    brands = [(brand_id,) for brand_id in sorted(set(brand_ids))]
+    rows = await tx.fetch(FIND_BOOKS, brands=brands, kind=kind.value)
+    return [
+        AccountState(row[0], row[1], row[2], row[3], kind=kind.value, is_brand=True) for row in rows
+    ]
 
 
 async def list_free_lots(

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from loyalty.ledger.models import NEVER_EXPIRES, Asset, TransferPhase
+from loyalty.ledger.models import NEVER_EXPIRES, AccountKind, Asset, TransferPhase
 
 POINTS = Asset.POINTS.value
 
 
 @dataclass(slots=True)
 class AccountState:
-    """An account as read under lock, moved on by the book's movements."""
+    """An account as read under lock, moved on by the book's movements. ``locked`` are pending
+    credits, ``held`` pending debits."""
 
     brand_id: UUID
     id: UUID
@@ -25,6 +26,8 @@ class AccountState:
     asset: str
     balance: int = 0
     locked: int = 0
+    kind: str = AccountKind.MAIN.value
+    held: int = 0
     is_new: bool = False
     is_brand: bool = False
 
@@ -102,6 +105,55 @@ class Book:
             lot = self.lots[key] = LotDelta()
         return lot
 
+    def _note(
+        self,
+        debit: AccountState,
+        credit: AccountState,
+        amount: int,
+        phase: TransferPhase,
+        kind: str,
+        cause: Cause,
+        *,
+        campaign_id: UUID | None = None,
+        pending_id: UUID | None = None,
+        debit_expires_on: date | None = None,
+        credit_expires_on: date | None = None,
+    ) -> Movement:
+        """Add one movement, and what its phase does to both accounts' counters."""
+        movement = Movement(
+            credit.brand_id,
+            self.new_id(),
+            debit,
+            credit,
+            amount,
+            phase.value,
+            kind,
+            cause,
+            campaign_id,
+            pending_id,
+            debit_expires_on,
+            credit_expires_on,
+        )
+        self.movements.append(movement)
+        gave, got = self._delta(debit), self._delta(credit)
+        if phase in (TransferPhase.POSTED, TransferPhase.POST):
+            gave.debits_posted += amount
+            got.credits_posted += amount
+            debit.balance -= amount
+            credit.balance += amount
+        pending = _PENDING_SIGN[phase] * amount
+        if pending:
+            gave.debits_pending += pending
+            got.credits_pending += pending
+            debit.held += pending
+            credit.locked += pending
+        return movement
+
+    def _fill(self, account: AccountState, expires_on: date, amount: int, *, locked: bool) -> None:
+        lot = self._lot(account, expires_on, locked)
+        lot.granted += amount
+        lot.remaining += amount
+
     def credit(
         self,
         issuance: AccountState,
@@ -114,28 +166,18 @@ class Book:
     ) -> Movement:
         """Issue ``amount`` to a member at once. Points go into the free lot of their date."""
         keeps_lots = account.asset == POINTS
-        movement = Movement(
-            account.brand_id,
-            self.new_id(),
+        if keeps_lots:
+            self._fill(account, expires_on, amount, locked=False)
+        return self._note(
             issuance,
             account,
             amount,
-            TransferPhase.POSTED.value,
+            TransferPhase.POSTED,
             "EARN",
             cause,
-            campaign_id,
+            campaign_id=campaign_id,
             credit_expires_on=expires_on if keeps_lots else None,
         )
-        self.movements.append(movement)
-        self._delta(issuance).debits_posted += amount
-        self._delta(account).credits_posted += amount
-        issuance.balance -= amount
-        account.balance += amount
-        if keeps_lots:
-            lot = self._lot(account, expires_on, False)
-            lot.granted += amount
-            lot.remaining += amount
-        return movement
 
     def lock(
         self,
@@ -147,26 +189,11 @@ class Book:
         campaign_id: UUID,
     ) -> Movement:
         """Grant ``amount`` pending. Its lot is locked, without date: the clock starts at unlock."""
-        movement = Movement(
-            account.brand_id,
-            self.new_id(),
-            issuance,
-            account,
-            amount,
-            TransferPhase.PENDING.value,
-            "EARN",
-            cause,
-            campaign_id,
-        )
-        self.movements.append(movement)
-        self._delta(issuance).debits_pending += amount
-        self._delta(account).credits_pending += amount
-        account.locked += amount
         if account.asset == POINTS:
-            lot = self._lot(account, NEVER_EXPIRES, True)
-            lot.granted += amount
-            lot.remaining += amount
-        return movement
+            self._fill(account, NEVER_EXPIRES, amount, locked=True)
+        return self._note(
+            issuance, account, amount, TransferPhase.PENDING, "EARN", cause, campaign_id=campaign_id
+        )
 
     def resolve(
         self,
@@ -180,38 +207,22 @@ class Book:
         expires_on: date | None,
     ) -> Movement:
         """Post a pending credit (``expires_on`` dates its points), or void it (None)."""
-        posts = expires_on is not None
         keeps_lots = account.asset == POINTS
-        movement = Movement(
-            account.brand_id,
-            self.new_id(),
+        if keeps_lots:
+            self._lot(account, NEVER_EXPIRES, True).remaining -= amount
+            if expires_on is not None:
+                self._fill(account, expires_on, amount, locked=False)
+        return self._note(
             issuance,
             account,
             amount,
-            (TransferPhase.POST if posts else TransferPhase.VOID).value,
+            TransferPhase.VOID if expires_on is None else TransferPhase.POST,
             "EARN",
             cause,
-            campaign_id,
+            campaign_id=campaign_id,
             pending_id=pending_id,
             credit_expires_on=expires_on if keeps_lots else None,
         )
-        self.movements.append(movement)
-        issued, received = self._delta(issuance), self._delta(account)
-        issued.debits_pending -= amount
-        received.credits_pending -= amount
-        account.locked -= amount
-        if keeps_lots:
-            self._lot(account, NEVER_EXPIRES, True).remaining -= amount
-        if expires_on is not None:
-            issued.debits_posted += amount
-            received.credits_posted += amount
-            issuance.balance -= amount
-            account.balance += amount
-            if keeps_lots:
-                lot = self._lot(account, expires_on, False)
-                lot.granted += amount
-                lot.remaining += amount
-        return movement
 
     def move(
         self,
@@ -227,31 +238,85 @@ class Book:
         """
         moved = []
         for expires_on, amount in parts:
-            movement = Movement(
-                source.brand_id,
-                self.new_id(),
-                source,
-                target,
-                amount,
-                TransferPhase.POSTED.value,
-                "MOVE",
-                cause,
-                None,
-                debit_expires_on=expires_on,
-                credit_expires_on=expires_on,
-            )
-            self.movements.append(movement)
-            self._delta(source).debits_posted += amount
-            self._delta(target).credits_posted += amount
-            source.balance -= amount
-            target.balance += amount
             if expires_on is not None:
                 self._lot(source, expires_on, False).remaining -= amount
-                lot = self._lot(target, expires_on, False)
-                lot.granted += amount
-                lot.remaining += amount
-            moved.append(movement)
+                self._fill(target, expires_on, amount, locked=False)
+            moved.append(
+                self._note(
+                    source,
+                    target,
+                    amount,
+                    TransferPhase.POSTED,
+                    "MOVE",
+                    cause,
+                    debit_expires_on=expires_on,
+                    credit_expires_on=expires_on,
+                )
+            )
         return moved
+
+    def spend(
+        self,
+        account: AccountState,
+        issuance: AccountState,
+        parts: Iterable[tuple[date | None, int]],
+        cause: Cause,
+    ) -> list[Movement]:
+        """Give value back to the brand that issued it, one transfer a lot; ``parts`` as in
+        ``move``."""
+        spent = []
+        for expires_on, amount in parts:
+            if expires_on is not None:
+                self._lot(account, expires_on, False).remaining -= amount
+            spent.append(
+                self._note(
+                    account,
+                    issuance,
+                    amount,
+                    TransferPhase.POSTED,
+                    "SPEND",
+                    cause,
+                    debit_expires_on=expires_on,
+                )
+            )
+        return spent
+
+    # --- between accounts that keep no lots -----------------------------------------------------
+
+    def post(
+        self, debit: AccountState, credit: AccountState, amount: int, kind: str, cause: Cause
+    ) -> Movement:
+        """Move ``amount`` at once, from accounts without lots."""
+        return self._note(debit, credit, amount, TransferPhase.POSTED, kind, cause)
+
+    def pend(
+        self, debit: AccountState, credit: AccountState, amount: int, kind: str, cause: Cause
+    ) -> Movement:
+        """Hold ``amount`` of the debited account for the credited one (two-phase)."""
+        return self._note(debit, credit, amount, TransferPhase.PENDING, kind, cause)
+
+    def settle(
+        self,
+        debit: AccountState,
+        credit: AccountState,
+        amount: int,
+        kind: str,
+        cause: Cause,
+        *,
+        pending_id: UUID,
+        post: bool,
+    ) -> Movement:
+        """Post what ``pend`` held, or void it: the whole of it, once."""
+        phase = TransferPhase.POST if post else TransferPhase.VOID
+        return self._note(debit, credit, amount, phase, kind, cause, pending_id=pending_id)
+
+
+_PENDING_SIGN = {
+    TransferPhase.POSTED: 0,
+    TransferPhase.PENDING: 1,
+    TransferPhase.POST: -1,
+    TransferPhase.VOID: -1,
+}
 
 
 def plan_spend(

@@ -38,16 +38,55 @@ async def lock_member_accounts(
     return {(account.brand_id, account.owner_id, account.asset): account for account in found}
 
 
+async def lock_place_accounts(
+    tx: Tx, places: Iterable[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], AccountState]:
+    """The rebate accounts of (brand_id, place_id) pairs, locked."""
+    found = await queries.lock_accounts(tx, places)
+    return {(account.brand_id, account.owner_id): account for account in found}
+
+
 async def issuance_accounts(
     tx: Tx, brand_ids: Iterable[UUID]
 ) -> dict[tuple[UUID, UUID, str], AccountState]:
     """The brand's own issuing accounts, by (brand_id, brand_id, asset)."""
-    found = await queries.find_issuance(tx, brand_ids)
+    found = await queries.find_books(tx, brand_ids, AccountKind.ISSUANCE)
     return {(account.brand_id, account.owner_id, account.asset): account for account in found}
 
 
+async def payout_accounts(tx: Tx, brand_ids: Iterable[UUID]) -> dict[UUID, AccountState]:
+    """Where cash goes that leaves the house, by brand."""
+    found = await queries.find_books(tx, brand_ids, AccountKind.PAYOUT)
+    return {account.brand_id: account for account in found}
+
+
+async def open_place_account(tx: Tx, brand_id: UUID, place_id: UUID) -> None:
+    """Make a new place's rebate account. It may go below zero: a redemption may be reversed after
+    its rebate was paid out."""
+    await tx.add(
+        Account(
+            brand_id=brand_id,
+            owner_id=place_id,
+            asset=Asset.CASH.value,
+            kind=AccountKind.PLACE.value,
+            overdraft_allowed=True,
+            created_at=tx.now,
+        )
+    )
+
+
 async def open_brand_books(tx: Tx, brand_id: UUID) -> None:
-    """Make a new brand's issuance accounts, one an asset; they alone may go below zero."""
+    """Make a new brand's issuance accounts, one an asset, which may go below zero; and its account
+    for payouts."""
+    await tx.add(
+        Account(
+            brand_id=brand_id,
+            owner_id=brand_id,
+            asset=Asset.CASH.value,
+            kind=AccountKind.PAYOUT.value,
+            created_at=tx.now,
+        )
+    )
     for asset in Asset:
         await tx.add(
             Account(
@@ -77,7 +116,7 @@ async def write_members_side(tx: Tx, book: Book) -> None:
 
 
 async def write_brands_side(tx: Tx, book: Book) -> None:
-    """Write the issuance accounts: the hottest rows, so the last statement before commit."""
+    """Write the brand's own accounts: the hottest rows, so the last statement before commit."""
     await _move_accounts(tx, [d for d in book.accounts.values() if d.account.is_brand])
 
 
@@ -95,7 +134,7 @@ async def _insert_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
             delta.account.id,
             delta.account.owner_id,
             delta.account.asset,
-            AccountKind.MAIN.value,
+            delta.account.kind,
             False,
             delta.credits_posted,
             delta.debits_posted,

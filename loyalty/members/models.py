@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from loyalty.tables import brand_reference, own_id, reference, tenant
@@ -12,7 +12,8 @@ ROLE_KNOWN = "role IN ('CONSUMER', 'GUIDE', 'STORE', 'DEALER', 'SALESPERSON')"
 
 
 class Identity(SQLModel, table=True):
-    """Who someone is to a brand (身份): a phone, or an outside reference of an import.
+    """Who someone is to a brand (身份): a phone, an outside reference of an import, or WeChat
+    accounts (``wechat``: there are some in ``wechat_accounts``).
 
     ``phone_cipher`` is AES-GCM, ``phone_hash`` a keyed hash to find it by; neither leaves the
     server. One identity may hold several members, one in each role.
@@ -23,7 +24,8 @@ class Identity(SQLModel, table=True):
         UniqueConstraint("brand_id", "phone_hash"),
         UniqueConstraint("brand_id", "external_ref"),
         CheckConstraint(
-            "phone_hash IS NOT NULL OR external_ref IS NOT NULL", name="known_by_something"
+            "phone_hash IS NOT NULL OR external_ref IS NOT NULL OR wechat",
+            name="known_by_something",
         ),
         brand_reference(),
     )
@@ -33,6 +35,7 @@ class Identity(SQLModel, table=True):
     phone_hash: str | None = None
     phone_cipher: str | None = None
     external_ref: str | None = None
+    wechat: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime
 
 

@@ -21,8 +21,14 @@ def upgrade() -> None:
         sa.Column("timezone", sa.String(), nullable=False),
         sa.Column("currency", sa.String(), nullable=False),
         sa.Column("points_valid_months", sa.Integer(), nullable=True),
+        sa.Column("hold_seconds", sa.Integer(), nullable=False),
+        sa.Column("reversal_window_seconds", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "hold_seconds > 0 AND reversal_window_seconds >= 0",
+            name=op.f("ck_brands_windows_not_negative"),
+        ),
         sa.CheckConstraint(
             "points_valid_months > 0", name=op.f("ck_brands_points_valid_months_positive")
         ),
@@ -323,9 +329,10 @@ def upgrade() -> None:
         sa.Column("phone_hash", sa.String(), nullable=True),
         sa.Column("phone_cipher", sa.String(), nullable=True),
         sa.Column("external_ref", sa.String(), nullable=True),
+        sa.Column("wechat", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "phone_hash IS NOT NULL OR external_ref IS NOT NULL",
+            "phone_hash IS NOT NULL OR external_ref IS NOT NULL OR wechat",
             name=op.f("ck_identities_known_by_something"),
         ),
         sa.ForeignKeyConstraint(
@@ -376,6 +383,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("password_hash", sa.String(), nullable=False),
+        sa.Column("totp_cipher", sa.String(), nullable=True),
+        sa.Column("totp_last_step", sa.BigInteger(), nullable=True),
         sa.Column("failed_attempts", sa.Integer(), nullable=False),
         sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

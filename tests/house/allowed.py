@@ -1,6 +1,7 @@
 """Named exceptions to the house rules, each with its reason."""
 
 TABLES_WITHOUT_BRAND = {
+    "periodic_jobs": "looks after every brand",
     "brands": "the tenant itself",
 }
 

@@ -124,7 +124,7 @@ class World:
             return
         if set(wanted) != set(campaign.budgets):
             raise Refused("INVALID_INPUT")
-        for asset, allowed in wanted.items():
+        for asset, allowed in sorted(wanted.items()):  # the first in this order is named
             _, spent, reserved = campaign.budgets[asset]
             if allowed < spent + reserved:
                 raise Refused("BUDGET_BELOW_SPENT", committed=spent + reserved)

@@ -1,0 +1,82 @@
+"""Stores' premises, their tills and who stands at them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from loyalty.tables import brand_reference, own_id, reference, tenant
+
+
+class Place(SQLModel, table=True):
+    """A store's premises (网点). Its rebate account is the CASH account owned by its id. A STORE
+    member whose phone is this one acts for it. ``payee`` is how the payout provider knows the
+    store; rebates are paid out once ``payout_threshold_fen`` have come together."""
+
+    __tablename__ = "places"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "code"),
+        CheckConstraint("status IN ('OPEN', 'CLOSED')", name="status_known"),
+        CheckConstraint("payout_threshold_fen > 0", name="payout_threshold_positive"),
+        Index(None, "brand_id", "store_phone_hash"),
+        brand_reference(),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    code: str
+    name: str
+    address: str
+    latitude: float | None = None
+    longitude: float | None = None
+    store_phone_hash: str | None = None
+    store_phone_cipher: str | None = None
+    payee: str | None = None
+    payout_threshold_fen: int = Field(sa_type=BigInteger)
+    status: str = "OPEN"
+    created_at: datetime
+
+
+class Till(SQLModel, table=True):
+    """A till (收银台) and its API key, kept as a keyed hash; ``key_hint`` is how it ends."""
+
+    __tablename__ = "tills"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "key_hash"),
+        UniqueConstraint("brand_id", "place_id", "name"),
+        CheckConstraint("status IN ('ACTIVE', 'REVOKED')", name="status_known"),
+        reference("place_id", "places"),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    place_id: UUID
+    name: str
+    key_hash: str
+    key_hint: str
+    status: str = "ACTIVE"
+    created_at: datetime
+
+
+class Clerk(SQLModel, table=True):
+    """A store clerk (店员): signs in at a till of the place with a staff number and a PIN, which
+    is kept as an argon2 hash."""
+
+    __tablename__ = "clerks"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "place_id", "number"),
+        CheckConstraint("status IN ('ACTIVE', 'LEFT')", name="status_known"),
+        reference("place_id", "places"),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    place_id: UUID
+    number: str
+    name: str
+    pin_hash: str
+    failed_attempts: int = 0
+    locked_until: datetime | None = None
+    status: str = "ACTIVE"
+    created_at: datetime

@@ -1,0 +1,140 @@
+"""What a coupon promises, and the coupons that members hold."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from loyalty.db import JsonColumn
+from loyalty.tables import brand_reference, own_id, reference, tenant
+
+
+class CouponKind(StrEnum):
+    """AMOUNT_OFF 代金券: ``amount_off_fen`` off a basket of ``spend_min_fen`` or more.
+    FREE_ITEM 再来一瓶: one ``product_id`` for nothing. PAY_N N元换购: one for ``pay_fen``."""
+
+    AMOUNT_OFF = "AMOUNT_OFF"
+    FREE_ITEM = "FREE_ITEM"
+    PAY_N = "PAY_N"
+
+
+class CouponStatus(StrEnum):
+    """ISSUED may be taken; HELD until ``held_until``, and then ISSUED again; REDEEMED by the
+    capture, ISSUED or EXPIRED again by its reversal; EXPIRED by date; VOID by an operator."""
+
+    ISSUED = "ISSUED"
+    HELD = "HELD"
+    REDEEMED = "REDEEMED"
+    EXPIRED = "EXPIRED"
+    VOID = "VOID"
+
+
+class CouponTemplate(SQLModel, table=True):
+    """What coupons of one kind promise (券模板). Immutable but for ``status`` and ``issued``.
+
+    ``usable_from``/``usable_until`` are the brand's local dates, both included; ``usable_days``
+    counts from the day of issue; a coupon's own dates are fixed when it is issued. ``place_ids``
+    and ``product_ids`` are hex ids: where, and with which products in the basket, it may be used;
+    empty is anywhere and anything. ``cost_fen`` + ``fee_fen`` is what the store is credited for
+    one. ``points_price`` None is not for sale. ``stock_max`` None is without limit.
+    """
+
+    __tablename__ = "coupon_templates"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "code"),
+        CheckConstraint("kind IN ('AMOUNT_OFF', 'FREE_ITEM', 'PAY_N')", name="kind_known"),
+        CheckConstraint("status IN ('ACTIVE', 'PAUSED')", name="status_known"),
+        CheckConstraint("(kind = 'AMOUNT_OFF') = (amount_off_fen IS NOT NULL)", name="amount_off"),
+        CheckConstraint("(kind = 'PAY_N') = (pay_fen IS NOT NULL)", name="pay"),
+        CheckConstraint("(kind = 'AMOUNT_OFF') = (product_id IS NULL)", name="product"),
+        CheckConstraint(
+            "issued >= 0 AND (stock_max IS NULL OR issued <= stock_max)", name="within_stock"
+        ),
+        CheckConstraint("cost_fen >= 0 AND fee_fen >= 0", name="rebate_not_negative"),
+        reference("product_id", "products"),
+        brand_reference(),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    code: str
+    name_zh: str
+    name_en: str
+    kind: str
+    amount_off_fen: int | None = Field(default=None, sa_type=BigInteger)
+    spend_min_fen: int = Field(default=0, sa_type=BigInteger)
+    pay_fen: int | None = Field(default=None, sa_type=BigInteger)
+    product_id: UUID | None = None
+    usable_from: date | None = None
+    usable_until: date | None = None
+    usable_days: int | None = None
+    place_ids: list[Any] = Field(default_factory=list, sa_type=JsonColumn)
+    product_ids: list[Any] = Field(default_factory=list, sa_type=JsonColumn)
+    cost_fen: int = Field(default=0, sa_type=BigInteger)
+    fee_fen: int = Field(default=0, sa_type=BigInteger)
+    points_price: int | None = Field(default=None, sa_type=BigInteger)
+    bought_per_member_max: int | None = None
+    stock_max: int | None = Field(default=None, sa_type=BigInteger)
+    issued: int = Field(default=0, sa_type=BigInteger)
+    status: str = "ACTIVE"
+    created_at: datetime
+
+
+class CouponPurchaseCounter(SQLModel, table=True):
+    """How many coupons of a template one member has bought; ``times_max`` is the limit that the
+    last purchase obeyed."""
+
+    __tablename__ = "coupon_purchase_counters"
+    __table_args__ = (CheckConstraint("used > 0 AND used <= times_max", name="within_times_max"),)
+
+    brand_id: UUID = tenant()
+    template_id: UUID = Field(primary_key=True)
+    member_id: UUID = Field(primary_key=True)
+    used: int = Field(sa_type=BigInteger)
+    times_max: int = Field(sa_type=BigInteger)
+
+
+class Coupon(SQLModel, table=True):
+    """One member's coupon (券). ``code`` is what the till reads. ``cause_id`` is the scan or the
+    purchase that it came by. ``redemption_id`` is the live hold or capture. No foreign keys: scans
+    write here."""
+
+    __tablename__ = "coupons"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "code"),
+        CheckConstraint(
+            "status IN ('ISSUED', 'HELD', 'REDEEMED', 'EXPIRED', 'VOID')", name="status_known"
+        ),
+        CheckConstraint("cause_kind IN ('SCAN', 'BOUGHT')", name="cause_known"),
+        CheckConstraint(
+            "(status IN ('HELD', 'REDEEMED')) = (redemption_id IS NOT NULL)", name="taken_by"
+        ),
+        CheckConstraint("(status = 'HELD') = (held_until IS NOT NULL)", name="held_until"),
+        Index(None, "brand_id", "member_id", "id"),
+        Index(None, "brand_id", "template_id", "id"),
+        Index(
+            "ix_coupons_expiring",
+            "brand_id",
+            "usable_until",
+            sqlite_where=text("status = 'ISSUED'"),
+            postgresql_where=text("status = 'ISSUED'"),
+        ),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    template_id: UUID
+    member_id: UUID
+    code: str
+    status: str = CouponStatus.ISSUED.value
+    cause_kind: str
+    cause_id: UUID
+    usable_from: date
+    usable_until: date
+    held_until: datetime | None = None
+    redemption_id: UUID | None = None
+    ended_at: datetime | None = None
+    issued_at: datetime

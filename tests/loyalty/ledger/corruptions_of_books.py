@@ -117,7 +117,7 @@ OF_BOOKS = (
         "a member allowed to overdraw",
         1,
         lambda b, _: [change(Account, the_account(b, b.guide), overdraft_allowed=True)],
-        ("only the brand's own issuance may be overdrawn",),
+        ("only the brand's issuance and places' rebates may be overdrawn",),
     ),
     Corruption(
         "a second account of one asset",

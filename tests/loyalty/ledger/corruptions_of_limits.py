@@ -173,7 +173,7 @@ OF_LIMITS = (
         "an account of another brand's member",
         12,
         lambda b, other: [change(Account, the_account(b, b.guide, "GROWTH"), owner_id=other.guide)],
-        ("an account is its brand's or one of its members'",),
+        ("an account is its brand's, or one of its members' or places'",),
     ),
     Corruption(
         "a scan under another person's member",

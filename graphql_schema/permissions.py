@@ -53,7 +53,7 @@ class Public(Permission):
 
 
 class IsSignedIn(Permission):
-    """Any member or operator."""
+    """Any member or operator; clerks only where a field says so."""
 
     def check(self, actor: Actor | None) -> None:
         if actor is None:
@@ -69,6 +69,16 @@ class IsMember(Permission):
         if actor is None:
             raise Unauthenticated
         if actor.kind is not ActorKind.MEMBER:
+            raise Forbidden
+
+
+class IsClerk(Permission):
+    """A clerk at a till. Whether both are still in service is for the verb to ask."""
+
+    def check(self, actor: Actor | None) -> None:
+        if actor is None:
+            raise Unauthenticated
+        if actor.kind is not ActorKind.CLERK:
             raise Forbidden
 
 

@@ -77,8 +77,8 @@ def upgrade() -> None:
         "coupons",
         ["brand_id", "usable_until"],
         unique=False,
-        sqlite_where=sa.text("status = 'ISSUED'"),
-        postgresql_where=sa.text("status = 'ISSUED'"),
+        sqlite_where=sa.text("status IN ('ISSUED', 'HELD')"),
+        postgresql_where=sa.text("status IN ('ISSUED', 'HELD')"),
     )
 
     op.create_table(

@@ -119,8 +119,8 @@ class Coupon(SQLModel, table=True):
             "ix_coupons_expiring",
             "brand_id",
             "usable_until",
-            sqlite_where=text("status = 'ISSUED'"),
-            postgresql_where=text("status = 'ISSUED'"),
+            sqlite_where=text("status IN ('ISSUED', 'HELD')"),
+            postgresql_where=text("status IN ('ISSUED', 'HELD')"),
         ),
     )
 

@@ -12,11 +12,12 @@ from graphql_schema.faults import Throttled
 from graphql_schema.permissions import Public
 from graphql_schema.refusals import Refused
 from loyalty.access import service
-from loyalty.access.service import CodeThrottled
+from loyalty.access.service import CodeThrottled, NewSession
 from loyalty.actor import GRANTS_BY_ROLE, Actor, ActorKind, OperatorRole
 from loyalty.brands.service import find_brand_by_slug
 from loyalty.clock import utc_now
 from loyalty.crypto import mask_phone
+from loyalty.db import Tx
 from loyalty.errors import CredentialsWrong, NotFound, SignInCodeWrong
 
 
@@ -26,11 +27,16 @@ class RequestSignInCodeReceipt:
     expires_in_seconds: int
 
 
-@strawberry.type(description="Send the token as: Authorization: Bearer <token>.")
+@strawberry.type(
+    description="Send the token as: Authorization: Bearer <token>. The refresh token is good once,"
+    " for refreshSession; keep it where nobody else reads it."
+)
 class SignInReceipt:
     token: str
     role: str
     expires_at: datetime
+    refresh_token: str
+    refresh_expires_at: datetime
 
 
 @strawberry.input
@@ -69,12 +75,30 @@ async def _brand_id(context: Context, slug: str) -> UUID:
     return brand.id
 
 
-def _signed_in(context: Context, actor: Actor) -> SignInReceipt:
+async def signed_in(context: Context, actor: Actor) -> SignInReceipt:
+    """The receipt of a sign-in that was settled: opens its session in a transaction of its own."""
+    return receipt_of(
+        context, actor, await context.database.in_transaction(open_for, context, actor)
+    )
+
+
+async def open_for(tx: Tx, context: Context, actor: Actor) -> NewSession:
+    """A session as long as this kind of caller gets."""
+    settings = context.settings
+    is_clerk = actor.kind is ActorKind.CLERK
+    ttl_seconds = settings.clerk_session_ttl_seconds if is_clerk else settings.refresh_ttl_seconds
+    return await service.open_session(tx, context.keyring, actor, ttl_seconds)
+
+
+def receipt_of(context: Context, actor: Actor, session: NewSession) -> SignInReceipt:
+    """A fresh token of the actor, and the session's refresh token."""
     now = utc_now()
     return SignInReceipt(
         token=context.services.tokens.issue(actor, now),
         role=actor.role,
         expires_at=now + timedelta(seconds=context.settings.token_ttl_seconds),
+        refresh_token=session.refresh_token,
+        refresh_expires_at=session.expires_at,
     )
 
 
@@ -108,7 +132,9 @@ class AccessMutation:
         )
         if identity is None:
             raise SignInCodeWrong()
-        return _signed_in(context, Actor(ActorKind.MEMBER, brand_id, identity.id, input.role.value))
+        return await signed_in(
+            context, Actor(ActorKind.MEMBER, brand_id, identity.id, input.role.value)
+        )
 
     @strawberry.mutation(extensions=[Public()])
     async def sign_in_operator(
@@ -125,4 +151,4 @@ class AccessMutation:
             raise CredentialsWrong()
         role = OperatorRole(operator.role)
         actor = Actor(ActorKind.OPERATOR, brand_id, operator.id, role.value, GRANTS_BY_ROLE[role])
-        return _signed_in(context, actor)
+        return await signed_in(context, actor)

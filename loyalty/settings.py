@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     scan_writers_max: int = Field(default=2, ge=1, le=16)
     scan_queue_size_max: int = Field(default=4096, ge=1)
     token_ttl_seconds: int = Field(default=3600, ge=60)
+    refresh_ttl_seconds: int = Field(default=30 * 86_400, ge=60)
+    clerk_session_ttl_seconds: int = Field(default=12 * 3600, ge=60)
     sign_in_code_ttl_seconds: int = Field(default=300, ge=30)
     graphiql: bool = False
     introspection: bool = False

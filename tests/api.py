@@ -33,7 +33,7 @@ _RECEIPTS = {
     "signInOperator": "SignInReceipt",
 }
 _BATCHES = "replayed batches { id number kind purpose quantity status }"
-_SIGNED_IN = "token role expiresAt"
+_SIGNED_IN = "token role expiresAt refreshToken refreshExpiresAt"
 
 SELECTIONS = {
     "requestSignInCode": "sentTo expiresInSeconds",

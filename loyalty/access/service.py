@@ -19,7 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from loyalty import audit_log
 from loyalty.access import queries
-from loyalty.access.models import Operator, SignInCode
+from loyalty.access.models import Operator, RefreshToken, SignInCode, SignInSession
 from loyalty.access.rules import (
     CODE_ATTEMPTS_MAX,
     CODE_WINDOW_SECONDS,
@@ -31,7 +31,7 @@ from loyalty.access.rules import (
     is_sign_in_code,
     normalise_email,
 )
-from loyalty.actor import Actor
+from loyalty.actor import Actor, ActorKind
 from loyalty.crypto import Keyring
 from loyalty.db import Snapshot, Tx
 from loyalty.errors import AlreadyExists, InvalidInput
@@ -84,6 +84,14 @@ class CodeThrottled:
     """Too many codes for this phone."""
 
     retry_after_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session just opened or refreshed: its refresh token in clear, good once, and its end."""
+
+    refresh_token: str = field(repr=False)
+    expires_at: datetime
 
 
 async def prepare_password(password: str | None = None) -> NewPassword:
@@ -214,3 +222,39 @@ async def redeem_sign_in_code(
     if not await queries.use_code(tx, row):
         return None
     return await members.find_or_create_identity_by_phone(tx, keyring, brand_id, number)
+
+
+async def open_session(tx: Tx, keyring: Keyring, actor: Actor, ttl_seconds: int) -> NewSession:
+    """The session of a sign-in that was settled, and its first refresh token. Its end is fixed
+    now: refreshing does not lengthen it. ValueError for the system's own actor."""
+    if actor.kind is ActorKind.SYSTEM:
+        raise ValueError("the command line has no sessions")
+    session = SignInSession(
+        brand_id=actor.brand_id,
+        kind=actor.kind.value,
+        subject_id=actor.id,
+        role=actor.role,
+        place_id=actor.place_id,
+        till_id=actor.till_id,
+        created_at=tx.now,
+        expires_at=tx.now + timedelta(seconds=ttl_seconds),
+    )
+    await tx.add(session)
+    return await _issue_refresh_token(tx, keyring, session)
+
+
+async def _issue_refresh_token(tx: Tx, keyring: Keyring, session: SignInSession) -> NewSession:
+    # It begins with the brand, so that whoever brings it back need not say which.
+    token = f"{session.brand_id.hex}.{secrets.token_urlsafe(32)}"
+    row = RefreshToken(
+        brand_id=session.brand_id,
+        session_id=session.id,
+        token_hash=_refresh_hash(keyring, session.brand_id, token),
+        created_at=tx.now,
+    )
+    await tx.add(row)
+    return NewSession(token, session.expires_at)
+
+
+def _refresh_hash(keyring: Keyring, brand_id: UUID, token: str) -> str:
+    return keyring.lookup_hash(brand_id, "refresh", token)

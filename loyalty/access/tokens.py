@@ -14,7 +14,15 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-from loyalty.actor import GRANTS_BY_ROLE, Actor, ActorKind, Grant, MemberRole, OperatorRole
+from loyalty.actor import (
+    CLERK_ROLE,
+    GRANTS_BY_ROLE,
+    Actor,
+    ActorKind,
+    Grant,
+    MemberRole,
+    OperatorRole,
+)
 
 AUDIENCE = "loyalty"
 TOKEN_LENGTH_MAX = 4096
@@ -24,6 +32,7 @@ VERIFIED_MAX = 10_000
 _ALGORITHM = "HS256"
 _HEADER = {"alg": _ALGORITHM, "typ": "JWT"}
 _CLAIMS = {"aud", "brand", "kind", "role", "sub", "iat", "exp"}
+_CLERK_CLAIMS = _CLAIMS | {"place", "till"}
 
 
 class TokenIssuer:
@@ -39,7 +48,7 @@ class TokenIssuer:
         self._verified: OrderedDict[str, tuple[Actor, datetime]] = OrderedDict()
 
     def issue(self, actor: Actor, now: datetime) -> str:
-        """A token of a member or an operator; the command line itself needs none."""
+        """A token of a member, an operator, or a clerk at a till; the command line needs none."""
         if actor.kind is ActorKind.SYSTEM:
             raise ValueError("the system's own actor gets no token")
         issued_at = int(now.timestamp())
@@ -52,6 +61,10 @@ class TokenIssuer:
             "iat": issued_at,
             "exp": issued_at + self._ttl_seconds,
         }
+        if actor.kind is ActorKind.CLERK:
+            if actor.place_id is None or actor.till_id is None:
+                raise ValueError("a clerk acts at a till of a place")
+            claims |= {"place": actor.place_id.hex, "till": actor.till_id.hex}
         return jwt.encode(dict(_HEADER), claims, self._key, algorithms=[_ALGORITHM])
 
     def verify(self, token: str, now: datetime) -> Actor | None:
@@ -85,7 +98,10 @@ class TokenIssuer:
 
 
 def _read(claims: dict[str, Any], now: datetime) -> tuple[Actor, datetime] | None:
-    if not isinstance(claims, dict) or set(claims) != _CLAIMS or claims["aud"] != AUDIENCE:
+    if not isinstance(claims, dict) or claims.get("aud") != AUDIENCE:
+        return None
+    is_clerk = claims.get("kind") == ActorKind.CLERK.value
+    if set(claims) != (_CLERK_CLAIMS if is_clerk else _CLAIMS):
         return None
     issued_at, expires_at = claims["iat"], claims["exp"]
     if type(issued_at) is not int or type(expires_at) is not int:
@@ -96,11 +112,13 @@ def _read(claims: dict[str, Any], now: datetime) -> tuple[Actor, datetime] | Non
     try:
         kind, role = ActorKind(claims["kind"]), claims["role"]
         brand_id, own_id = UUID(hex=claims["brand"]), UUID(hex=claims["sub"])
+        place_id = UUID(hex=claims["place"]) if is_clerk else None
+        till_id = UUID(hex=claims["till"]) if is_clerk else None
         grants = _grants(kind, role)
         until = datetime.fromtimestamp(0, UTC) + timedelta(seconds=expires_at)
     except (ValueError, TypeError, AttributeError, OverflowError):
         return None
-    return Actor(kind, brand_id, own_id, str(role), grants), until
+    return Actor(kind, brand_id, own_id, str(role), grants, place_id, till_id), until
 
 
 def _grants(kind: ActorKind, role: Any) -> frozenset[Grant]:
@@ -110,4 +128,6 @@ def _grants(kind: ActorKind, role: Any) -> frozenset[Grant]:
     if kind is ActorKind.MEMBER:
         MemberRole(role)
         return frozenset()
-    raise ValueError("the system's own actor has no token")
+    if kind is ActorKind.CLERK and role == CLERK_ROLE:
+        return frozenset()
+    raise ValueError(f"no token has the role {role!r} of {kind.value}")

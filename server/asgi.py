@@ -26,7 +26,7 @@ from server.graphiql import asset_routes, query_page
 from server.graphql_http import GraphQLEndpoint
 from server.throttle import Guesses, Throttle
 from workers.embedded import EmbeddedWorker
-from workers.relay import Relay
+from workers.wiring import make_relay
 
 log = structlog.get_logger("server")
 
@@ -61,7 +61,7 @@ class Runtime:
             guesses=Guesses(),
         )
         self.worker = EmbeddedWorker(
-            Relay(self.database, NullProvider()), settings.outbox_poll_seconds
+            make_relay(self.database, NullProvider()), settings.outbox_poll_seconds
         )
 
     async def start(self) -> None:

@@ -1,12 +1,12 @@
 """What is done about each topic of the outbox.
 
 Two kinds. What only writes to our database does so in the very transaction that marks the events
-delivered: the fence makes it exactly once. What leaves the house is prepared from a snapshot, sent
-outside of any transaction, and recorded together with the delivery: sent at least once, recorded
-once. Each takes a whole group; none runs a statement per event.
+delivered: the fence makes it exactly once. What leaves the house goes through a courier
+(``couriers.py``); news to members is prepared here. Each takes a whole group; none runs a statement
+per event.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from analytics import service as analytics
@@ -19,9 +19,8 @@ from loyalty.notifications.service import Recipient
 from loyalty.outbox import Leased
 from tiers.ladders.rules import LadderView
 from tiers.ladders.service import current_ladders
-
-Settle = Callable[[Tx, UUID, Sequence[Leased]], Awaitable[None]]
-Prepare = Callable[[Snapshot, Sequence[Leased]], Awaitable[dict[UUID, Message]]]
+from workers.couriers import Prepare
+from workers.relay import Settle
 
 
 class UnknownMember(Exception):
@@ -57,15 +56,6 @@ async def prepare_tier_news(snapshot: Snapshot, events: Sequence[Leased]) -> dic
     return messages
 
 
-async def record_sent(
-    tx: Tx, token: UUID, events: Sequence[Leased], messages: Mapping[UUID, Message], provider: str
-) -> None:
-    """Mark events delivered and record the messages of those that had one."""
-    await outbox.deliver(tx, token, events)
-    sent = [messages[event.id] for event in events if event.id in messages]
-    await notifications.record_all_sent(tx, sent, provider)
-
-
 async def _find_recipients(snapshot: Snapshot, events: Sequence[Leased]) -> list[Recipient]:
     found = await notifications.find_recipients(
         snapshot, [(event.brand_id, event.id, event.subject_id) for event in events]
@@ -83,7 +73,7 @@ def _names(ladder: LadderView | None, code: str) -> tuple[str, str]:
 
 
 SETTLED_HERE: Mapping[str, Settle] = {"scan.recorded": count_scans}
-SENT_OUT: Mapping[str, Prepare] = {
+NEWS: Mapping[str, Prepare] = {
     "member.enrolled": prepare_welcomes,
     "tier.reached": prepare_tier_news,
 }

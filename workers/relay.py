@@ -8,15 +8,15 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from loyalty import outbox
 from loyalty.db import Database, Tx
-from loyalty.notifications.providers import Message, NotificationProvider
 from loyalty.outbox import Leased, StaleLease
-from workers.handlers import SENT_OUT, SETTLED_HERE, Prepare, record_sent
+from workers.couriers import Courier
 
 log = structlog.get_logger("relay")
 
@@ -25,6 +25,9 @@ SEND_SECONDS_MAX = 5
 SENDING_SECONDS_MAX = 15
 """Per round and well inside a lease. What is not begun by then comes back as its lease lapses."""
 SENDING_AT_ONCE_MAX = 32
+
+Settle = Callable[[Tx, UUID, Sequence[Leased]], Awaitable[None]]
+"""Marks the events delivered and writes what they mean to our own tables, in one transaction."""
 
 _LONG_NUMBER = re.compile(r"\d{7,}")
 
@@ -35,12 +38,24 @@ class _Round:
     sending_ends_at: float
 
 
-class Relay:
-    """One worker's way through the outbox; any number of them share it."""
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """By event id; in neither is what was not begun."""
 
-    def __init__(self, db: Database, notifier: NotificationProvider) -> None:
+    reports: dict[UUID, Any]
+    errors: dict[UUID, str]
+
+
+class Relay:
+    """One worker's way through the outbox; any number of them share it. What is done about a topic
+    is in ``settled_here`` or ``couriers``."""
+
+    def __init__(
+        self, db: Database, settled_here: Mapping[str, Settle], couriers: Mapping[str, Courier]
+    ) -> None:
         self._db = db
-        self._notifier = notifier
+        self._settled_here = settled_here
+        self._couriers = couriers
 
     async def run_once(self, batch_size_max: int = BATCH_SIZE_MAX) -> int:
         """Lease a batch and deal with it; how many events were leased.
@@ -52,7 +67,8 @@ class Relay:
         turn = _Round(token, asyncio.get_running_loop().time() + SENDING_SECONDS_MAX)
         faults: list[Exception] = []
         # Our own tables first: no slow provider may use up their lease.
-        for topic, group in sorted(_by_topic(events).items(), key=lambda g: g[0] in SENT_OUT):
+        groups = _by_topic(events)
+        for topic, group in sorted(groups.items(), key=lambda g: g[0] in self._couriers):
             try:
                 await self._handle(turn, topic, group)
             except StaleLease:
@@ -64,15 +80,15 @@ class Relay:
         return len(events)
 
     async def _handle(self, turn: _Round, topic: str, events: list[Leased]) -> None:
-        if topic in SETTLED_HERE:
-            verb = SETTLED_HERE[topic]
+        if topic in self._settled_here:
+            verb = self._settled_here[topic]
 
             async def settle(part: Sequence[Leased]) -> None:
                 await self._db.in_transaction(verb, turn.token, part)
 
             await self._in_halves(turn, events, settle)
-        elif topic in SENT_OUT:
-            await self._send_out(turn, SENT_OUT[topic], events)
+        elif topic in self._couriers:
+            await self._send_out(turn, self._couriers[topic], events)
         else:
             log.error("topic_unknown", topic=topic, events=len(events))
             error = f"no handler for the topic {topic!r}"
@@ -99,54 +115,53 @@ class Relay:
             await self._in_halves(turn, events[:middle], work)
             await self._in_halves(turn, events[middle:], work)
 
-    async def _send_out(self, turn: _Round, verb: Prepare, events: list[Leased]) -> None:
+    async def _send_out(self, turn: _Round, courier: Courier, events: list[Leased]) -> None:
         """Prepare from a snapshot, send outside of any transaction, record with the delivery."""
-        messages: dict[UUID, Message] = {}
+        parcels: dict[UUID, Any] = {}
         prepared: list[Leased] = []
 
         async def prepare(part: Sequence[Leased]) -> None:
             async with self._db.snapshot() as snapshot:
-                messages.update(await verb(snapshot, part))
+                parcels.update(await courier.prepare(snapshot, part))
             prepared.extend(part)
 
-        async def record(part: Sequence[Leased]) -> None:
-            name = self._notifier.name
-            await self._db.in_transaction(record_sent, turn.token, part, messages, name)
-
         await self._in_halves(turn, events, prepare)
-        done, failed = await self._send_all(turn, prepared, messages)
+        sent = await self._send_all(turn, courier, parcels)
+
+        async def record(part: Sequence[Leased]) -> None:
+            reports = {event.id: sent.reports[event.id] for event in part if event.id in parcels}
+            await self._db.in_transaction(courier.record, turn.token, part, reports)
+
+        done = [event for event in prepared if event.id in sent.reports or event.id not in parcels]
         if done:
             await self._in_halves(turn, done, record)
-        if failed:
-            log.warning("sending_failed", topic=events[0].topic, errors=len(failed))
+        if sent.errors:
+            log.warning("sending_failed", topic=events[0].topic, errors=len(sent.errors))
+            failed: dict[str, list[Leased]] = {}
+            for event in prepared:
+                if event.id in sent.errors:
+                    failed.setdefault(sent.errors[event.id], []).append(event)
             await self._db.in_transaction(_fail_each, turn.token, failed)
 
-    async def _send_all(
-        self, turn: _Round, events: Sequence[Leased], messages: Mapping[UUID, Message]
-    ) -> tuple[list[Leased], dict[str, list[Leased]]]:
-        """Events whose message was taken, or that have none; and those that failed, by error."""
-        done = [event for event in events if event.id not in messages]
-        failed: dict[str, list[Leased]] = {}
+    async def _send_all(self, turn: _Round, courier: Courier, parcels: Mapping[UUID, Any]) -> _Sent:
+        sent = _Sent({}, {})
         room = asyncio.Semaphore(SENDING_AT_ONCE_MAX)
         loop = asyncio.get_running_loop()
 
-        async def send(event: Leased) -> None:
+        async def send(event_id: UUID) -> None:
             async with room:
                 if loop.time() >= turn.sending_ends_at:
                     return
                 try:
                     async with asyncio.timeout(SEND_SECONDS_MAX):
-                        await self._notifier.send(messages[event.id])
+                        sent.reports[event_id] = await courier.send(parcels[event_id])
                 except Exception as error:  # noqa: BLE001 - kept with the event
-                    failed.setdefault(_describe(error), []).append(event)
-                else:
-                    done.append(event)
+                    sent.errors[event_id] = _describe(error)
 
         async with asyncio.TaskGroup() as tasks:
-            for event in events:
-                if event.id in messages:
-                    tasks.create_task(send(event))
-        return done, failed
+            for event_id in parcels:
+                tasks.create_task(send(event_id))
+        return sent
 
 
 async def _fail_each(tx: Tx, token: UUID, failed: Mapping[str, Sequence[Leased]]) -> None:

@@ -24,7 +24,7 @@ from loyalty.notifications.providers import NullProvider
 from loyalty.outbox import Fact
 from rewards.scans.models import ScanEvent
 from tests.workers.facts import add_member, add_product
-from workers.relay import Relay
+from workers.wiring import make_relay
 
 ON = date(2026, 11, 1)
 NOTHING = DayFigures(0, 0, 0, 0, 0)
@@ -130,7 +130,7 @@ async def transfer(
 
 
 async def drain(db: Database) -> None:
-    while await Relay(db, NullProvider()).run_once():
+    while await make_relay(db, NullProvider()).run_once():
         pass
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from loyalty.db import Database
 from loyalty.notifications.providers import Message, NullProvider
-from workers.relay import Relay
+from workers.wiring import make_relay
 
 HELD_MESSAGE = 5
 PAUSE_SECONDS = 0.005  # where writers queue by luck, this lets the other processes in
@@ -41,7 +41,7 @@ def say(line: str) -> None:
 
 async def drain(url: str, batch_size: int, sent: str | None) -> None:
     db = Database(url)
-    relay = Relay(db, FileProvider(Path(sent)) if sent else NullProvider())
+    relay = make_relay(db, FileProvider(Path(sent)) if sent else NullProvider())
     count = await relay.run_once(batch_size)
     say("ready")
     while not count:

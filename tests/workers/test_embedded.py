@@ -23,7 +23,9 @@ from tests.workers.facts import (
     wait_for_counts,
 )
 from workers.embedded import REST_SECONDS, EmbeddedWorker
+from workers.handlers import SETTLED_HERE
 from workers.relay import Relay
+from workers.wiring import make_relay
 
 NEVER_SECONDS = 3600.0
 
@@ -32,7 +34,7 @@ class CountingRelay(Relay):
     """Counts its rounds; the first ``crashes`` of them raise."""
 
     def __init__(self, db: Database, crashes: int = 0) -> None:
-        super().__init__(db, NullProvider())
+        super().__init__(db, SETTLED_HERE, {})
         self.rounds = 0
         self.crashes = crashes
 
@@ -68,7 +70,7 @@ async def test_it_drains_all_that_waits(
 ) -> None:
     product_id = await db.in_transaction(add_product, brand)
     await db.in_transaction(add_scans, brand, product_id, 300)
-    worker = EmbeddedWorker(Relay(db, NullProvider()), NEVER_SECONDS, batch_size_max=100)
+    worker = EmbeddedWorker(make_relay(db, NullProvider()), NEVER_SECONDS, batch_size_max=100)
     started.append(worker)
     worker.start()
     await wait_for_counts(db, 300)
@@ -137,7 +139,7 @@ async def test_it_goes_on_after_a_crash_and_logs_it_with_an_id(
 async def test_stopping_finishes_the_running_round(db: Database, brand: Brand) -> None:
     await db.in_transaction(add_enrolments, brand, 3)
     gateway = SlowGateway()
-    worker = EmbeddedWorker(Relay(db, gateway), NEVER_SECONDS)
+    worker = EmbeddedWorker(make_relay(db, gateway), NEVER_SECONDS)
     worker.start()
     await gateway.reached.wait()
     await worker.stop()

@@ -29,7 +29,7 @@ from tests.workers.facts import (
     states,
     wait_for_counts,
 )
-from workers.relay import Relay
+from workers.wiring import make_relay
 
 Drain = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -70,7 +70,7 @@ async def wait_until(is_so: Callable[[], bool]) -> None:
 async def take_over(url: str, seconds: int = LEASE_SECONDS + 5) -> None:
     """Drain what is left, as from ``seconds`` on, when every lease of the dead has lapsed."""
     db = Database(url, clock=lambda: utc_now() + timedelta(seconds=seconds))
-    relay = Relay(db, NullProvider())
+    relay = make_relay(db, NullProvider())
     while await relay.run_once():
         pass
     await db.close()

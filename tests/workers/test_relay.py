@@ -30,7 +30,7 @@ from tests.workers.facts import (
 )
 from tiers.ladders.service import publish_ladder, starter_levels
 from workers.handlers import count_scans
-from workers.relay import Relay
+from workers.wiring import make_relay
 
 
 class HangingGateway(Gateway):
@@ -52,13 +52,13 @@ async def lease(tx: Tx) -> tuple[UUID, list[Leased]]:
 
 
 async def test_nothing_due_is_nothing(db: Database) -> None:
-    assert await Relay(db, NullProvider()).run_once() == 0
+    assert await make_relay(db, NullProvider()).run_once() == 0
 
 
 async def test_scans_are_counted_once(db: Database, brand: Brand) -> None:
     product_id = await db.in_transaction(add_product, brand)
     await db.in_transaction(add_scans, brand, product_id, 120)
-    relay = Relay(db, NullProvider())
+    relay = make_relay(db, NullProvider())
     assert [await relay.run_once(50) for _ in range(4)] == [50, 50, 20, 0]
     assert await count_rollups(db) == (120, 60, 40)
     assert await states(db) == {"delivered": 120}
@@ -69,7 +69,7 @@ async def test_a_new_consumer_is_welcomed_and_others_are_not(db: Database, brand
     guide = await db.in_transaction(add_member, brand, "GUIDE")
     await db.in_transaction(add_event, brand, "member.enrolled", guide, role="GUIDE")
     gateway = Gateway()
-    assert await Relay(db, gateway).run_once() == 3
+    assert await make_relay(db, gateway).run_once() == 3
     assert await states(db) == {"delivered": 3}
     assert {message.member_id for message in gateway.taken} == set(members)
     sent = await list_notifications(db)
@@ -90,7 +90,7 @@ async def test_a_tier_is_told_by_its_name_in_the_members_ladder(db: Database, br
         await db.in_transaction(
             add_event, brand, "tier.reached", member_id, from_rank=0, to_rank=2, code="GOLD"
         )
-    await Relay(db, NullProvider()).run_once()
+    await make_relay(db, NullProvider()).run_once()
     said = {row.member_id: row.content for row in await list_notifications(db)}
     assert said[member]["zh"] == "恭喜您成为Demo金卡会员!"
     assert said[member]["en"] == "Congratulations! You are now Gold at Demo."
@@ -104,7 +104,7 @@ async def test_a_worker_past_its_lease_counts_nothing(
     await clocked_db.in_transaction(add_scans, brand, product_id, 30)
     token, events = await clocked_db.in_transaction(lease)
     clock.advance(seconds=LEASE_SECONDS + 1)  # the first worker is paused here
-    assert await Relay(clocked_db, NullProvider()).run_once() == 30
+    assert await make_relay(clocked_db, NullProvider()).run_once() == 30
     with pytest.raises(StaleLease):
         await clocked_db.in_transaction(count_scans, token, events)
     assert await count_rollups(clocked_db) == (30, 15, 10)
@@ -130,10 +130,10 @@ async def test_a_message_of_a_worker_past_its_lease_is_recorded_once(
 ) -> None:
     await clocked_db.in_transaction(add_enrolments, brand, 3)
     late, prompt = HangingGateway(), Gateway()
-    paused = asyncio.create_task(Relay(clocked_db, late).run_once())
+    paused = asyncio.create_task(make_relay(clocked_db, late).run_once())
     await late.reached.wait()
     clock.advance(seconds=LEASE_SECONDS + 1)
-    assert await Relay(clocked_db, prompt).run_once() == 3
+    assert await make_relay(clocked_db, prompt).run_once() == 3
     late.released.set()
     assert await paused == 3  # told by the log, no crash
     assert len(late.taken) == len(prompt.taken) == 3  # sent at least once, recorded once:
@@ -147,7 +147,7 @@ async def test_a_provider_that_recovers_is_tried_again(
 ) -> None:
     await clocked_db.in_transaction(add_enrolments, brand, 5)
     gateway = Gateway(failures=3)
-    relay = Relay(clocked_db, gateway)
+    relay = make_relay(clocked_db, gateway)
     for attempt in range(1, 4):
         assert await relay.run_once() == 5
         for event in await list_events(clocked_db):
@@ -169,7 +169,7 @@ async def test_what_fails_too_often_is_dead_and_visible(
 ) -> None:
     await clocked_db.in_transaction(add_enrolments, brand, 1)
     gateway = Gateway(failures=100)
-    relay = Relay(clocked_db, gateway)
+    relay = make_relay(clocked_db, gateway)
     for _ in range(ATTEMPTS_MAX):
         assert await states(clocked_db) == {"waiting": 1}
         assert await relay.run_once() == 1
@@ -198,7 +198,7 @@ async def test_a_bad_scan_fails_alone(db: Database, brand: Brand, payload: dict[
     await db.in_transaction(add_scans, brand, product_id, 30)
     bad = await db.in_transaction(add_event, brand, "scan.recorded", **payload)
     await db.in_transaction(add_scans, brand, product_id, 30)
-    assert await Relay(db, NullProvider()).run_once() == 61
+    assert await make_relay(db, NullProvider()).run_once() == 61
     assert await count_rollups(db) == (60, 30, 20)
     assert await states(db) == {"delivered": 60, "waiting": 1}
     (waiting,) = [event for event in await list_events(db) if event.delivered_at is None]
@@ -212,7 +212,7 @@ async def test_a_bad_message_fails_alone_and_is_sent_to_nobody(db: Database, bra
     roleless = await db.in_transaction(add_event, brand, "member.enrolled", new_id())
     await db.in_transaction(add_enrolments, brand, 4)
     gateway = Gateway()
-    await Relay(db, gateway).run_once()
+    await make_relay(db, gateway).run_once()
     assert len(gateway.taken) == len(await list_notifications(db)) == 8
     errors = {e.id: e.last_error for e in await list_events(db) if e.delivered_at is None}
     assert errors == {nobody: "UnknownMember", roleless: "KeyError: 'role'"}
@@ -224,9 +224,9 @@ async def test_a_message_that_is_recorded_is_not_sent_again(db: Database, brand:
 
     await db.in_transaction(add_enrolments, brand, 1)
     gateway = Gateway()
-    await Relay(db, gateway).run_once()
+    await make_relay(db, gateway).run_once()
     await db.in_transaction(resend)
-    assert await Relay(db, gateway).run_once() == 1
+    assert await make_relay(db, gateway).run_once() == 1
     assert len(gateway.taken) == 1
     assert await states(db) == {"delivered": 1}
 
@@ -234,7 +234,7 @@ async def test_a_message_that_is_recorded_is_not_sent_again(db: Database, brand:
 async def test_an_unknown_topic_is_never_delivered(db: Database, brand: Brand) -> None:
     await db.in_transaction(add_event, brand, "moon.landed")
     await db.in_transaction(add_enrolments, brand, 1)
-    assert await Relay(db, NullProvider()).run_once() == 2
+    assert await make_relay(db, NullProvider()).run_once() == 2
     (waiting,) = [event for event in await list_events(db) if event.delivered_at is None]
     assert waiting.last_error == "no handler for the topic 'moon.landed'"
 
@@ -248,5 +248,5 @@ async def test_brands_are_counted_apart_each_in_its_zone(
     for each, count in ((brand, 3), (other, 5)):
         product_id = await clocked_db.in_transaction(add_product, each)
         await clocked_db.in_transaction(add_scans, each, product_id, count, at)
-    await Relay(clocked_db, NullProvider()).run_once()
+    await make_relay(clocked_db, NullProvider()).run_once()
     assert await count_rollups(clocked_db) == (8, 5, 3)

@@ -98,8 +98,31 @@ async def prepare_password(password: str | None = None) -> NewPassword:
     """Check and hash a password (12 characters or more), or make a strong one where none is given;
     before the transaction."""
     clear = secrets.token_urlsafe(18) if password is None else check_password(password)
+    return NewPassword(clear, await hash_secret(clear))
+
+
+async def hash_secret(secret: str) -> str:
+    """The argon2 hash of a password or a sealed PIN, on the threads for it; before the
+    transaction."""
     loop = asyncio.get_running_loop()
-    return NewPassword(clear, await loop.run_in_executor(_hashing_threads, _hasher.hash, clear))
+    return await loop.run_in_executor(_hashing_threads, _hasher.hash, secret)
+
+
+async def verify_secret(secret_hash: str | None, secret: str) -> bool:
+    """Whether this is the secret of a hash (None: of nobody). Always one argon2 run, so that both
+    are refused as slowly."""
+    loop = asyncio.get_running_loop()
+    known = secret_hash or _DUMMY_HASH
+    return await loop.run_in_executor(_hashing_threads, _verifies, known, secret) and bool(
+        secret_hash
+    )
+
+
+def _verifies(secret_hash: str, secret: str) -> bool:
+    try:
+        return _hasher.verify(secret_hash, secret)
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 async def create_operator(
@@ -139,11 +162,8 @@ async def match_password(attempt: SignInAttempt, password: str) -> bool:
 
 def _matches(attempt: SignInAttempt, password: str) -> bool:
     possible = is_possible_password(password)
-    try:
-        _hasher.verify(attempt.password_hash, password if possible else "impossible")
-    except (VerificationError, InvalidHashError):
-        return False
-    return possible and attempt.operator_id is not None
+    matched = _verifies(attempt.password_hash, password if possible else "impossible")
+    return matched and possible and attempt.operator_id is not None
 
 
 async def settle_sign_in(tx: Tx, attempt: SignInAttempt, matched: bool) -> Operator | None:

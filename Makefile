@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
+# Tests are spread over so many processes: tests/spreading.py.
+PROCESSES ?= 2
 # Tests start many servers: without compiled modules each start costs seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -18,7 +20,7 @@ demo: $(INSTALLED)
 	@$(BIN)/loyalty demo $(ARGS)
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,10 +1,14 @@
-"""The end of a test run says what ran on which database, and what did not run at all."""
+"""The end of a test run says what ran on which database, and what did not run at all.
+
+Tests may be spread over processes: what the summary needs travels with each test's report.
+"""
 
 from collections import Counter
 from collections.abc import Generator, Iterable
 
 import pytest
 
+PART, ONLY = "loyalty_part", "loyalty_only"
 PARTS = ("sqlite", "postgresql", "redis", "none")
 
 
@@ -27,34 +31,36 @@ class Summary:
     """Counts reports by the database of their test."""
 
     def __init__(self) -> None:
-        self._part_of: dict[str, str] = {}
         self._passed: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
-        self._not_run: list[str] = []
+        self._not_run: dict[str, str] = {}
         self._only: dict[str, str] = {}
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
-            self._part_of[item.nodeid] = _part(item)
+            item.user_properties.append((PART, _part(item)))
             marker = item.get_closest_marker("only_database")
             if marker is None:
                 continue
             reason = str(marker.kwargs.get("reason", "")).strip()
             if len(marker.args) != 1 or marker.args[0] not in PARTS or not reason:
                 raise pytest.UsageError(f"{item.nodeid}: only_database needs a kind and a reason")
-            self._only[item.nodeid] = f"{marker.args[0]} only ({reason})"
+            item.user_properties.append((ONLY, f"{marker.args[0]} only ({reason})"))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:
-            self._not_run.append(_reason(report))
+            self._not_run[report.nodeid] = _reason(report)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        part = self._part_of.get(report.nodeid, "none")
+        said = dict(report.user_properties)
+        part = str(said.get(PART, "none"))
+        if ONLY in said:
+            self._only[report.nodeid] = str(said[ONLY])
         if report.failed:
             self._failed[part] += 1
         elif report.skipped:
-            self._not_run.append(_reason(report))
+            self._not_run[report.nodeid] = _reason(report)
         elif report.when == "call":
             self._passed[part] += 1
 
@@ -68,7 +74,7 @@ class Summary:
             line(f"{only}: {nodeid}")
         line("databases: " + ", ".join(self._count(part) for part in PARTS))
         if self._not_run:
-            line(f"NOT RUN: {len(self._not_run)} ({_distinct(self._not_run)})", red=True)
+            line(f"NOT RUN: {len(self._not_run)} ({_distinct(self._not_run.values())})", red=True)
 
     def _count(self, part: str) -> str:
         failed = f" {self._failed[part]} FAILED" if self._failed[part] else ""

@@ -9,13 +9,14 @@ import pytest
 from tests.house.source import ROOT
 
 
-def _pytest(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+def _pytest(folder: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     path = folder / "test_inner.py"
     path.write_text(f"import pytest\n{code}")
     return subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "tests.summary", "-p", "no:cacheprovider"),
             *("--rootdir", folder, "-c", ROOT / "pyproject.toml", path),
+            *arguments,
         ],
         cwd=ROOT,
         capture_output=True,
@@ -24,6 +25,7 @@ def _pytest(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize("processes", [0, 2])
 @pytest.mark.parametrize(
     ("code", "line"),
     [
@@ -36,17 +38,20 @@ def _pytest(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=["skipped", "not collected", "expected to fail"],
 )
-def test_what_did_not_run_is_named(tmp_path: Path, code: str, line: str) -> None:
-    assert line in _pytest(tmp_path, code).stdout
+def test_what_did_not_run_is_named(tmp_path: Path, code: str, line: str, processes: int) -> None:
+    assert line in _pytest(tmp_path, code, "-n", str(processes)).stdout
 
 
-def test_counts_are_by_database_and_silence_means_that_all_ran(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [0, 2])
+def test_counts_are_by_database_and_silence_means_that_all_ran(
+    tmp_path: Path, processes: int
+) -> None:
     code = (
         "@pytest.mark.parametrize('database_url', ['sqlite', 'postgresql'])\n"
         "def test_both(database_url): assert database_url != 'postgresql'\n"
         "def test_none(): pass\n"
     )
-    said = _pytest(tmp_path, code).stdout
+    said = _pytest(tmp_path, code, "-n", str(processes)).stdout
     assert (
         "databases: sqlite 1 passed, postgresql 0 passed 1 FAILED, redis 0 passed, none 1 passed"
         in said

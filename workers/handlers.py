@@ -19,6 +19,7 @@ from loyalty.notifications.service import Recipient
 from loyalty.outbox import Leased
 from tiers.ladders.rules import LadderView
 from tiers.ladders.service import current_ladders
+from workers import queries
 from workers.couriers import Prepare
 from workers.relay import Settle
 
@@ -56,6 +57,64 @@ async def prepare_tier_news(snapshot: Snapshot, events: Sequence[Leased]) -> dic
     return messages
 
 
+async def prepare_coupon_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
+    """``coupon.issued``: what was won or bought, by the name of its template."""
+    facts = {event.id: event for event in events}
+    recipients = await _find_recipients(snapshot, events)
+    names = await _find_template_names(snapshot, events)
+    messages = {}
+    for to in recipients:
+        if not to.is_told:
+            payload = facts[to.event_id].payload
+            name = names[to.brand_id, UUID(hex=payload["template_id"])]
+            bought = payload["cause"] == "BOUGHT"
+            messages[to.event_id] = notifications.coupon_issued(to, *name, bought=bought)
+    return messages
+
+
+async def prepare_redeemed_news(
+    snapshot: Snapshot, events: Sequence[Leased]
+) -> dict[UUID, Message]:
+    """``coupon.redeemed``: which coupon, and where: members find misuse first."""
+    facts = {event.id: event for event in events}
+    recipients = await _find_recipients(snapshot, events)
+    names = await _find_template_names(snapshot, events)
+    places = {(event.brand_id, UUID(hex=event.payload["place_id"])) for event in events}
+    found = await snapshot.fetch(queries.FIND_PLACE_NAMES, keys=sorted(places))
+    place_names = {(brand_id, id): name for brand_id, id, name in found}
+    messages = {}
+    for to in recipients:
+        if not to.is_told:
+            payload = facts[to.event_id].payload
+            name = names[to.brand_id, UUID(hex=payload["template_id"])]
+            place = place_names[to.brand_id, UUID(hex=payload["place_id"])]
+            messages[to.event_id] = notifications.coupon_redeemed(to, *name, place)
+    return messages
+
+
+async def prepare_unlocked_news(
+    snapshot: Snapshot, events: Sequence[Leased]
+) -> dict[UUID, Message]:
+    """``reward.unlocked``: how much of what."""
+    facts = {event.id: event for event in events}
+    messages = {}
+    for to in await _find_recipients(snapshot, events):
+        if not to.is_told:
+            payload = facts[to.event_id].payload
+            messages[to.event_id] = notifications.reward_unlocked(
+                to, str(payload["asset"]), int(payload["amount"])
+            )
+    return messages
+
+
+async def _find_template_names(
+    snapshot: Snapshot, events: Sequence[Leased]
+) -> dict[tuple[UUID, UUID], tuple[str, str]]:
+    keys = {(event.brand_id, UUID(hex=event.payload["template_id"])) for event in events}
+    found = await snapshot.fetch(queries.FIND_TEMPLATE_NAMES, keys=sorted(keys))
+    return {(brand_id, id): (zh, en) for brand_id, id, zh, en in found}
+
+
 async def _find_recipients(snapshot: Snapshot, events: Sequence[Leased]) -> list[Recipient]:
     found = await notifications.find_recipients(
         snapshot, [(event.brand_id, event.id, event.subject_id) for event in events]
@@ -76,4 +135,7 @@ SETTLED_HERE: Mapping[str, Settle] = {"scan.recorded": count_scans}
 NEWS: Mapping[str, Prepare] = {
     "member.enrolled": prepare_welcomes,
     "tier.reached": prepare_tier_news,
+    "coupon.issued": prepare_coupon_news,
+    "coupon.redeemed": prepare_redeemed_news,
+    "reward.unlocked": prepare_unlocked_news,
 }

@@ -8,11 +8,14 @@ from uuid import UUID
 import orjson
 
 from loyalty.db import Snapshot, Tx
-from loyalty.notifications import queries
+from loyalty.notifications import queries, rules
 from loyalty.notifications.providers import Message
 
 WELCOME = "WELCOME"
 TIER_REACHED = "TIER_REACHED"
+COUPON_ISSUED = "COUPON_ISSUED"
+COUPON_REDEEMED = "COUPON_REDEEMED"
+REWARD_UNLOCKED = "REWARD_UNLOCKED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,39 @@ def tier_reached(to: Recipient, name_zh: str, name_en: str) -> Message:
         "en": f"Congratulations! You are now {name_en} at {to.brand_name}.",
     }
     return Message(to.event_id, to.brand_id, to.member_id, TIER_REACHED, content)
+
+
+def coupon_issued(to: Recipient, name_zh: str, name_en: str, *, bought: bool) -> Message:
+    """To a member who has won a coupon, or bought it for points."""
+    if bought:
+        zh, en = f"您已兑换「{name_zh}」", f"You have bought a coupon: {name_en}"
+    else:
+        zh, en = f"恭喜您获得「{name_zh}」", f"You have won a coupon: {name_en}"
+    content = {
+        "zh": f"{zh}，到店出示券码即可使用。",
+        "en": f"{en}. Show its number at the till to use it.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, COUPON_ISSUED, content)
+
+
+def coupon_redeemed(to: Recipient, name_zh: str, name_en: str, place_name: str) -> Message:
+    """To a member whose coupon was used at a place."""
+    content = {
+        "zh": f"您的「{name_zh}」已在{place_name}使用。如非本人操作，请联系{to.brand_name}客服。",
+        "en": f"Your coupon {name_en} was used at {place_name}. If it was not you, please contact"
+        f" {to.brand_name}.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, COUPON_REDEEMED, content)
+
+
+def reward_unlocked(to: Recipient, asset: str, amount: int) -> Message:
+    """To a member whose locked reward was paid; ``amount`` is in fen for CASH."""
+    zh, en = rules.spoken_amount(asset, amount)
+    content = {
+        "zh": f"您在{to.brand_name}的{zh}已解锁到账。",
+        "en": f"{en} you were waiting for at {to.brand_name} is now in your account.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, REWARD_UNLOCKED, content)
 
 
 async def record_all_sent(tx: Tx, messages: Sequence[Message], provider: str) -> None:

@@ -1,0 +1,21 @@
+"""What the news to members is worded with: names of other nouns, by set."""
+
+from loyalty.db import Statement
+
+FIND_TEMPLATE_NAMES = Statement(
+    """
+    SELECT t.brand_id, t.id, t.name_zh, t.name_en
+    FROM {keys} {each:t coupon_templates ON t.brand_id = keys.brand_id AND t.id = keys.id}
+    """,
+    sets={"keys": "brand_id uuid, id uuid"},
+    returns="brand_id uuid, id uuid, name_zh text, name_en text",
+)
+
+FIND_PLACE_NAMES = Statement(
+    """
+    SELECT p.brand_id, p.id, p.name
+    FROM {keys} {each:p places ON p.brand_id = keys.brand_id AND p.id = keys.id}
+    """,
+    sets={"keys": "brand_id uuid, id uuid"},
+    returns="brand_id uuid, id uuid, name text",
+)

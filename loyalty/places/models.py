@@ -39,7 +39,8 @@ class Place(SQLModel, table=True):
 
 
 class Till(SQLModel, table=True):
-    """A till (收银台) and its API key, kept as a keyed hash; ``key_hint`` is how it ends."""
+    """A till (收银台) and its API key, kept as a keyed hash; ``key_hint`` is how it ends. Failed
+    sign-ins of all its clerks move ``failures_until`` ahead; too far ahead, and nobody gets in."""
 
     __tablename__ = "tills"
     __table_args__ = (
@@ -55,6 +56,7 @@ class Till(SQLModel, table=True):
     name: str
     key_hash: str
     key_hint: str
+    failures_until: datetime | None = None
     status: str = "ACTIVE"
     created_at: datetime
 

@@ -1,14 +1,18 @@
 """How places, tills and clerks are found, always inside one brand."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlmodel import col, select
 
-from loyalty.db import Snapshot
+from loyalty.db import Snapshot, Tx
 from loyalty.errors import NotFound
 from loyalty.places.models import Clerk, Place, Till
-from loyalty.places.rules import Desk
+from loyalty.places.rules import ACTIVE, OPEN, Desk
+
+STORE_PLACES_MAX = 100
 
 
 async def find_place(snapshot: Snapshot, brand_id: UUID, place_id: UUID) -> Place | None:
@@ -27,6 +31,17 @@ async def get_place(snapshot: Snapshot, brand_id: UUID, place_id: UUID) -> Place
     return place
 
 
+async def list_places(
+    snapshot: Snapshot, brand_id: UUID, *, after: UUID | None = None, first: int
+) -> list[Place]:
+    """Newest first; ``after`` is the id of the last place of the page before."""
+    query = select(Place).where(col(Place.brand_id) == brand_id)
+    if after is not None:
+        query = query.where(col(Place.id) < after)
+    newest = query.order_by(col(Place.id).desc()).limit(first)
+    return list(await snapshot.session.exec(newest))
+
+
 async def find_places_by_ids(
     snapshot: Snapshot, brand_id: UUID, place_ids: Sequence[UUID]
 ) -> list[Place]:
@@ -38,13 +53,60 @@ async def find_places_by_ids(
 
 
 async def places_of_store_phone(snapshot: Snapshot, brand_id: UUID, phone_hash: str) -> list[Place]:
-    """The places that a STORE member with this phone acts for, oldest first."""
+    """The places (up to 100) that a STORE member with this phone acts for, oldest first."""
     found = await snapshot.session.exec(
         select(Place)
         .where(col(Place.brand_id) == brand_id, col(Place.store_phone_hash) == phone_hash)
         .order_by(col(Place.id))
+        .limit(STORE_PLACES_MAX)
     )
     return list(found)
+
+
+async def get_till(snapshot: Snapshot, brand_id: UUID, till_id: UUID) -> Till:
+    found = await snapshot.session.exec(
+        select(Till)
+        .where(col(Till.brand_id) == brand_id, col(Till.id) == till_id)
+        .execution_options(populate_existing=True)
+    )
+    till = found.first()
+    if till is None:
+        raise NotFound(noun="till")
+    return till
+
+
+async def list_tills(
+    snapshot: Snapshot, brand_id: UUID, place_id: UUID, *, after: UUID | None = None, first: int
+) -> list[Till]:
+    """Of one place, newest first, revoked ones too."""
+    query = select(Till).where(col(Till.brand_id) == brand_id, col(Till.place_id) == place_id)
+    if after is not None:
+        query = query.where(col(Till.id) < after)
+    newest = query.order_by(col(Till.id).desc()).limit(first)
+    return list(await snapshot.session.exec(newest))
+
+
+async def get_clerk(snapshot: Snapshot, brand_id: UUID, clerk_id: UUID) -> Clerk:
+    found = await snapshot.session.exec(
+        select(Clerk)
+        .where(col(Clerk.brand_id) == brand_id, col(Clerk.id) == clerk_id)
+        .execution_options(populate_existing=True)
+    )
+    clerk = found.first()
+    if clerk is None:
+        raise NotFound(noun="clerk")
+    return clerk
+
+
+async def list_clerks(
+    snapshot: Snapshot, brand_id: UUID, place_id: UUID, *, after: UUID | None = None, first: int
+) -> list[Clerk]:
+    """Of one place, newest first, those who left too."""
+    query = select(Clerk).where(col(Clerk.brand_id) == brand_id, col(Clerk.place_id) == place_id)
+    if after is not None:
+        query = query.where(col(Clerk.id) < after)
+    newest = query.order_by(col(Clerk.id).desc()).limit(first)
+    return list(await snapshot.session.exec(newest))
 
 
 async def find_desk(
@@ -72,3 +134,128 @@ async def find_desk(
     )
     row = found.first()
     return None if row is None else Desk(*row)
+
+
+async def find_till_and_clerk(
+    snapshot: Snapshot, brand_id: UUID, key_hash: str, number: str
+) -> tuple[Till, Clerk | None] | None:
+    """An active till of an open place by its key, and the place's active clerk of that number;
+    always one statement."""
+    found = await snapshot.session.exec(
+        select(Till, Clerk)
+        .join(
+            Place,
+            (col(Place.brand_id) == col(Till.brand_id))
+            & (col(Place.id) == col(Till.place_id))
+            & (col(Place.status) == OPEN),
+        )
+        .outerjoin(
+            Clerk,
+            (col(Clerk.brand_id) == col(Till.brand_id))
+            & (col(Clerk.place_id) == col(Till.place_id))
+            & (col(Clerk.number) == number)
+            & (col(Clerk.status) == ACTIVE),
+        )
+        .where(
+            col(Till.brand_id) == brand_id,
+            col(Till.key_hash) == key_hash,
+            col(Till.status) == ACTIVE,
+        )
+    )
+    row = found.first()
+    return None if row is None else (row[0], row[1])
+
+
+# Redemptions refer to tills and clerks, which locks their keys in share: these two leave the keys
+# alone, so that a sign-in never waits for a redemption, nor makes one wait.
+
+
+async def lock_till(tx: Tx, brand_id: UUID, till_id: UUID) -> Till | None:
+    """The row as it is now, and nobody else changes it until this transaction ends."""
+    found = await tx.session.exec(
+        select(Till)
+        .where(col(Till.brand_id) == brand_id, col(Till.id) == till_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return found.first()
+
+
+async def lock_clerk(tx: Tx, brand_id: UUID, clerk_id: UUID) -> Clerk | None:
+    """The row as it is now, and nobody else changes it until this transaction ends."""
+    found = await tx.session.exec(
+        select(Clerk)
+        .where(col(Clerk.brand_id) == brand_id, col(Clerk.id) == clerk_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return found.first()
+
+
+async def set_till_failures(tx: Tx, till: Till, failures_until: datetime) -> None:
+    """Count failed sign-ins at a till that the caller has locked."""
+    await tx.session.exec(
+        update(Till)
+        .where(col(Till.brand_id) == till.brand_id, col(Till.id) == till.id)
+        .values(failures_until=failures_until)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def set_clerk_failures(
+    tx: Tx, clerk: Clerk, failed_attempts: int, locked_until: datetime | None
+) -> None:
+    """Count failed sign-ins of a clerk that the caller has locked."""
+    await tx.session.exec(
+        update(Clerk)
+        .where(col(Clerk.brand_id) == clerk.brand_id, col(Clerk.id) == clerk.id)
+        .values(failed_attempts=failed_attempts, locked_until=locked_until)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def set_place_status(tx: Tx, brand_id: UUID, place_id: UUID, status: str) -> bool:
+    """False when it has it already, or there is no such place."""
+    changed = await tx.session.exec(
+        update(Place)
+        .where(
+            col(Place.brand_id) == brand_id, col(Place.id) == place_id, col(Place.status) != status
+        )
+        .values(status=status)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1
+
+
+async def set_till_status(tx: Tx, brand_id: UUID, till_id: UUID, status: str) -> bool:
+    """False when it has it already, or there is no such till."""
+    changed = await tx.session.exec(
+        update(Till)
+        .where(col(Till.brand_id) == brand_id, col(Till.id) == till_id, col(Till.status) != status)
+        .values(status=status)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1
+
+
+async def set_clerk_status(tx: Tx, brand_id: UUID, clerk_id: UUID, status: str) -> bool:
+    """False when it has it already, or there is no such clerk."""
+    changed = await tx.session.exec(
+        update(Clerk)
+        .where(
+            col(Clerk.brand_id) == brand_id, col(Clerk.id) == clerk_id, col(Clerk.status) != status
+        )
+        .values(status=status)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1
+
+
+async def set_pin_hash(tx: Tx, brand_id: UUID, clerk_id: UUID, pin_hash: str) -> None:
+    """A new PIN, which also unlocks."""
+    await tx.session.exec(
+        update(Clerk)
+        .where(col(Clerk.brand_id) == brand_id, col(Clerk.id) == clerk_id)
+        .values(pin_hash=pin_hash, failed_attempts=0, locked_until=None)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,286 @@
+"""The SQL of redemptions. Each step is one guarded update: who moves the row has taken the step."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, or_
+from sqlmodel import col, select
+
+from loyalty.db import Snapshot, Statement, Tx, insert_statement
+from loyalty.places.models import Place, Till
+from rewards.redemptions.models import Redemption, RedemptionEvent, RedemptionStatus
+
+_COLUMNS = (
+    "brand_id uuid, id uuid, coupon_id uuid, template_id uuid, member_id uuid, place_id uuid,"
+    " till_id uuid, clerk_id uuid, status text, basket_fen bigint, discount_fen bigint,"
+    " pay_fen bigint, product_id uuid, rebate_fen bigint, rebate_transfer_id uuid,"
+    " held_at timestamptz, held_until timestamptz, captured_at timestamptz,"
+    " settled_at timestamptz, ended_at timestamptz, reason text"
+)
+_NAMES = [column.split()[0] for column in _COLUMNS.split(",")]
+_ALL = ", ".join(_NAMES)
+
+INSERT_REDEMPTIONS = insert_statement(Redemption, _COLUMNS)
+
+_EVENT_COLUMNS = (
+    "brand_id uuid, id uuid, redemption_id uuid, coupon_id uuid, step text, actor_kind text,"
+    " actor_id uuid, till_id uuid, reason text, created_at timestamptz"
+)
+_EVENT_NAMES = [column.split()[0] for column in _EVENT_COLUMNS.split(",")]
+
+INSERT_EVENTS = insert_statement(RedemptionEvent, _EVENT_COLUMNS)
+
+LOCK_REDEMPTIONS = Statement(
+    f"""
+    SELECT {", ".join(f"r.{name}" for name in _NAMES)}
+    FROM {{keys}} {{locked:r redemptions ON r.brand_id = keys.brand_id AND r.id = keys.id}}
+    """,
+    sets={"keys": "brand_id uuid, id uuid"},
+    returns=_COLUMNS,
+)
+
+CAPTURE = Statement(
+    f"""
+    UPDATE redemptions SET status = 'CAPTURED', captured_at = :now,
+        rebate_transfer_id = CASE WHEN rebate_fen > 0 THEN :transfer_id END
+    WHERE brand_id = :brand_id AND id = :id AND place_id = :place_id
+        AND status = 'HELD' AND held_until > :now
+    RETURNING {_ALL}
+    """,
+    params="now timestamptz, transfer_id uuid, brand_id uuid, id uuid, place_id uuid",
+    returns=_COLUMNS,
+)
+
+VOID = Statement(
+    f"""
+    UPDATE redemptions SET status = 'VOIDED', ended_at = :now
+    WHERE brand_id = :brand_id AND id = :id AND place_id = :place_id
+        AND status = 'HELD' AND held_until > :now
+    RETURNING {_ALL}
+    """,
+    params="now timestamptz, brand_id uuid, id uuid, place_id uuid",
+    returns=_COLUMNS,
+)
+
+REVERSE = Statement(
+    f"""
+    UPDATE redemptions SET status = 'REVERSED', ended_at = :now, reason = :reason
+    WHERE brand_id = :brand_id AND id = :id AND status = 'CAPTURED'
+    RETURNING {_ALL}
+    """,
+    params="now timestamptz, reason text, brand_id uuid, id uuid",
+    returns=_COLUMNS,
+)
+
+LAPSE_ONE = Statement(
+    """
+    UPDATE redemptions SET status = 'LAPSED', ended_at = :now
+    WHERE brand_id = :brand_id AND id = :id AND status = 'HELD' AND held_until <= :now
+    RETURNING id
+    """,
+    params="now timestamptz, brand_id uuid, id uuid",
+    returns="id uuid",
+)
+
+LAPSE_HOLDS = Statement(
+    """
+    WITH due AS MATERIALIZED (
+        SELECT r.brand_id, r.id FROM redemptions r
+        WHERE r.status = 'HELD' AND r.held_until <= :now
+        ORDER BY r.held_until LIMIT :row_count_max {skip:r}
+    )
+    UPDATE redemptions SET status = 'LAPSED', ended_at = :now
+    WHERE (brand_id, id) IN (SELECT brand_id, id FROM due)
+    RETURNING brand_id, id, coupon_id
+    """,
+    params="now timestamptz, row_count_max bigint",
+    returns="brand_id uuid, id uuid, coupon_id uuid",
+)
+
+# Where the coupon went on meanwhile (expired, voided) there is nothing to give up.
+RELEASE_COUPONS = Statement(
+    """
+    UPDATE coupons SET status = 'ISSUED', held_until = NULL, redemption_id = NULL
+    FROM {lapsed} WHERE coupons.brand_id = lapsed.brand_id AND coupons.id = lapsed.coupon_id
+        AND coupons.status = 'HELD' AND coupons.redemption_id = lapsed.id
+    """,
+    sets={"lapsed": "brand_id uuid, id uuid, coupon_id uuid"},
+)
+
+MARK_SETTLED = Statement(
+    """
+    UPDATE redemptions SET settled_at = :now
+    FROM {settled} WHERE redemptions.brand_id = settled.brand_id AND redemptions.id = settled.id
+        AND redemptions.status = 'CAPTURED' AND redemptions.settled_at IS NULL
+    RETURNING redemptions.id
+    """,
+    sets={"settled": "brand_id uuid, id uuid"},
+    params="now timestamptz",
+    returns="id uuid",
+)
+
+
+def _redemption(row: Sequence[Any]) -> Redemption:
+    return Redemption(**dict(zip(_NAMES, row, strict=True)))
+
+
+def _row(names: Sequence[str], row: Redemption | RedemptionEvent) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in names)
+
+
+# --- steps -------------------------------------------------------------------------------------
+
+
+async def add_redemption(tx: Tx, redemption: Redemption) -> None:
+    await tx.fetch(INSERT_REDEMPTIONS, rows=[_row(_NAMES, redemption)])
+
+
+async def add_events(tx: Tx, events: Sequence[RedemptionEvent]) -> None:
+    await tx.fetch(INSERT_EVENTS, rows=[_row(_EVENT_NAMES, event) for event in events])
+
+
+async def lock_redemptions(tx: Tx, keys: Iterable[tuple[UUID, UUID]]) -> list[Redemption]:
+    """Those that exist, locked in the order of (brand_id, id) until the transaction ends."""
+    rows = await tx.fetch(LOCK_REDEMPTIONS, keys=sorted(set(keys)))
+    return [_redemption(row) for row in rows]
+
+
+async def capture(
+    tx: Tx, brand_id: UUID, redemption_id: UUID, place_id: UUID, transfer_id: UUID
+) -> Redemption | None:
+    """HELD to CAPTURED at its own place before the hold lapses, its rebate (if any) to be the
+    transfer of this id; None for anything else."""
+    rows = await tx.fetch(
+        CAPTURE,
+        now=tx.now,
+        transfer_id=transfer_id,
+        brand_id=brand_id,
+        id=redemption_id,
+        place_id=place_id,
+    )
+    return _redemption(rows[0]) if rows else None
+
+
+async def void(tx: Tx, brand_id: UUID, redemption_id: UUID, place_id: UUID) -> Redemption | None:
+    """HELD to VOIDED at its own place before the hold lapses; None for anything else."""
+    rows = await tx.fetch(VOID, now=tx.now, brand_id=brand_id, id=redemption_id, place_id=place_id)
+    return _redemption(rows[0]) if rows else None
+
+
+async def reverse(tx: Tx, brand_id: UUID, redemption_id: UUID, reason: str) -> Redemption | None:
+    """CAPTURED to REVERSED; None for anything else."""
+    rows = await tx.fetch(REVERSE, now=tx.now, reason=reason, brand_id=brand_id, id=redemption_id)
+    return _redemption(rows[0]) if rows else None
+
+
+async def lapse_one(tx: Tx, brand_id: UUID, redemption_id: UUID) -> bool:
+    """A hold that is over to LAPSED; False when it is not, or somebody has ended it."""
+    return bool(await tx.fetch(LAPSE_ONE, now=tx.now, brand_id=brand_id, id=redemption_id))
+
+
+async def lapse_holds(tx: Tx, limit: int) -> list[tuple[UUID, UUID, UUID]]:
+    """Up to ``limit`` holds that are over to LAPSED, and their coupons free again: (brand_id, id,
+    coupon_id) of each. Those that somebody works on just now are left for the next time."""
+    lapsed = [tuple(row) for row in await tx.fetch(LAPSE_HOLDS, now=tx.now, row_count_max=limit)]
+    if lapsed:
+        await tx.fetch(RELEASE_COUPONS, lapsed=sorted(lapsed))
+    return lapsed
+
+
+async def mark_settled(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> int:
+    """Note that the rebates of captured redemptions were posted now; how many it were."""
+    return len(await tx.fetch(MARK_SETTLED, settled=sorted(keys), now=tx.now))
+
+
+# --- reads -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a coupon: the redemption, and the names of its place and till."""
+
+    redemption: Redemption
+    place_name: str
+    till_name: str
+
+
+async def find_holder(snapshot: Snapshot, brand_id: UUID, redemption_id: UUID) -> Holder | None:
+    found = await snapshot.session.exec(
+        select(Redemption, col(Place.name), col(Till.name))
+        .join(
+            Place,
+            (col(Place.brand_id) == col(Redemption.brand_id))
+            & (col(Place.id) == col(Redemption.place_id)),
+        )
+        .join(
+            Till,
+            (col(Till.brand_id) == col(Redemption.brand_id))
+            & (col(Till.id) == col(Redemption.till_id)),
+        )
+        .where(col(Redemption.brand_id) == brand_id, col(Redemption.id) == redemption_id)
+        .execution_options(populate_existing=True)
+    )
+    row = found.first()
+    return None if row is None else Holder(*row)
+
+
+async def find_redemption(
+    snapshot: Snapshot, brand_id: UUID, redemption_id: UUID
+) -> Redemption | None:
+    """The row as it is now, also when this transaction has read an older one."""
+    found = await snapshot.session.exec(
+        select(Redemption)
+        .where(col(Redemption.brand_id) == brand_id, col(Redemption.id) == redemption_id)
+        .execution_options(populate_existing=True)
+    )
+    return found.first()
+
+
+async def list_redemptions(
+    snapshot: Snapshot,
+    brand_id: UUID,
+    *,
+    before: UUID | None,
+    limit: int,
+    place_id: UUID | None = None,
+    status: RedemptionStatus | None = None,
+) -> list[Redemption]:
+    """Newest first, older than the id ``before``. ``status`` goes by date as well: a hold that is
+    over is LAPSED, tidied away or not."""
+    statement = select(Redemption).where(col(Redemption.brand_id) == brand_id)
+    if place_id is not None:
+        statement = statement.where(col(Redemption.place_id) == place_id)
+    if status is not None:
+        statement = statement.where(_has_status(status, snapshot.now))
+    if before is not None:
+        statement = statement.where(col(Redemption.id) < before)
+    statement = statement.order_by(col(Redemption.id).desc()).limit(limit)
+    return list(await snapshot.session.exec(statement))
+
+
+def _has_status(status: RedemptionStatus, now: datetime) -> ColumnElement[bool]:
+    stored = col(Redemption.status) == status.value
+    if status is RedemptionStatus.HELD:
+        return and_(stored, col(Redemption.held_until) > now)
+    if status is RedemptionStatus.LAPSED:
+        held = col(Redemption.status) == RedemptionStatus.HELD.value
+        return or_(stored, and_(held, col(Redemption.held_until) <= now))
+    return stored
+
+
+async def list_events(
+    snapshot: Snapshot, brand_id: UUID, redemption_ids: Sequence[UUID]
+) -> list[RedemptionEvent]:
+    """For loaders: the steps of these redemptions, first to last."""
+    found = await snapshot.session.exec(
+        select(RedemptionEvent)
+        .where(
+            col(RedemptionEvent.brand_id) == brand_id,
+            col(RedemptionEvent.redemption_id).in_(redemption_ids),
+        )
+        .order_by(col(RedemptionEvent.created_at), col(RedemptionEvent.id))
+    )
+    return list(found)

@@ -1,0 +1,129 @@
+"""Whether a coupon may be used here and now, what for, and which steps a redemption may take."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from rewards.coupons.models import Coupon, CouponKind, CouponStatus, CouponTemplate
+from rewards.redemptions.models import RedemptionStatus, RedemptionStep
+
+
+class NotUsableReason(StrEnum):
+    """Why a coupon cannot be used: its dates, an operator, this place, this basket."""
+
+    NOT_YET = "NOT_YET"
+    EXPIRED = "EXPIRED"
+    VOID = "VOID"
+    PLACE = "PLACE"
+    PRODUCT = "PRODUCT"
+    SPEND_MIN = "SPEND_MIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a coupon does to a basket. ``discount_fen`` comes off the basket; or the customer gets
+    one ``product_id`` for ``pay_fen``. ``rebate_fen`` is what the store is credited."""
+
+    discount_fen: int
+    pay_fen: int | None
+    product_id: UUID | None
+    rebate_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Who has a coupon: where, since when (``at``), and whether it is HELD or CAPTURED."""
+
+    place_name: str
+    till_name: str
+    at: datetime
+    status: RedemptionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class CouponView:
+    """A coupon as a till sees it: its quote for this basket, or the ``reason`` why there is none;
+    ``taken`` when somebody has it."""
+
+    coupon: Coupon
+    template: CouponTemplate
+    quote: Quote | None
+    reason: NotUsableReason | None
+    taken: Taken | None
+
+
+def quote(
+    template: CouponTemplate,
+    coupon: Coupon,
+    place_id: UUID,
+    basket_fen: int | None,
+    product_ids: Collection[UUID],
+    today: date,
+) -> Quote | NotUsableReason:
+    """What the coupon is worth at a place on the brand's local day, or why nothing. Whether
+    somebody else has it is not asked here. A till that does not say what is in the basket cannot
+    use a coupon that depends on it."""
+    if coupon.status == CouponStatus.VOID.value:
+        return NotUsableReason.VOID
+    if coupon.status == CouponStatus.EXPIRED.value or today > coupon.usable_until:
+        return NotUsableReason.EXPIRED
+    if today < coupon.usable_from:
+        return NotUsableReason.NOT_YET
+    if template.place_ids and place_id.hex not in template.place_ids:
+        return NotUsableReason.PLACE
+    if template.product_ids and not any(id.hex in template.product_ids for id in product_ids):
+        return NotUsableReason.PRODUCT
+    if template.spend_min_fen > (basket_fen or 0):
+        return NotUsableReason.SPEND_MIN
+    rebate_fen = template.cost_fen + template.fee_fen
+    if template.kind == CouponKind.AMOUNT_OFF.value:
+        discount = template.amount_off_fen or 0
+        if basket_fen is not None:
+            discount = min(discount, basket_fen)
+        return Quote(discount, None, None, rebate_fen)
+    return Quote(0, template.pay_fen or 0, template.product_id, rebate_fen)
+
+
+# --- steps -------------------------------------------------------------------------------------
+
+STEP_TO: dict[RedemptionStatus, RedemptionStep] = {
+    RedemptionStatus.HELD: RedemptionStep.HOLD,
+    RedemptionStatus.CAPTURED: RedemptionStep.CAPTURE,
+    RedemptionStatus.VOIDED: RedemptionStep.VOID,
+    RedemptionStatus.LAPSED: RedemptionStep.LAPSE,
+    RedemptionStatus.REVERSED: RedemptionStep.REVERSE,
+}
+"""The step by which each status is reached."""
+
+STATUS_BEFORE: dict[RedemptionStatus, RedemptionStatus | None] = {
+    RedemptionStatus.HELD: None,
+    RedemptionStatus.CAPTURED: RedemptionStatus.HELD,
+    RedemptionStatus.VOIDED: RedemptionStatus.HELD,
+    RedemptionStatus.LAPSED: RedemptionStatus.HELD,
+    RedemptionStatus.REVERSED: RedemptionStatus.CAPTURED,
+}
+"""The legal transitions: each status is reached from one other, or begins (HELD)."""
+
+
+def steps_to(status: RedemptionStatus) -> list[RedemptionStep]:
+    """The steps that a redemption of this status has taken, first to last."""
+    steps = []
+    at: RedemptionStatus | None = status
+    while at is not None:
+        steps.append(STEP_TO[at])
+        at = STATUS_BEFORE[at]
+    return steps[::-1]
+
+
+def status_at(status: str, held_until: datetime, now: datetime) -> RedemptionStatus:
+    """What a redemption is at an instant: a hold lapses by date, tidied away or not."""
+    if status == RedemptionStatus.HELD.value and held_until <= now:
+        return RedemptionStatus.LAPSED
+    return RedemptionStatus(status)
+
+
+def may_become(status: RedemptionStatus, wanted: RedemptionStatus) -> bool:
+    """Whether one step leads from a status to another."""
+    return STATUS_BEFORE[wanted] is status

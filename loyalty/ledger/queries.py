@@ -1,6 +1,6 @@
 """The ledger's SQL. What is locked: member accounts, in the order of their owners."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
-from loyalty.ledger.models import AccountKind, Asset, Lot, Transfer
+from loyalty.ledger.models import Account, AccountKind, Asset, Lot, Transfer
 from loyalty.ledger.rules import AccountState, Movement
 
 LOCK_ACCOUNTS = Statement(
@@ -123,6 +123,20 @@ async def find_books(tx: Tx, brand_ids: Iterable[UUID], kind: AccountKind) -> li
     ]
 
 
+async def list_place_accounts(
+    snapshot: Snapshot, brand_id: UUID, place_ids: Sequence[UUID]
+) -> list[Account]:
+    """For loaders: the rebate accounts of places, in no order."""
+    found = await snapshot.session.exec(
+        select(Account).where(
+            col(Account.brand_id) == brand_id,
+            col(Account.owner_id).in_(place_ids),
+            col(Account.kind) == AccountKind.PLACE.value,
+        )
+    )
+    return list(found)
+
+
 async def list_free_lots(
     snapshot: Snapshot, brand_id: UUID, account_id: UUID
 ) -> list[tuple[date, int]]:
@@ -213,6 +227,14 @@ async def read_balances(
 ) -> list[BalanceRow]:
     """A member's balances, by asset; ``today`` is the brand's local day."""
     rows = await db.read(READ_BALANCES, today=today, brand_id=brand_id, owner_id=owner_id)
+    return [BalanceRow(Asset(row[0]), row[1], row[2], row[3]) for row in rows]
+
+
+async def list_balances(
+    snapshot: Snapshot, brand_id: UUID, owner_id: UUID, today: date
+) -> list[BalanceRow]:
+    """``read_balances`` inside a transaction: what the running one has written counts."""
+    rows = await snapshot.fetch(READ_BALANCES, today=today, brand_id=brand_id, owner_id=owner_id)
     return [BalanceRow(Asset(row[0]), row[1], row[2], row[3]) for row in rows]
 
 

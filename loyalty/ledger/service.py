@@ -208,7 +208,7 @@ async def move_balance(
     target = accounts.get((brand_id, to_member_id, asset.value)) or AccountState(
         brand_id, new_id(), to_member_id, asset.value, is_new=True
     )
-    parts = await _spend_parts(tx, source, amount, local_date(tx.now, timezone))
+    parts = await spend_parts(tx, source, amount, local_date(tx.now, timezone))
     cause = Cause("OPERATOR", command_id, actor.kind.value, actor.id, reason, tx.now)
     book = Book(new_id)
     moved = book.move(source, target, parts, cause)
@@ -216,9 +216,11 @@ async def move_balance(
     return moved
 
 
-async def _spend_parts(
+async def spend_parts(
     tx: Tx, source: AccountState, amount: int, on: date
 ) -> list[tuple[date | None, int]]:
+    """Which lots of an account that the caller has locked pay ``amount`` on a local day, as
+    ``Book.move`` and ``Book.spend`` want them; InsufficientBalance when they do not suffice."""
     if source.asset != Asset.POINTS.value:
         if source.balance < amount:
             raise InsufficientBalance(available=source.balance, wanted=amount)

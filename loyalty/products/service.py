@@ -1,14 +1,15 @@
 """The verbs of products."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from loyalty import audit_log
 from loyalty.actor import Actor
 from loyalty.brands import service as brands
 from loyalty.db import Snapshot, Tx
-from loyalty.errors import AlreadyExists
+from loyalty.errors import AlreadyExists, NotFound
 from loyalty.products.models import Product
-from loyalty.products.queries import get_product, list_all_products
+from loyalty.products.queries import get_product, list_all_products, list_products_by_ids
 from loyalty.products.rules import (
     NAME_LENGTH_MAX,
     SKU_LENGTH_MAX,
@@ -48,6 +49,12 @@ async def create_product(
 async def require_product(snapshot: Snapshot, brand_id: UUID, product_id: UUID) -> Product:
     """The product, or NotFound; also for another brand's."""
     return await get_product(snapshot, brand_id, product_id)
+
+
+async def require_products(snapshot: Snapshot, brand_id: UUID, ids: Sequence[UUID]) -> None:
+    """NotFound unless the brand has each of these products."""
+    if ids and len(await list_products_by_ids(snapshot, brand_id, ids)) != len(set(ids)):
+        raise NotFound(noun="product")
 
 
 async def products_by_id(snapshot: Snapshot, brand_id: UUID) -> dict[UUID, Product]:

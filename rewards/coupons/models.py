@@ -32,11 +32,26 @@ class CouponStatus(StrEnum):
     VOID = "VOID"
 
 
+class CouponTemplateStatus(StrEnum):
+    """PAUSED: no more coupons are issued; those that were stay good."""
+
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+
+
+class CouponCause(StrEnum):
+    """How a member came by a coupon: won by a scan, or bought for points."""
+
+    SCAN = "SCAN"
+    BOUGHT = "BOUGHT"
+
+
 class CouponTemplate(SQLModel, table=True):
     """What coupons of one kind promise (券模板). Immutable but for ``status`` and ``issued``.
 
     ``usable_from``/``usable_until`` are the brand's local dates, both included; ``usable_days``
-    counts from the day of issue; a coupon's own dates are fixed when it is issued. ``place_ids``
+    counts from the day of issue, or from ``usable_from`` where that is later, this first day
+    included; a coupon's own dates are fixed when it is issued. ``place_ids``
     and ``product_ids`` are hex ids: where, and with which products in the basket, it may be used;
     empty is anywhere and anything. ``cost_fen`` + ``fee_fen`` is what the store is credited for
     one. ``points_price`` None is not for sale. ``stock_max`` None is without limit.
@@ -79,7 +94,7 @@ class CouponTemplate(SQLModel, table=True):
     bought_per_member_max: int | None = None
     stock_max: int | None = Field(default=None, sa_type=BigInteger)
     issued: int = Field(default=0, sa_type=BigInteger)
-    status: str = "ACTIVE"
+    status: str = CouponTemplateStatus.ACTIVE.value
     created_at: datetime
 
 
@@ -98,9 +113,9 @@ class CouponPurchaseCounter(SQLModel, table=True):
 
 
 class Coupon(SQLModel, table=True):
-    """One member's coupon (券). ``code`` is what the till reads. ``cause_id`` is the scan or the
-    purchase that it came by. ``redemption_id`` is the live hold or capture. No foreign keys: scans
-    write here."""
+    """One member's coupon (券). ``code`` is what the till reads. ``cause_id`` is the scan that it
+    came by; where it was bought its own id, and the cause of the transfers that paid for it.
+    ``redemption_id`` is the live hold or capture. No foreign keys: scans write here."""
 
     __tablename__ = "coupons"
     __table_args__ = (

@@ -1,14 +1,70 @@
 """The SQL of coupons and their templates, always inside one brand."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, or_, update
 from sqlmodel import col, select
+from sqlmodel.sql.expression import Select
 
 from loyalty.db import Snapshot, Statement, Tx
 from loyalty.errors import NotFound
-from rewards.coupons.models import Coupon, CouponStatus, CouponTemplate
+from rewards.coupons.models import Coupon, CouponStatus, CouponTemplate, CouponTemplateStatus
+
+# A paused template has nothing left to issue; None is without limit.
+FIND_STOCK = Statement(
+    """
+    SELECT t.brand_id, t.id, CASE WHEN t.status = 'ACTIVE' THEN t.stock_max - t.issued ELSE 0 END
+    FROM {keys} {each:t coupon_templates
+        ON t.brand_id = keys.brand_id AND t.id = keys.template_id}
+    """,
+    sets={"keys": "brand_id uuid, template_id uuid"},
+    returns="brand_id uuid, template_id uuid, stock_left bigint",
+)
+
+TAKE_STOCK = Statement(
+    """
+    UPDATE coupon_templates SET issued = coupon_templates.issued + taken.amount
+    FROM {taken} WHERE coupon_templates.brand_id = taken.brand_id
+        AND coupon_templates.id = taken.template_id AND coupon_templates.status = 'ACTIVE'
+        AND (coupon_templates.stock_max IS NULL
+            OR coupon_templates.issued + taken.amount <= coupon_templates.stock_max)
+    RETURNING coupon_templates.id
+    """,
+    sets={"taken": "brand_id uuid, template_id uuid, amount bigint"},
+    returns="id uuid",
+)
+
+INSERT_COUPONS = Statement(
+    """
+    INSERT INTO coupons (brand_id, id, template_id, member_id, code, status, cause_kind, cause_id,
+        usable_from, usable_until, issued_at)
+    SELECT brand_id, id, template_id, member_id, code, 'ISSUED', cause_kind, cause_id,
+        usable_from, usable_until, issued_at FROM {rows} WHERE true
+    ON CONFLICT DO NOTHING RETURNING id
+    """,
+    sets={
+        "rows": "brand_id uuid, id uuid, template_id uuid, member_id uuid, code text,"
+        " cause_kind text, cause_id uuid, usable_from date, usable_until date,"
+        " issued_at timestamptz"
+    },
+    returns="id uuid",
+)
+
+COUNT_PURCHASE = Statement(
+    """
+    INSERT INTO coupon_purchase_counters (brand_id, template_id, member_id, used, times_max)
+    SELECT brand_id, template_id, member_id, used, times_max FROM {rows} WHERE true
+    ON CONFLICT (brand_id, template_id, member_id) DO UPDATE
+        SET used = coupon_purchase_counters.used + excluded.used, times_max = excluded.times_max
+        WHERE coupon_purchase_counters.used + excluded.used <= excluded.times_max
+    RETURNING used
+    """,
+    sets={"rows": "brand_id uuid, template_id uuid, member_id uuid, used bigint, times_max bigint"},
+    returns="used bigint",
+)
 
 # A hold that has lapsed is none. The condition on the status is the index's own.
 EXPIRE_COUPONS = Statement(
@@ -29,6 +85,21 @@ EXPIRE_COUPONS = Statement(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class CouponView:
+    """A coupon with what it promises."""
+
+    coupon: Coupon
+    template: CouponTemplate
+
+    @property
+    def id(self) -> UUID:
+        return self.coupon.id
+
+
+# --- templates ---------------------------------------------------------------------------------
+
+
 async def get_template(snapshot: Snapshot, brand_id: UUID, template_id: UUID) -> CouponTemplate:
     """The row as it is now; NotFound when the brand has none such."""
     found = await snapshot.session.exec(
@@ -40,6 +111,75 @@ async def get_template(snapshot: Snapshot, brand_id: UUID, template_id: UUID) ->
     if template is None:
         raise NotFound(noun="coupon template")
     return template
+
+
+async def list_templates(
+    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
+) -> list[CouponTemplate]:
+    """The brand's templates, newest first, older than the id ``before``."""
+    return await _newest_templates(snapshot, [], brand_id, before, limit)
+
+
+async def list_offers(
+    snapshot: Snapshot, brand_id: UUID, *, today: date, before: UUID | None, limit: int
+) -> list[CouponTemplate]:
+    """What members may buy on the brand's local day, newest first."""
+    on_sale = [
+        col(CouponTemplate.status) == CouponTemplateStatus.ACTIVE.value,
+        col(CouponTemplate.points_price).is_not(None),
+        or_(col(CouponTemplate.usable_until).is_(None), col(CouponTemplate.usable_until) >= today),
+        or_(
+            col(CouponTemplate.stock_max).is_(None),
+            col(CouponTemplate.issued) < col(CouponTemplate.stock_max),
+        ),
+    ]
+    return await _newest_templates(snapshot, on_sale, brand_id, before, limit)
+
+
+async def _newest_templates(
+    snapshot: Snapshot,
+    conditions: Sequence[ColumnElement[bool]],
+    brand_id: UUID,
+    before: UUID | None,
+    limit: int,
+) -> list[CouponTemplate]:
+    query = select(CouponTemplate).where(col(CouponTemplate.brand_id) == brand_id, *conditions)
+    if before is not None:
+        query = query.where(col(CouponTemplate.id) < before)
+    found = await snapshot.session.exec(query.order_by(col(CouponTemplate.id).desc()).limit(limit))
+    return list(found)
+
+
+async def list_templates_by_ids(
+    snapshot: Snapshot, brand_id: UUID, template_ids: Sequence[UUID]
+) -> list[CouponTemplate]:
+    """Those that exist, in no order."""
+    found = await snapshot.session.exec(
+        select(CouponTemplate).where(
+            col(CouponTemplate.brand_id) == brand_id, col(CouponTemplate.id).in_(template_ids)
+        )
+    )
+    return list(found)
+
+
+async def set_template_status(
+    tx: Tx, brand_id: UUID, template_id: UUID, status: CouponTemplateStatus
+) -> bool:
+    """False when it has this status already, or is not there."""
+    changed = await tx.session.exec(
+        update(CouponTemplate)
+        .where(
+            col(CouponTemplate.brand_id) == brand_id,
+            col(CouponTemplate.id) == template_id,
+            col(CouponTemplate.status) != status.value,
+        )
+        .values(status=status.value)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1
+
+
+# --- coupons -----------------------------------------------------------------------------------
 
 
 async def find_coupon_by_code(snapshot: Snapshot, brand_id: UUID, code: str) -> Coupon | None:
@@ -78,6 +218,63 @@ async def lock_coupon(tx: Tx, brand_id: UUID, coupon_id: UUID) -> Coupon:
     if coupon is None:
         raise NotFound(noun="coupon")
     return coupon
+
+
+async def list_views_by_ids(
+    snapshot: Snapshot, brand_id: UUID, coupon_ids: Sequence[UUID]
+) -> list[CouponView]:
+    """For loaders: those that exist, with their templates, in no order."""
+    found = await snapshot.session.exec(
+        _views(brand_id)
+        .where(col(Coupon.id).in_(coupon_ids))
+        .execution_options(populate_existing=True)
+    )
+    return [CouponView(coupon, template) for coupon, template in found]
+
+
+async def list_wallet(
+    snapshot: Snapshot,
+    brand_id: UUID,
+    member_id: UUID,
+    *,
+    status: CouponStatus | None,
+    today: date,
+    before: UUID | None,
+    limit: int,
+) -> list[CouponView]:
+    """A member's coupons with their templates, newest first, older than the id ``before``; only
+    those that are shown in a status (``rules.shown_status``) if one is named."""
+    query = _views(brand_id).where(col(Coupon.member_id) == member_id)
+    if status is not None:
+        query = query.where(_is_shown_as(status, snapshot.now, today))
+    if before is not None:
+        query = query.where(col(Coupon.id) < before)
+    found = await snapshot.session.exec(query.order_by(col(Coupon.id).desc()).limit(limit))
+    return [CouponView(coupon, template) for coupon, template in found]
+
+
+def _views(brand_id: UUID) -> Select[Coupon, CouponTemplate]:
+    return (
+        select(Coupon, CouponTemplate)
+        .join(
+            CouponTemplate,
+            (col(CouponTemplate.brand_id) == col(Coupon.brand_id))
+            & (col(CouponTemplate.id) == col(Coupon.template_id)),
+        )
+        .where(col(Coupon.brand_id) == brand_id)
+    )
+
+
+def _is_shown_as(status: CouponStatus, now: datetime, today: date) -> ColumnElement[bool]:
+    is_stored_so = col(Coupon.status) == status.value
+    is_past = col(Coupon.usable_until) < today
+    if status is CouponStatus.ISSUED:
+        return and_(_is_free(now), col(Coupon.usable_until) >= today)
+    if status is CouponStatus.HELD:
+        return and_(is_stored_so, col(Coupon.held_until) > now)
+    if status is CouponStatus.EXPIRED:
+        return or_(is_stored_so, and_(_is_free(now), is_past))
+    return is_stored_so
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:
@@ -156,3 +353,16 @@ async def give_back(
         .execution_options(synchronize_session=False)
     )
     return status if given.rowcount == 1 else None
+
+
+async def void(tx: Tx, brand_id: UUID, coupon_id: UUID) -> bool:
+    """End a free coupon for good; False when it is not free."""
+    voided = await tx.session.exec(
+        update(Coupon)
+        .where(col(Coupon.brand_id) == brand_id, col(Coupon.id) == coupon_id, _is_free(tx.now))
+        .values(
+            status=CouponStatus.VOID.value, held_until=None, redemption_id=None, ended_at=tx.now
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return voided.rowcount == 1

@@ -125,7 +125,7 @@ async def build_stage(url: str, keyring: Keyring, tokens: TokenIssuer) -> Stage:
 
 
 async def _brand_with_product(tx: Tx) -> tuple[UUID, UUID]:
-    brand = await found_brand(tx, BrandWanted(slug="bench", name="Bench"), None, None)
+    brand = await found_brand(tx, BrandWanted(slug="bench", name="Bench"))
     product = await create_product(
         tx, system_actor(brand.id), sku="TEA-500", name_zh="绿茶 500ml", name_en="Green tea 500 ml"
     )

@@ -1,4 +1,5 @@
-"""Signing in: members by phone and one-time code, operators by e-mail and password."""
+"""Signing in: members by phone and one-time code or by WeChat, operators by e-mail, password and
+TOTP; staying signed in, and signing out. Clerks sign in at a till: see places.py."""
 
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -11,14 +12,17 @@ from graphql_schema.enums import MemberRole
 from graphql_schema.faults import Throttled
 from graphql_schema.permissions import Public
 from graphql_schema.refusals import Refused
-from loyalty.access import service
-from loyalty.access.service import CodeThrottled, NewSession
+from loyalty.access import service, sessions
+from loyalty.access.service import CodeThrottled
+from loyalty.access.sessions import NewSession
+from loyalty.access.wechat import WechatThrottled
 from loyalty.actor import GRANTS_BY_ROLE, Actor, ActorKind, OperatorRole
 from loyalty.brands.service import find_brand_by_slug
 from loyalty.clock import utc_now
 from loyalty.crypto import mask_phone
 from loyalty.db import Tx
-from loyalty.errors import CredentialsWrong, NotFound, SignInCodeWrong
+from loyalty.errors import CredentialsWrong, NotFound, RefreshTokenWrong, SignInCodeWrong
+from loyalty.places.service import clerk_in_service
 
 
 @strawberry.type
@@ -37,6 +41,11 @@ class SignInReceipt:
     expires_at: datetime
     refresh_token: str
     refresh_expires_at: datetime
+
+
+@strawberry.type(description="The session is over, whether or not it was before.")
+class SignOutReceipt:
+    signed_out: bool
 
 
 @strawberry.input
@@ -58,6 +67,25 @@ class SignInOperatorInput:
     brand: str
     email: str
     password: str
+    totp: str = strawberry.field(description="The six digits that the authenticator shows now.")
+
+
+@strawberry.input
+class SignInByWechatInput:
+    brand: str
+    app_id: str
+    code: str = strawberry.field(description="What wx.login() gave the mini-program.")
+    role: MemberRole = MemberRole.CONSUMER
+
+
+@strawberry.input
+class RefreshSessionInput:
+    refresh_token: str
+
+
+@strawberry.input
+class SignOutInput:
+    refresh_token: str = strawberry.field(description="Any of the session's, used or not.")
 
 
 RequestSignInCodeResult = Annotated[
@@ -65,6 +93,9 @@ RequestSignInCodeResult = Annotated[
 ]
 SignInByCodeResult = Annotated[SignInReceipt | Refused, strawberry.union("SignInByCodeResult")]
 SignInOperatorResult = Annotated[SignInReceipt | Refused, strawberry.union("SignInOperatorResult")]
+SignInByWechatResult = Annotated[SignInReceipt | Refused, strawberry.union("SignInByWechatResult")]
+RefreshSessionResult = Annotated[SignInReceipt | Refused, strawberry.union("RefreshSessionResult")]
+SignOutResult = Annotated[SignOutReceipt | Refused, strawberry.union("SignOutResult")]
 
 
 async def _brand_id(context: Context, slug: str) -> UUID:
@@ -87,7 +118,7 @@ async def open_for(tx: Tx, context: Context, actor: Actor) -> NewSession:
     settings = context.settings
     is_clerk = actor.kind is ActorKind.CLERK
     ttl_seconds = settings.clerk_session_ttl_seconds if is_clerk else settings.refresh_ttl_seconds
-    return await service.open_session(tx, context.keyring, actor, ttl_seconds)
+    return await sessions.open_session(tx, context.keyring, actor, ttl_seconds)
 
 
 def receipt_of(context: Context, actor: Actor, session: NewSession) -> SignInReceipt:
@@ -127,14 +158,20 @@ class AccessMutation:
         """Sign in with the code that came; the role is the one to act in."""
         context = info.context
         brand_id = await _brand_id(context, input.brand)
-        identity = await context.database.in_transaction(
-            service.redeem_sign_in_code, context.keyring, brand_id, input.phone, input.code
-        )
-        if identity is None:
+
+        async def settle(tx: Tx) -> tuple[Actor, NewSession] | None:
+            identity = await service.redeem_sign_in_code(
+                tx, context.keyring, brand_id, input.phone, input.code
+            )
+            if identity is None:
+                return None
+            actor = Actor(ActorKind.MEMBER, brand_id, identity.id, input.role.value)
+            return actor, await open_for(tx, context, actor)
+
+        settled = await context.database.in_transaction(settle)
+        if settled is None:
             raise SignInCodeWrong()
-        return await signed_in(
-            context, Actor(ActorKind.MEMBER, brand_id, identity.id, input.role.value)
-        )
+        return receipt_of(context, *settled)
 
     @strawberry.mutation(extensions=[Public()])
     async def sign_in_operator(
@@ -146,9 +183,69 @@ class AccessMutation:
         async with context.database.snapshot() as snapshot:
             attempt = await service.find_sign_in(snapshot, brand_id, input.email)
         matched = await service.match_password(attempt, input.password)
-        operator = await context.database.in_transaction(service.settle_sign_in, attempt, matched)
-        if operator is None:
+
+        async def settle(tx: Tx) -> tuple[Actor, NewSession] | None:
+            operator = await service.settle_sign_in(
+                tx, context.keyring, attempt, matched, input.totp
+            )
+            if operator is None:
+                return None
+            role = OperatorRole(operator.role)
+            grants = GRANTS_BY_ROLE[role]
+            actor = Actor(ActorKind.OPERATOR, brand_id, operator.id, role.value, grants)
+            return actor, await open_for(tx, context, actor)
+
+        settled = await context.database.in_transaction(settle)
+        if settled is None:
             raise CredentialsWrong()
-        role = OperatorRole(operator.role)
-        actor = Actor(ActorKind.OPERATOR, brand_id, operator.id, role.value, GRANTS_BY_ROLE[role])
-        return await signed_in(context, actor)
+        return receipt_of(context, *settled)
+
+    @strawberry.mutation(extensions=[Public()])
+    async def sign_in_by_wechat(
+        self, info: Info, input: SignInByWechatInput
+    ) -> SignInByWechatResult:
+        """Sign in with the code of a mini-program; the role is the one to act in."""
+        context = info.context
+        brand_id = await _brand_id(context, input.brand)
+        async with context.database.snapshot() as snapshot:
+            secret = await service.find_wechat_secret(
+                snapshot, context.keyring, brand_id, input.app_id
+            )
+        try:
+            user = await context.services.wechat.identify(input.app_id, secret, input.code)
+        except WechatThrottled as throttled:
+            raise Throttled(throttled.retry_after_seconds) from None
+
+        async def settle(tx: Tx) -> tuple[Actor, NewSession]:
+            identity = await service.settle_wechat_sign_in(tx, brand_id, input.app_id, user)
+            actor = Actor(ActorKind.MEMBER, brand_id, identity.id, input.role.value)
+            return actor, await open_for(tx, context, actor)
+
+        return receipt_of(context, *await context.database.in_transaction(settle))
+
+    @strawberry.mutation(extensions=[Public()])
+    async def refresh_session(self, info: Info, input: RefreshSessionInput) -> RefreshSessionResult:
+        """A fresh token, and the next refresh token of the session. Each refresh token is good
+        once: one that comes again ends the whole session."""
+        context = info.context
+        refreshed = await context.database.in_transaction(
+            sessions.refresh_session, context.keyring, input.refresh_token, _in_service
+        )
+        if refreshed is None:
+            raise RefreshTokenWrong()
+        return receipt_of(context, *refreshed)
+
+    @strawberry.mutation(extensions=[Public()])
+    async def sign_out(self, info: Info, input: SignOutInput) -> SignOutResult:
+        """End the session of a refresh token. A token already given lives out its minutes."""
+        context = info.context
+        await context.database.in_transaction(
+            sessions.end_session, context.keyring, input.refresh_token
+        )
+        return SignOutReceipt(signed_out=True)
+
+
+async def _in_service(tx: Tx, clerk: Actor) -> bool:
+    if clerk.till_id is None:
+        return False
+    return await clerk_in_service(tx, clerk.brand_id, clerk.id, clerk.till_id)

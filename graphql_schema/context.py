@@ -12,6 +12,7 @@ import strawberry
 
 from graphql_schema.faults import Throttled, Unauthenticated
 from loyalty.access.tokens import TokenIssuer
+from loyalty.access.wechat import WechatClient
 from loyalty.actor import Actor
 from loyalty.brands.service import get_brand
 from loyalty.crypto import Keyring
@@ -46,6 +47,7 @@ class Services:
     tokens: TokenIssuer
     code_sender: SignInCodeSender
     guesses: GuessThrottle
+    wechat: WechatClient
     ladders: dict[UUID, tuple[int, dict[str, LadderView]]] = field(default_factory=dict)
     timezones: dict[UUID, str] = field(default_factory=dict)
     products: dict[tuple[UUID, UUID], Product] = field(default_factory=dict)

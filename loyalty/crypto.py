@@ -1,4 +1,5 @@
-"""Keys derived from the master key: what protects phones, device ids and the code keys at rest."""
+"""Keys derived from the master key: what protects phones, device ids, secrets and the code
+keys at rest."""
 
 import base64
 import hashlib
@@ -21,9 +22,11 @@ class Keyring:
         self._lookup_key = derive(b"lookup")
         self._phone_cipher = AESGCM(derive(b"phone"))
         self._wrap_cipher = AESGCM(derive(b"wrap"))
+        self._secret_cipher = AESGCM(derive(b"secret"))
 
     def lookup_hash(self, brand_id: UUID, kind: str, value: str) -> str:
-        """A keyed hash to find a value by without keeping it; ``kind`` is phone, device or code."""
+        """A keyed hash to find a value by without keeping it; ``kind`` says what
+        the value is: phone, device, code, refresh."""
         message = b"\x00".join((brand_id.bytes, kind.encode(), value.encode()))
         return hmac.digest(self._lookup_key, message, hashlib.sha256)[:20].hex()
 
@@ -40,6 +43,14 @@ class Keyring:
 
     def unwrap_key(self, brand_id: UUID, wrapped: str) -> bytes:
         return _open(self._wrap_cipher, wrapped, brand_id.bytes)
+
+    def seal_secret(self, brand_id: UUID, secret: str) -> str:
+        """A secret that we have to know in clear (a TOTP key, an app's secret): AES-GCM, bound to
+        the brand."""
+        return _seal(self._secret_cipher, secret.encode(), brand_id.bytes)
+
+    def open_secret(self, brand_id: UUID, sealed: str) -> str:
+        return _open(self._secret_cipher, sealed, brand_id.bytes).decode()
 
 
 def mask_phone(phone: str) -> str:

@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     refresh_ttl_seconds: int = Field(default=30 * 86_400, ge=60)
     clerk_session_ttl_seconds: int = Field(default=12 * 3600, ge=60)
     sign_in_code_ttl_seconds: int = Field(default=300, ge=30)
+    wechat_api_url: str = "https://api.weixin.qq.com"
+    wechat_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     graphiql: bool = False
     introspection: bool = False
     trusted_documents_only: bool = False
@@ -69,6 +71,13 @@ class Settings(BaseSettings):
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value or None
+
+    @field_validator("wechat_api_url")
+    @classmethod
+    def _wechat_is_known(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value
 
     @field_validator("token_secret", "master_key")
     @classmethod

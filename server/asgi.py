@@ -15,6 +15,7 @@ from graphql_schema.context import Services
 from graphql_schema.documents import DocumentStore, trusted_documents
 from graphql_schema.schema import make_schema
 from loyalty.access.tokens import TokenIssuer
+from loyalty.access.wechat import WechatClient
 from loyalty.clock import utc_now
 from loyalty.crypto import Keyring
 from loyalty.db import Database, is_unavailable
@@ -59,6 +60,7 @@ class Runtime:
             tokens=self.tokens,
             code_sender=ConsoleProvider(),
             guesses=Guesses(),
+            wechat=WechatClient(settings.wechat_api_url, settings.wechat_timeout_seconds),
         )
         self.worker = EmbeddedWorker(
             make_relay(self.database, NullProvider()), settings.outbox_poll_seconds
@@ -72,6 +74,7 @@ class Runtime:
         """Answer what is queued, finish the worker's round, close the pools."""
         await self.batcher.stop()
         await self.worker.stop()
+        await self.services.wechat.close()
         await self.database.close()
 
 

@@ -16,7 +16,13 @@ from loyalty.db import Database
 from loyalty.ledger.audit import Check, NoSuchBrand, audit
 from loyalty.settings import Settings
 from migrations.runner import upgrade
-from server import brand_commands, code_commands, import_commands, token_commands
+from server import (
+    brand_commands,
+    code_commands,
+    import_commands,
+    token_commands,
+    wechat_commands,
+)
 from server.asgi import FrontDoor, create_app
 from server.audit_table import audit_table, verdict_of
 from server.console import (
@@ -45,6 +51,7 @@ app.add_typer(brand_commands.app, name="brand")
 app.add_typer(brand_commands.operators, name="operator")
 app.add_typer(code_commands.app, name="codes")
 app.add_typer(import_commands.app, name="import")
+app.add_typer(wechat_commands.app, name="wechat")
 app.command("token")(token_commands.token)
 
 LISTEN_BACKLOG = 2048

@@ -103,9 +103,10 @@ def _show(screen: Screen, own: DemoFolder, port: int, keep_serving: bool) -> int
     settings = load_settings()
     server = DemoServer(os.environ, own.file(SERVER_LOG), port)
     try:
-        password = _found(screen, own, settings, server)
+        password, totp_secret = _found(screen, own, settings, server)
         with connect(server.url) as client:
-            stage = Stage(screen, own, settings, server, client, Caller(client), password)
+            nobody = Caller(client)
+            stage = Stage(screen, own, settings, server, client, nobody, password, totp_secret)
             _tell(stage)
             farewell(stage, time.monotonic() - started)
             if keep_serving:
@@ -115,8 +116,10 @@ def _show(screen: Screen, own: DemoFolder, port: int, keep_serving: bool) -> int
         _stop(server)
 
 
-def _found(screen: Screen, own: DemoFolder, settings: Settings, server: DemoServer) -> str:
-    """Database, server and brand; the operator's password."""
+def _found(
+    screen: Screen, own: DemoFolder, settings: Settings, server: DemoServer
+) -> tuple[str, str]:
+    """Database, server and brand; the operator's password and TOTP secret."""
     screen.scene(
         "A house of its own",
         "从零开始",
@@ -135,8 +138,7 @@ def _found(screen: Screen, own: DemoFolder, settings: Settings, server: DemoServ
     with screen.console.status("The server is starting 服务启动中"):
         server.wait_until_healthy()
     screen.done(f"The server answers at {server.url}/graphql")
-    password: str = made["admin_password"]
-    return password
+    return made["admin_password"], made["admin_totp_secret"]
 
 
 def _tell(stage: Stage) -> None:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pyotp
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from loyalty.clock import utc_now
 from loyalty.codes.printing import png_label, read_codes, read_label
 from server import code_commands
 from server.demo_campaign import demo_campaign_input, demo_ladder_input
@@ -41,12 +43,17 @@ def set_up_the_brand(stage: Stage) -> None:
     stage.screen.scene(
         "The operator's morning",
         "运营上线",
-        "Lin, the brand's operator, signs in by e-mail and password, and publishes the"
+        "Lin, the brand's operator, signs in by e-mail, password and the code of her"
+        " authenticator, and publishes the"
         " campaign, the ladder and the roster of guides. All of it is GraphQL over HTTP.",
-        "运营人员用邮箱和密码登录，发布活动、会员等级和导购名册。",
+        "运营人员用邮箱、密码和动态验证码登录，发布活动、会员等级和导购名册。",
     )
     signed_in = stage.operator.do(
-        "signInOperator", brand=BRAND, email=OPERATOR_EMAIL, password=stage.password
+        "signInOperator",
+        brand=BRAND,
+        email=OPERATOR_EMAIL,
+        password=stage.password,
+        totp=pyotp.TOTP(stage.totp_secret).at(utc_now()),
     )
     expect("The operator's role", signed_in["role"], "ADMIN")
     stage.operator = Caller(stage.client, signed_in["token"])

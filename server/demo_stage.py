@@ -87,6 +87,7 @@ class Stage:
     client: httpx2.Client
     operator: Caller
     password: str = field(repr=False)
+    totp_secret: str = field(repr=False)
     callers: dict[str, Caller] = field(default_factory=dict)
     codes: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)

@@ -1,9 +1,8 @@
-"""Founding a brand: its books, its first campaign and ladder, and who works its console."""
+"""Founding a brand: its books, its first campaign and ladder."""
 
 from dataclasses import dataclass
 
-from loyalty.access.service import NewPassword, create_operator
-from loyalty.actor import MemberRole, OperatorRole, system_actor
+from loyalty.actor import MemberRole, system_actor
 from loyalty.brands.models import Brand
 from loyalty.brands.service import create_brand
 from loyalty.db import Tx
@@ -23,11 +22,9 @@ class BrandWanted:
     points_valid_months: int | None = 24
 
 
-async def found_brand(
-    tx: Tx, wanted: BrandWanted, admin_email: str | None, password: NewPassword | None
-) -> Brand:
+async def found_brand(tx: Tx, wanted: BrandWanted) -> Brand:
     """Make a brand that can earn at once: one point and one growth per whole unit of currency
-    spent, and four levels. With an e-mail, its first operator too."""
+    spent, and four levels."""
     brand = await create_brand(
         tx,
         slug=wanted.slug,
@@ -40,13 +37,4 @@ async def found_brand(
     await open_brand_books(tx, brand.id)
     await publish_campaign(tx, actor, purchase_campaign())
     await publish_ladder(tx, actor, role=MemberRole.CONSUMER, levels=starter_levels())
-    if admin_email is not None and password is not None:
-        await create_operator(
-            tx,
-            actor,
-            email=admin_email,
-            name=admin_email,
-            role=OperatorRole.ADMIN.value,
-            password=password,
-        )
     return brand

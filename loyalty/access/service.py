@@ -3,7 +3,9 @@
 What counts failures must be committed although the answer is no: these verbs return a value, and
 whoever called them raises the refusal after the commit. Hashing passwords takes tens of
 milliseconds and runs on its own threads, outside of any transaction: an operator's sign-in is
-``find_sign_in`` (snapshot), ``match_password``, ``settle_sign_in`` (transaction).
+``find_sign_in`` (snapshot), ``match_password``, ``settle_sign_in`` (transaction). WeChat is asked
+outside of any transaction as well: ``find_wechat_secret``, ``WechatClient.identify``,
+``settle_wechat_sign_in``. What comes after a sign-in is in ``sessions.py``.
 """
 
 import asyncio
@@ -14,27 +16,33 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from loyalty import audit_log
 from loyalty.access import queries
-from loyalty.access.models import Operator, RefreshToken, SignInCode, SignInSession
+from loyalty.access.models import Operator, SignInCode, WechatAccount, WechatApp
 from loyalty.access.rules import (
     CODE_ATTEMPTS_MAX,
     CODE_WINDOW_SECONDS,
     CODES_PER_WINDOW_MAX,
     check_operator_role,
     check_password,
+    check_wechat_app_id,
     decide_attempt,
     is_possible_password,
     is_sign_in_code,
+    is_wechat_app_id,
     normalise_email,
+    totp_step_of,
 )
-from loyalty.actor import Actor, ActorKind
+from loyalty.access.sessions import TOTP_RESET, end_sessions_of
+from loyalty.access.wechat import WechatUser
+from loyalty.actor import Actor
 from loyalty.crypto import Keyring
-from loyalty.db import Snapshot, Tx
-from loyalty.errors import AlreadyExists, InvalidInput
+from loyalty.db import RetryTransaction, Snapshot, Tx
+from loyalty.errors import AlreadyExists, InvalidInput, NotFound
 from loyalty.ids import new_id
 from loyalty.members import service as members
 from loyalty.members.models import Identity
@@ -42,6 +50,7 @@ from loyalty.members.rules import normalise_phone
 from loyalty.text import checked_text
 
 NAME_LENGTH_MAX = 100
+WECHAT_SECRET_LENGTH_MAX = 128
 
 _hasher = PasswordHasher()
 # Two at once: each takes 64 MiB, and a storm of sign-ins must not take the scans' processor.
@@ -59,6 +68,14 @@ class NewPassword:
 
     clear: str = field(repr=False)
     hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOperator:
+    """An operator just made, and its TOTP secret in clear (base32), to be shown once."""
+
+    row: Operator
+    totp_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +101,6 @@ class CodeThrottled:
     """Too many codes for this phone."""
 
     retry_after_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewSession:
-    """A session just opened or refreshed: its refresh token in clear, good once, and its end."""
-
-    refresh_token: str = field(repr=False)
-    expires_at: datetime
 
 
 async def prepare_password(password: str | None = None) -> NewPassword:
@@ -126,21 +135,44 @@ def _verifies(secret_hash: str, secret: str) -> bool:
 
 
 async def create_operator(
-    tx: Tx, actor: Actor, *, email: str, name: str, role: str, password: NewPassword
-) -> Operator:
-    """A new operator of the actor's brand; AlreadyExists when the e-mail has one."""
+    tx: Tx,
+    actor: Actor,
+    keyring: Keyring,
+    *,
+    email: str,
+    name: str,
+    role: str,
+    password: NewPassword,
+) -> NewOperator:
+    """A new operator of the actor's brand, with a TOTP secret of its own; AlreadyExists when the
+    e-mail has one."""
+    totp_secret = pyotp.random_base32()
     operator = Operator(
         brand_id=actor.brand_id,
         email=normalise_email(email),
         name=checked_text(name, "name", length_max=NAME_LENGTH_MAX),
         role=check_operator_role(role).value,
         password_hash=password.hash,
+        totp_cipher=keyring.seal_secret(actor.brand_id, totp_secret),
         created_at=tx.now,
     )
     if not await tx.insert_if_absent(operator):
         raise AlreadyExists(noun="operator", field="email")
     await audit_log.record(tx, actor, "operator.create", operator.id, role=operator.role)
-    return operator
+    return NewOperator(operator, totp_secret)
+
+
+async def reset_totp(tx: Tx, actor: Actor, keyring: Keyring, email: str) -> NewOperator:
+    """Another TOTP secret for an operator who lost the old one, and the end of all its sessions;
+    NotFound when nobody has this e-mail."""
+    operator = await queries.find_operator_by_email(tx, actor.brand_id, normalise_email(email))
+    if operator is None:
+        raise NotFound(noun="operator")
+    totp_secret = pyotp.random_base32()
+    await queries.set_totp(tx, operator, keyring.seal_secret(actor.brand_id, totp_secret))
+    ended = await end_sessions_of(tx, actor.brand_id, operator.id, TOTP_RESET)
+    await audit_log.record(tx, actor, "operator.totp", operator.id, sessions_ended=ended)
+    return NewOperator(operator, totp_secret)
 
 
 async def find_sign_in(snapshot: Snapshot, brand_id: UUID, email: str) -> SignInAttempt:
@@ -166,22 +198,38 @@ def _matches(attempt: SignInAttempt, password: str) -> bool:
     return matched and possible and attempt.operator_id is not None
 
 
-async def settle_sign_in(tx: Tx, attempt: SignInAttempt, matched: bool) -> Operator | None:
-    """Step three: count it, and the operator if it is let in. On None raise CredentialsWrong after
-    the commit, or the failure would not count."""
+async def settle_sign_in(
+    tx: Tx, keyring: Keyring, attempt: SignInAttempt, matched: bool, totp: str
+) -> Operator | None:
+    """Step three: count it, and the operator if it is let in. A wrong or used TOTP code is a
+    failure like a wrong password. On None raise CredentialsWrong after the commit, or the failure
+    would not count."""
     if attempt.operator_id is None:
         return None
     operator = await queries.lock_operator(tx, attempt.brand_id, attempt.operator_id)
     if operator is None:
         return None
     same_password = hmac.compare_digest(operator.password_hash, attempt.password_hash)
-    decision = decide_attempt(
-        operator.failed_attempts, operator.locked_until, matched and same_password, tx.now
-    )
+    step = _totp_step(tx, keyring, operator, totp)
+    right = matched and same_password and step is not None
+    decision = decide_attempt(operator.failed_attempts, operator.locked_until, right, tx.now)
+    if (
+        decision.accepted
+        and step is not None
+        and not await queries.use_totp_step(tx, operator, step)
+    ):
+        raise RetryTransaction
     before = (operator.failed_attempts, operator.locked_until)
     if before != (decision.failed_attempts, decision.locked_until):
         await queries.set_failures(tx, operator, decision.failed_attempts, decision.locked_until)
     return operator if decision.accepted else None
+
+
+def _totp_step(tx: Tx, keyring: Keyring, operator: Operator, totp: str) -> int | None:
+    if operator.totp_cipher is None:  # made before there were codes: let in after a reset
+        return None
+    secret = keyring.open_secret(operator.brand_id, operator.totp_cipher)
+    return totp_step_of(secret, totp, tx.now, operator.totp_last_step)
 
 
 async def request_sign_in_code(
@@ -244,37 +292,77 @@ async def redeem_sign_in_code(
     return await members.find_or_create_identity_by_phone(tx, keyring, brand_id, number)
 
 
-async def open_session(tx: Tx, keyring: Keyring, actor: Actor, ttl_seconds: int) -> NewSession:
-    """The session of a sign-in that was settled, and its first refresh token. Its end is fixed
-    now: refreshing does not lengthen it. ValueError for the system's own actor."""
-    if actor.kind is ActorKind.SYSTEM:
-        raise ValueError("the command line has no sessions")
-    session = SignInSession(
+# --- WeChat ------------------------------------------------------------------------------------
+
+
+async def add_wechat_app(
+    tx: Tx, actor: Actor, keyring: Keyring, app_id: str, secret: str
+) -> WechatApp:
+    """A mini-program (小程序) by which people sign in; AlreadyExists when the brand has it."""
+    secret = checked_text(secret, "secret", length_max=WECHAT_SECRET_LENGTH_MAX)
+    app = WechatApp(
         brand_id=actor.brand_id,
-        kind=actor.kind.value,
-        subject_id=actor.id,
-        role=actor.role,
-        place_id=actor.place_id,
-        till_id=actor.till_id,
-        created_at=tx.now,
-        expires_at=tx.now + timedelta(seconds=ttl_seconds),
-    )
-    await tx.add(session)
-    return await _issue_refresh_token(tx, keyring, session)
-
-
-async def _issue_refresh_token(tx: Tx, keyring: Keyring, session: SignInSession) -> NewSession:
-    # It begins with the brand, so that whoever brings it back need not say which.
-    token = f"{session.brand_id.hex}.{secrets.token_urlsafe(32)}"
-    row = RefreshToken(
-        brand_id=session.brand_id,
-        session_id=session.id,
-        token_hash=_refresh_hash(keyring, session.brand_id, token),
+        app_id=check_wechat_app_id(app_id),
+        secret_cipher=keyring.seal_secret(actor.brand_id, secret),
         created_at=tx.now,
     )
-    await tx.add(row)
-    return NewSession(token, session.expires_at)
+    if not await tx.insert_if_absent(app):
+        raise AlreadyExists(noun="WeChat app", field="appId")
+    await audit_log.record(tx, actor, "wechat.add", app.id, app_id=app.app_id)
+    return app
 
 
-def _refresh_hash(keyring: Keyring, brand_id: UUID, token: str) -> str:
-    return keyring.lookup_hash(brand_id, "refresh", token)
+async def remove_wechat_app(tx: Tx, actor: Actor, app_id: str) -> None:
+    """Nobody signs in by it from now on; who people are to it is kept, should it come back."""
+    app = await queries.find_wechat_app(tx, actor.brand_id, check_wechat_app_id(app_id))
+    if app is None or not await queries.delete_wechat_app(tx, app):
+        raise NotFound(noun="WeChat app")
+    await audit_log.record(tx, actor, "wechat.remove", app.id, app_id=app.app_id)
+
+
+async def find_wechat_secret(
+    snapshot: Snapshot, keyring: Keyring, brand_id: UUID, app_id: str
+) -> str:
+    """Step one: the secret of the brand's app; NotFound when the brand has no such app."""
+    app = None
+    if is_wechat_app_id(app_id):
+        app = await queries.find_wechat_app(snapshot, brand_id, app_id)
+    if app is None:
+        raise NotFound(noun="WeChat app")
+    return keyring.open_secret(brand_id, app.secret_cipher)
+
+
+async def settle_wechat_sign_in(tx: Tx, brand_id: UUID, app_id: str, user: WechatUser) -> Identity:
+    """Step three: whose account this is, by its openid, else by its unionid in another app of the
+    brand; else somebody new."""
+    account = await queries.find_wechat_account(tx, brand_id, app_id, user.openid)
+    if account is None:
+        # One person's first sign-ins, by two apps too, come one after the other.
+        await tx.take_turns(f"WeChat {brand_id} {user.unionid or user.openid}")
+        account = await queries.find_wechat_account(tx, brand_id, app_id, user.openid)
+    if account is None:
+        return await _new_wechat_account(tx, brand_id, app_id, user)
+    if user.unionid is not None and user.unionid != account.unionid:
+        await queries.set_unionid(tx, account, user.unionid)
+    return await members.get_identity(tx, brand_id, account.identity_id)
+
+
+async def _new_wechat_account(tx: Tx, brand_id: UUID, app_id: str, user: WechatUser) -> Identity:
+    known = None
+    if user.unionid is not None:
+        known = await queries.find_account_by_unionid(tx, brand_id, user.unionid)
+    if known is None:
+        identity = await members.create_wechat_identity(tx, brand_id)
+    else:
+        identity = await members.get_identity(tx, brand_id, known.identity_id)
+    account = WechatAccount(
+        brand_id=brand_id,
+        app_id=app_id,
+        openid=user.openid,
+        unionid=user.unionid,
+        identity_id=identity.id,
+        created_at=tx.now,
+    )
+    if not await tx.insert_if_absent(account):
+        raise RetryTransaction
+    return identity

@@ -44,6 +44,7 @@ FROZEN = "FROZEN"
 __all__ = [
     "ENROLLED_TOPIC",
     "RosterImport",
+    "create_wechat_identity",
     "enrol",
     "find_or_create_identity_by_external_ref",
     "find_or_create_identity_by_phone",
@@ -120,6 +121,13 @@ async def find_or_create_identity_by_external_ref(
     if found is None:
         raise RetryTransaction
     return found
+
+
+async def create_wechat_identity(tx: Tx, brand_id: UUID) -> Identity:
+    """A new identity, known by the WeChat accounts that access keeps of it."""
+    identity = Identity(brand_id=brand_id, wechat=True, created_at=tx.now)
+    await tx.add(identity)
+    return identity
 
 
 async def enrol(tx: Tx, actor: Actor) -> Member:

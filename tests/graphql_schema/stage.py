@@ -122,7 +122,7 @@ async def open_stage(api: Api, database: Database, settings: Settings, slug: str
     """Found the brand and add a product to it."""
     keyring = Keyring(settings.secret_bytes("master_key"))
     tokens = TokenIssuer(settings.secret_bytes("token_secret"), settings.token_ttl_seconds)
-    brand = await database.in_transaction(found_brand, BrandWanted(slug, slug), None, None)
+    brand = await database.in_transaction(found_brand, BrandWanted(slug, slug))
     stage = Stage(api, database, keyring, tokens, brand.id, slug)
     product = await stage.admin.done("createProduct", sku="SKU-1", nameZh="啤酒", nameEn="Beer")
     stage.product_id = product["product"]["id"]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyotp
+
 from tests.api import Api, Caller, Host
 from tests.servers import ServerProcess
 
@@ -90,7 +92,11 @@ async def open_shop(api: Api, host: Host, server: ServerProcess, folder: Path) -
     """Make the brand on the host, sign its operator in, and add a product."""
     made = await host.run("brand", "create", BRAND, "--admin-email", ADMIN)
     signed = await api.nobody.done(
-        "signInOperator", brand=BRAND, email=ADMIN, password=made["admin_password"]
+        "signInOperator",
+        brand=BRAND,
+        email=ADMIN,
+        password=made["admin_password"],
+        totp=pyotp.TOTP(made["admin_totp_secret"]).now(),
     )
     admin = api.signed_in(signed["token"])
     product = await admin.done(

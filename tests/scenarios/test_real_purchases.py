@@ -5,6 +5,8 @@ from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
 
+import pyotp
+
 from tests.api import Caller, Host, api_of
 from tests.servers import ServerFactory, environment_for
 
@@ -66,6 +68,7 @@ async def test_a_file_of_purchases_becomes_members_points_and_tiers(
             brand="demo",
             email=made["admin_email"],
             password=made["admin_password"],
+            totp=pyotp.TOTP(made["admin_totp_secret"]).now(),
         )
         found = await all_members(api.signed_in(signed["token"]))
     assert found.keys() == expected.keys()

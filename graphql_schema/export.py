@@ -12,7 +12,14 @@ from strawberry.types.field import StrawberryField
 from graphql_schema.faults import Fault
 from graphql_schema.permissions import Permission
 from graphql_schema.schema import make_schema
-from loyalty.actor import GRANTS_BY_ROLE, Actor, ActorKind, MemberRole, OperatorRole
+from loyalty.actor import (
+    CLERK_ROLE,
+    GRANTS_BY_ROLE,
+    Actor,
+    ActorKind,
+    MemberRole,
+    OperatorRole,
+)
 
 SDL_FILE = Path(__file__).with_name("schema.graphql")
 PERMISSIONS_FILE = Path(__file__).parents[1] / "docs" / "permissions.md"
@@ -29,7 +36,8 @@ def _actors() -> dict[str, Actor | None]:
         role.value: Actor(ActorKind.OPERATOR, _NOBODY, _NOBODY, role.value, GRANTS_BY_ROLE[role])
         for role in OperatorRole
     }
-    return {"anonymous": None, **members, **operators}
+    clerk = Actor(ActorKind.CLERK, _NOBODY, _NOBODY, CLERK_ROLE, place_id=_NOBODY, till_id=_NOBODY)
+    return {"anonymous": None, **members, CLERK_ROLE: clerk, **operators}
 
 
 CALLERS = _actors()
@@ -98,10 +106,16 @@ ANSWERS_TO_FOREIGN = {
     "figures": "not listed",
     "campaigns": "not listed",
     "products": "not listed",
+    "places": "not listed",
+    "myPlaces": "not listed",
+    "till": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",
     "signInOperator": "not listed",
+    "signInByWechat": "not listed",
+    "refreshSession": "not listed",
+    "signOut": "not listed",
     "scanCode": "CODE_UNKNOWN",
     "inviteMember": "not listed",
     "importRoster": "not listed",
@@ -113,6 +127,14 @@ ANSWERS_TO_FOREIGN = {
     "publishCampaign": "NOT_FOUND",
     "publishLadder": "not listed",
     "moveBalance": "NOT_FOUND",
+    "createPlace": "not listed",
+    "setPlaceStatus": "NOT_FOUND",
+    "signInClerk": "not listed",
+    "createTill": "NOT_FOUND",
+    "revokeTill": "NOT_FOUND",
+    "createClerk": "NOT_FOUND",
+    "setClerkPin": "NOT_FOUND",
+    "setClerkStatus": "NOT_FOUND",
 }
 
 

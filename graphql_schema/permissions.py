@@ -14,7 +14,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 from graphql_schema.context import Context
 from graphql_schema.faults import Forbidden, Unauthenticated
-from loyalty.actor import Actor, ActorKind, Grant
+from loyalty.actor import Actor, ActorKind, Grant, MemberRole
 
 
 class Permission(FieldExtension):
@@ -63,12 +63,15 @@ class IsSignedIn(Permission):
 
 
 class IsMember(Permission):
-    """A member, in any role."""
+    """A member, in any role or in one of these."""
+
+    def __init__(self, *roles: MemberRole) -> None:
+        self.roles = frozenset(roles or MemberRole)
 
     def check(self, actor: Actor | None) -> None:
         if actor is None:
             raise Unauthenticated
-        if actor.kind is not ActorKind.MEMBER:
+        if actor.kind is not ActorKind.MEMBER or actor.role not in self.roles:
             raise Forbidden
 
 

@@ -16,11 +16,13 @@ from graphql_schema.members import MemberMutation, MemberQuery, fetch_member
 from graphql_schema.nodes import FetchNode, Node
 from graphql_schema.pagination import find_id
 from graphql_schema.permissions import IsSignedIn, unguarded_fields
+from graphql_schema.places import PlaceMutation, PlaceQuery, fetch_place
 from graphql_schema.products import ProductMutation, ProductQuery, fetch_product
 from graphql_schema.refusals import RefusalHandler
 from graphql_schema.scalars import SCALAR_MAP
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
 from graphql_schema.tiers import TierMutation
+from graphql_schema.tills import TillMutation
 
 
 class RememberedNames(NameConverter):
@@ -43,6 +45,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "CodeBatch": fetch_batch,
     "Campaign": fetch_campaign,
     "ScanEvent": fetch_scan,
+    "Place": fetch_place,
 }
 
 
@@ -53,7 +56,7 @@ async def fetch_node(context: Context, type_name: str, id: UUID) -> Any | None:
 
 
 @strawberry.type
-class Query(MemberQuery, CodeQuery, ScanQuery, CampaignQuery, ProductQuery):
+class Query(MemberQuery, CodeQuery, ScanQuery, CampaignQuery, ProductQuery, PlaceQuery):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
         """Anything by its global id; null for what is not there or not the caller's to see."""
@@ -71,6 +74,8 @@ class Mutation(
     CampaignMutation,
     TierMutation,
     LedgerMutation,
+    PlaceMutation,
+    TillMutation,
 ):
     pass
 

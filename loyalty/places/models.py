@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from loyalty.tables import brand_reference, own_id, reference, tenant
@@ -40,12 +40,21 @@ class Place(SQLModel, table=True):
 
 class Till(SQLModel, table=True):
     """A till (收银台) and its API key, kept as a keyed hash; ``key_hint`` is how it ends. Failed
-    sign-ins of all its clerks move ``failures_until`` ahead; too far ahead, and nobody gets in."""
+    sign-ins of all its clerks move ``failures_until`` ahead; too far ahead, and nobody gets in.
+    The name of a revoked till is free for its successor."""
 
     __tablename__ = "tills"
     __table_args__ = (
         UniqueConstraint("brand_id", "key_hash"),
-        UniqueConstraint("brand_id", "place_id", "name"),
+        Index(
+            "uq_tills_brand_id_place_id_name",
+            "brand_id",
+            "place_id",
+            "name",
+            unique=True,
+            sqlite_where=text("status = 'ACTIVE'"),
+            postgresql_where=text("status = 'ACTIVE'"),
+        ),
         CheckConstraint("status IN ('ACTIVE', 'REVOKED')", name="status_known"),
         reference("place_id", "places"),
     )

@@ -266,7 +266,7 @@ async def create_till(
     tx: Tx, actor: Actor, keyring: Keyring, *, place_id: UUID, name: str
 ) -> NewTill:
     """A new till and its key, of which only a keyed hash and the last four characters are kept;
-    AlreadyExists when the place has a till of this name, NotFound for the place."""
+    AlreadyExists when the place has an active till of this name, NotFound for the place."""
     place = await queries.get_place(tx, actor.brand_id, place_id)
     key = f"till_{secrets.token_urlsafe(32)}"
     till = Till(

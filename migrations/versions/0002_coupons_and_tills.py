@@ -352,10 +352,16 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_tills")),
         sa.UniqueConstraint("brand_id", "key_hash", name=op.f("uq_tills_brand_id_key_hash")),
-        sa.UniqueConstraint(
-            "brand_id", "place_id", "name", name=op.f("uq_tills_brand_id_place_id_name")
-        ),
     )
+    op.create_index(
+        "uq_tills_brand_id_place_id_name",
+        "tills",
+        ["brand_id", "place_id", "name"],
+        unique=True,
+        sqlite_where=sa.text("status = 'ACTIVE'"),
+        postgresql_where=sa.text("status = 'ACTIVE'"),
+    )
+
     op.create_table(
         "wechat_accounts",
         sa.Column("brand_id", sa.Uuid(), nullable=False),

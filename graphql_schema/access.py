@@ -106,13 +106,6 @@ async def _brand_id(context: Context, slug: str) -> UUID:
     return brand.id
 
 
-async def signed_in(context: Context, actor: Actor) -> SignInReceipt:
-    """The receipt of a sign-in that was settled: opens its session in a transaction of its own."""
-    return receipt_of(
-        context, actor, await context.database.in_transaction(open_for, context, actor)
-    )
-
-
 async def open_for(tx: Tx, context: Context, actor: Actor) -> NewSession:
     """A session as long as this kind of caller gets."""
     settings = context.settings

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import strawberry
 
-from graphql_schema.access import SignInReceipt, signed_in
+from graphql_schema.access import SignInReceipt, open_for, receipt_of
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.nodes import id_field, local_id
 from graphql_schema.permissions import HasGrant, Public
 from graphql_schema.refusals import Refused
+from loyalty.access.sessions import NewSession
 from loyalty.actor import CLERK_ROLE, Actor, ActorKind, Grant
 from loyalty.brands.service import find_brand_by_slug
 from loyalty.db import Tx
@@ -178,20 +179,25 @@ class TillMutation:
                 snapshot, keyring, brand.id, input.till_key, input.clerk_number
             )
         matched = await service.match_pin(keyring, attempt, input.pin)
-        desk = await context.database.in_transaction(service.settle_clerk_sign_in, attempt, matched)
-        if desk is None:
-            raise CredentialsWrong()
-        return await signed_in(
-            context,
-            Actor(
+
+        async def settle(tx: Tx) -> tuple[Actor, NewSession] | None:
+            desk = await service.settle_clerk_sign_in(tx, attempt, matched)
+            if desk is None:
+                return None
+            actor = Actor(
                 ActorKind.CLERK,
                 brand.id,
                 desk.clerk.id,
                 CLERK_ROLE,
                 place_id=desk.place.id,
                 till_id=desk.till.id,
-            ),
-        )
+            )
+            return actor, await open_for(tx, context, actor)
+
+        settled = await context.database.in_transaction(settle)
+        if settled is None:
+            raise CredentialsWrong()
+        return receipt_of(context, *settled)
 
     @strawberry.mutation(extensions=[HasGrant(Grant.PLACES)])
     async def create_till(self, info: Info, input: CreateTillInput) -> CreateTillResult:

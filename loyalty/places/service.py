@@ -13,6 +13,7 @@ from uuid import UUID
 from loyalty import audit_log
 from loyalty.access.rules import decide_attempt
 from loyalty.access.service import hash_secret, verify_secret
+from loyalty.access.sessions import end_sessions_of
 from loyalty.actor import Actor, ActorKind, MemberRole
 from loyalty.crypto import Keyring, mask_phone
 from loyalty.db import Snapshot, Tx
@@ -31,6 +32,7 @@ from loyalty.places.rules import (
     NAME_LENGTH_MAX,
     OPEN,
     PAYEE_LENGTH_MAX,
+    PIN_CHANGED,
     REASON_LENGTH_MAX,
     REVOKED,
     Desk,
@@ -327,9 +329,11 @@ async def create_clerk(
 
 
 async def set_clerk_pin(tx: Tx, actor: Actor, clerk_id: UUID, pin: NewPin) -> Clerk:
-    """Another PIN, by which a locked clerk may sign in at once."""
+    """Another PIN, by which a locked clerk may sign in at once; what was signed in by the old one
+    ends."""
     await queries.set_pin_hash(tx, actor.brand_id, clerk_id, pin.hash)
     clerk = await queries.get_clerk(tx, actor.brand_id, clerk_id)
+    await end_sessions_of(tx, actor.brand_id, clerk_id, PIN_CHANGED)
     await audit_log.record(tx, actor, "clerk.set_pin", clerk_id)
     return clerk
 
@@ -343,6 +347,7 @@ async def set_clerk_status(
     changed = await queries.set_clerk_status(tx, actor.brand_id, clerk_id, status)
     clerk = await queries.get_clerk(tx, actor.brand_id, clerk_id)
     if changed:
+        await end_sessions_of(tx, actor.brand_id, clerk_id, LEFT)
         action = "clerk.return" if active else "clerk.leave"
         await audit_log.record(tx, actor, action, clerk_id, reason)
     return clerk

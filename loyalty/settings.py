@@ -4,18 +4,22 @@ On SQLite missing secrets are made once, into a file only its owner can read. On
 must be given: several servers have to share them.
 """
 
+import base64
 import json
 import os
 import secrets
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 SECRET_BYTES = 32
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+WEBHOOK_SECRET_PREFIX = "whsec_"
 
 
 class SettingsError(Exception):
@@ -49,6 +53,14 @@ class Settings(BaseSettings):
     trusted_documents_only: bool = False
     throttle: bool = True
     outbox_poll_seconds: float = Field(default=0.5, gt=0)
+    payout_url: str | None = None
+    payout_secret: SecretStr | None = None
+    payout_provider: Literal["null", "http"] = "null"
+    payout_timeout_seconds: float = Field(default=4, gt=0, le=5)
+    payout_ask_seconds: float = Field(default=30, gt=0, le=3600)
+    payout_retry_seconds: float = Field(default=3600, gt=0)
+    notification_secret: SecretStr | None = None
+    notification_url: str | None = None
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -89,6 +101,53 @@ class Settings(BaseSettings):
                 raise ValueError("must be hexadecimal") from error
             if len(raw) < SECRET_BYTES:
                 raise ValueError(f"must be at least {SECRET_BYTES} bytes in hexadecimal")
+        return value
+
+    @field_validator("payout_url", "notification_url")
+    @classmethod
+    def _provider_is_reached_safely(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        is_near = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
+        if not parts.hostname or not (parts.scheme == "https" or is_near):
+            raise ValueError("must start with https:// (http:// to this very host only)")
+        return value
+
+    @field_validator("payout_secret")
+    @classmethod
+    def _payout_secret_is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SECRET_BYTES:
+            raise ValueError(f"must have at least {SECRET_BYTES} characters")
+        return value
+
+    @field_validator("notification_secret")
+    @classmethod
+    def _notification_secret_is_standard(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            encoded = value.get_secret_value().removeprefix(WEBHOOK_SECRET_PREFIX)
+            try:
+                raw = base64.b64decode(encoded, validate=True)
+            except ValueError as error:
+                raise ValueError("must be whsec_ and base64") from error
+            if encoded == value.get_secret_value() or not 24 <= len(raw) <= 64:
+                raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
+        return value
+
+    @field_validator("payout_provider")
+    @classmethod
+    def _payout_provider_is_whole(cls, value: str, others: ValidationInfo) -> str:
+        if value == "http":
+            for name in ("payout_url", "payout_secret"):
+                if others.data.get(name) is None:
+                    raise ValueError(f"http needs LOYALTY_{name.upper()}")
+        return value
+
+    @field_validator("notification_url")
+    @classmethod
+    def _notifications_are_signed(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if value is not None and others.data.get("notification_secret") is None:
+            raise ValueError("needs LOYALTY_NOTIFICATION_SECRET")
         return value
 
     @property

@@ -84,9 +84,11 @@ class SignInCodeWrong(Refusal):
 
 
 class CredentialsWrong(Refusal):
+    """Of operators and clerks; it never says what of it was wrong."""
+
     code = "CREDENTIALS_WRONG"
-    en = "The e-mail or password is wrong, or the account is locked for now."
-    zh = "邮箱或密码错误,或账号已被暂时锁定。"
+    en = "What you signed in with is wrong, or the account is locked for now."
+    zh = "登录信息有误,或账号已被暂时锁定。"
 
 
 class BatchStateWrong(Refusal):

@@ -58,7 +58,8 @@ class Campaign(SQLModel, table=True):
 class CampaignVersion(SQLModel, table=True):
     """One published, immutable version. The newest counts; ``ends_at`` None is windowless.
 
-    ``outcomes``: a list of {beneficiary, asset, basis, amount}. ``caps``: a list of
+    ``outcomes``: a list of {beneficiary, asset, basis, amount} and of {beneficiary,
+    coupon_template_id}, one coupon each. ``caps``: a list of
     {subject, window, times_max}, counting paid events.
     """
 

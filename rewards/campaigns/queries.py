@@ -6,7 +6,12 @@ from sqlmodel import col, func, select
 
 from loyalty.db import Snapshot, Statement, Tx
 from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, EventKind, Gate
-from rewards.campaigns.rules import LiveCampaign, caps_from_json, outcomes_from_json
+from rewards.campaigns.rules import (
+    LiveCampaign,
+    caps_from_json,
+    coupons_from_json,
+    outcomes_from_json,
+)
 
 FIND_BUDGETS = Statement(
     """
@@ -155,4 +160,5 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
         version.ends_at,
         outcomes_from_json(version.outcomes),
         caps_from_json(version.caps),
+        tuple(outcome.template_id for outcome in coupons_from_json(version.outcomes)),
     )

@@ -37,6 +37,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class CouponOutcome:
+    """One coupon of a template."""
+
+    beneficiary: MemberRole
+    template_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Cap:
     """At most ``times_max`` paid events of one subject in one window."""
 
@@ -47,7 +55,8 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class LiveCampaign:
-    """A published version, as rules see it."""
+    """A published version, as rules see it. ``coupon_template_ids``: a coupon of each for the
+    consumer."""
 
     id: UUID
     version_id: UUID
@@ -60,6 +69,7 @@ class LiveCampaign:
     ends_at: datetime | None
     outcomes: tuple[Outcome, ...]
     caps: tuple[Cap, ...]
+    coupon_template_ids: tuple[UUID, ...] = ()
 
     def runs_at(self, at: datetime) -> bool:
         """Whether an event of this time falls into the window: start included, end not."""
@@ -92,6 +102,15 @@ class CampaignIndex:
                 best = campaign
         return best
 
+    def coupon_template_ids(self) -> set[UUID]:
+        """The templates that the campaigns name, for what has to be known of them."""
+        return {
+            template_id
+            for group in self.by_event.values()
+            for campaign in group
+            for template_id in campaign.coupon_template_ids
+        }
+
 
 def index_campaigns(campaigns: Iterable[LiveCampaign]) -> CampaignIndex:
     """Group by event and product; within a group by priority, then by code."""
@@ -115,7 +134,7 @@ class CampaignDefinition:
     name_zh: str
     name_en: str
     event: EventKind
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Outcome | CouponOutcome, ...]
     gate: Gate = Gate.NONE
     priority: int = 0
     product_id: UUID | None = None
@@ -158,23 +177,19 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
     outcomes = definition.outcomes
     if not 1 <= len(outcomes) <= OUTCOMES_MAX:
         raise InvalidInput(field="outcomes", problem=f"1 to {OUTCOMES_MAX} outcomes")
-    seen = set()
+    seen: set[tuple[MemberRole, Asset | UUID]] = set()
     for i, outcome in enumerate(outcomes):
         path = f"outcomes[{i}]"
-        fixed = outcome.basis is OutcomeBasis.FIXED
-        amount_max = AMOUNT_MAX if fixed else PER_UNIT_AMOUNT_MAX
-        if not 0 < outcome.amount <= amount_max:
-            raise InvalidInput(field=f"{path}.amount", problem=f"1 to {amount_max}")
-        allowed = {MemberRole.CONSUMER}
-        if definition.event is EventKind.SCAN:
-            allowed.add(MemberRole.GUIDE)
-        if outcome.beneficiary not in allowed:
-            raise InvalidInput(field=f"{path}.beneficiary", problem="not paid by this event")
-        if definition.event is EventKind.SCAN and outcome.basis is not OutcomeBasis.FIXED:
-            raise InvalidInput(field=f"{path}.basis", problem="a scan has no amount to multiply")
-        key = (outcome.beneficiary, outcome.asset)
+        if isinstance(outcome, CouponOutcome):
+            _check_coupon(definition.event, path, outcome)
+            key: tuple[MemberRole, Asset | UUID] = (outcome.beneficiary, outcome.template_id)
+        else:
+            _check_amount(definition.event, path, outcome)
+            key = (outcome.beneficiary, outcome.asset)
         if key in seen:
-            raise InvalidInput(field=path, problem="one outcome per beneficiary and asset")
+            raise InvalidInput(
+                field=path, problem="one outcome per beneficiary and asset or coupon"
+            )
         seen.add(key)
     if not definition_pays(outcomes, MemberRole.CONSUMER):
         raise InvalidInput(field="outcomes", problem="nothing for the consumer")
@@ -182,7 +197,28 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
         raise InvalidInput(field="gate", problem="a gate needs an outcome for the guide")
 
 
-def definition_pays(outcomes: Iterable[Outcome], beneficiary: MemberRole) -> bool:
+def _check_amount(event: EventKind, path: str, outcome: Outcome) -> None:
+    fixed = outcome.basis is OutcomeBasis.FIXED
+    amount_max = AMOUNT_MAX if fixed else PER_UNIT_AMOUNT_MAX
+    if not 0 < outcome.amount <= amount_max:
+        raise InvalidInput(field=f"{path}.amount", problem=f"1 to {amount_max}")
+    allowed = {MemberRole.CONSUMER}
+    if event is EventKind.SCAN:
+        allowed.add(MemberRole.GUIDE)
+    if outcome.beneficiary not in allowed:
+        raise InvalidInput(field=f"{path}.beneficiary", problem="not paid by this event")
+    if event is EventKind.SCAN and outcome.basis is not OutcomeBasis.FIXED:
+        raise InvalidInput(field=f"{path}.basis", problem="a scan has no amount to multiply")
+
+
+def _check_coupon(event: EventKind, path: str, outcome: CouponOutcome) -> None:
+    if event is not EventKind.SCAN:
+        raise InvalidInput(field=f"{path}.couponTemplateId", problem="only scans win coupons")
+    if outcome.beneficiary is not MemberRole.CONSUMER:
+        raise InvalidInput(field=f"{path}.beneficiary", problem="only consumers win coupons")
+
+
+def definition_pays(outcomes: Iterable[Outcome | CouponOutcome], beneficiary: MemberRole) -> bool:
     """Whether anything is for this beneficiary."""
     return any(outcome.beneficiary is beneficiary for outcome in outcomes)
 
@@ -201,20 +237,36 @@ def _check_caps(definition: CampaignDefinition) -> None:
         seen.add((cap.subject, cap.window))
 
 
-def outcomes_to_json(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+def outcomes_to_json(outcomes: Iterable[Outcome | CouponOutcome]) -> list[dict[str, Any]]:
     """As stored in a campaign version."""
-    return [
-        {
+    return [_outcome_to_json(outcome) for outcome in outcomes]
+
+
+def _outcome_to_json(outcome: Outcome | CouponOutcome) -> dict[str, Any]:
+    if isinstance(outcome, CouponOutcome):
+        return {
             "beneficiary": outcome.beneficiary.value,
-            "asset": outcome.asset.value,
-            "basis": outcome.basis.value,
-            "amount": outcome.amount,
+            "coupon_template_id": outcome.template_id.hex,
         }
-        for outcome in outcomes
-    ]
+    return {
+        "beneficiary": outcome.beneficiary.value,
+        "asset": outcome.asset.value,
+        "basis": outcome.basis.value,
+        "amount": outcome.amount,
+    }
+
+
+def coupons_from_json(stored: Iterable[dict[str, Any]]) -> tuple[CouponOutcome, ...]:
+    """Those of the stored outcomes that are coupons."""
+    return tuple(
+        CouponOutcome(MemberRole(part["beneficiary"]), UUID(hex=part["coupon_template_id"]))
+        for part in stored
+        if "coupon_template_id" in part
+    )
 
 
 def outcomes_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Outcome, ...]:
+    """Those of the stored outcomes that are amounts."""
     return tuple(
         Outcome(
             MemberRole(part["beneficiary"]),
@@ -223,6 +275,7 @@ def outcomes_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Outcome, ...]:
             part["amount"],
         )
         for part in stored
+        if "asset" in part
     )
 
 

@@ -21,12 +21,14 @@ from rewards.campaigns.models import (
 from rewards.campaigns.rules import (
     CampaignDefinition,
     CampaignIndex,
+    CouponOutcome,
     Outcome,
     caps_to_json,
     check_definition,
     index_campaigns,
     outcomes_to_json,
 )
+from rewards.coupons.service import require_templates
 
 PURCHASE_CAMPAIGN_CODE = "purchase-points"
 
@@ -36,9 +38,12 @@ async def publish_campaign(
 ) -> tuple[Campaign, CampaignVersion]:
     """Publish the first or the next version of the campaign with this code.
 
-    Refuses InvalidInput (with the field's path), NotFound (product), BudgetBelowSpent.
+    Refuses InvalidInput (with the field's path), NotFound (product, coupon template),
+    BudgetBelowSpent.
     """
     check_definition(definition)
+    coupons = [o.template_id for o in definition.outcomes if isinstance(o, CouponOutcome)]
+    await require_templates(tx, actor.brand_id, coupons)
     if definition.product_id is not None:
         await require_product(tx, actor.brand_id, definition.product_id)
     campaign = await queries.find_campaign(tx, actor.brand_id, definition.code)

@@ -66,6 +66,28 @@ COUNT_PURCHASE = Statement(
     returns="used bigint",
 )
 
+HOLD_COUPON = Statement(
+    """
+    UPDATE coupons SET status = 'HELD', held_until = :until, redemption_id = :redemption_id
+    WHERE brand_id = :brand_id AND id = :id
+        AND (status = 'ISSUED' OR (status = 'HELD' AND held_until <= :now))
+    RETURNING id
+    """,
+    params="until timestamptz, redemption_id uuid, brand_id uuid, id uuid, now timestamptz",
+    returns="id uuid",
+)
+
+REDEEM_COUPON = Statement(
+    """
+    UPDATE coupons SET status = 'REDEEMED', held_until = NULL, ended_at = :now
+    WHERE brand_id = :brand_id AND id = :id
+        AND status = 'HELD' AND redemption_id = :redemption_id AND held_until > :now
+    RETURNING id
+    """,
+    params="now timestamptz, brand_id uuid, id uuid, redemption_id uuid",
+    returns="id uuid",
+)
+
 # A hold that has lapsed is none. The condition on the status is the index's own.
 EXPIRE_COUPONS = Statement(
     """
@@ -287,15 +309,15 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
 
 async def hold(tx: Tx, coupon: Coupon, redemption_id: UUID, until: datetime) -> bool:
     """Take a free coupon for one redemption; False when somebody else has it."""
-    taken = await tx.session.exec(
-        update(Coupon)
-        .where(
-            col(Coupon.brand_id) == coupon.brand_id, col(Coupon.id) == coupon.id, _is_free(tx.now)
-        )
-        .values(status=CouponStatus.HELD.value, held_until=until, redemption_id=redemption_id)
-        .execution_options(synchronize_session=False)
+    taken = await tx.fetch(
+        HOLD_COUPON,
+        until=until,
+        redemption_id=redemption_id,
+        brand_id=coupon.brand_id,
+        id=coupon.id,
+        now=tx.now,
     )
-    return taken.rowcount == 1
+    return len(taken) == 1
 
 
 async def release(tx: Tx, brand_id: UUID, coupon_id: UUID, redemption_id: UUID) -> bool:
@@ -316,19 +338,10 @@ async def release(tx: Tx, brand_id: UUID, coupon_id: UUID, redemption_id: UUID) 
 
 async def redeem(tx: Tx, brand_id: UUID, coupon_id: UUID, redemption_id: UUID) -> bool:
     """Use up a coupon that this redemption holds; False when the hold is gone or has lapsed."""
-    redeemed = await tx.session.exec(
-        update(Coupon)
-        .where(
-            col(Coupon.brand_id) == brand_id,
-            col(Coupon.id) == coupon_id,
-            col(Coupon.status) == CouponStatus.HELD.value,
-            col(Coupon.redemption_id) == redemption_id,
-            col(Coupon.held_until) > tx.now,
-        )
-        .values(status=CouponStatus.REDEEMED.value, held_until=None, ended_at=tx.now)
-        .execution_options(synchronize_session=False)
+    redeemed = await tx.fetch(
+        REDEEM_COUPON, now=tx.now, brand_id=brand_id, id=coupon_id, redemption_id=redemption_id
     )
-    return redeemed.rowcount == 1
+    return len(redeemed) == 1
 
 
 async def give_back(

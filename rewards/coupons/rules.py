@@ -17,6 +17,7 @@ from rewards.coupons.models import (
     CouponTemplateStatus,
 )
 
+ISSUED_TOPIC = "coupon.issued"
 CODE_DIGITS = 16
 AMOUNT_FEN_MAX = 10**12
 BOUGHT_PER_MEMBER_MAX = 10**6
@@ -91,6 +92,15 @@ class CouponIssue:
     cause_id: UUID
     usable_from: date
     usable_until: date
+
+
+def issued_payload(issue: CouponIssue) -> dict[str, str]:
+    """What the fact ``coupon.issued`` says of its subject, the member."""
+    return {
+        "coupon_id": issue.id.hex,
+        "template_id": issue.template_id.hex,
+        "cause": issue.cause.value,
+    }
 
 
 def usable_dates(template: CouponTemplate, issued_on: date) -> tuple[date, date] | None:

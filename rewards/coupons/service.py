@@ -1,7 +1,7 @@
 """The verbs of coupons: templates, issuing, buying, taking and giving back, expiring."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import date
 from uuid import UUID
@@ -47,18 +47,19 @@ from rewards.coupons.queries import (
 )
 from rewards.coupons.rules import (
     CODE_DIGITS,
+    ISSUED_TOPIC,
     NAME_LENGTH_MAX,
     CouponIssue,
     TemplateDefinition,
     check_template,
     has_stock,
+    issued_payload,
     normalise_code,
     price_on,
     status_at,
     usable_dates,
 )
 
-ISSUED_TOPIC = "coupon.issued"
 OFFER = "OFFER"
 REASON_LENGTH_MAX = 500
 
@@ -68,18 +69,17 @@ StockKey = tuple[UUID, UUID]
 # Other nouns may call this service and never the queries: these are the reads and the guarded
 # steps that they need.
 __all__ = [
-    "ISSUED_TOPIC",
     "StockKey",
     "buy_coupon",
     "create_template",
     "expire_coupons",
     "find_by_code",
     "find_stock",
-    "issued_payload",
     "new_code",
     "require_templates",
     "set_template_status",
     "take_stock",
+    "templates_by_id",
     "void_coupon",
     "write_coupons",
     "get_coupon",
@@ -149,6 +149,16 @@ async def require_templates(snapshot: Snapshot, brand_id: UUID, ids: Sequence[UU
         raise NotFound(noun="coupon template")
 
 
+async def templates_by_id(
+    snapshot: Snapshot, brand_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, CouponTemplate]:
+    """Templates for what is held in memory between batches; no statement where there are none."""
+    if not ids:
+        return {}
+    found = await list_templates_by_ids(snapshot, brand_id, sorted(ids))
+    return {template.id: template for template in found}
+
+
 async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Coupon:
     """End a coupon that nobody is using: CouponNotUsable says what it is instead."""
     reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
@@ -166,15 +176,6 @@ async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Cou
 def new_code() -> str:
     """A coupon's number, not to be guessed: digits, so that any till can type it."""
     return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
-
-
-def issued_payload(issue: CouponIssue) -> dict[str, str]:
-    """What the fact ``coupon.issued`` says of its subject, the member."""
-    return {
-        "coupon_id": issue.id.hex,
-        "template_id": issue.template_id.hex,
-        "cause": issue.cause.value,
-    }
 
 
 async def find_stock(tx: Tx, keys: Iterable[StockKey]) -> dict[StockKey, int | None]:

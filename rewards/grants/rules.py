@@ -19,19 +19,27 @@ from loyalty.outbox import Fact
 from loyalty.products.models import Product
 from rewards.campaigns.models import CapSubject, CapWindow
 from rewards.campaigns.rules import CampaignIndex, Cap, LiveCampaign
+from rewards.coupons.models import CouponCause, CouponTemplate
+from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
 from tiers.ladders.rules import LadderView, Level, multiplied
 from tiers.standings.service import Rise
 
 ALL_TIME = "ALL"
+UNLOCKED_TOPIC = "reward.unlocked"
 
 AccountKey = tuple[UUID, UUID, str]
 BudgetKey = tuple[UUID, UUID, str]
 CounterKey = tuple[UUID, UUID, str, str, str]
+StockKey = tuple[UUID, UUID]
+PlannedCoupon = tuple[CouponTemplate, date, date]
+"""A template with the first and the last day of a coupon issued now."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrandConfiguration:
-    """A brand as rules see it, at one ``revision``; kept in memory until the revision moves."""
+    """A brand as rules see it, at one ``revision``; kept in memory until the revision moves.
+    ``coupon_templates`` are those that campaigns name; of their status and stock each batch asks
+    anew."""
 
     id: UUID
     revision: int
@@ -40,6 +48,7 @@ class BrandConfiguration:
     campaigns: CampaignIndex
     ladders: dict[str, LadderView]
     products: dict[UUID, Product]
+    coupon_templates: dict[UUID, CouponTemplate]
 
 
 @dataclass(slots=True)
@@ -88,10 +97,12 @@ class Credit:
 
 @dataclass(slots=True)
 class GrantWorld:
-    """What a batch may touch; ``now`` is the transaction's time."""
+    """What a batch may touch; ``now`` is the transaction's time. ``stock`` is how many coupons of a
+    template may still be issued, None without limit."""
 
     now: datetime
     new_id: Callable[[], UUID]
+    new_coupon_code: Callable[[], str]
     book: Book
     brands: dict[UUID, BrandConfiguration] = field(default_factory=dict)
     accounts: dict[AccountKey, AccountState] = field(default_factory=dict)
@@ -102,6 +113,9 @@ class GrantWorld:
     locked: dict[tuple[UUID, str], list[LockedState]] = field(default_factory=dict)
     budget_moves: dict[BudgetKey, BudgetMove] = field(default_factory=dict)
     counter_moves: dict[CounterKey, tuple[int, int]] = field(default_factory=dict)
+    stock: dict[StockKey, int | None] = field(default_factory=dict)
+    stock_moves: dict[StockKey, int] = field(default_factory=dict)
+    coupons: list[CouponIssue] = field(default_factory=list)
     rises: list[Rise] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
 
@@ -235,8 +249,57 @@ def settle_locked(
         )
         if post:
             _rise(world, member, movement)
+            world.emit(
+                brand.id,
+                UNLOCKED_TOPIC,
+                member.id,
+                {"asset": state.asset, "amount": state.amount},
+            )
         settled.append(state)
     return settled
+
+
+def plan_coupons(
+    world: GrantWorld, campaign: LiveCampaign, brand: BrandConfiguration, at: datetime
+) -> list[PlannedCoupon] | None:
+    """One coupon of each template that a campaign names, with the dates of one issued on the
+    brand's local day; None when there is not each of them: out of stock, paused, past its dates."""
+    on = local_date(at, brand.timezone)
+    planned = []
+    for template_id in campaign.coupon_template_ids:
+        template = brand.coupon_templates[template_id]
+        dates = usable_dates(template, on)
+        if dates is None or world.stock.get((brand.id, template_id), 0) == 0:
+            return None
+        planned.append((template, *dates))
+    return planned
+
+
+def issue_coupons(
+    world: GrantWorld, planned: Iterable[PlannedCoupon], member: MemberState, cause: Cause
+) -> list[CouponIssue]:
+    """Issue what ``plan_coupons`` has found to be there."""
+    issued = []
+    for template, usable_from, usable_until in planned:
+        issue = CouponIssue(
+            member.brand_id,
+            world.new_id(),
+            template.id,
+            member.id,
+            world.new_coupon_code(),
+            CouponCause.SCAN,
+            cause.id,
+            usable_from,
+            usable_until,
+        )
+        key = (member.brand_id, template.id)
+        left = world.stock[key]
+        world.stock[key] = None if left is None else left - 1
+        world.stock_moves[key] = world.stock_moves.get(key, 0) + 1
+        world.emit(member.brand_id, ISSUED_TOPIC, member.id, issued_payload(issue))
+        issued.append(issue)
+    world.coupons.extend(issued)
+    return issued
 
 
 def _good_until(brand: BrandConfiguration, earned_at: datetime) -> date:

@@ -4,7 +4,7 @@ One global order of locks, by table and then by key: members and their accounts 
 events after, and the brand's hottest rows (counters, budgets, issuance) last.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from loyalty import outbox
@@ -16,8 +16,15 @@ from loyalty.ledger.models import TransferPhase
 from loyalty.ledger.rules import Book
 from loyalty.products.service import products_by_id
 from rewards.campaigns import service as campaigns
+from rewards.coupons import service as coupons
 from rewards.grants import queries
-from rewards.grants.rules import BrandConfiguration, CounterKey, GrantWorld, LockedState
+from rewards.grants.rules import (
+    BrandConfiguration,
+    CounterKey,
+    GrantWorld,
+    LockedState,
+    StockKey,
+)
 from tiers.ladders.service import current_ladders
 from tiers.standings import service as standings
 
@@ -25,20 +32,30 @@ from tiers.standings import service as standings
 async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfiguration:
     """Everything rules need to know of a brand. Read inside one snapshot or transaction."""
     brand = await get_brand(snapshot, brand_id)
+    live = await campaigns.live_campaigns(snapshot, brand_id)
     return BrandConfiguration(
         id=brand.id,
         revision=brand.revision,
         timezone=brand.timezone,
         points_valid_months=brand.points_valid_months,
-        campaigns=await campaigns.live_campaigns(snapshot, brand_id),
+        campaigns=live,
         ladders=await current_ladders(snapshot, brand_id),
         products=await products_by_id(snapshot, brand_id),
+        coupon_templates=await coupons.templates_by_id(
+            snapshot, brand_id, live.coupon_template_ids()
+        ),
     )
 
 
 def empty_world(tx: Tx, brands: dict[UUID, BrandConfiguration]) -> GrantWorld:
     """A world that knows its brands and nobody yet."""
-    return GrantWorld(now=tx.now, new_id=new_id, book=Book(new_id), brands=brands)
+    return GrantWorld(
+        now=tx.now,
+        new_id=new_id,
+        new_coupon_code=coupons.new_code,
+        book=Book(new_id),
+        brands=brands,
+    )
 
 
 async def load_members_side(
@@ -55,11 +72,15 @@ async def load_brands_side(
     world: GrantWorld,
     campaign_keys: Iterable[tuple[UUID, UUID]],
     counter_keys: Iterable[CounterKey],
+    stock_keys: Collection[StockKey] = (),
 ) -> None:
-    """Read issuance accounts, budgets and counters: unlocked, guarded when they are written."""
+    """Read issuance accounts, budgets, counters and the stock of coupons: unlocked, guarded when
+    they are written. Where no campaign gives coupons, nothing is asked of them."""
     world.issuance = await ledger.issuance_accounts(tx, world.brands)
     world.budgets = await campaigns.find_budgets(tx, campaign_keys)
     world.counters = await campaigns.find_counters(tx, counter_keys)
+    if stock_keys:
+        world.stock = await coupons.find_stock(tx, stock_keys)
 
 
 async def load_locked(tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, str]]) -> None:
@@ -73,19 +94,22 @@ async def load_locked(tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, str]
 
 
 async def write_members_side(tx: Tx, world: GrantWorld) -> None:
-    """Write what belongs to members: accounts, lots, transfers, locked rewards, standings."""
+    """Write what belongs to members: accounts, lots, transfers, locked rewards, standings,
+    coupons."""
     await ledger.write_members_side(tx, world.book)
     await _write_locked(tx, world)
     await standings.write_rises(tx, world.rises)
+    await coupons.write_coupons(tx, world.coupons)
     await outbox.emit(tx, world.facts)
 
 
 async def write_brands_side(tx: Tx, world: GrantWorld) -> None:
-    """Write the hottest rows, after everything else: counters, budgets, issuance."""
+    """Write the hottest rows, after everything else: counters, budgets, stock, issuance."""
     await campaigns.write_counters(tx, world.counter_moves)
     await campaigns.write_budgets(
         tx, {key: (move.spent, move.reserved) for key, move in world.budget_moves.items()}
     )
+    await coupons.take_stock(tx, world.stock_moves)
     await ledger.write_brands_side(tx, world.book)
 
 

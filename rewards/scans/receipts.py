@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from loyalty.ledger.models import Asset
+from rewards.coupons.rules import CouponIssue
 from rewards.grants import rules as grants
-from rewards.grants.rules import Credit, GrantWorld, MemberState
+from rewards.grants.rules import BrandConfiguration, Credit, GrantWorld, MemberState
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason
 
 
@@ -24,6 +25,21 @@ class Sightings:
 def reward(credit: Credit, *, locked: bool) -> dict[str, Any]:
     """One reward of the scanner."""
     return {"asset": credit.asset, "amount": credit.amount, "locked": locked}
+
+
+def coupon(brand: BrandConfiguration, issue: CouponIssue) -> dict[str, Any]:
+    """One coupon that the scanner has won."""
+    template = brand.coupon_templates[issue.template_id]
+    return {
+        "id": issue.id.hex,
+        "code": issue.code,
+        "template_code": template.code,
+        "zh": template.name_zh,
+        "en": template.name_en,
+        "kind": template.kind,
+        "usable_from": issue.usable_from.isoformat(),
+        "usable_until": issue.usable_until.isoformat(),
+    }
 
 
 def sighting(at: datetime, latitude: float | None, longitude: float | None) -> dict[str, Any]:
@@ -45,15 +61,16 @@ def receipt(
     unpaid_reason: UnpaidReason | None,
     guide_unpaid_reason: GuideUnpaidReason | None,
     rewards: list[dict[str, Any]],
+    coupons: list[dict[str, Any]],
     sightings: Sightings,
     rank_before: int,
 ) -> dict[str, Any]:
-    """The reply of one scan."""
+    """The reply of one scan. It names coupons only where there are any."""
     level = grants.level_of(world, member) if member else None
     is_new_member = member is not None and member.is_new and not member.is_greeted
     if member is not None:
         member.is_greeted = True
-    return {
+    reply = {
         "scan_id": scan_id.hex,
         "occurred_at": world.now.isoformat(),
         "verdict": verdict,
@@ -72,6 +89,7 @@ def receipt(
         else {"rank": level.rank, "code": level.code, "zh": level.name_zh, "en": level.name_en},
         "rank_before": rank_before,
     }
+    return reply | {"coupons": coupons} if coupons else reply
 
 
 def balances(world: GrantWorld, member: MemberState | None) -> list[dict[str, Any]]:

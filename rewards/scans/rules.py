@@ -45,6 +45,7 @@ class Outcome:
     guide_unpaid: GuideUnpaidReason | None = None
     campaign: LiveCampaign | None = None
     rewards: list[dict[str, Any]] = field(default_factory=list)
+    coupons: list[dict[str, Any]] = field(default_factory=list)
 
 
 def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
@@ -77,6 +78,7 @@ def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
         unpaid_reason=outcome.unpaid,
         guide_unpaid_reason=outcome.guide_unpaid,
         rewards=outcome.rewards,
+        coupons=outcome.coupons,
         sightings=sightings,
         rank_before=rank_before,
     )
@@ -179,8 +181,11 @@ def _consumer_scan(
     outcome.guide_unpaid, guide_credits, guide_caps = _plan_guide(
         world, brand, campaign, guide, guide_claim
     )
+    coupons = grants.plan_coupons(world.grants, campaign, brand, now)
     cause = _cause(request, now)
-    if not grants.within_budget(world.grants, campaign, [*credits, *guide_credits]):
+    if coupons is None or not grants.within_budget(
+        world.grants, campaign, [*credits, *guide_credits]
+    ):
         outcome.unpaid, outcome.guide_unpaid = UnpaidReason.BUDGET, None
         if locked and guide is not None:
             grants.settle_locked(world.grants, guide, unlock_key(item), cause, post=False)
@@ -189,6 +194,8 @@ def _consumer_scan(
     for credit in credits:
         grants.give(world.grants, campaign, credit, cause)
         outcome.rewards.append(receipts.reward(credit, locked=False))
+    issued = grants.issue_coupons(world.grants, coupons, member, cause)
+    outcome.coupons = [receipts.coupon(brand, issue) for issue in issued]
     if locked and guide is not None:
         pays = outcome.guide_unpaid is None
         grants.settle_locked(world.grants, guide, unlock_key(item), cause, post=pays)

@@ -14,7 +14,13 @@ from loyalty.errors import Refusal
 from loyalty.members.service import ENROLLED_TOPIC
 from rewards.campaigns.models import CapSubject
 from rewards.grants import service as grants
-from rewards.grants.rules import BrandConfiguration, CounterKey, MemberState, counter_keys
+from rewards.grants.rules import (
+    BrandConfiguration,
+    CounterKey,
+    MemberState,
+    StockKey,
+    counter_keys,
+)
 from rewards.scans import queries
 from rewards.scans.rules import decide
 from rewards.scans.world import (
@@ -225,7 +231,7 @@ def _related(
 
 
 async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
-    """Locked rewards, budgets and counters that the scans may need."""
+    """Locked rewards, budgets, counters and coupons in stock that the scans may need."""
     locked_keys = [
         (brand_id, unlock_key(item))
         for (brand_id, item, role), claim in world.claims.items()
@@ -238,6 +244,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
         for state in group
     }
     counters: set[CounterKey] = set()
+    stock: set[StockKey] = set()
     for request, related in _related(world, requests):
         batch = find_batch(world, request)
         brand = world.grants.brands[request.actor.brand_id]
@@ -247,6 +254,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
         if campaign is None:
             continue
         campaigns.add((brand.id, campaign.id))
+        stock.update((brand.id, template_id) for template_id in campaign.coupon_template_ids)
         for _, member_id in related:
             subjects: dict[CapSubject, str | None] = {
                 CapSubject.MEMBER: member_id.hex,
@@ -254,7 +262,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
                 CapSubject.DEVICE: request.device_hash,
             }
             counters.update(key for key, _ in counter_keys(brand, campaign, subjects, tx.now))
-    await grants.load_brands_side(tx, world.grants, campaigns, counters)
+    await grants.load_brands_side(tx, world.grants, campaigns, counters, stock)
 
 
 async def _write(tx: Tx, world: ScanWorld) -> None:

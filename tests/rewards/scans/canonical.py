@@ -49,12 +49,14 @@ class Names:
 
 async def read_rows(db: Database, brand_ids: Sequence[UUID], names: Names) -> dict[str, Rows]:
     """The rows of every table that has a brand, by table. ``names`` knows brands, what was there
-    before, and scans; members, accounts and transfers are named here by what they are."""
+    before, and scans; members, accounts, transfers and coupons are named here by what they are."""
     found: dict[str, Sequence[RowMapping]] = {}
     async with db.snapshot() as snapshot:
         connection = await snapshot.session.connection()
         for table in metadata.sorted_tables:
-            owner = table.c.id if table.name == "brands" else table.c.brand_id
+            owner = table.c.id if table.name == "brands" else table.c.get("brand_id")
+            if owner is None:  # nobody's: the due times of periodic work
+                continue
             result = await connection.execute(select(table).where(owner.in_(brand_ids)))
             found[table.name] = result.mappings().all()
     _name_rows(found, names)
@@ -71,6 +73,8 @@ _REFERRED = {
     "transfers": ("id",),
     "locked_rewards": ("id",),
     "scan_events": ("id",),
+    "coupon_templates": ("id",),
+    "coupons": ("id",),
 }
 """Tables whose ids others refer to: the id is part of what is compared."""
 
@@ -83,6 +87,10 @@ def _name_rows(found: Mapping[str, Sequence[RowMapping]], names: Names) -> None:
     for row in found["transfers"]:
         accounts = f"{names[row['debit_account_id']]} to {names[row['credit_account_id']]}"
         names.give(row["id"], f"{row['phase']} {accounts} by {names.say(row['cause_id'])}")
+    for row in found["coupons"]:
+        coupon = f"coupon of {names[row['template_id']]} by {names[row['cause_id']]}"
+        names.give(row["id"], coupon)
+        names.give(row["code"], f"number of {coupon}")
 
 
 def _row(row: RowMapping, names: Names, without_id: bool) -> tuple[tuple[str, str], ...]:

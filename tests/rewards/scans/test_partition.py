@@ -48,6 +48,7 @@ capped = st.sampled_from(
     [(subject, window) for window in CapWindow for subject in CapSubject]
     + [(CapSubject.GUIDE, CapWindow.CAMPAIGN)]
 )
+stocks = st.sampled_from([None, 1, 2, 5])
 campaigns = st.builds(
     CampaignPlan,
     gate=st.sampled_from(Gate),
@@ -57,6 +58,7 @@ campaigns = st.builds(
     budgets=st.just({})
     | st.dictionaries(st.sampled_from(Asset), st.integers(1, 25), min_size=1, max_size=3),
     opens_after_hours=st.sampled_from([0] * 7 + [5]),
+    coupons=st.just(()) | st.lists(stocks, min_size=1, max_size=2).map(tuple),
 ).filter(lambda plan: plan.gate is Gate.NONE or bool(plan.outcomes[GUIDE]))
 brands = st.builds(
     BrandPlan,
@@ -185,6 +187,7 @@ def _seen(answers: Sequence[Any]) -> Counter[str]:
             seen[reply["verdict"]] += 1
             seen[reply["unpaid_reason"] or "paid"] += 1
             seen[reply["guide_unpaid_reason"] or "guide paid"] += 1
+            seen["coupon"] += "coupons" in reply
             seen["risen"] += reply["tier"] is not None and (
                 reply["tier"]["rank"] > reply["rank_before"]
             )
@@ -215,6 +218,8 @@ GUIDE_FINDS_NO_BUDGET = _script(("gus", GUIDE, 2, 0), ("ann", CONSUMER, 1, 0))
 TWO_EACH = _brand(
     caps={(CapSubject.MEMBER, CapWindow.DAY): 2, (CapSubject.GUIDE, CapWindow.CAMPAIGN): 1}
 )
+TWO_COUPONS = _brand(outcomes={CONSUMER: {}, GUIDE: {Asset.POINTS: 1}}, coupons=(None, 2))
+THREE_WANT_TWO = _script(*(("ann", CONSUMER, 1, serial) for serial in range(3)))  # paid; BUDGET
 ONE_OF_EACH = _script(
     *(("ann", CONSUMER, 1, serial) for serial in range(3)),  # paid; GUIDE_CAP; CAP
     *(("ann", CONSUMER, batch, 0) for batch in (1, 5, 7)),  # REPEAT; RETIRED; INACTIVE
@@ -224,7 +229,7 @@ ONE_OF_EACH = _script(
 )
 
 EVERYTHING = {
-    *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "replayed", "paid", "risen"),
+    *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "replayed", "paid", "risen", "coupon"),
     *(reason.value for reason in Verdict),
     *(reason.value for reason in UnpaidReason),
     *(reason.value for reason in GuideUnpaidReason),
@@ -257,6 +262,7 @@ def test_any_partition_gives_the_same_rows(database_url: str) -> None:
         )
         @example(plans=(ONE_CHANCE, ONE_CHANCE), parts=GUIDE_FINDS_NO_BUDGET)
         @example(plans=(TWO_EACH, TWO_EACH), parts=ONE_OF_EACH)
+        @example(plans=(TWO_COUPONS, TWO_COUPONS), parts=THREE_WANT_TWO)
         @given(plans=st.tuples(brands, brands), parts=partitions)
         def check(
             plans: Sequence[BrandPlan], parts: Sequence[tuple[float, Sequence[ScanPlan]]]

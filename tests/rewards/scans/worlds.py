@@ -28,6 +28,7 @@ from rewards.campaigns.models import (
     EventKind,
     Gate,
 )
+from rewards.coupons.models import CouponTemplate
 from rewards.scans.world import ScanRequest
 from tests.rewards.scans.canonical import Names
 from tiers.ladders.models import Ladder, LadderLevel
@@ -39,13 +40,15 @@ SOMEWHERE_ELSE = UUID(int=7)
 
 @dataclass(frozen=True)
 class CampaignPlan:
-    """``budgets`` is (asset, allowed); ``opens_after_hours`` counts from the world's beginning."""
+    """``budgets`` is (asset, allowed); ``opens_after_hours`` counts from the world's beginning.
+    ``coupons``: one of each for the consumer, and how many there are (None: no end of them)."""
 
     gate: Gate
     outcomes: dict[MemberRole, dict[Asset, int]]
     caps: dict[tuple[CapSubject, CapWindow], int]
     budgets: dict[Asset, int]
     opens_after_hours: int
+    coupons: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,8 +249,29 @@ class _Maker:
                     created_at=self.tx.now,
                 )
 
+    def templates(self, campaign: int, coupons: tuple[int | None, ...]) -> list[UUID]:
+        """The first is good for 30 days; the others until days after the world's beginning."""
+        found = []
+        for number, stock_max in enumerate(coupons):
+            found.append(self.new(f"template {number} of campaign {campaign} of"))
+            self.add(
+                CouponTemplate,
+                id=found[-1],
+                code=f"t{campaign}-{number}",
+                name_zh="券",
+                name_en="Coupon",
+                kind="AMOUNT_OFF",
+                amount_off_fen=500,
+                usable_days=30 if number == 0 else None,
+                usable_until=None if number == 0 else self.tx.now.date() + timedelta(number * 20),
+                stock_max=stock_max,
+                created_at=self.tx.now,
+            )
+        return found
+
     def campaigns(self, plan: BrandPlan, products: list[UUID]) -> None:
         for number, campaign in enumerate(plan.campaigns):
+            templates = self.templates(number, campaign.coupons)
             campaign_id = self.new(f"campaign {number} of")
             self.add(Campaign, id=campaign_id, code=f"c{number}", created_at=self.tx.now)
             self.add(
@@ -271,6 +295,10 @@ class _Maker:
                     }
                     for beneficiary, given in campaign.outcomes.items()
                     for asset, amount in given.items()
+                ]
+                + [
+                    {"beneficiary": CONSUMER.value, "coupon_template_id": template_id.hex}
+                    for template_id in templates
                 ],
                 caps=[
                     {"subject": subject.value, "window": window.value, "times_max": times_max}

@@ -32,6 +32,16 @@ def test_a_cipher_is_bound_to_its_brand_its_use_and_its_key(keyring: Keyring) ->
         Keyring(b"x" * 32).decrypt_phone(BRAND, cipher)
 
 
+def test_a_secret_comes_back_to_its_brand_alone(keyring: Keyring) -> None:
+    sealed = keyring.seal_secret(BRAND, "JBSWY3DPEHPK3PXP")
+    assert keyring.open_secret(BRAND, sealed) == "JBSWY3DPEHPK3PXP"
+    assert b"JBSWY3DPEHPK3PXP" not in base64.b64decode(sealed)
+    with pytest.raises(InvalidTag):
+        keyring.open_secret(OTHER_BRAND, sealed)
+    with pytest.raises(InvalidTag):
+        keyring.decrypt_phone(BRAND, sealed)
+
+
 def test_a_changed_cipher_is_refused(keyring: Keyring) -> None:
     raw = bytearray(base64.b64decode(keyring.encrypt_phone(BRAND, PHONE)))
     for i in range(len(raw)):

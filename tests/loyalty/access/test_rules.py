@@ -1,18 +1,24 @@
 """E-mails, passwords, and what an attempt to sign in does."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from loyalty.access.rules import (
     AttemptDecision,
+    brand_of_refresh_token,
     check_operator_role,
     check_password,
     decide_attempt,
     is_sign_in_code,
+    is_wechat_app_id,
+    is_wechat_code,
     normalise_email,
+    totp_step_of,
 )
 from loyalty.errors import InvalidInput
+from loyalty.ids import new_id
 
 NOW = datetime(2026, 11, 9, 4, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=15)
@@ -92,3 +98,69 @@ def test_five_failures_lock_for_fifteen_minutes(
     after: tuple[bool, int, datetime | None],
 ) -> None:
     assert decide_attempt(*before, matched, NOW) == AttemptDecision(*after)
+
+
+# RFC 6238, appendix B: the secret of its SHA-1 vectors, and the last six of their eight digits.
+RFC_SECRET = base64.b32encode(b"12345678901234567890").decode()
+RFC_VECTORS = [
+    (1111111109, "081804"),
+    (1111111111, "050471"),
+    (1234567890, "005924"),
+    (2000000000, "279037"),
+    (20000000000, "353130"),
+]
+
+
+def at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@pytest.mark.parametrize(("seconds", "code"), RFC_VECTORS)
+def test_a_totp_code_is_that_of_the_rfc_one_step_early_or_late(seconds: int, code: str) -> None:
+    step = seconds // 30
+    start = step * 30
+    for moment in (seconds, start - 30, start - 1, start + 30, start + 59):
+        assert totp_step_of(RFC_SECRET, code, at(moment), None) == step
+    for moment in (start - 31, start + 60):
+        assert totp_step_of(RFC_SECRET, code, at(moment), None) is None
+
+
+def test_a_totp_code_is_not_taken_for_a_step_that_was_used_or_passed() -> None:
+    assert totp_step_of(RFC_SECRET, "287082", at(59), 0) == 1
+    assert totp_step_of(RFC_SECRET, "287082", at(59), 1) is None
+    assert totp_step_of(RFC_SECRET, "287082", at(59), 2) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "287083", "28708", "0287082", "94287082", " 287082", "２８７０８２", "\ud800", "\x00"],
+)
+def test_what_is_not_the_totp_code_is_refused(wrong: str) -> None:
+    assert totp_step_of(RFC_SECRET, wrong, at(59), None) is None
+
+
+def test_a_refresh_token_names_its_brand() -> None:
+    brand_id = new_id()
+    assert brand_of_refresh_token(f"{brand_id.hex}.x") == brand_id
+    for wrong in (
+        "",
+        ".",
+        "x",
+        ".x",
+        "x.y",
+        brand_id.hex,
+        f"{brand_id.hex}.",
+        f"{brand_id.hex}.\ud800",
+        f"{brand_id.hex}.令牌",
+        f"{brand_id.hex}.{'x' * 200}",
+        "0" * 10**6,
+    ):
+        assert brand_of_refresh_token(wrong) is None
+
+
+def test_wechats_ids_and_codes_are_plain_and_short() -> None:
+    assert is_wechat_app_id("wx1234567890abcdef")
+    assert is_wechat_code("0a3Xyz_-=")
+    for wrong in ("", "wx 1", "wx\n", "微信", "\x00", "\ud800", "x" * 257):
+        assert not is_wechat_app_id(wrong)
+        assert not is_wechat_code(wrong)

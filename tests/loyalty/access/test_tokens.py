@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,13 +17,14 @@ from joserfc import jwe, jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from loyalty.access.tokens import TokenIssuer
-from loyalty.actor import GRANTS_BY_ROLE, Actor, ActorKind, OperatorRole, system_actor
+from loyalty.actor import CLERK_ROLE, GRANTS_BY_ROLE, Actor, ActorKind, OperatorRole, system_actor
 from loyalty.ids import new_id
 
 SECRET = bytes(range(32))
 TTL_SECONDS = 3600
 NOW = datetime(2026, 11, 9, 4, 0, tzinfo=UTC)
 CONSUMER = Actor(ActorKind.MEMBER, new_id(), new_id(), "CONSUMER")
+CLERK = Actor(ActorKind.CLERK, new_id(), new_id(), CLERK_ROLE, place_id=new_id(), till_id=new_id())
 
 
 @pytest.fixture
@@ -63,12 +65,12 @@ HEADER = {"alg": "HS256", "typ": "JWT"}
 # --- ours --------------------------------------------------------------------------------------
 
 
-def test_a_member_and_every_operator_come_back_as_they_were(issuer: TokenIssuer) -> None:
+def test_a_member_a_clerk_and_every_operator_come_back_as_they_were(issuer: TokenIssuer) -> None:
     operators = [
         Actor(ActorKind.OPERATOR, new_id(), new_id(), role.value, GRANTS_BY_ROLE[role])
         for role in OperatorRole
     ]
-    for actor in (CONSUMER, *operators):
+    for actor in (CONSUMER, CLERK, *operators):
         token = issuer.issue(actor, NOW)
         assert issuer.verify(token, NOW) == actor
         assert issuer.verify(token, NOW) == actor  # now from memory
@@ -93,6 +95,50 @@ def test_the_system_gets_no_token(issuer: TokenIssuer) -> None:
     with pytest.raises(ValueError):
         issuer.issue(system_actor(new_id()), NOW)
     assert issuer.verify(signed(HEADER, claims(kind="SYSTEM", role="SYSTEM")), NOW) is None
+
+
+def test_a_clerk_without_a_till_gets_no_token(issuer: TokenIssuer) -> None:
+    for lacking in (replace(CLERK, place_id=None), replace(CLERK, till_id=None)):
+        with pytest.raises(ValueError):
+            issuer.issue(lacking, NOW)
+
+
+def clerk_claims(**changed: Any) -> dict[str, Any]:
+    """The claims of a live clerk's token, some changed; None takes one away."""
+    assert CLERK.place_id is not None and CLERK.till_id is not None
+    own = {"brand": CLERK.brand_id.hex, "sub": CLERK.id.hex, "kind": "CLERK", "role": "CLERK"}
+    at = {"place": CLERK.place_id.hex, "till": CLERK.till_id.hex}
+    return claims(**(own | at | changed))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"till": None},
+        {"place": None},
+        {"till": "till 1"},
+        {"place": 7},
+        {"till": []},
+        {"till": {}},
+        {"place": ""},
+        {"role": "ADMIN"},
+        {"role": "CONSUMER"},
+        {"role": None},
+        {"role": ["CLERK"]},
+        {"kind": "MEMBER"},
+        {"kind": "MEMBER", "role": "CONSUMER"},
+        {"kind": "OPERATOR", "role": "ADMIN"},
+        {"kind": "SYSTEM"},
+        {"kind": "clerk"},
+        {"kind": ["CLERK"]},
+        {"grants": ["ledger"]},
+    ],
+)
+def test_a_clerks_claims_are_exactly_till_and_place_and_nobody_elses(
+    issuer: TokenIssuer, changed: dict[str, Any]
+) -> None:
+    assert issuer.verify(signed(HEADER, clerk_claims()), NOW) == CLERK
+    assert issuer.verify(signed(HEADER, clerk_claims(**changed)), NOW) is None
 
 
 # --- time --------------------------------------------------------------------------------------
@@ -209,6 +255,11 @@ def test_another_secret_signs_nothing(issuer: TokenIssuer, secret: bytes) -> Non
         {"exp": 0},
         {"exp": -1},
         {"nbf": 0},
+        {"place": new_id().hex},
+        {"till": new_id().hex},
+        {"place": new_id().hex, "till": new_id().hex},
+        {"kind": "CLERK", "role": "CLERK"},
+        {"role": "CLERK", "place": new_id().hex, "till": new_id().hex},
         {"admin": True},
     ],
 )

@@ -112,6 +112,9 @@ class Snapshot:
 class Tx(Snapshot):
     """One writing transaction. Services take it first and never end it."""
 
+    has_facts = False
+    """Set by the outbox: a worker is to be woken after the commit."""
+
     async def insert_if_absent(self, row: SQLModel) -> bool:
         """Insert unless a unique key already holds it; True if this call inserted it."""
         table: Table = inspect(type(row)).local_table
@@ -170,6 +173,8 @@ class Database:
             plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
             self._point_reader = PostgresqlReader(plain, pool_size, limits)
         self._pool_size = pool_size
+        self.on_facts: Callable[[], None] | None = None
+        """Called after each commit that left something for a worker to do. Must not wait."""
 
     @property
     def engine(self) -> AsyncEngine:
@@ -207,7 +212,8 @@ class Database:
                 tx = Tx(connection, self.dialect, self._clock() if self._clock else utc_now())
                 result = await verb(tx, *args, **kwargs)
                 await tx.close_session()
-                return result
+            self._tell_of(tx)
+            return result
         # Opens the transaction on the driver, so that set statements run inside it. Plans of set
         # statements must not be chosen for the empty tables of a young database.
         async with self._opened(self._writer, _POSTGRESQL_OPEN) as (connection, told):
@@ -216,7 +222,12 @@ class Database:
             result = await verb(tx, *args, **kwargs)
             await tx.close_session()
             await connection.commit()
-            return result
+        self._tell_of(tx)
+        return result
+
+    def _tell_of(self, committed: Tx) -> None:
+        if committed.has_facts and self.on_facts is not None:
+            self.on_facts()
 
     @asynccontextmanager
     async def _opened(

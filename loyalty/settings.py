@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     trusted_documents_only: bool = False
     throttle: bool = True
     outbox_poll_seconds: float = Field(default=0.5, gt=0)
+    # Not in the table of settings: tests that wait for a lease to lapse have it short.
+    lease_seconds: float = Field(default=30, ge=1, le=600)
     payout_url: str | None = None
     payout_secret: SecretStr | None = None
     payout_provider: Literal["null", "http"] = "null"

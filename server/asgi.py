@@ -1,5 +1,6 @@
 """The composition root: one process's services, wired once, behind Starlette."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ from server.graphiql import asset_routes, query_page
 from server.graphql_http import GraphQLEndpoint
 from server.throttle import Guesses, Throttle
 from workers.embedded import EmbeddedWorker
+from workers.periodic import PeriodicRunner
+from workers.waking import Waker
 from workers.wiring import make_relay
 
 log = structlog.get_logger("server")
@@ -62,8 +65,22 @@ class Runtime:
             guesses=Guesses(),
             wechat=WechatClient(settings.wechat_api_url, settings.wechat_timeout_seconds),
         )
-        self.worker = EmbeddedWorker(
-            make_relay(self.database, NullProvider()), settings.outbox_poll_seconds
+        self.worker = self._make_waker()
+
+    def _make_waker(self) -> EmbeddedWorker | Waker:
+        """With Redis facts are for ``loyalty worker``, called by it; without, we do the work."""
+        settings = self.settings
+        if settings.redis_url is not None:
+            waker = Waker(settings.redis_url)
+            self.database.on_facts = waker.wake
+            return waker
+        wake = asyncio.Event()
+        self.database.on_facts = wake.set
+        return EmbeddedWorker(
+            make_relay(self.database, NullProvider(), lease_seconds=settings.lease_seconds),
+            settings.outbox_poll_seconds,
+            wake,
+            periodic=PeriodicRunner(self.database, lease_seconds=settings.lease_seconds),
         )
 
     async def start(self) -> None:

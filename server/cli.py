@@ -20,8 +20,10 @@ from server import (
     brand_commands,
     code_commands,
     import_commands,
+    outbox_commands,
     token_commands,
     wechat_commands,
+    worker_commands,
 )
 from server.asgi import FrontDoor, create_app
 from server.audit_table import audit_table, verdict_of
@@ -51,8 +53,10 @@ app.add_typer(brand_commands.app, name="brand")
 app.add_typer(brand_commands.operators, name="operator")
 app.add_typer(code_commands.app, name="codes")
 app.add_typer(import_commands.app, name="import")
+app.add_typer(outbox_commands.app, name="outbox")
 app.add_typer(wechat_commands.app, name="wechat")
 app.command("token")(token_commands.token)
+app.command("worker")(worker_commands.worker)
 
 LISTEN_BACKLOG = 2048
 
@@ -76,7 +80,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
 ) -> None:
-    """Serve the GraphQL API, and drain the outbox from the same process."""
+    """Serve the GraphQL API. Without LOYALTY_REDIS_URL the same process drains the outbox."""
     settings = read_settings()
     configure_logs(settings)
     run(require_schema(settings))

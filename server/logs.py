@@ -36,3 +36,20 @@ def configure_logs(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+class LibraryWarnings(logging.Handler):
+    """What a library warns of, in our form; below a warning it tells nothing new."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._log = structlog.get_logger("library")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.log(
+            record.levelno,
+            "library",
+            logger=record.name,
+            said=record.getMessage(),
+            exc_info=record.exc_info,
+        )

@@ -1,13 +1,14 @@
 """Drain the outbox: lease what is due, group it by topic, hand each group to its handler.
 
 One bad event never holds up its group: a group that fails is halved until the bad one fails alone,
-with a later due time, or among the dead letters after its last attempt.
+with a later due time, or among the dead letters after its last attempt. What a round did not come
+to is given back.
 """
 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -15,16 +16,19 @@ import structlog
 
 from loyalty import outbox
 from loyalty.db import Database, Tx
-from loyalty.outbox import Leased, StaleLease
+from loyalty.outbox import LEASE_SECONDS, Leased, StaleLease
 from workers.couriers import Courier
+from workers.handing_back import in_order
 
 log = structlog.get_logger("relay")
 
 BATCH_SIZE_MAX = 500
-SEND_SECONDS_MAX = 5
-SENDING_SECONDS_MAX = 15
-"""Per round and well inside a lease. What is not begun by then comes back as its lease lapses."""
+SEND_LEASE_SHARE = 1 / 6
+SENDING_LEASE_SHARE = 1 / 2
+"""Of a lease, one send may take so much, and a round begin no more of them after so much: whatever
+was sent is recorded well inside the lease."""
 SENDING_AT_ONCE_MAX = 32
+INTERRUPTED = "the worker was stopped while sending; whether it arrived is not known"
 
 Settle = Callable[[Tx, UUID, Sequence[Leased]], Awaitable[None]]
 """Marks the events delivered and writes what they mean to our own tables, in one transaction."""
@@ -34,8 +38,12 @@ _LONG_NUMBER = re.compile(r"\d{7,}")
 
 @dataclass(frozen=True, slots=True)
 class _Round:
+    """One lease and what is left of it: events ``untried`` go back at its end."""
+
     token: UUID
     sending_ends_at: float
+    stopping: asyncio.Event
+    untried: list[Leased] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +59,33 @@ class Relay:
     is in ``settled_here`` or ``couriers``."""
 
     def __init__(
-        self, db: Database, settled_here: Mapping[str, Settle], couriers: Mapping[str, Courier]
+        self,
+        db: Database,
+        settled_here: Mapping[str, Settle],
+        couriers: Mapping[str, Courier],
+        *,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._db = db
         self._settled_here = settled_here
         self._couriers = couriers
+        self._lease_seconds = lease_seconds
 
     async def run_once(self, batch_size_max: int = BATCH_SIZE_MAX) -> int:
         """Lease a batch and deal with it; how many events were leased.
 
         Whatever a handler raises ends in the outbox with its events. Raises only what kept the
-        outbox itself from being written (no database); those leases lapse and come back.
+        outbox itself from being written (no database); those leases lapse and come back. Cancelled,
+        it ends within seconds: sends are broken off, the rest is given back.
         """
-        token, events = await self._db.in_transaction(outbox.lease, batch_size_max=batch_size_max)
-        turn = _Round(token, asyncio.get_running_loop().time() + SENDING_SECONDS_MAX)
+        return await in_order(lambda stopping: self._round(stopping, batch_size_max))
+
+    async def _round(self, stopping: asyncio.Event, batch_size_max: int) -> int:
+        began_at = asyncio.get_running_loop().time()
+        token, events = await self._db.in_transaction(
+            outbox.lease, batch_size_max=batch_size_max, lease_seconds=self._lease_seconds
+        )
+        turn = _Round(token, began_at + self._lease_seconds * SENDING_LEASE_SHARE, stopping)
         faults: list[Exception] = []
         # Our own tables first: no slow provider may use up their lease.
         groups = _by_topic(events)
@@ -75,6 +96,9 @@ class Relay:
                 log.warning("lease_lost", topic=topic, events=len(group))
             except Exception as fault:  # noqa: BLE001 - raised below, after the other groups
                 faults.append(fault)
+        if turn.untried:
+            released = await self._db.in_transaction(outbox.release, token, turn.untried)
+            log.info("given_back", events=released)
         if faults:
             raise faults[0]
         return len(events)
@@ -99,8 +123,13 @@ class Relay:
         turn: _Round,
         events: Sequence[Leased],
         work: Callable[[Sequence[Leased]], Awaitable[None]],
+        *,
+        even_stopping: bool = False,
     ) -> None:
         """Work on all at once, or on halves of what fails; an event that fails alone is failed."""
+        if turn.stopping.is_set() and not even_stopping:
+            turn.untried.extend(events)
+            return
         try:
             await work(events)
         except StaleLease:
@@ -108,12 +137,12 @@ class Relay:
         except Exception as error:  # noqa: BLE001 - kept with the event
             if len(events) == 1:
                 log.warning("event_failed", topic=events[0].topic, event_id=str(events[0].id))
-                failed = {_describe(error): events}
+                failed = {describe(error): events}
                 await self._db.in_transaction(_fail_each, turn.token, failed)
                 return
             middle = len(events) // 2
-            await self._in_halves(turn, events[:middle], work)
-            await self._in_halves(turn, events[middle:], work)
+            for half in (events[:middle], events[middle:]):
+                await self._in_halves(turn, half, work, even_stopping=even_stopping)
 
     async def _send_out(self, turn: _Round, courier: Courier, events: list[Leased]) -> None:
         """Prepare from a snapshot, send outside of any transaction, record with the delivery."""
@@ -127,20 +156,24 @@ class Relay:
 
         await self._in_halves(turn, events, prepare)
         sent = await self._send_all(turn, courier, parcels)
+        done: list[Leased] = []
+        failed: dict[str, list[Leased]] = {}
+        for event in prepared:
+            if event.id not in parcels or event.id in sent.reports:
+                done.append(event)
+            elif event.id in sent.errors:
+                failed.setdefault(sent.errors[event.id], []).append(event)
+            else:
+                turn.untried.append(event)
 
         async def record(part: Sequence[Leased]) -> None:
             reports = {event.id: sent.reports[event.id] for event in part if event.id in parcels}
             await self._db.in_transaction(courier.record, turn.token, part, reports)
 
-        done = [event for event in prepared if event.id in sent.reports or event.id not in parcels]
-        if done:
-            await self._in_halves(turn, done, record)
-        if sent.errors:
+        if done:  # also when we are to stop: what was sent is to be known
+            await self._in_halves(turn, done, record, even_stopping=True)
+        if failed:
             log.warning("sending_failed", topic=events[0].topic, errors=len(sent.errors))
-            failed: dict[str, list[Leased]] = {}
-            for event in prepared:
-                if event.id in sent.errors:
-                    failed.setdefault(sent.errors[event.id], []).append(event)
             await self._db.in_transaction(_fail_each, turn.token, failed)
 
     async def _send_all(self, turn: _Round, courier: Courier, parcels: Mapping[UUID, Any]) -> _Sent:
@@ -153,14 +186,21 @@ class Relay:
                 if loop.time() >= turn.sending_ends_at:
                     return
                 try:
-                    async with asyncio.timeout(SEND_SECONDS_MAX):
+                    async with asyncio.timeout(self._lease_seconds * SEND_LEASE_SHARE):
                         sent.reports[event_id] = await courier.send(parcels[event_id])
+                except asyncio.CancelledError:
+                    sent.errors[event_id] = INTERRUPTED
+                    raise
                 except Exception as error:  # noqa: BLE001 - kept with the event
-                    sent.errors[event_id] = _describe(error)
+                    sent.errors[event_id] = describe(error)
 
-        async with asyncio.TaskGroup() as tasks:
-            for event_id in parcels:
-                tasks.create_task(send(event_id))
+        sends = [asyncio.ensure_future(send(event_id)) for event_id in parcels]
+        everything: asyncio.Future[Any] = asyncio.gather(*sends)
+        stopped: asyncio.Future[Any] = asyncio.ensure_future(turn.stopping.wait())
+        await asyncio.wait({everything, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        everything.cancel()  # nothing, unless we are to stop
+        await asyncio.gather(*sends, stopped, return_exceptions=True)
         return sent
 
 
@@ -176,7 +216,7 @@ def _by_topic(events: Sequence[Leased]) -> dict[str, list[Leased]]:
     return groups
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """An error as an operator may read it: text that any database takes, no phone numbers."""
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
     storable = text.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -2,14 +2,28 @@
 
 from loyalty.db import Database
 from loyalty.notifications.providers import NotificationProvider
+from loyalty.outbox import LEASE_SECONDS
+from rewards.payouts.providers import NullPayoutProvider, Paymaster
+from rewards.payouts.service import ASK_TOPIC, REQUESTED_TOPIC
 from workers.couriers import Courier, NotificationCourier
 from workers.handlers import NEWS, SETTLED_HERE
+from workers.payouts import PayoutCourier
 from workers.relay import Relay
+from workers.settlement import settlement
 
 
-def make_relay(db: Database, notifier: NotificationProvider) -> Relay:
-    """The relay of one process."""
+def make_relay(
+    db: Database,
+    notifier: NotificationProvider,
+    paymaster: Paymaster | None = None,
+    *,
+    lease_seconds: float = LEASE_SECONDS,
+) -> Relay:
+    """The relay of one process; without a ``paymaster`` stores are paid in our books only."""
+    paymaster = paymaster or Paymaster(NullPayoutProvider())
     couriers: dict[str, Courier] = {
         topic: NotificationCourier(notifier, prepare) for topic, prepare in NEWS.items()
     }
-    return Relay(db, SETTLED_HERE, couriers)
+    couriers |= dict.fromkeys((REQUESTED_TOPIC, ASK_TOPIC), PayoutCourier(paymaster))
+    settled_here = {**SETTLED_HERE, **settlement(paymaster)}
+    return Relay(db, settled_here, couriers, lease_seconds=lease_seconds)

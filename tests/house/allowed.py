@@ -10,6 +10,7 @@ SQL_HOMES = {
     "loyalty/statements.py": "one SQL text for both databases: makes them",
     "loyalty/readers.py": "runs statements on each driver, writes none of its own",
     "loyalty/outbox.py": "kernel file: its own table, no room of its own",
+    "loyalty/periodic.py": "kernel file: its own table, no room of its own",
     "loyalty/idempotency.py": "kernel file: its own table, no room of its own",
     "loyalty/ledger/audit": "reads the books by its own SQL, sharing nothing with the writers",
     "migrations/": "the schema",

@@ -1,0 +1,50 @@
+"""``loyalty worker``."""
+
+import asyncio
+import logging
+import signal
+
+from loyalty.db import Database
+from loyalty.notifications.providers import NullProvider
+from loyalty.settings import Settings
+from server.console import Exit, fail, read_settings, require_schema, run
+from server.logs import LibraryWarnings, configure_logs
+from workers.periodic import PeriodicRunner
+from workers.process import WorkerProcess
+from workers.wiring import make_relay
+
+POOL_SIZE = 4
+
+
+def worker() -> None:
+    """Work off the outbox and the periodic work, called through Redis. Any number may run."""
+    settings = read_settings()
+    configure_logs(settings)
+    if settings.redis_url is None:
+        raise fail(
+            "LOYALTY_REDIS_URL is not set. Without Redis no worker is needed: "
+            "`loyalty serve` does the work itself.",
+            Exit.SETTINGS,
+        )
+    logging.getLogger("arq").addHandler(LibraryWarnings())
+    run(work_until_stopped(settings, settings.redis_url))
+
+
+async def work_until_stopped(settings: Settings, redis_url: str) -> None:
+    """Run one worker until SIGTERM or SIGINT, which it follows in order within 20 seconds."""
+    await require_schema(settings)
+    stopping = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
+    database = Database(settings.database_url, pool_size=POOL_SIZE)
+    process = WorkerProcess(
+        database,
+        make_relay(database, NullProvider(), lease_seconds=settings.lease_seconds),
+        PeriodicRunner(database, lease_seconds=settings.lease_seconds),
+        redis_url,
+        poll_seconds=settings.outbox_poll_seconds,
+    )
+    try:
+        await process.run(stopping)
+    finally:
+        await database.close()

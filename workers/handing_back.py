@@ -1,0 +1,28 @@
+"""A worker that is asked to end does not drop what it holds: it hands it back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from loyalty.ids import new_id
+
+log = structlog.get_logger("worker")
+
+T = TypeVar("T")
+
+
+async def in_order(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+    """Run ``work(stopping)``; when we are cancelled, set ``stopping`` and wait until it has ended
+    in order: transactions under way are finished, not torn. Cancelled again, leave it at once."""
+    stopping = asyncio.Event()
+    task = asyncio.ensure_future(work(stopping))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        stopping.set()
+        await asyncio.wait({task})
+        if not task.cancelled() and task.exception() is not None:
+            log.error("hand_back_failed", error_id=str(new_id()), exc_info=task.exception())
+        raise

@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol, TextIO
 from uuid import UUID
 
+import orjson
+
+from loyalty.clock import Clock
+from loyalty.notifications.rules import webhook_signature
+from loyalty.outbound import Outbound
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -34,6 +40,48 @@ class NullProvider:
 
     async def send(self, message: Message) -> None:
         """Taken."""
+
+
+class NotTaken(Exception):
+    """The gateway answered, and did not take the message."""
+
+
+class HttpProvider:
+    """Posts each message to a gateway, signed as Standard Webhooks have it. ``webhook-id`` is the
+    message's own id, the same each time it is sent: the gateway tells a second one by it."""
+
+    name = "http"
+
+    def __init__(self, url: str, secret: bytes, clock: Clock, seconds_max: float = 4) -> None:
+        self._url = url
+        self._secret = secret
+        self._clock = clock
+        self._outbound = Outbound(seconds_max)
+
+    async def send(self, message: Message) -> None:
+        """Taken with any status of 200 to 299; NotTaken, or what ``Outbound`` raises."""
+        body = orjson.dumps(
+            {
+                "id": str(message.id),
+                "brand_id": str(message.brand_id),
+                "member_id": str(message.member_id),
+                "kind": message.kind,
+                "content": message.content,
+            }
+        )
+        timestamp = int(self._clock().timestamp())
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": str(message.id),
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": webhook_signature(self._secret, str(message.id), timestamp, body),
+        }
+        reply = await self._outbound.send("POST", self._url, headers, body)
+        if not 200 <= reply.status <= 299:
+            raise NotTaken(f"the gateway answered {reply.status}")
+
+    async def close(self) -> None:
+        await self._outbound.close()
 
 
 class SignInCodeSender(Protocol):

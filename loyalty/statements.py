@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import orjson
@@ -173,6 +173,36 @@ class Statement:
             )
             for row in rows
         ]
+
+
+_KINDS = {
+    UUID: "uuid",
+    str: "text",
+    int: "bigint",
+    bool: "boolean",
+    datetime: "timestamptz",
+    date: "date",
+    float: "float",
+}
+
+
+def columns_of(model: type[SQLModel]) -> str:
+    """All columns of a table that keeps no JSON, as ``sets`` and ``returns`` declare them."""
+    return ", ".join(
+        f"{name} {_kind_of(field.annotation)}" for name, field in model.model_fields.items()
+    )
+
+
+def _kind_of(annotation: Any) -> str:
+    for kind in (annotation, *get_args(annotation)):
+        if kind in _KINDS:
+            return _KINDS[kind]
+    raise ValueError(f"no column kind for {annotation}")
+
+
+def names_of(declared: str, alias: str = "") -> list[str]:
+    """The names in a declaration, each behind an alias if there is one."""
+    return [f"{alias}.{name}" if alias else name for name, _ in _columns(declared)]
 
 
 def insert_statement(model: type[SQLModel], columns: str, conflict: str = "") -> Statement:

@@ -7,12 +7,29 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from loyalty.db import Snapshot, Tx
+from loyalty.db import Snapshot, Statement, Tx
 from loyalty.errors import NotFound
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.places.rules import ACTIVE, OPEN, Desk
+from loyalty.statements import columns_of, names_of
 
 STORE_PLACES_MAX = 100
+
+_PLACE, _TILL, _CLERK = (columns_of(model) for model in (Place, Till, Clerk))
+_DESK_NAMES = [names_of(columns) for columns in (_PLACE, _TILL, _CLERK)]
+
+FIND_DESK = Statement(
+    f"""
+    SELECT {", ".join(names_of(_PLACE, "p") + names_of(_TILL, "t") + names_of(_CLERK, "c"))}
+    FROM {{desks}}
+    {{each:t tills ON t.brand_id = desks.brand_id AND t.id = desks.till_id}}
+    {{each:p places ON p.brand_id = t.brand_id AND p.id = t.place_id}}
+    {{each:c clerks ON c.brand_id = t.brand_id AND c.id = desks.clerk_id
+        AND c.place_id = t.place_id}}
+    """,
+    sets={"desks": "brand_id uuid, till_id uuid, clerk_id uuid"},
+    returns=", ".join((_PLACE, _TILL, _CLERK)),
+)
 
 
 async def find_place(snapshot: Snapshot, brand_id: UUID, place_id: UUID) -> Place | None:
@@ -114,26 +131,12 @@ async def find_desk(
 ) -> Desk | None:
     """A till, its place and a clerk of that place in one statement, in service or not; None when
     there is no such till, or the clerk is not of the till's place."""
-    found = await snapshot.session.exec(
-        select(Place, Till, Clerk)
-        .join(
-            Till,
-            (col(Till.brand_id) == col(Place.brand_id)) & (col(Till.place_id) == col(Place.id)),
-        )
-        .join(
-            Clerk,
-            (col(Clerk.brand_id) == col(Place.brand_id)) & (col(Clerk.place_id) == col(Place.id)),
-        )
-        .where(
-            col(Till.brand_id) == brand_id,
-            col(Till.id) == till_id,
-            col(Clerk.brand_id) == brand_id,
-            col(Clerk.id) == clerk_id,
-        )
-        .execution_options(populate_existing=True)
-    )
-    row = found.first()
-    return None if row is None else Desk(*row)
+    rows = await snapshot.fetch(FIND_DESK, desks=[(brand_id, till_id, clerk_id)])
+    if not rows:
+        return None
+    values = iter(rows[0])
+    place, till, clerk = ({name: next(values) for name in names} for names in _DESK_NAMES)
+    return Desk(Place(**place), Till(**till), Clerk(**clerk))
 
 
 async def find_till_and_clerk(

@@ -6,36 +6,49 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import col, select
 
 from loyalty.db import Snapshot, Statement, Tx, insert_statement
 from loyalty.places.models import Place, Till
+from loyalty.statements import columns_of, names_of
+from rewards.coupons.models import Coupon
 from rewards.redemptions.models import Redemption, RedemptionEvent, RedemptionStatus
+from rewards.redemptions.rules import CouponTerms, as_at
 
-_COLUMNS = (
-    "brand_id uuid, id uuid, coupon_id uuid, template_id uuid, member_id uuid, place_id uuid,"
-    " till_id uuid, clerk_id uuid, status text, basket_fen bigint, discount_fen bigint,"
-    " pay_fen bigint, product_id uuid, rebate_fen bigint, rebate_transfer_id uuid,"
-    " held_at timestamptz, held_until timestamptz, captured_at timestamptz,"
-    " settled_at timestamptz, ended_at timestamptz, reason text"
-)
-_NAMES = [column.split()[0] for column in _COLUMNS.split(",")]
+_COLUMNS = columns_of(Redemption)
+_NAMES = names_of(_COLUMNS)
 _ALL = ", ".join(_NAMES)
+_EVENT_COLUMNS = columns_of(RedemptionEvent)
+_EVENT_NAMES = names_of(_EVENT_COLUMNS)
 
 INSERT_REDEMPTIONS = insert_statement(Redemption, _COLUMNS)
-
-_EVENT_COLUMNS = (
-    "brand_id uuid, id uuid, redemption_id uuid, coupon_id uuid, step text, actor_kind text,"
-    " actor_id uuid, till_id uuid, reason text, created_at timestamptz"
-)
-_EVENT_NAMES = [column.split()[0] for column in _EVENT_COLUMNS.split(",")]
-
 INSERT_EVENTS = insert_statement(RedemptionEvent, _EVENT_COLUMNS)
+
+_COUPON_COLUMNS = columns_of(Coupon)
+_COUPON_NAMES = names_of(_COUPON_COLUMNS)
+
+# All that a till's question needs, at once: this is asked before each redemption.
+READ_COUPON = Statement(
+    f"""
+    SELECT {", ".join(names_of(_COUPON_COLUMNS, "c"))}, b.timezone, b.hold_seconds,
+        t.kind, t.amount_off_fen, t.spend_min_fen, t.pay_fen, t.product_id,
+        CAST(t.place_ids AS text), CAST(t.product_ids AS text), t.cost_fen, t.fee_fen
+    FROM {{codes}}
+    {{each:c coupons ON c.brand_id = codes.brand_id AND c.code = codes.code}}
+    {{each:t coupon_templates ON t.brand_id = c.brand_id AND t.id = c.template_id}}
+    {{each:b brands ON b.id = c.brand_id}}
+    """,
+    sets={"codes": "brand_id uuid, code text"},
+    returns=f"{_COUPON_COLUMNS}, timezone text, hold_seconds bigint, kind text,"
+    " amount_off_fen bigint, spend_min_fen bigint, pay_fen bigint, product_id uuid,"
+    " place_ids text, product_ids text, cost_fen bigint, fee_fen bigint",
+)
 
 LOCK_REDEMPTIONS = Statement(
     f"""
-    SELECT {", ".join(f"r.{name}" for name in _NAMES)}
+    SELECT {", ".join(names_of(_COLUMNS, "r"))}
     FROM {{keys}} {{locked:r redemptions ON r.brand_id = keys.brand_id AND r.id = keys.id}}
     """,
     sets={"keys": "brand_id uuid, id uuid"},
@@ -199,6 +212,28 @@ async def mark_settled(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundCoupon:
+    """A coupon, its terms, and what its brand says of time."""
+
+    coupon: Coupon
+    terms: CouponTerms
+    timezone: str
+    hold_seconds: int
+
+
+async def find_coupon(snapshot: Snapshot, brand_id: UUID, code: str) -> FoundCoupon | None:
+    """By the sixteen digits, as it is now."""
+    rows = await snapshot.fetch(READ_COUPON, codes=[(brand_id, code)])
+    if not rows:
+        return None
+    width = len(_COUPON_NAMES)
+    coupon = Coupon(**dict(zip(_COUPON_NAMES, rows[0][:width], strict=True)))
+    timezone, hold_seconds, *terms = rows[0][width:]
+    terms[5:7] = [orjson.loads(ids) for ids in terms[5:7]]
+    return FoundCoupon(coupon, CouponTerms(*terms), timezone, hold_seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """Who has a coupon: the redemption, and the names of its place and till."""
 
@@ -224,19 +259,21 @@ async def find_holder(snapshot: Snapshot, brand_id: UUID, redemption_id: UUID) -
         .execution_options(populate_existing=True)
     )
     row = found.first()
-    return None if row is None else Holder(*row)
+    return None if row is None else Holder(as_at(row[0], snapshot.now), row[1], row[2])
 
 
 async def find_redemption(
     snapshot: Snapshot, brand_id: UUID, redemption_id: UUID
 ) -> Redemption | None:
-    """The row as it is now, also when this transaction has read an older one."""
+    """As it is now (a hold that is over is LAPSED), also when this transaction has read an older
+    row."""
     found = await snapshot.session.exec(
         select(Redemption)
         .where(col(Redemption.brand_id) == brand_id, col(Redemption.id) == redemption_id)
         .execution_options(populate_existing=True)
     )
-    return found.first()
+    row = found.first()
+    return None if row is None else as_at(row, snapshot.now)
 
 
 async def list_redemptions(
@@ -258,7 +295,7 @@ async def list_redemptions(
     if before is not None:
         statement = statement.where(col(Redemption.id) < before)
     statement = statement.order_by(col(Redemption.id).desc()).limit(limit)
-    return list(await snapshot.session.exec(statement))
+    return [as_at(row, snapshot.now) for row in await snapshot.session.exec(statement)]
 
 
 def _has_status(status: RedemptionStatus, now: datetime) -> ColumnElement[bool]:

@@ -1,13 +1,13 @@
 """Whether a coupon may be used here and now, what for, and which steps a redemption may take."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from rewards.coupons.models import Coupon, CouponKind, CouponStatus, CouponTemplate
-from rewards.redemptions.models import RedemptionStatus, RedemptionStep
+from rewards.coupons.models import Coupon, CouponKind, CouponStatus
+from rewards.redemptions.models import Redemption, RedemptionStatus, RedemptionStep
 
 
 class NotUsableReason(StrEnum):
@@ -19,6 +19,21 @@ class NotUsableReason(StrEnum):
     PLACE = "PLACE"
     PRODUCT = "PRODUCT"
     SPEND_MIN = "SPEND_MIN"
+
+
+@dataclass(frozen=True, slots=True)
+class CouponTerms:
+    """What a coupon's template says to a till; fields as in ``CouponTemplate``."""
+
+    kind: str
+    amount_off_fen: int | None
+    spend_min_fen: int
+    pay_fen: int | None
+    product_id: UUID | None
+    place_ids: Sequence[str]
+    product_ids: Sequence[str]
+    cost_fen: int
+    fee_fen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +58,19 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class CouponView:
+class CouponAtTill:
     """A coupon as a till sees it: its quote for this basket, or the ``reason`` why there is none;
     ``taken`` when somebody has it."""
 
     coupon: Coupon
-    template: CouponTemplate
+    terms: CouponTerms
     quote: Quote | None
     reason: NotUsableReason | None
     taken: Taken | None
 
 
 def quote(
-    template: CouponTemplate,
+    terms: CouponTerms,
     coupon: Coupon,
     place_id: UUID,
     basket_fen: int | None,
@@ -71,19 +86,19 @@ def quote(
         return NotUsableReason.EXPIRED
     if today < coupon.usable_from:
         return NotUsableReason.NOT_YET
-    if template.place_ids and place_id.hex not in template.place_ids:
+    if terms.place_ids and place_id.hex not in terms.place_ids:
         return NotUsableReason.PLACE
-    if template.product_ids and not any(id.hex in template.product_ids for id in product_ids):
+    if terms.product_ids and not any(id.hex in terms.product_ids for id in product_ids):
         return NotUsableReason.PRODUCT
-    if template.spend_min_fen > (basket_fen or 0):
+    if terms.spend_min_fen > (basket_fen or 0):
         return NotUsableReason.SPEND_MIN
-    rebate_fen = template.cost_fen + template.fee_fen
-    if template.kind == CouponKind.AMOUNT_OFF.value:
-        discount = template.amount_off_fen or 0
+    rebate_fen = terms.cost_fen + terms.fee_fen
+    if terms.kind == CouponKind.AMOUNT_OFF.value:
+        discount = terms.amount_off_fen or 0
         if basket_fen is not None:
             discount = min(discount, basket_fen)
         return Quote(discount, None, None, rebate_fen)
-    return Quote(0, template.pay_fen or 0, template.product_id, rebate_fen)
+    return Quote(0, terms.pay_fen or 0, terms.product_id, rebate_fen)
 
 
 # --- steps -------------------------------------------------------------------------------------
@@ -122,6 +137,14 @@ def status_at(status: str, held_until: datetime, now: datetime) -> RedemptionSta
     if status == RedemptionStatus.HELD.value and held_until <= now:
         return RedemptionStatus.LAPSED
     return RedemptionStatus(status)
+
+
+def as_at(redemption: Redemption, now: datetime) -> Redemption:
+    """A redemption as it is at an instant, whatever its row still says."""
+    status = status_at(redemption.status, redemption.held_until, now)
+    if status.value == redemption.status:
+        return redemption
+    return Redemption(**redemption.model_dump() | {"status": status.value})
 
 
 def may_become(status: RedemptionStatus, wanted: RedemptionStatus) -> bool:

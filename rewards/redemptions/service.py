@@ -38,7 +38,8 @@ from loyalty.outbox import Fact
 from loyalty.places.service import require_desk
 from loyalty.text import checked_text
 from rewards.coupons import service as coupons
-from rewards.coupons.models import Coupon, CouponStatus
+from rewards.coupons.models import Coupon
+from rewards.coupons.rules import normalise_code
 from rewards.redemptions import queries
 from rewards.redemptions.models import (
     Redemption,
@@ -46,10 +47,9 @@ from rewards.redemptions.models import (
     RedemptionStatus,
     RedemptionStep,
 )
-from rewards.redemptions.queries import lapse_one, lock_redemptions
+from rewards.redemptions.queries import FoundCoupon, lapse_one, lock_redemptions
 from rewards.redemptions.rules import (
-    CouponView,
-    NotUsableReason,
+    CouponAtTill,
     Quote,
     Taken,
     may_become,
@@ -67,7 +67,7 @@ REASON_LENGTH_MAX = 500
 __all__ = [
     "CAPTURED_TOPIC",
     "REDEEMED_TOPIC",
-    "CouponView",
+    "CouponAtTill",
     "Taken",
     "capture",
     "hold_coupon",
@@ -98,22 +98,20 @@ async def look_up(
     *,
     basket_fen: int | None = None,
     product_ids: Collection[UUID] = (),
-) -> CouponView:
+) -> CouponAtTill:
     """What a coupon would do here and now; nothing is taken. Refuses CouponUnknown, PlaceClosed
     and InvalidInput."""
     _check_basket(basket_fen, product_ids)
     desk = await require_desk(snapshot, actor)
-    brand = await get_brand(snapshot, actor.brand_id)
-    coupon = await _find_coupon(snapshot, actor.brand_id, code)
-    template = await coupons.get_template(snapshot, actor.brand_id, coupon.template_id)
-    today = local_date(snapshot.now, brand.timezone)
-    quoted = quote(template, coupon, desk.place.id, basket_fen, product_ids, today)
-    return CouponView(
-        coupon,
-        template,
+    found = await _find_coupon(snapshot, actor.brand_id, code)
+    today = local_date(snapshot.now, found.timezone)
+    quoted = quote(found.terms, found.coupon, desk.place.id, basket_fen, product_ids, today)
+    return CouponAtTill(
+        found.coupon,
+        found.terms,
         quoted if isinstance(quoted, Quote) else None,
         None if isinstance(quoted, Quote) else quoted,
-        await _find_taken(snapshot, coupon),
+        await _find_taken(snapshot, found.coupon),
     )
 
 
@@ -124,11 +122,12 @@ def _check_basket(basket_fen: int | None, product_ids: Collection[UUID]) -> None
         raise InvalidInput(field="productIds", problem=f"at most {PRODUCTS_MAX}")
 
 
-async def _find_coupon(snapshot: Snapshot, brand_id: UUID, code: str) -> Coupon:
-    coupon = await coupons.find_by_code(snapshot, brand_id, code)
-    if coupon is None:
+async def _find_coupon(snapshot: Snapshot, brand_id: UUID, code: str) -> FoundCoupon:
+    digits = normalise_code(code)
+    found = None if digits is None else await queries.find_coupon(snapshot, brand_id, digits)
+    if found is None:
         raise CouponUnknown()
-    return coupon
+    return found
 
 
 async def _find_taken(snapshot: Snapshot, coupon: Coupon) -> Taken | None:
@@ -139,16 +138,16 @@ async def _find_taken(snapshot: Snapshot, coupon: Coupon) -> Taken | None:
     if holder is None:
         raise StatementMismatch("a coupon names a redemption that is not there")
     held = holder.redemption
-    status = status_at(held.status, held.held_until, snapshot.now)
+    status = RedemptionStatus(held.status)
     if status not in (RedemptionStatus.HELD, RedemptionStatus.CAPTURED):
         return None
     at = held.captured_at or held.held_at
     return Taken(holder.place_name, holder.till_name, at, status)
 
 
-def _said(at: datetime, brand: Brand) -> str:
+def _said(at: datetime, timezone: str) -> str:
     """An instant as RFC 3339, on the brand's own clock."""
-    return at.astimezone(ZoneInfo(brand.timezone)).isoformat(timespec="seconds")
+    return at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
 
 
 # --- hold --------------------------------------------------------------------------------------
@@ -167,25 +166,24 @@ async def hold_coupon(
     RetryTransaction when somebody took it in this very moment."""
     _check_basket(basket_fen, product_ids)
     desk = await require_desk(tx, actor)
-    brand = await get_brand(tx, actor.brand_id)
-    coupon = await _find_coupon(tx, actor.brand_id, code)
+    found = await _find_coupon(tx, actor.brand_id, code)
+    coupon = found.coupon
     taken = await _find_taken(tx, coupon)
     if taken is not None:
         raise CouponTaken(
             place=taken.place_name,
             till=taken.till_name,
-            at=_said(taken.at, brand),
+            at=_said(taken.at, found.timezone),
             status=taken.status.value,
         )
-    template = await coupons.get_template(tx, actor.brand_id, coupon.template_id)
-    today = local_date(tx.now, brand.timezone)
-    quoted = quote(template, coupon, desk.place.id, basket_fen, product_ids, today)
+    today = local_date(tx.now, found.timezone)
+    quoted = quote(found.terms, coupon, desk.place.id, basket_fen, product_ids, today)
     if not isinstance(quoted, Quote):
         raise CouponNotUsable(reason=quoted.value)
     redemption = Redemption(
         brand_id=actor.brand_id,
         coupon_id=coupon.id,
-        template_id=template.id,
+        template_id=coupon.template_id,
         member_id=coupon.member_id,
         place_id=desk.place.id,
         till_id=desk.till.id,
@@ -196,7 +194,7 @@ async def hold_coupon(
         product_id=quoted.product_id,
         rebate_fen=quoted.rebate_fen,
         held_at=tx.now,
-        held_until=tx.now + timedelta(seconds=brand.hold_seconds),
+        held_until=tx.now + timedelta(seconds=found.hold_seconds),
     )
     events = [_event(tx, actor, redemption, RedemptionStep.HOLD)]
     if coupon.redemption_id is not None:  # of a hold that is over: ended before the next begins
@@ -253,16 +251,13 @@ async def lapse_holds(tx: Tx, limit: int) -> int:
 async def capture(tx: Tx, actor: Actor, redemption_id: UUID) -> Redemption:
     """Use a held coupon up: the redemption, CAPTURED, with its rebate pending. Any clerk and till
     of the place that holds it may. Refuses NotFound (also for another place's),
-    RedemptionStateWrong, CouponNotUsable (voided meanwhile) and PlaceClosed."""
+    RedemptionStateWrong and PlaceClosed."""
     desk = await require_desk(tx, actor)
     transfer_id = new_id()
     captured = await queries.capture(tx, actor.brand_id, redemption_id, desk.place.id, transfer_id)
     if captured is None:
         raise await _why_not(tx, actor, redemption_id, desk.place.id, RedemptionStatus.CAPTURED)
     if not await coupons.redeem(tx, captured.brand_id, captured.coupon_id, captured.id):
-        coupon = await coupons.get_coupon(tx, captured.brand_id, captured.coupon_id)
-        if coupon.status == CouponStatus.VOID.value:
-            raise CouponNotUsable(reason=NotUsableReason.VOID.value)
         raise RetryTransaction  # the hold lapsed in this very moment
     await queries.add_events(tx, [_event(tx, actor, captured, RedemptionStep.CAPTURE)])
     book = Book(lambda: transfer_id)  # of one transfer
@@ -292,8 +287,8 @@ async def void(tx: Tx, actor: Actor, redemption_id: UUID) -> Redemption:
     voided = await queries.void(tx, actor.brand_id, redemption_id, desk.place.id)
     if voided is None:
         raise await _why_not(tx, actor, redemption_id, desk.place.id, RedemptionStatus.VOIDED)
-    # A coupon that was voided meanwhile is not held any more: there is nothing to release.
-    await coupons.release(tx, voided.brand_id, voided.coupon_id, voided.id)
+    if not await coupons.release(tx, voided.brand_id, voided.coupon_id, voided.id):
+        raise RetryTransaction
     await queries.add_events(tx, [_event(tx, actor, voided, RedemptionStep.VOID)])
     return voided
 
@@ -305,7 +300,7 @@ async def _why_not(
     found = await queries.find_redemption(tx, actor.brand_id, redemption_id)
     if found is None or found.place_id != place_id:
         return NotFound(noun="redemption")
-    status = status_at(found.status, found.held_until, tx.now)
+    status = RedemptionStatus(found.status)
     if may_become(status, wanted):
         return RetryTransaction()
     return RedemptionStateWrong(status=status.value, wanted=wanted.value)
@@ -350,7 +345,7 @@ def _check_reversible(tx: Tx, redemption: Redemption, brand: Brand) -> None:
         raise RedemptionStateWrong(status=status.value, wanted=RedemptionStatus.REVERSED.value)
     until = redemption.captured_at + timedelta(seconds=brand.reversal_window_seconds)
     if until < tx.now:
-        raise ReversalWindowOver(until=_said(until, brand))
+        raise ReversalWindowOver(until=_said(until, brand.timezone))
 
 
 async def _take_rebate_back(

@@ -106,40 +106,36 @@ async def make_shops(tx: Tx, slug: str = "shops") -> Shops:
 
 async def add_template(tx: Tx, brand_id: UUID, **fields: Any) -> CouponTemplate:
     """AMOUNT_OFF 500 fen, credited with 350; other fields as given."""
-    template = CouponTemplate(
-        **{
-            "brand_id": brand_id,
-            "code": new_id().hex,
-            "name_zh": "立减",
-            "name_en": "Off",
-            "kind": CouponKind.AMOUNT_OFF.value,
-            "amount_off_fen": AMOUNT_OFF_FEN,
-            "cost_fen": COST_FEN,
-            "fee_fen": FEE_FEN,
-            "created_at": tx.now,
-        }
-        | fields
-    )
+    given: dict[str, Any] = {
+        "brand_id": brand_id,
+        "code": new_id().hex,
+        "name_zh": "立减",
+        "name_en": "Off",
+        "kind": CouponKind.AMOUNT_OFF.value,
+        "amount_off_fen": AMOUNT_OFF_FEN,
+        "cost_fen": COST_FEN,
+        "fee_fen": FEE_FEN,
+        "created_at": tx.now,
+    }
+    template = CouponTemplate(**given | fields)
     await tx.add(template)
     return template
 
 
 async def add_coupon(tx: Tx, template: CouponTemplate, **fields: Any) -> Coupon:
     """A coupon of somebody, usable in November 2026; other fields as given."""
-    coupon = Coupon(
-        **{
-            "brand_id": template.brand_id,
-            "template_id": template.id,
-            "member_id": new_id(),
-            "code": f"{new_id().int % 10**16:016}",
-            "cause_kind": "SCAN",
-            "cause_id": new_id(),
-            "usable_from": FROM,
-            "usable_until": UNTIL,
-            "issued_at": tx.now,
-        }
-        | fields
-    )
+    given: dict[str, Any] = {
+        "brand_id": template.brand_id,
+        "template_id": template.id,
+        "member_id": new_id(),
+        "code": f"{new_id().int % 10**16:016}",
+        "cause_kind": "SCAN",
+        "cause_id": new_id(),
+        "usable_from": FROM,
+        "usable_until": UNTIL,
+        "issued_at": tx.now,
+    }
+    coupon = Coupon(**given | fields)
     await tx.add(coupon)
     return coupon
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.context import Context, Info
+from graphql_schema.coupon_templates import CouponTemplate, template_loader
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import (
     Asset,
@@ -32,6 +33,7 @@ from loyalty.products.models import Product as ProductRow
 from rewards.campaigns import rules, service
 from rewards.campaigns.models import Campaign as CampaignRow
 from rewards.campaigns.models import CampaignBudget, CampaignVersion
+from rewards.coupons.models import CouponTemplate as TemplateRow
 
 CURSOR = Cursor(UUID)
 _LAST_ID = UUID(int=2**128 - 1)
@@ -56,6 +58,21 @@ class Outcome:
     asset: Asset
     basis: OutcomeBasis
     amount: BigInt
+
+
+@strawberry.type(description="One coupon for one beneficiary.")
+class CouponOutcome:
+    beneficiary: MemberRole
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, rules.CouponOutcome | cls)
+
+    @strawberry.field(graphql_type=CouponTemplate | None)
+    async def template(
+        self, row: strawberry.Parent[rules.CouponOutcome], info: Info
+    ) -> TemplateRow | None:
+        return await info.context.loader(template_loader).load(row.template_id)
 
 
 @strawberry.type(description="At most so many paid events of one subject in one window.")
@@ -127,6 +144,10 @@ class Campaign(Node):
     def outcomes(self, row: strawberry.Parent[CampaignView]) -> list[rules.Outcome]:
         return list(rules.outcomes_from_json(row.version.outcomes))
 
+    @strawberry.field(graphql_type=list[CouponOutcome])
+    def coupon_outcomes(self, row: strawberry.Parent[CampaignView]) -> list[rules.CouponOutcome]:
+        return list(rules.coupons_from_json(row.version.outcomes))
+
     @strawberry.field(graphql_type=list[Cap])
     def caps(self, row: strawberry.Parent[CampaignView]) -> list[rules.Cap]:
         return list(rules.caps_from_json(row.version.caps))
@@ -166,12 +187,16 @@ async def _views(context: Context, *, after: UUID | None, limit: int) -> list[Ca
     ]
 
 
-@strawberry.input
+@strawberry.input(
+    description="What one beneficiary gets: an asset and an amount of it, or one coupon of a"
+    " template (scans, consumers)."
+)
 class OutcomeInput:
     beneficiary: MemberRole
-    asset: Asset
-    amount: BigInt
+    asset: Asset | None = None
+    amount: BigInt | None = None
     basis: OutcomeBasis = OutcomeBasis.FIXED
+    coupon_template_id: strawberry.ID | None = None
 
 
 @strawberry.input
@@ -226,6 +251,21 @@ def _instant(name: str, at: datetime | None) -> datetime | None:
         raise InvalidInput(field=name, problem="out of range") from error
 
 
+def _outcome_of(path: str, given: OutcomeInput) -> rules.Outcome | rules.CouponOutcome:
+    if given.coupon_template_id is not None:
+        if given.asset is not None or given.amount is not None:
+            raise InvalidInput(field=f"{path}.couponTemplateId", problem="a coupon or an amount")
+        if given.basis is not OutcomeBasis.FIXED:
+            raise InvalidInput(field=f"{path}.basis", problem="a coupon is one coupon")
+        template_id = local_id("CouponTemplate", given.coupon_template_id)
+        return rules.CouponOutcome(given.beneficiary, template_id)
+    if given.asset is None:
+        raise InvalidInput(field=f"{path}.asset", problem="needed where there is no coupon")
+    if given.amount is None:
+        raise InvalidInput(field=f"{path}.amount", problem="needed where there is no coupon")
+    return rules.Outcome(given.beneficiary, given.asset, given.basis, given.amount)
+
+
 def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
     """The input as the value that rules check; refuses a budget named twice and naive times."""
     budgets: dict[Asset, int] = {}
@@ -238,9 +278,7 @@ def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
         name_zh=input.name_zh,
         name_en=input.name_en,
         event=input.event,
-        outcomes=tuple(
-            rules.Outcome(o.beneficiary, o.asset, o.basis, o.amount) for o in input.outcomes
-        ),
+        outcomes=tuple(_outcome_of(f"outcomes[{i}]", o) for i, o in enumerate(input.outcomes)),
         gate=input.gate,
         priority=input.priority,
         product_id=None if input.product_id is None else local_id("Product", input.product_id),

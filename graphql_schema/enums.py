@@ -7,6 +7,12 @@ from loyalty.actor import MemberRole
 from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
 from loyalty.ledger.models import Asset
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
+from rewards.coupons.models import (
+    CouponCause,
+    CouponKind,
+    CouponStatus,
+    CouponTemplateStatus,
+)
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 
 __all__ = [
@@ -16,6 +22,10 @@ __all__ = [
     "CapWindow",
     "CodeKind",
     "CodePurpose",
+    "CouponCause",
+    "CouponKind",
+    "CouponStatus",
+    "CouponTemplateStatus",
     "EventKind",
     "Gate",
     "GuideUnpaidReason",
@@ -35,6 +45,10 @@ strawberry.enum(Gate, description="NONE, or the guide's reward waits for the con
 strawberry.enum(OutcomeBasis, description="Per event, or per whole unit of currency spent.")
 strawberry.enum(CapSubject, description="Whose paid events a cap counts.")
 strawberry.enum(CapWindow, description="A local day of the brand, or the whole campaign.")
+strawberry.enum(CouponKind, description="代金券, 再来一瓶, N元换购.")
+strawberry.enum(CouponStatus, description="可用, 核销中, 已核销, 已过期, 已作废.")
+strawberry.enum(CouponCause, description="Won by a scan, or bought for points.")
+strawberry.enum(CouponTemplateStatus, description="PAUSED: no more of them are issued.")
 strawberry.enum(
     Verdict, description="First scan or not; or the batch is not (or no longer) active."
 )

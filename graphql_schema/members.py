@@ -7,8 +7,9 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.context import Context, Info
+from graphql_schema.coupons import Coupon, wallet_of
 from graphql_schema.effects import effect_once
-from graphql_schema.enums import MemberRole
+from graphql_schema.enums import CouponStatus, MemberRole
 from graphql_schema.ledger import ENTRY_CURSOR, Balance, Entry
 from graphql_schema.loaders import identity_loader
 from graphql_schema.nodes import Node, id_field, local_id
@@ -22,6 +23,7 @@ from loyalty.db import Tx
 from loyalty.ledger.queries import BalanceRow, EntryRow, read_balances, read_entries
 from loyalty.members import queries, service
 from loyalty.members.models import Member as MemberRow
+from rewards.coupons.queries import CouponView
 
 CURSOR = Cursor(UUID)
 
@@ -79,6 +81,18 @@ class Member(Node):
             limit=page.limit,
         )
         return connection_of(rows, page, ENTRY_CURSOR, key=lambda entry: (entry.id,))
+
+    @strawberry.field(graphql_type=Connection[Coupon])
+    async def coupons(
+        self,
+        row: strawberry.Parent[MemberRow],
+        info: Info,
+        status: CouponStatus | None = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Connection[CouponView]:
+        """This member's coupons (卡券包), newest first; in one status, or all."""
+        return await wallet_of(info.context, row.id, status, first, after)
 
 
 async def fetch_member(context: Context, id: UUID) -> MemberRow | None:

@@ -13,6 +13,7 @@ from graphql_schema.context import Context, Info
 from graphql_schema.enums import (
     Asset,
     CodeKind,
+    CouponKind,
     GuideUnpaidReason,
     MemberRole,
     UnpaidReason,
@@ -32,6 +33,7 @@ from loyalty.clock import local_date, utc_now
 from loyalty.errors import CodeUnknown
 from loyalty.members.models import Member as MemberRow
 from loyalty.products.models import Product as ProductRow
+from rewards.coupons.rules import printed_code
 from rewards.scans import queries
 from rewards.scans.batcher import QueueFull
 from rewards.scans.intake import Position
@@ -46,6 +48,18 @@ class Reward:
     asset: Asset
     amount: BigInt
     locked: bool
+
+
+@strawberry.type(description="A coupon that the scanner has won; its id is a Coupon's.")
+class ScanCoupon:
+    id: strawberry.ID
+    code: str
+    template_code: str
+    name_zh: str
+    name_en: str
+    kind: CouponKind
+    usable_from: date
+    usable_until: date
 
 
 @strawberry.type(description="A balance as it was right after the scan.")
@@ -75,6 +89,7 @@ class ScanCodeReceipt:
     first_scan: Sighting | None
     latest_scan: Sighting | None
     rewards: list[Reward]
+    coupons: list[ScanCoupon]
     balances: list[ScanBalance]
     tier: ScanTier | None
     tier_changed: bool
@@ -115,6 +130,19 @@ def _sighting(stored: dict[str, Any] | None) -> Sighting | None:
     )
 
 
+def _coupon(stored: dict[str, Any]) -> ScanCoupon:
+    return ScanCoupon(
+        id=encode_id("Coupon", UUID(hex=stored["id"])),
+        code=printed_code(stored["code"]),
+        template_code=stored["template_code"],
+        name_zh=stored["zh"],
+        name_en=stored["en"],
+        kind=CouponKind(stored["kind"]),
+        usable_from=date.fromisoformat(stored["usable_from"]),
+        usable_until=date.fromisoformat(stored["usable_until"]),
+    )
+
+
 def receipt_of(reply: dict[str, Any], replayed: bool) -> ScanCodeReceipt:
     """The stored reply as the receipt; a replay is the same but for ``replayed``."""
     tier = reply["tier"]
@@ -133,6 +161,7 @@ def receipt_of(reply: dict[str, Any], replayed: bool) -> ScanCodeReceipt:
             Reward(asset=Asset(r["asset"]), amount=r["amount"], locked=r["locked"])
             for r in reply["rewards"]
         ],
+        coupons=[_coupon(stored) for stored in reply.get("coupons", ())],
         balances=[
             ScanBalance(asset=Asset(b["asset"]), balance=b["balance"], locked=b["locked"])
             for b in reply["balances"]

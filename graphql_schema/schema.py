@@ -11,6 +11,12 @@ from graphql_schema.access import AccessMutation
 from graphql_schema.campaigns import CampaignMutation, CampaignQuery, fetch_campaign
 from graphql_schema.codes import CodeMutation, CodeQuery, fetch_batch
 from graphql_schema.context import Context, Info
+from graphql_schema.coupon_templates import (
+    CouponTemplateMutation,
+    CouponTemplateQuery,
+    fetch_template,
+)
+from graphql_schema.coupons import CouponMutation, fetch_coupon
 from graphql_schema.ledger import LedgerMutation
 from graphql_schema.members import MemberMutation, MemberQuery, fetch_member
 from graphql_schema.nodes import FetchNode, Node
@@ -45,6 +51,8 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "CodeBatch": fetch_batch,
     "Campaign": fetch_campaign,
     "ScanEvent": fetch_scan,
+    "CouponTemplate": fetch_template,
+    "Coupon": fetch_coupon,
     "Place": fetch_place,
 }
 
@@ -56,7 +64,9 @@ async def fetch_node(context: Context, type_name: str, id: UUID) -> Any | None:
 
 
 @strawberry.type
-class Query(MemberQuery, CodeQuery, ScanQuery, CampaignQuery, ProductQuery, PlaceQuery):
+class Query(
+    MemberQuery, CodeQuery, ScanQuery, CampaignQuery, ProductQuery, PlaceQuery, CouponTemplateQuery
+):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
         """Anything by its global id; null for what is not there or not the caller's to see."""
@@ -76,6 +86,8 @@ class Mutation(
     LedgerMutation,
     PlaceMutation,
     TillMutation,
+    CouponTemplateMutation,
+    CouponMutation,
 ):
     pass
 

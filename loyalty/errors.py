@@ -140,7 +140,8 @@ class CouponTaken(Refusal):
 
 
 class CouponNotUsable(Refusal):
-    """``reason``: NOT_YET, EXPIRED, VOID, PLACE, PRODUCT or SPEND_MIN."""
+    """``reason``: NOT_YET, EXPIRED, VOID, PLACE, PRODUCT or SPEND_MIN; HELD or REDEEMED of one
+    that is to be declared void."""
 
     code = "COUPON_NOT_USABLE"
     en = "This coupon cannot be used here and now ({reason})."

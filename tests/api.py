@@ -24,21 +24,32 @@ from tests.servers import LOYALTY
 REQUEST_SECONDS_MAX = 60
 COMMAND_SECONDS_MAX = 120
 
-_KEYLESS = {"requestSignInCode", "signInByCode", "signInOperator"}
+_KEYLESS = {
+    *("requestSignInCode", "signInByCode", "signInOperator", "signInByWechat"),
+    *("refreshSession", "signOut"),
+}
 _RECEIPTS = {
     "createCodeBatch": "CodeBatchesReceipt",
     "activateCodeBatch": "CodeBatchesReceipt",
     "retireCodeBatch": "CodeBatchesReceipt",
     "signInByCode": "SignInReceipt",
     "signInOperator": "SignInReceipt",
+    "signInByWechat": "SignInReceipt",
+    "refreshSession": "SignInReceipt",
 }
 _BATCHES = "replayed batches { id number kind purpose quantity status }"
 _SIGNED_IN = "token role expiresAt refreshToken refreshExpiresAt"
+
+_TEMPLATE = "id code kind status issued stockMax pointsPrice"
+_COUPON = "id code templateCode kind status cause usableFrom usableUntil endedAt"
 
 SELECTIONS = {
     "requestSignInCode": "sentTo expiresInSeconds",
     "signInByCode": _SIGNED_IN,
     "signInOperator": _SIGNED_IN,
+    "signInByWechat": _SIGNED_IN,
+    "refreshSession": _SIGNED_IN,
+    "signOut": "signedOut",
     "scanCode": """
         replayed scanId occurredAt verdict unpaidReason guideUnpaidReason scanCount
         firstScan { at latitude longitude } latestScan { at latitude longitude }
@@ -57,6 +68,12 @@ SELECTIONS = {
     """,
     "publishLadder": "replayed version role levels { rank code growthThreshold }",
     "moveBalance": "replayed transferCount amount",
+    "createCouponTemplate": f"replayed template {{ {_TEMPLATE} }}",
+    "setCouponTemplateStatus": f"replayed template {{ {_TEMPLATE} }}",
+    "buyCoupon": f"""
+        replayed coupon {{ {_COUPON} }} balances {{ asset balance spendable locked }}
+    """,
+    "voidCoupon": f"replayed coupon {{ {_COUPON} }}",
 }
 
 ME = """

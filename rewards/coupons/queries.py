@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, or_, update
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.sql.expression import Select
 
 from loyalty.db import Snapshot, Statement, Tx
@@ -254,24 +254,36 @@ async def list_views_by_ids(
     return [CouponView(coupon, template) for coupon, template in found]
 
 
-async def list_wallet(
+async def list_wallets(
     snapshot: Snapshot,
     brand_id: UUID,
-    member_id: UUID,
+    member_ids: Sequence[UUID],
     *,
     status: CouponStatus | None,
     today: date,
     before: UUID | None,
     limit: int,
 ) -> list[CouponView]:
-    """A member's coupons with their templates, newest first, older than the id ``before``; only
-    those that are shown in a status (``rules.shown_status``) if one is named."""
-    query = _views(brand_id).where(col(Coupon.member_id) == member_id)
+    """Up to ``limit`` coupons of each of some members with their templates, newest first, older
+    than the id ``before``; only those that are shown in a status (``rules.shown_status``) if one
+    is named. ``today`` is the brand's local day."""
+    turn = func.row_number().over(
+        partition_by=col(Coupon.member_id), order_by=col(Coupon.id).desc()
+    )
+    ranked = select(col(Coupon.id), turn.label("turn")).where(
+        col(Coupon.brand_id) == brand_id, col(Coupon.member_id).in_(member_ids)
+    )
     if status is not None:
-        query = query.where(_is_shown_as(status, snapshot.now, today))
+        ranked = ranked.where(_is_shown_as(status, snapshot.now, today))
     if before is not None:
-        query = query.where(col(Coupon.id) < before)
-    found = await snapshot.session.exec(query.order_by(col(Coupon.id).desc()).limit(limit))
+        ranked = ranked.where(col(Coupon.id) < before)
+    newest = ranked.subquery()
+    found = await snapshot.session.exec(
+        _views(brand_id)
+        .join(newest, newest.c.id == col(Coupon.id))
+        .where(newest.c.turn <= limit)
+        .order_by(col(Coupon.id).desc())
+    )
     return [CouponView(coupon, template) for coupon, template in found]
 
 

@@ -1,6 +1,7 @@
 """What operators decide about a brand: its founding, campaigns, ladders, codes and people."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -147,6 +148,25 @@ class ConfiguringMachine(ComparingMachine):
                 closes_at=closes,
             )
         )
+
+    def _committed(self) -> list[str]:
+        """Campaigns of which two units or more of something are spent or reserved."""
+        return [
+            code
+            for code, campaign in sorted(self.world.campaigns.items())
+            if any(spent + reserved > 1 for _, spent, reserved in campaign.budgets.values())
+        ]
+
+    @precondition(lambda self: self._committed())
+    @rule(pick=picks, spare=st.sampled_from([-1, 0]))
+    def tightens_a_budget(self, pick: int, spare: int) -> None:
+        codes = self._committed()
+        campaign = self.world.campaigns[codes[pick % len(codes)]]
+        budgets = {
+            asset: max(1, spent + reserved + spare)
+            for asset, (_, spent, reserved) in campaign.budgets.items()
+        }
+        self._publish(replace(campaign.terms, budgets=tuple(budgets.items())))
 
     def _publish_ladder(
         self, role: str, levels: Sequence[tuple[int, int]], allow_lowering: bool

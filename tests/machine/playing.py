@@ -121,6 +121,20 @@ class BrandMachine(ConfiguringMachine):
                 self._freeze(f"{pair[0].person} GUIDE", True)
             self._scan(pair[-1])
 
+    @precondition(lambda self: len(self._unscanned()) > 1)
+    @rule(gated=st.booleans(), guide=st.sampled_from(["gus", "gil"]))
+    def fills_a_guides_cap(self, gated: bool, guide: str) -> None:
+        """A guide may be paid once, and sells twice."""
+        room = {
+            asset: spent + reserved + 50
+            for asset, (_, spent, reserved) in self.world.campaigns["scan"].budgets.items()
+        }
+        given = ({"POINTS": 2}, {"POINTS": 1})
+        self._publish(self._terms("scan", given, gated, [("GUIDE", "CAMPAIGN", 1)], room))
+        for consumer, bottle in zip(("ann", "bob"), self._unscanned(), strict=False):
+            for one in self._sale(consumer, guide, None, bottle):
+                self._scan(one)
+
     def _sale(
         self, consumer: str, guide: str | None, device: str | None, bottle: tuple[int, int]
     ) -> list[Scan]:

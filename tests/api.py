@@ -26,7 +26,7 @@ COMMAND_SECONDS_MAX = 120
 
 _KEYLESS = {
     *("requestSignInCode", "signInByCode", "signInOperator", "signInByWechat"),
-    *("refreshSession", "signOut"),
+    *("refreshSession", "signOut", "signInClerk"),
 }
 _RECEIPTS = {
     "createCodeBatch": "CodeBatchesReceipt",
@@ -36,9 +36,19 @@ _RECEIPTS = {
     "signInOperator": "SignInReceipt",
     "signInByWechat": "SignInReceipt",
     "refreshSession": "SignInReceipt",
+    "signInClerk": "SignInReceipt",
+    "createClerk": "ClerkPinReceipt",
+    "setClerkPin": "ClerkPinReceipt",
 }
 _BATCHES = "replayed batches { id number kind purpose quantity status }"
 _SIGNED_IN = "token role expiresAt refreshToken refreshExpiresAt"
+
+_PLACE = """
+    id code name address latitude longitude status storePhone payee payoutThresholdFen
+    rebates { balanceFen pendingFen payableFen }
+"""
+_TILL = "id name keyHint status"
+_CLERK = "id number name status lockedUntil"
 
 _TEMPLATE = "id code kind status issued stockMax pointsPrice"
 _COUPON = "id code templateCode kind status cause usableFrom usableUntil endedAt"
@@ -50,6 +60,14 @@ SELECTIONS = {
     "signInByWechat": _SIGNED_IN,
     "refreshSession": _SIGNED_IN,
     "signOut": "signedOut",
+    "signInClerk": _SIGNED_IN,
+    "createPlace": f"replayed place {{ {_PLACE} }}",
+    "setPlaceStatus": f"replayed place {{ {_PLACE} }}",
+    "createTill": f"replayed key till {{ {_TILL} }}",
+    "revokeTill": f"replayed till {{ {_TILL} }}",
+    "createClerk": f"replayed pin clerk {{ {_CLERK} }}",
+    "setClerkPin": f"replayed pin clerk {{ {_CLERK} }}",
+    "setClerkStatus": f"replayed clerk {{ {_CLERK} }}",
     "scanCode": """
         replayed scanId occurredAt verdict unpaidReason guideUnpaidReason scanCount
         firstScan { at latitude longitude } latestScan { at latitude longitude }

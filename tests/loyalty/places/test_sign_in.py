@@ -93,16 +93,19 @@ async def test_another_pin_unlocks_and_the_old_one_is_over(
     assert await shop.sign_in(PIN) is None
 
 
-async def test_failures_at_once_are_all_counted_before_a_right_pin(
+async def test_failures_at_once_at_two_tills_are_all_counted_before_a_right_pin(
     db: Database, keyring: Keyring, brand: Brand
 ) -> None:
     shop = await open_shop(db, keyring, brand)
-    attempt = await shop.attempt()
-    assert await asyncio.gather(*(shop.settle(attempt, False) for _ in range(2))) == [None] * 2
-    assert (await clerk_now(shop)).failed_attempts == 2
+    second = await shop.add_till("Till 2")
+    attempts = [await shop.attempt(), await shop.attempt(key=second.key)]
+    for counted in (2, 4):
+        await asyncio.gather(*(shop.settle(attempt, False) for attempt in attempts))
+        assert (await clerk_now(shop)).failed_attempts == counted
     # All were matched before any was counted: what comes after the fifth failure is refused.
-    assert await asyncio.gather(*(shop.settle(attempt, False) for _ in range(20))) == [None] * 20
-    assert await shop.settle(attempt, True) is None
+    await asyncio.gather(*(shop.settle(attempt, False) for attempt in attempts * 10))
+    for attempt in attempts:
+        assert await shop.settle(attempt, True) is None
     now = await clerk_now(shop)
     assert now.failed_attempts == 5
     assert now.locked_until is not None

@@ -13,9 +13,11 @@ INVARIANTS = {
     4: ("What happened is only ever added to", "只增不改的记录完整"),
     5: ("A transfer touches one brand", "流水不跨品牌"),
     6: ("One code, two rewards: each claim at most once", "一码双奖:每项奖励至多一次"),
-    8: ("Budgets, caps and tiers are kept", "预算、上限与等级无误"),
+    7: ("A coupon makes only legal transitions", "优惠券只按规则流转"),
+    8: ("Budgets, caps, stock and tiers are kept", "预算、上限、库存与等级无误"),
     9: ("One idempotency key, one effect", "同一幂等键只生效一次"),
     10: ("The outbox loses nothing", "发件箱不丢事件"),
+    11: ("One payout number, one payment", "一个付款单号只付一次"),
     12: ("Every row belongs to its own brand", "每行数据只属于本品牌"),
 }
 

@@ -16,16 +16,23 @@ from zoneinfo import ZoneInfo
 
 from loyalty.db import Database, Snapshot, Statement
 from loyalty.ledger.audit_books import BOOKS
-from loyalty.ledger.audit_limits import DELIVERIES, KEYS, LIMITS
+from loyalty.ledger.audit_coupons import COUPONS
+from loyalty.ledger.audit_deliveries import DELIVERIES
+from loyalty.ledger.audit_history import HISTORY
+from loyalty.ledger.audit_issuance import ISSUANCE
+from loyalty.ledger.audit_limits import KEYS, LIMITS
+from loyalty.ledger.audit_payouts import PAYOUTS
 from loyalty.ledger.audit_probe import EXAMPLES_MAX, Probe
+from loyalty.ledger.audit_redemptions import REBATES, STEPS
 from loyalty.ledger.audit_references import REFERENCES
-from loyalty.ledger.audit_scans import HISTORY, SCANS
+from loyalty.ledger.audit_scans import SCANS
 
+_ALL = (
+    *(BOOKS, ISSUANCE, HISTORY, SCANS, COUPONS, STEPS, REBATES),
+    *(LIMITS, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
+)
 PROBES: tuple[Probe, ...] = tuple(
-    sorted(
-        (*BOOKS, *HISTORY, *SCANS, *LIMITS, *KEYS, *DELIVERIES, *REFERENCES),
-        key=lambda probe: probe.invariant,
-    )
+    sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)
 )
 
 CLOCK_SKEW_MAX = timedelta(minutes=5)
@@ -51,6 +58,12 @@ _LOT_DAYS = Statement(
     " WHERE brand_id = :brand AND debit_expires_on IS NOT NULL",
     params="brand uuid",
     returns="expires_on date",
+)
+_COUPON_DAYS = Statement(
+    "SELECT usable_from FROM coupons WHERE brand_id = :brand"
+    " UNION SELECT usable_until FROM coupons WHERE brand_id = :brand",
+    params="brand uuid",
+    returns="day date",
 )
 
 
@@ -138,13 +151,20 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
     versions = await snap.fetch(_VERSIONS, brand=brand_id)
     scan_days = [row[0] for row in await snap.fetch(_SCAN_DAYS, brand=brand_id)]
     lot_days = [row[0] for row in await snap.fetch(_LOT_DAYS, brand=brand_id)]
+    coupon_days = [row[0] for row in await snap.fetch(_COUPON_DAYS, brand=brand_id)]
     return _BrandFacts(
         brand_id,
         {
             "outcomes": _outcomes(versions),
+            "coupon_outcomes": _coupon_outcomes(versions),
             "caps": _caps(versions),
             "days": _days(scan_days, zone),
             "lot_ends": [(day, _ends_at(day, zone)) for day in lot_days if day < NEVER],
+            "coupon_days": [
+                (day, _starts_at(day, zone), _ends_at(day, zone))
+                for day in coupon_days
+                if day < NEVER
+            ],
         },
     )
 
@@ -156,6 +176,18 @@ def _outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
         for version_id, _, event, outcomes, _ in versions
         if event == "SCAN"
         for outcome in json.loads(outcomes)
+        if "asset" in outcome
+    ]
+
+
+def _coupon_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
+    """(version_id, template_id) of the coupons that scans win."""
+    return [
+        (version_id, UUID(hex=outcome["coupon_template_id"]))
+        for version_id, _, event, outcomes, _ in versions
+        if event == "SCAN"
+        for outcome in json.loads(outcomes)
+        if "coupon_template_id" in outcome
     ]
 
 
@@ -177,9 +209,14 @@ def _caps(versions: list[Any]) -> list[tuple[Any, ...]]:
     ]
 
 
+def _starts_at(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a local day."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
 def _ends_at(day: date, zone: ZoneInfo) -> datetime:
     """The first instant after a local day."""
-    return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+    return _starts_at(day + timedelta(days=1), zone)
 
 
 def _days(database_days: list[date], zone: ZoneInfo) -> list[tuple[Any, ...]]:
@@ -192,6 +229,6 @@ def _days(database_days: list[date], zone: ZoneInfo) -> list[tuple[Any, ...]]:
     for day in database_days:
         for offset in range(-2, 3):
             local = day + timedelta(days=offset)
-            starts_at = _ends_at(local - timedelta(days=1), zone)
+            starts_at = _starts_at(local, zone)
             rows.append((day, local, local.isoformat(), starts_at, _ends_at(local, zone)))
     return rows

@@ -1,4 +1,4 @@
-"""What must hold of accounts, transfers and lots: invariants 1, 2, 3 and 5.
+"""What must hold of accounts, transfers and lots: invariants 1, 2 and 5.
 
 Where two ways of knowing a thing are compared, one is added and the other subtracted, and groups
 that do not come to zero are the offenders: so neither side can miss a row the other has.
@@ -291,70 +291,6 @@ BOOKS = (
         WHERE t.brand_id = :brand AND (
             t.debit_expires_on IS NOT NULL AND (d.asset <> 'POINTS' OR d.kind <> 'MAIN')
             OR t.credit_expires_on IS NOT NULL AND (c.asset <> 'POINTS' OR c.kind <> 'MAIN'))
-        """,
-    ),
-    Probe(
-        3,
-        "issued = spent + expired + reversed + outstanding",
-        "发行=消费+过期+冲回+结余",
-        "transfers",
-        f"""
-        SELECT asset AS id, 'issued ' || SUM(issued) || ', spent ' || SUM(spent) || ', expired '
-            || SUM(expired) || ', reversed ' || SUM(reversed) || ', outstanding '
-            || SUM(outstanding) AS problem
-        FROM (
-            SELECT t.asset, CASE WHEN c.kind = 'MAIN' THEN t.amount ELSE 0 END AS issued,
-                CASE WHEN d.kind = 'MAIN' AND t.kind NOT IN ('EXPIRE', 'REVERSE')
-                    THEN t.amount ELSE 0 END AS spent,
-                CASE WHEN d.kind = 'MAIN' AND t.kind = 'EXPIRE' THEN t.amount ELSE 0 END
-                    AS expired,
-                CASE WHEN d.kind = 'MAIN' AND t.kind = 'REVERSE' THEN t.amount ELSE 0 END
-                    AS reversed,
-                0 AS outstanding
-            FROM transfers t
-            JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
-            JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
-            WHERE t.brand_id = :brand AND {_POSTED} AND d.kind <> c.kind
-            UNION ALL
-            SELECT asset, 0, 0, 0, 0, credits_posted - debits_posted
-            FROM accounts WHERE brand_id = :brand AND kind = 'MAIN'
-        ) AS entries
-        GROUP BY asset
-        HAVING SUM(issued) <> SUM(spent) + SUM(expired) + SUM(reversed) + SUM(outstanding)
-        """,
-    ),
-    Probe(
-        3,
-        "value is issued by earning alone",
-        "仅由获得流水发行",
-        "transfers",
-        """
-        SELECT CAST(t.id AS text) AS id, t.kind || ' from ' || d.kind || ' to ' || c.kind
-            AS problem
-        FROM transfers t
-        JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
-        JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
-        WHERE t.brand_id = :brand
-            AND (t.kind = 'EARN') <> (d.kind = 'ISSUANCE' AND c.kind = 'MAIN')
-        """,
-    ),
-    Probe(
-        3,
-        "a purchase granted what its transfers gave",
-        "购买发放积分与流水一致",
-        "purchase_events",
-        f"""
-        SELECT CAST(cause_id AS text) AS id,
-            'recorded points exceed booked ones by ' || SUM(points) AS problem
-        FROM (
-            SELECT id AS cause_id, points_granted AS points FROM purchase_events
-            WHERE brand_id = :brand
-            UNION ALL
-            SELECT cause_id, -amount FROM transfers
-            WHERE brand_id = :brand AND cause_kind = 'PURCHASE' AND kind = 'EARN'
-                AND asset = 'POINTS' AND {_POSTED}
-        ) AS entries
-        GROUP BY cause_id HAVING SUM(points) <> 0
         """,
     ),
     Probe(

@@ -1,14 +1,6 @@
-"""What must hold of limits, keys, deliveries and references: invariants 8, 9, 10 and 12."""
+"""What must hold of limits and keys: invariants 8 and 9."""
 
-from loyalty.ledger.audit_probe import Probe
-
-_LOCAL_DAYS = (
-    "day AS MATERIALIZED (SELECT utc_day, day_on, day_key, starts_at, ends_at FROM {days})"
-)
-_ON_LOCAL_DAY = (
-    "day.utc_day = date(s.occurred_at) AND s.occurred_at >= day.starts_at"
-    " AND s.occurred_at < day.ends_at"
-)
+from loyalty.ledger.audit_probe import LOCAL_DAYS, ON_LOCAL_DAY, Probe
 
 LIMITS = (
     Probe(
@@ -72,7 +64,7 @@ LIMITS = (
         "上限计数与已奖扫码一致",
         "cap_counters",
         f"""
-        WITH {_LOCAL_DAYS}, cap AS MATERIALIZED (
+        WITH {LOCAL_DAYS}, cap AS MATERIALIZED (
             SELECT campaign_id, subject_kind, window_kind, every_version FROM {{caps}}
             WHERE counts_scans
         ), paid AS MATERIALIZED (
@@ -112,7 +104,7 @@ LIMITS = (
             SELECT campaign_id, subject_kind, subject, 'ALL', 'CAMPAIGN', 0, 1 FROM subjects
             UNION ALL
             SELECT s.campaign_id, s.subject_kind, s.subject, day.day_key, 'DAY', 0, 1
-            FROM subjects s CROSS JOIN day WHERE {_ON_LOCAL_DAY}
+            FROM subjects s CROSS JOIN day WHERE {ON_LOCAL_DAY}
         ) AS n
         JOIN cap ON cap.campaign_id = n.campaign_id AND cap.subject_kind = n.subject_kind
             AND cap.window_kind = n.window_kind
@@ -169,58 +161,6 @@ KEYS = (
             WHERE brand_id = :brand
         ) AS entries
         GROUP BY scan_id, person_id HAVING SUM(receipts) > SUM(scans)
-        """,
-    ),
-)
-
-DELIVERIES = (
-    Probe(
-        10,
-        "an outbox row is delivered, pending or dead",
-        "发件箱记录状态明确",
-        "outbox_events",
-        """
-        SELECT CAST(id AS text) AS id, CASE
-            WHEN delivered_at IS NOT NULL AND dead_at IS NOT NULL THEN 'both delivered and dead'
-            WHEN attempts < 0 OR attempts = 0 AND (delivered_at IS NOT NULL
-                OR dead_at IS NOT NULL) THEN 'ended after ' || attempts || ' attempts'
-            WHEN delivered_at IS NOT NULL OR dead_at IS NOT NULL THEN 'ended and still leased'
-            WHEN due_at IS NULL THEN 'waits for no time'
-            ELSE 'half a lease' END AS problem
-        FROM outbox_events WHERE brand_id = :brand AND (
-            delivered_at IS NOT NULL AND dead_at IS NOT NULL
-            OR attempts < 0
-            OR attempts = 0 AND (delivered_at IS NOT NULL OR dead_at IS NOT NULL)
-            OR lease_token IS NOT NULL AND (delivered_at IS NOT NULL OR dead_at IS NOT NULL)
-            OR due_at IS NULL AND delivered_at IS NULL AND dead_at IS NULL
-            OR (lease_token IS NULL) <> (leased_until IS NULL))
-        """,
-    ),
-    Probe(
-        10,
-        "a rollup counts no more than happened",
-        "汇总不超过实际扫码",
-        "scan_rollups",
-        f"""
-        WITH {_LOCAL_DAYS}
-        SELECT CAST(product_id AS text) || ' ' || CAST(scanned_on AS text) AS id,
-            'rolled up ' || SUM(scans) || ' scans too many, ' || SUM(first_scans)
-                || ' first, ' || SUM(paid_scans) || ' paid'
-            AS problem
-        FROM (
-            SELECT product_id, scanned_on, scans, first_scans, paid_scans, 1 AS rolled
-            FROM scan_rollups WHERE brand_id = :brand
-            UNION ALL
-            SELECT s.product_id, day.day_on, -1, CASE WHEN i.kind IS NULL THEN 0 ELSE -1 END,
-                CASE WHEN s.unpaid_reason IS NULL THEN -1 ELSE 0 END, 0
-            FROM scan_events s CROSS JOIN day
-            LEFT JOIN item_codes i ON i.brand_id = s.brand_id AND i.item_no = s.item_no
-                AND i.kind = s.code_kind AND i.first_scan_id = s.id
-            WHERE s.brand_id = :brand AND {_ON_LOCAL_DAY}
-        ) AS entries
-        GROUP BY product_id, scanned_on
-        HAVING SUM(rolled) > 0
-            AND (SUM(scans) > 0 OR SUM(first_scans) > 0 OR SUM(paid_scans) > 0)
         """,
     ),
 )

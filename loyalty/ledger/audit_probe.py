@@ -10,14 +10,23 @@ EXAMPLES_MAX = 5
 
 _SETS = {
     "outcomes": "version_id uuid, beneficiary text, asset text, amount bigint",
+    "coupon_outcomes": "version_id uuid, template_id uuid",
     "caps": "campaign_id uuid, subject_kind text, window_kind text, times_max bigint,"
     " every_version boolean, counts_scans boolean",
     "days": "utc_day date, day_on date, day_key text, starts_at timestamptz, ends_at timestamptz",
     "lot_ends": "expires_on date, ends_at timestamptz",
+    "coupon_days": "day date, starts_at timestamptz, ends_at timestamptz",
 }
 """Row sets that a probe may join as ``{alias}``; ``audit.py`` fills them, brand by brand."""
 
 _PARAMS = {"brand": "uuid", "never": "date", "soon": "timestamptz"}
+
+LOCAL_DAYS = "day AS MATERIALIZED (SELECT utc_day, day_on, day_key, starts_at, ends_at FROM {days})"
+ON_LOCAL_DAY = (
+    "day.utc_day = date(s.occurred_at) AND s.occurred_at >= day.starts_at"
+    " AND s.occurred_at < day.ends_at"
+)
+"""For a ``WITH``, and for its join: on which of the brand's days a row ``s`` occurred."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,38 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     },
     ("notifications", "通知"): {"member_id": "members"},
     ("scan_rollups", "扫码汇总"): {"product_id": "products"},
+    ("tills", "收银台"): {"place_id": "places"},
+    ("clerks", "店员"): {"place_id": "places"},
+    ("coupon_templates", "券模板"): {"product_id": "products"},
+    ("coupon_purchase_counters", "购券计数"): {
+        "template_id": "coupon_templates",
+        "member_id": "members",
+    },
+    ("coupons", "优惠券"): {
+        "template_id": "coupon_templates",
+        "member_id": "members",
+        "redemption_id": "redemptions",
+    },
+    ("redemptions", "核销"): {
+        "coupon_id": "coupons",
+        "template_id": "coupon_templates",
+        "member_id": "members",
+        "place_id": "places",
+        "till_id": "tills",
+        "clerk_id": "clerks",
+        "product_id": "products",
+        "rebate_transfer_id": "transfers",
+    },
+    ("redemption_events", "核销步骤"): {
+        "redemption_id": "redemptions",
+        "coupon_id": "coupons",
+        "till_id": "tills",
+    },
+    ("payouts", "付款"): {"place_id": "places", "transfer_id": "transfers"},
+    ("payout_reports", "付款回报"): {"payout_id": "payouts"},
+    ("sign_in_sessions", "登录会话"): {"place_id": "places", "till_id": "tills"},
+    ("refresh_tokens", "刷新令牌"): {"session_id": "sign_in_sessions"},
+    ("wechat_accounts", "微信账户"): {"identity_id": "identities"},
 }
 """(table, its Chinese name) -> column -> the table it names by (brand_id, id)."""
 
@@ -61,10 +93,12 @@ _TENANT_TABLES = (
     "ladders",
     "operators",
     "outbox_events",
+    "places",
     "products",
     "roster_entries",
     "sign_in_codes",
     "unknown_code_counts",
+    "wechat_apps",
 )
 
 
@@ -162,6 +196,37 @@ REFERENCES = (
         WHERE e.brand_id = :brand AND (b.kind <> e.code_kind OR b.product_id <> e.product_id
             OR e.item_no / 1099511627776 <> b.series_no
             OR e.item_no % 1099511627776 >= b.quantity)
+        """,
+    ),
+    Probe(
+        12,
+        "a session is of a caller of its brand, a clerk's of one place",
+        "登录会话属于本品牌的登录者",
+        "sign_in_sessions",
+        """
+        SELECT CAST(s.id AS text) AS id, 'no ' || s.kind || ' of this brand, or not at its place: '
+            || CAST(s.subject_id AS text) AS problem
+        FROM sign_in_sessions s
+        LEFT JOIN identities i ON i.brand_id = s.brand_id AND i.id = s.subject_id
+        LEFT JOIN operators o ON o.brand_id = s.brand_id AND o.id = s.subject_id
+        LEFT JOIN clerks k ON k.brand_id = s.brand_id AND k.id = s.subject_id
+        LEFT JOIN tills t ON t.brand_id = s.brand_id AND t.id = s.till_id
+        WHERE s.brand_id = :brand AND (CASE s.kind WHEN 'MEMBER' THEN i.id IS NOT NULL
+            WHEN 'OPERATOR' THEN o.id IS NOT NULL
+            ELSE k.place_id = s.place_id AND t.place_id = s.place_id END) IS NOT TRUE
+        """,
+    ),
+    Probe(
+        12,
+        "a WeChat account is of one of its brand's apps",
+        "微信账户属于本品牌小程序",
+        "wechat_accounts",
+        """
+        SELECT a.app_id AS id, COUNT(*) || ' accounts of an app that this brand does not have'
+            AS problem
+        FROM wechat_accounts a
+        LEFT JOIN wechat_apps p ON p.brand_id = a.brand_id AND p.app_id = a.app_id
+        WHERE a.brand_id = :brand AND p.id IS NULL GROUP BY a.app_id
         """,
     ),
 )

@@ -1,143 +1,11 @@
-"""What must hold of scans, claims and the rewards they made: invariants 4 and 6."""
+"""What must hold of scans, claims and the rewards they made: invariant 6."""
 
 from loyalty.ledger.audit_probe import Probe
 
 _PAYS = "t.kind = 'EARN' AND t.phase IN ('POSTED', 'POST')"
 
-_DATED = (
-    ("transfers", "transfer"),
-    ("scan_events", "scan"),
-    ("purchase_events", "purchase"),
-    ("standing_changes", "standing change"),
-    ("audit_log", "audit row"),
-)
-"""The append-only tables, and what a row of each is called."""
-
-_REPEATED_IDS = " UNION ALL ".join(
-    f"SELECT CAST(id AS text) AS id, COUNT(*) || ' {noun} rows' AS problem FROM {table}"
-    " WHERE brand_id = :brand GROUP BY id HAVING COUNT(*) > 1"
-    for table, noun in _DATED
-)
-
-_IN_FUTURE = " UNION ALL ".join(
-    f"SELECT CAST(id AS text) AS id, '{noun} written at ' || CAST(created_at AS text) AS problem"
-    f" FROM {table} WHERE brand_id = :brand AND created_at > :soon"
-    for table, noun in _DATED
-)
-
-_UNTIMELY = " UNION ALL ".join(
-    f"""
-    SELECT CAST(t.id AS text) AS id, CASE
-        WHEN e.id IS NULL THEN 'its cause, a {kind}, does not exist'
-        WHEN t.occurred_at <> e.occurred_at THEN 'it is of another time than its {kind}'
-        ELSE 'it was not booked with its {kind}' END AS problem
-    FROM transfers t LEFT JOIN {table} e ON e.brand_id = t.brand_id AND e.id = t.cause_id
-    WHERE t.brand_id = :brand AND t.cause_kind = '{kind}' AND (e.id IS NULL
-        OR t.occurred_at <> e.occurred_at OR t.created_at <> e.created_at)
-    """
-    for kind, table in (("SCAN", "scan_events"), ("PURCHASE", "purchase_events"))
-)
-
 _OUTCOME_MOST = "CASE WHEN asset = 'POINTS' THEN amount * 10 ELSE amount END"
 """A tier multiplies points by 1 to 10, rounded down; other assets are paid as published."""
-
-HISTORY = (
-    Probe(
-        4,
-        "append-only rows have ids of their own",
-        "只增记录编号唯一",
-        "transfers",
-        _REPEATED_IDS,
-    ),
-    Probe(
-        4,
-        "nothing is dated in the future",
-        "记录时间不在未来",
-        "transfers",
-        _IN_FUTURE,
-    ),
-    Probe(
-        4,
-        "a transfer is booked with the event that caused it",
-        "流水与其起因事件同时入账",
-        "transfers",
-        f"""
-        {_UNTIMELY}
-        UNION ALL
-        SELECT CAST(id AS text), 'its cause is of unknown kind ' || cause_kind FROM transfers
-        WHERE brand_id = :brand AND cause_kind NOT IN ('SCAN', 'PURCHASE', 'OPERATOR')
-        """,
-    ),
-    Probe(
-        4,
-        "a claim's scans exist and are of its item",
-        "领取记录的扫码存在且同码",
-        "claims",
-        """
-        SELECT CAST(c.item_no AS text) || ' ' || c.beneficiary_role AS id, CASE
-            WHEN e.id IS NULL THEN 'its scan does not exist'
-            WHEN e.item_no <> c.item_no THEN 'its scan is of another item'
-            WHEN c.settled_scan_id IS NOT NULL AND s.id IS NULL
-                THEN 'the scan that settled it does not exist'
-            WHEN s.item_no <> c.item_no THEN 'the scan that settled it is of another item'
-            ELSE 'its scan was made by another member' END AS problem
-        FROM claims c
-        LEFT JOIN scan_events e ON e.brand_id = c.brand_id AND e.id = c.scan_id
-        LEFT JOIN scan_events s ON s.brand_id = c.brand_id AND s.id = c.settled_scan_id
-        WHERE c.brand_id = :brand AND (e.id IS NULL OR e.item_no <> c.item_no
-            OR c.settled_scan_id IS NOT NULL AND (s.id IS NULL OR s.item_no <> c.item_no)
-            OR e.role = c.beneficiary_role AND c.member_id <> e.member_id)
-        """,
-    ),
-    Probe(
-        4,
-        "a standing change's transfer and ladder exist",
-        "等级变动的流水与等级表存在",
-        "standing_changes",
-        """
-        SELECT CAST(s.id AS text) AS id, CASE WHEN l.id IS NULL THEN 'its ladder does not exist'
-            WHEN t.id IS NULL THEN 'its transfer does not exist'
-            ELSE 'its transfer gave its member no growth' END AS problem
-        FROM standing_changes s
-        LEFT JOIN ladders l ON l.brand_id = s.brand_id AND l.id = s.ladder_id
-        LEFT JOIN transfers t ON t.brand_id = s.brand_id AND t.id = s.transfer_id
-        LEFT JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
-        WHERE s.brand_id = :brand AND (l.id IS NULL OR s.transfer_id IS NOT NULL AND (
-            t.id IS NULL OR t.asset <> 'GROWTH' OR a.owner_id <> s.member_id))
-        """,
-    ),
-    Probe(
-        4,
-        "a locked reward is its pending transfer, and ends with it",
-        "待解锁奖励与冻结流水一致",
-        "locked_rewards",
-        """
-        SELECT CAST(r.id AS text) AS id, CASE
-            WHEN t.id IS NULL THEN 'its pending transfer does not exist'
-            WHEN t.phase <> 'PENDING' OR t.asset <> r.asset OR t.amount <> r.amount
-                OR t.campaign_id IS NULL OR t.campaign_id <> r.campaign_id
-                OR a.owner_id <> r.member_id THEN 'it differs from its pending transfer'
-            WHEN e.id IS NULL THEN 'it is ' || r.status || ' but nothing resolved it'
-            ELSE 'it is ' || r.status || ' but was resolved by a ' || e.phase END AS problem
-        FROM locked_rewards r
-        LEFT JOIN transfers t ON t.brand_id = r.brand_id AND t.id = r.id
-        LEFT JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
-        LEFT JOIN transfers e ON e.brand_id = r.brand_id AND e.pending_id = r.id
-        WHERE r.brand_id = :brand AND (t.id IS NULL OR t.phase <> 'PENDING'
-            OR t.asset <> r.asset OR t.amount <> r.amount
-            OR t.campaign_id IS NULL OR t.campaign_id <> r.campaign_id
-            OR a.owner_id <> r.member_id
-            OR r.status <> CASE e.phase WHEN 'POST' THEN 'UNLOCKED' WHEN 'VOID' THEN 'VOIDED'
-                ELSE 'LOCKED' END
-            OR e.id IS NOT NULL AND (r.resolved_by_id IS NULL OR r.resolved_by_id <> e.id))
-        UNION ALL
-        SELECT CAST(t.id AS text), 'pending without a locked reward'
-        FROM transfers t
-        LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.id
-        WHERE t.brand_id = :brand AND t.phase = 'PENDING' AND t.kind = 'EARN' AND r.id IS NULL
-        """,
-    ),
-)
 
 SCANS = (
     Probe(
@@ -178,6 +46,9 @@ SCANS = (
             WHERE t.brand_id = :brand AND t.cause_kind = 'SCAN'
                 AND ({_PAYS} OR t.phase = 'PENDING')
             GROUP BY t.cause_id, a.owner_id, CASE WHEN t.phase = 'PENDING' THEN 0 ELSE 1 END
+            UNION ALL
+            SELECT cause_id, member_id, 1, COUNT(*) FROM coupons
+            WHERE brand_id = :brand AND cause_kind = 'SCAN' GROUP BY cause_id, member_id
         ), sums AS MATERIALIZED (
             SELECT g.cause_id, SUM(g.n) AS n,
                 SUM(CASE WHEN g.owner_id = e.member_id THEN g.n ELSE 0 END) AS own,
@@ -251,6 +122,27 @@ SCANS = (
         ) AS entries
         GROUP BY scan_id, member_id, asset
         HAVING SUM(given) < SUM(low) OR SUM(given) > SUM(high)
+        """,
+    ),
+    Probe(
+        6,
+        "a paid scan wins exactly the coupons that its campaign gives",
+        "有奖扫码恰得活动所发优惠券",
+        "scan_events WHERE unpaid_reason IS NULL AND role = 'CONSUMER'",
+        """
+        WITH offer AS MATERIALIZED (SELECT version_id, template_id FROM {coupon_outcomes})
+        SELECT CAST(scan_id AS text) AS id, SUM(due) || ' coupons of '
+            || CAST(template_id AS text) || ' due, ' || SUM(won) || ' won' AS problem
+        FROM (
+            SELECT e.id AS scan_id, o.template_id, 1 AS due, 0 AS won
+            FROM scan_events e CROSS JOIN offer o
+            WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL AND e.role = 'CONSUMER'
+                AND o.version_id = e.campaign_version_id
+            UNION ALL
+            SELECT cause_id, template_id, 0, 1 FROM coupons
+            WHERE brand_id = :brand AND cause_kind = 'SCAN'
+        ) AS entries
+        GROUP BY scan_id, template_id HAVING SUM(due) <> SUM(won)
         """,
     ),
     Probe(

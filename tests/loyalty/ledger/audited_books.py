@@ -38,13 +38,16 @@ class AuditedBooks:
         member = self._add(Member, identity_id=identity.id, role=role, enrolled_at=AT)
         return member.id, identity.id
 
-    def _account(self, owner_id: UUID, asset: str, kind: str = "MAIN") -> None:
-        self.accounts[(owner_id, asset)] = self._add(
+    def _account(
+        self, owner_id: UUID, asset: str, kind: str = "MAIN", name: str | None = None
+    ) -> None:
+        """An account, found by its owner and asset, or by a name where that is not enough."""
+        self.accounts[(owner_id, name or asset)] = self._add(
             Account,
             owner_id=owner_id,
             asset=asset,
             kind=kind,
-            overdraft_allowed=kind == "ISSUANCE",
+            overdraft_allowed=kind in ("ISSUANCE", "PLACE"),
             created_at=AT,
         )
 
@@ -62,6 +65,7 @@ class AuditedBooks:
         phase: str = "POSTED",
         kind: str = "EARN",
         at: datetime = AT,
+        booked_at: datetime = AT,
         **values: Any,
     ) -> None:
         giver, taker = self.accounts[debit], self.accounts[credit]
@@ -69,6 +73,7 @@ class AuditedBooks:
             "POSTED": (0, amount),
             "PENDING": (amount, 0),
             "POST": (-amount, amount),
+            "VOID": (-amount, 0),
         }[phase]
         giver.debits_pending += pending
         giver.debits_posted += posted
@@ -84,7 +89,7 @@ class AuditedBooks:
             Transfer,
             debit_account_id=giver.id,
             credit_account_id=taker.id,
-            asset=credit[1],
+            asset=giver.asset,
             amount=amount,
             phase=phase,
             kind=kind,
@@ -94,7 +99,7 @@ class AuditedBooks:
             actor_id=UUID(int=0),
             reason="",
             occurred_at=at,
-            created_at=AT,
+            created_at=booked_at,
             **values,
         )
         self.transfers[name] = row.id

@@ -15,7 +15,8 @@ from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, 
 from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
-from tests.loyalty.ledger.audited_books import AT, AuditedBooks
+from tests.loyalty.ledger.audited_books import AT
+from tests.loyalty.ledger.audited_store import AuditedStore
 from tiers.ladders.models import Ladder, LadderLevel
 from tiers.standings.models import Standing, StandingChange
 
@@ -36,16 +37,19 @@ CAPS = [
 ]
 
 
-class AuditedBrand(AuditedBooks):
+class AuditedBrand(AuditedStore):
     """Item 1: pre-scanned by the guide, scanned by the consumer, scanned again. Item 2: only
     pre-scanned. Item 3: scanned by a consumer without a guide. Item 4: the budget did not suffice.
-    Besides: a purchase, an old one whose points expired, and points that an operator moved."""
+    Besides: a purchase, an old one whose points expired, points that an operator moved, and what
+    happens in the store."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(slug)
-        self.scans: dict[str, UUID] = {}
+        self.scans = {}
         self._people()
         self._goods()
+        self._places()
+        self._templates()
         self._campaigns()
         self._first_item()
         self._other_items()
@@ -54,6 +58,9 @@ class AuditedBrand(AuditedBooks):
         self._standing()
         self._item_codes()
         self._deliveries()
+        self._coupons()
+        self._payouts()
+        self._sign_ins()
 
     def _people(self) -> None:
         self.consumer, self.consumer_identity = self._person("CONSUMER")
@@ -83,7 +90,9 @@ class AuditedBrand(AuditedBooks):
             ).id
 
     def _campaigns(self) -> None:
-        self.campaign, self.version = self._campaign("SCAN", "CONSUMER_SCAN", OUTCOMES, CAPS)
+        won = {"beneficiary": "CONSUMER", "coupon_template_id": self.templates["won"].hex}
+        outcomes = [*OUTCOMES, won]
+        self.campaign, self.version = self._campaign("SCAN", "CONSUMER_SCAN", outcomes, CAPS)
         bought = [{**OUTCOMES[0], "basis": "PER_CURRENCY_UNIT", "amount": 1}]
         self.purchase_campaign, _ = self._campaign("PURCHASE", "NONE", bought, [])
         self._add(
@@ -358,7 +367,8 @@ class AuditedBrand(AuditedBooks):
 
     def _deliveries(self) -> None:
         lease = {"lease_token": new_id(), "leased_until": AT + timedelta(seconds=30)}
-        for end in ({}, lease, {"delivered_at": AT}, {"dead_at": AT}):
+        dead = {"dead_at": AT, "last_error": "no"}
+        for end in ({}, lease, {"delivered_at": AT}, dead):
             self._add(
                 OutboxEvent,
                 topic="scan.recorded",

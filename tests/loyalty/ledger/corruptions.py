@@ -9,6 +9,8 @@ from uuid import UUID
 from sqlalchemy import Executable, Table, delete, insert, inspect, literal, select, update
 from sqlmodel import SQLModel
 
+from loyalty.db import Tx
+from loyalty.ledger.audit import Check
 from tests.loyalty.ledger.audited_brand import GOOD_UNTIL, SERIES, AuditedBrand
 
 
@@ -86,6 +88,38 @@ def the_counter(brand: AuditedBrand, kind: str, subject: str) -> dict[str, Any]:
 
 def the_code(brand: AuditedBrand, serial: int) -> dict[str, Any]:
     return {"brand_id": brand.id, "item_no": SERIES + serial, "kind": "INNER"}
+
+
+def the_coupon(brand: AuditedBrand, name: str) -> dict[str, Any]:
+    return {"brand_id": brand.id, "id": brand.coupons[name]}
+
+
+def the_template(brand: AuditedBrand, code: str) -> dict[str, Any]:
+    return {"brand_id": brand.id, "id": brand.templates[code]}
+
+
+def the_redemption(brand: AuditedBrand, coupon: str) -> dict[str, Any]:
+    return {"brand_id": brand.id, "id": brand.redemptions[coupon]}
+
+
+def the_step(brand: AuditedBrand, coupon: str, step: str) -> dict[str, Any]:
+    return {"brand_id": brand.id, "redemption_id": brand.redemptions[coupon], "step": step}
+
+
+def the_payout(brand: AuditedBrand, name: str) -> dict[str, Any]:
+    return {"brand_id": brand.id, "id": brand.payouts[name]}
+
+
+async def execute(tx: Tx, statements: list[Executable]) -> None:
+    connection = await tx.session.connection()
+    for statement in statements:
+        result = await connection.execute(statement)
+        assert result.rowcount > 0, "the corruption corrupted nothing"
+
+
+def broken(checks: list[Check]) -> dict[str, list[str]]:
+    """Examples by the names of the checks that found something."""
+    return {check.name: check.examples for check in checks if check.broken}
 
 
 STRANGER = UUID(int=7)

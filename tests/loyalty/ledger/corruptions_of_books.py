@@ -195,7 +195,7 @@ OF_BOOKS = (
     Corruption(
         "more remaining than was granted",
         2,
-        lambda b, _: [add(Lot, the_lot(b, b.consumer), "granted", -10)],
+        lambda b, _: [add(Lot, the_lot(b, b.consumer), "granted", -15)],
         ("a lot is never below zero nor above what was granted", "a lot is what its transfers say"),
         tables=("lots",),
     ),
@@ -246,7 +246,10 @@ OF_BOOKS = (
         "issued by another name",
         3,
         lambda b, _: [change(Transfer, the_transfer(b, "points of new purchase"), kind="GIFT")],
-        ("a purchase granted what its transfers gave", "value is issued by earning alone"),
+        (
+            "a movement is of a kind that its accounts may make",
+            "a purchase granted what its transfers gave",
+        ),
     ),
     Corruption(
         "a purchase that says more than it gave",

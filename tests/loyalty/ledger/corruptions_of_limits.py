@@ -1,28 +1,21 @@
-"""Wrong limits, keys, deliveries and references: invariants 8, 9, 10 and 12."""
+"""Wrong limits, keys and deliveries: invariants 8, 9 and 10."""
 
 from datetime import date
 
 from analytics.models import ScanRollup
-from loyalty.codes.models import ItemCode
 from loyalty.idempotency import IdempotencyRecord
 from loyalty.ids import new_id
-from loyalty.ledger.models import Account
 from loyalty.outbox import OutboxEvent
+from loyalty.periodic import PeriodicJob
 from rewards.campaigns.models import CampaignBudget, CapCounter
-from rewards.scans.models import Claim, ScanEvent
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_brand import SERIES
 from tests.loyalty.ledger.corruptions import (
-    STRANGER,
     Corruption,
     add,
     change,
     remove,
     repeat,
-    the_account,
-    the_claim,
     the_counter,
-    the_scan,
 )
 from tiers.standings.models import Standing
 
@@ -156,53 +149,9 @@ OF_LIMITS = (
         ("a rollup counts no more than happened",),
     ),
     Corruption(
-        "a claim of another brand's member",
-        12,
-        lambda b, other: [change(Claim, the_claim(b, 2, "GUIDE"), member_id=other.guide)],
-        ("a claim's scans exist and are of its item", "claims refers only to its own brand"),
-    ),
-    Corruption(
-        "a cap of another brand's member",
-        12,
-        lambda b, other: [
-            change(CapCounter, the_counter(b, "MEMBER", b.consumer.hex), subject=other.consumer.hex)
-        ],
-        ("a cap counts a member of its brand", "a cap counts the scans that were paid"),
-    ),
-    Corruption(
-        "an account of another brand's member",
-        12,
-        lambda b, other: [change(Account, the_account(b, b.guide, "GROWTH"), owner_id=other.guide)],
-        ("an account is its brand's, or one of its members' or places'",),
-    ),
-    Corruption(
-        "a scan under another person's member",
-        12,
-        lambda b, _: [change(ScanEvent, the_scan(b, "again 1"), member_id=b.other_consumer)],
-        ("a scan's member is its identity's, in the role acted in",),
-    ),
-    Corruption(
-        "a scan of another brand's batch",
-        12,
-        lambda b, other: [
-            change(ScanEvent, the_scan(b, "again 1"), batch_id=other.batches["INNER"])
-        ],
-        ("scan_events refers only to its own brand",),
-    ),
-    Corruption(
-        "a scan of an item its batch does not have",
-        12,
-        lambda b, _: [
-            change(ScanEvent, {"brand_id": b.id, "item_no": SERIES + 2}, item_no=SERIES + 200),
-            change(ItemCode, {"brand_id": b.id, "item_no": SERIES + 2}, item_no=SERIES + 200),
-            change(Claim, {"brand_id": b.id, "item_no": SERIES + 2}, item_no=SERIES + 200),
-        ],
-        ("a scan's item is one of its batch's",),
-    ),
-    Corruption(
-        "a row of no brand",
-        12,
-        lambda b, _: [repeat(OutboxEvent, {"brand_id": b.id, "attempts": 0}, brand_id=STRANGER)],
-        ("every row is of a brand that exists",),
+        "periodic work half leased",
+        10,
+        lambda b, _: [change(PeriodicJob, {"name": str(b.id)}, lease_token=new_id())],
+        ("periodic work is leased wholly or not at all",),
     ),
 )

@@ -142,6 +142,7 @@ OF_SCANS = (
         lambda b, _: [change(ScanEvent, the_scan(b, "again 1"), unpaid_reason=None)],
         (
             "a cap counts the scans that were paid",
+            "a paid scan wins exactly the coupons that its campaign gives",
             "a paid scan holds its consumer's claim",
             "a scan pays its scanner or says why not",
             "an item pays one consumer once",
@@ -153,6 +154,8 @@ OF_SCANS = (
         lambda b, _: [change(ScanEvent, the_scan(b, "scan 3"), unpaid_reason="CAP")],
         (
             "a cap counts the scans that were paid",
+            "a coupon won is of a paid scan by its member",
+            "a paid scan wins exactly the coupons that its campaign gives",
             "a paid scan holds its consumer's claim",
             "a rollup counts no more than happened",
             "a scan pays its scanner or says why not",

@@ -1,0 +1,166 @@
+"""What must hold of coupons: invariant 7, and of their stock and limits: invariant 8."""
+
+from loyalty.ledger.audit_probe import Probe
+
+_COUPON_DAYS = "ends AS MATERIALIZED (SELECT day, starts_at, ends_at FROM {coupon_days})"
+
+COUPONS = (
+    # A hold that has lapsed is none: its coupon may have expired before the redemption is tidied.
+    Probe(
+        7,
+        "a coupon's status agrees with its redemptions",
+        "优惠券状态与核销一致",
+        "coupons",
+        """
+        SELECT CAST(c.id AS text) AS id, c.status || ' by '
+            || COALESCE(CAST(c.redemption_id AS text), 'nobody') || ', and the live redemption is '
+            || COALESCE(CAST(r.id AS text) || ' ' || r.status, 'none') AS problem
+        FROM coupons c LEFT JOIN redemptions r ON r.brand_id = c.brand_id AND r.coupon_id = c.id
+            AND r.status IN ('HELD', 'CAPTURED')
+        WHERE c.brand_id = :brand AND (CASE c.status
+            WHEN 'HELD' THEN r.status = 'HELD' AND r.id = c.redemption_id
+                AND r.held_until = c.held_until
+            WHEN 'REDEEMED' THEN r.status = 'CAPTURED' AND r.id = c.redemption_id
+            ELSE c.redemption_id IS NULL AND (r.id IS NULL
+                OR r.status = 'HELD' AND r.held_until <= c.ended_at) END) IS NOT TRUE
+        """,
+    ),
+    Probe(
+        7,
+        "a coupon that ended says when",
+        "已终结的优惠券有终结时间",
+        "coupons",
+        """
+        SELECT CAST(id AS text) AS id, status || ' and ' || CASE WHEN ended_at IS NULL
+            THEN 'no end' ELSE 'ended' END AS problem
+        FROM coupons WHERE brand_id = :brand
+            AND ((status IN ('REDEEMED', 'EXPIRED', 'VOID')) <> (ended_at IS NOT NULL)
+                OR ended_at < issued_at)
+        """,
+    ),
+    Probe(
+        7,
+        "a coupon expires after its last day",
+        "优惠券到期后才过期",
+        "coupons WHERE status = 'EXPIRED'",
+        f"""
+        WITH {_COUPON_DAYS}
+        SELECT CAST(c.id AS text) AS id, 'expired on or before its last day, '
+            || CAST(c.usable_until AS text) AS problem
+        FROM coupons c CROSS JOIN ends
+        WHERE c.brand_id = :brand AND c.status = 'EXPIRED'
+            AND date(c.usable_until) = ends.day AND c.ended_at < ends.ends_at
+        """,
+    ),
+    Probe(
+        7,
+        "a coupon is taken within its dates",
+        "优惠券仅在有效期内占用",
+        "redemptions",
+        f"""
+        WITH {_COUPON_DAYS}
+        SELECT CAST(r.id AS text) AS id, 'taken after ' || CAST(c.usable_until AS text) AS problem
+        FROM redemptions r JOIN coupons c ON c.brand_id = r.brand_id AND c.id = r.coupon_id
+        CROSS JOIN ends
+        WHERE r.brand_id = :brand AND date(c.usable_until) = ends.day
+            AND r.held_at >= ends.ends_at
+        UNION ALL
+        SELECT CAST(r.id AS text), 'taken before ' || CAST(c.usable_from AS text)
+        FROM redemptions r JOIN coupons c ON c.brand_id = r.brand_id AND c.id = r.coupon_id
+        CROSS JOIN ends
+        WHERE r.brand_id = :brand AND date(c.usable_from) = ends.day
+            AND r.held_at < ends.starts_at
+        """,
+    ),
+    Probe(
+        7,
+        "a coupon won is of a paid scan by its member",
+        "扫码所得优惠券对应本人有奖扫码",
+        "coupons WHERE cause_kind = 'SCAN'",
+        """
+        SELECT CAST(c.id AS text) AS id, CASE WHEN e.id IS NULL THEN 'its scan does not exist'
+            WHEN e.member_id <> c.member_id THEN 'its scan was made by another member'
+            WHEN e.unpaid_reason IS NOT NULL THEN 'its scan was not paid: ' || e.unpaid_reason
+            ELSE 'it was not issued with its scan' END AS problem
+        FROM coupons c
+        LEFT JOIN scan_events e ON e.brand_id = c.brand_id AND e.id = c.cause_id
+        WHERE c.brand_id = :brand AND c.cause_kind = 'SCAN' AND (e.id IS NULL
+            OR e.member_id IS NULL OR e.member_id <> c.member_id OR e.unpaid_reason IS NOT NULL
+            OR c.issued_at <> e.created_at)
+        """,
+    ),
+    Probe(
+        7,
+        "a coupon bought was paid for by its member",
+        "积分兑换的优惠券由本人付清",
+        "coupons WHERE cause_kind = 'BOUGHT'",
+        """
+        SELECT CAST(coupon_id AS text) AS id, 'costs ' || SUM(price) || ', its member paid '
+            || SUM(paid) || CASE WHEN SUM(for_sale) < SUM(bought) THEN ', and is not for sale'
+            ELSE '' END AS problem
+        FROM (
+            SELECT c.id AS coupon_id, c.member_id, COALESCE(t.points_price, 0) AS price, 0 AS paid,
+                1 AS bought, CASE WHEN t.points_price IS NULL THEN 0 ELSE 1 END AS for_sale
+            FROM coupons c
+            LEFT JOIN coupon_templates t ON t.brand_id = c.brand_id AND t.id = c.template_id
+            WHERE c.brand_id = :brand AND c.cause_kind = 'BOUGHT'
+            UNION ALL
+            SELECT t.cause_id, a.owner_id, 0,
+                CASE WHEN t.kind = 'SPEND' AND t.asset = 'POINTS' THEN t.amount END, 0, 0
+            FROM transfers t
+            JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.debit_account_id
+            WHERE t.brand_id = :brand AND t.cause_kind = 'OFFER'
+        ) AS entries
+        GROUP BY coupon_id, member_id
+        HAVING SUM(price) <> SUM(paid) OR SUM(for_sale) < SUM(bought)
+            OR COUNT(paid) < COUNT(*)
+        """,
+    ),
+    Probe(
+        8,
+        "a template's stock counts the coupons there are",
+        "券模板发放数与优惠券一致",
+        "coupon_templates",
+        """
+        SELECT CAST(template_id AS text) AS id, 'counts ' || SUM(counted) || ' of '
+            || COALESCE(CAST(MAX(stock_max) AS text), 'any number') || ', there are ' || SUM(made)
+            AS problem
+        FROM (
+            SELECT id AS template_id, issued AS counted, stock_max, 0 AS made
+            FROM coupon_templates WHERE brand_id = :brand
+            UNION ALL
+            SELECT template_id, 0, NULL, COUNT(*) FROM coupons WHERE brand_id = :brand
+            GROUP BY template_id
+        ) AS entries
+        GROUP BY template_id HAVING SUM(counted) <> SUM(made) OR SUM(made) > MAX(stock_max)
+        """,
+    ),
+    Probe(
+        8,
+        "a member buys no more coupons than its limit, and each is counted",
+        "会员购券计数准确且不超限",
+        "coupon_purchase_counters",
+        """
+        SELECT CAST(template_id AS text) || ' ' || CAST(member_id AS text) AS id, 'counted '
+            || SUM(used) || ', bought ' || SUM(bought) || ', the limit is '
+            || COALESCE(CAST(MAX(bought_max) AS text), 'none') AS problem
+        FROM (
+            SELECT n.template_id, n.member_id, n.used, 0 AS bought,
+                CASE WHEN n.times_max = t.bought_per_member_max THEN 0 ELSE 1 END AS unlike,
+                t.bought_per_member_max AS bought_max
+            FROM coupon_purchase_counters n
+            LEFT JOIN coupon_templates t ON t.brand_id = n.brand_id AND t.id = n.template_id
+            WHERE n.brand_id = :brand
+            UNION ALL
+            SELECT c.template_id, c.member_id, 0, COUNT(*), 0, t.bought_per_member_max
+            FROM coupons c
+            JOIN coupon_templates t ON t.brand_id = c.brand_id AND t.id = c.template_id
+            WHERE c.brand_id = :brand AND c.cause_kind = 'BOUGHT'
+                AND t.bought_per_member_max IS NOT NULL
+            GROUP BY c.template_id, c.member_id, t.bought_per_member_max
+        ) AS entries
+        GROUP BY template_id, member_id
+        HAVING SUM(used) <> SUM(bought) OR SUM(bought) > MAX(bought_max) OR SUM(unlike) > 0
+        """,
+    ),
+)

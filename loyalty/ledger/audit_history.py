@@ -1,0 +1,170 @@
+"""What must hold of the record of what happened: invariant 4."""
+
+from loyalty.ledger.audit_probe import Probe
+
+_APPENDED = (
+    ("transfers", "transfer"),
+    ("scan_events", "scan"),
+    ("purchase_events", "purchase"),
+    ("standing_changes", "standing change"),
+    ("audit_log", "audit row"),
+    ("redemption_events", "redemption step"),
+    ("payout_reports", "payout report"),
+)
+"""The append-only tables, and what a row of each is called."""
+
+_MOVED_ON = (
+    ("coupons", "coupon", ("issued_at", "ended_at")),
+    ("redemptions", "redemption", ("held_at", "captured_at", "settled_at", "ended_at")),
+    ("payouts", "payout", ("created_at", "sent_at", "resolved_at")),
+    ("sign_in_sessions", "session", ("created_at", "revoked_at")),
+    ("refresh_tokens", "refresh token", ("created_at", "used_at")),
+)
+"""Tables whose rows move on, and when they say they did."""
+
+_REPEATED_IDS = " UNION ALL ".join(
+    f"SELECT CAST(id AS text) AS id, COUNT(*) || ' {noun} rows' AS problem FROM {table}"
+    " WHERE brand_id = :brand GROUP BY id HAVING COUNT(*) > 1"
+    for table, noun in _APPENDED
+)
+
+
+def _in_future(table: str, noun: str, columns: tuple[str, ...]) -> str:
+    told = " ".join(f"WHEN {c} > :soon THEN '{noun} {c} ' || CAST({c} AS text)" for c in columns)
+    late = " OR ".join(f"{c} > :soon" for c in columns)
+    return (
+        f"SELECT CAST(id AS text) AS id, CASE {told} END AS problem FROM {table}"
+        f" WHERE brand_id = :brand AND ({late})"
+    )
+
+
+_IN_FUTURE = " UNION ALL ".join(
+    _in_future(table, noun, columns)
+    for table, noun, columns in (
+        *((table, noun, ("created_at",)) for table, noun in _APPENDED),
+        *_MOVED_ON,
+    )
+)
+
+_AT_ONCE = "t.occurred_at = e.occurred_at AND t.created_at = e.created_at"
+
+_CAUSES = {
+    "SCAN": ("scan_events", _AT_ONCE),
+    "PURCHASE": ("purchase_events", _AT_ONCE),
+    "OFFER": ("coupons", "t.created_at = e.issued_at"),
+    "REDEMPTION": ("redemptions", "t.created_at IN (e.captured_at, e.settled_at, e.ended_at)"),
+    "PAYOUT": ("payouts", "t.created_at IN (e.created_at, e.resolved_at)"),
+}
+"""What causes transfers: the table of each kind, and the times at which it books."""
+
+_UNTIMELY = " UNION ALL ".join(
+    f"""
+    SELECT CAST(t.id AS text) AS id, CASE
+        WHEN e.id IS NULL THEN 'its cause, a {kind}, does not exist'
+        ELSE 'it was not booked with its {kind}, or is of another time' END AS problem
+    FROM transfers t LEFT JOIN {table} e ON e.brand_id = t.brand_id AND e.id = t.cause_id
+    WHERE t.brand_id = :brand AND t.cause_kind = '{kind}' AND (e.id IS NULL
+        OR ({booked}) IS NOT TRUE)
+    """
+    for kind, (table, booked) in _CAUSES.items()
+)
+
+_CAUSE_KINDS = ", ".join(f"'{kind}'" for kind in (*_CAUSES, "OPERATOR"))
+
+HISTORY = (
+    Probe(
+        4,
+        "append-only rows have ids of their own",
+        "只增记录编号唯一",
+        "transfers",
+        _REPEATED_IDS,
+    ),
+    Probe(
+        4,
+        "nothing is dated in the future",
+        "记录时间不在未来",
+        "transfers",
+        _IN_FUTURE,
+    ),
+    Probe(
+        4,
+        "a transfer is booked with the event that caused it",
+        "流水与其起因事件同时入账",
+        "transfers",
+        f"""
+        {_UNTIMELY}
+        UNION ALL
+        SELECT CAST(id AS text), 'its cause is of unknown kind ' || cause_kind FROM transfers
+        WHERE brand_id = :brand AND cause_kind NOT IN ({_CAUSE_KINDS})
+        """,
+    ),
+    Probe(
+        4,
+        "a claim's scans exist and are of its item",
+        "领取记录的扫码存在且同码",
+        "claims",
+        """
+        SELECT CAST(c.item_no AS text) || ' ' || c.beneficiary_role AS id, CASE
+            WHEN e.id IS NULL THEN 'its scan does not exist'
+            WHEN e.item_no <> c.item_no THEN 'its scan is of another item'
+            WHEN c.settled_scan_id IS NOT NULL AND s.id IS NULL
+                THEN 'the scan that settled it does not exist'
+            WHEN s.item_no <> c.item_no THEN 'the scan that settled it is of another item'
+            ELSE 'its scan was made by another member' END AS problem
+        FROM claims c
+        LEFT JOIN scan_events e ON e.brand_id = c.brand_id AND e.id = c.scan_id
+        LEFT JOIN scan_events s ON s.brand_id = c.brand_id AND s.id = c.settled_scan_id
+        WHERE c.brand_id = :brand AND (e.id IS NULL OR e.item_no <> c.item_no
+            OR c.settled_scan_id IS NOT NULL AND (s.id IS NULL OR s.item_no <> c.item_no)
+            OR e.role = c.beneficiary_role AND c.member_id <> e.member_id)
+        """,
+    ),
+    Probe(
+        4,
+        "a standing change's transfer and ladder exist",
+        "等级变动的流水与等级表存在",
+        "standing_changes",
+        """
+        SELECT CAST(s.id AS text) AS id, CASE WHEN l.id IS NULL THEN 'its ladder does not exist'
+            WHEN t.id IS NULL THEN 'its transfer does not exist'
+            ELSE 'its transfer gave its member no growth' END AS problem
+        FROM standing_changes s
+        LEFT JOIN ladders l ON l.brand_id = s.brand_id AND l.id = s.ladder_id
+        LEFT JOIN transfers t ON t.brand_id = s.brand_id AND t.id = s.transfer_id
+        LEFT JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
+        WHERE s.brand_id = :brand AND (l.id IS NULL OR s.transfer_id IS NOT NULL AND (
+            t.id IS NULL OR t.asset <> 'GROWTH' OR a.owner_id <> s.member_id))
+        """,
+    ),
+    Probe(
+        4,
+        "a locked reward is its pending transfer, and ends with it",
+        "待解锁奖励与冻结流水一致",
+        "locked_rewards",
+        """
+        SELECT CAST(r.id AS text) AS id, CASE
+            WHEN t.id IS NULL THEN 'its pending transfer does not exist'
+            WHEN t.phase <> 'PENDING' OR t.asset <> r.asset OR t.amount <> r.amount
+                OR t.campaign_id IS NULL OR t.campaign_id <> r.campaign_id
+                OR a.owner_id <> r.member_id THEN 'it differs from its pending transfer'
+            WHEN e.id IS NULL THEN 'it is ' || r.status || ' but nothing resolved it'
+            ELSE 'it is ' || r.status || ' but was resolved by a ' || e.phase END AS problem
+        FROM locked_rewards r
+        LEFT JOIN transfers t ON t.brand_id = r.brand_id AND t.id = r.id
+        LEFT JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
+        LEFT JOIN transfers e ON e.brand_id = r.brand_id AND e.pending_id = r.id
+        WHERE r.brand_id = :brand AND (t.id IS NULL OR t.phase <> 'PENDING'
+            OR t.asset <> r.asset OR t.amount <> r.amount
+            OR t.campaign_id IS NULL OR t.campaign_id <> r.campaign_id
+            OR a.owner_id <> r.member_id
+            OR r.status <> CASE e.phase WHEN 'POST' THEN 'UNLOCKED' WHEN 'VOID' THEN 'VOIDED'
+                ELSE 'LOCKED' END
+            OR e.id IS NOT NULL AND (r.resolved_by_id IS NULL OR r.resolved_by_id <> e.id))
+        UNION ALL
+        SELECT CAST(t.id AS text), 'pending without a locked reward'
+        FROM transfers t
+        LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.id
+        WHERE t.brand_id = :brand AND t.phase = 'PENDING' AND t.kind = 'EARN' AND r.id IS NULL
+        """,
+    ),
+)

@@ -1,0 +1,147 @@
+"""The auditor sees each kind of wrong row by its name, and nothing else.
+
+All on one stage: the rows are broken and audited inside a transaction that is rolled back, the
+constraints that a table loses for it included.
+"""
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from loyalty.db import Database, Snapshot, Tx
+from loyalty.ledger.audit import PROBES, Check, audit
+from tests.databases import TEMPLATE
+from tests.loyalty.ledger.audited_books import write
+from tests.loyalty.ledger.audited_brand import AuditedBrand
+from tests.loyalty.ledger.corruptions import Corruption, broken, execute
+from tests.loyalty.ledger.corruptions_of_books import OF_BOOKS
+from tests.loyalty.ledger.corruptions_of_coupons import OF_COUPONS
+from tests.loyalty.ledger.corruptions_of_limits import OF_LIMITS
+from tests.loyalty.ledger.corruptions_of_payouts import OF_PAYOUTS
+from tests.loyalty.ledger.corruptions_of_redemptions import OF_REDEMPTIONS
+from tests.loyalty.ledger.corruptions_of_references import OF_REFERENCES
+from tests.loyalty.ledger.corruptions_of_scans import OF_SCANS
+from tests.postgresql_server import PostgresqlServer
+
+CORRUPTIONS = (
+    *(*OF_BOOKS, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
+    *(*OF_PAYOUTS, *OF_LIMITS, *OF_REFERENCES),
+)
+
+_CONSTRAINTS = """
+    SELECT 'ALTER TABLE ' || conrelid::regclass || ' DROP CONSTRAINT "' || conname || '" CASCADE'
+    FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype IN ('p', 'u', 'c')
+"""
+_INDEXES = """
+    SELECT 'DROP INDEX "' || indexname || '"' FROM pg_indexes
+    WHERE tablename = '{table}' AND schemaname = current_schema()
+"""
+
+
+@pytest.fixture(scope="module")
+def database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of one database for all tests of this file."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("corruptions") / "loyalty.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+    else:
+        server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+        yield server.create_database("corruptions", TEMPLATE)
+        server.drop_database("corruptions")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Two right brands."""
+
+    db: Database
+    brand: AuditedBrand
+    other: AuditedBrand
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(database_url: str) -> AsyncIterator[Stage]:
+    db = Database(database_url)
+    if db.dialect == "sqlite":  # PRAGMA does nothing once a transaction has begun
+        async with db.engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            await driver.execute("PRAGMA foreign_keys=OFF")
+    brands = AuditedBrand("tea"), AuditedBrand("milk")
+    for brand in brands:
+        await db.in_transaction(write, brand)
+    yield Stage(db, *brands)
+    await db.close()
+
+
+async def _unguard(connection: AsyncConnection, table: str) -> None:
+    """Take a table's keys, checks and indexes away."""
+    if connection.dialect.name == "postgresql":
+        for query in (_CONSTRAINTS, _INDEXES):
+            drops = await connection.exec_driver_sql(query.format(table=table))
+            for drop in drops.scalars().all():
+                await connection.exec_driver_sql(drop)
+    else:
+        for statement in (
+            f"CREATE TABLE bare AS SELECT * FROM {table}",
+            f"DROP TABLE {table}",
+            f"ALTER TABLE bare RENAME TO {table}",
+        ):
+            await connection.exec_driver_sql(statement)
+
+
+class _Uncommitted(Database):
+    """What one transaction sees of a database."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        yield self._tx
+
+
+class _Undo(Exception):
+    def __init__(self, checks: list[Check]) -> None:
+        self.checks = checks
+
+
+async def _break_and_audit(tx: Tx, stage: Stage, corruption: Corruption) -> None:
+    connection = await tx.session.connection()
+    if tx.dialect == "postgresql":
+        # No foreign keys; and reading in the way of snapshots, not of transactions that write.
+        for setting in ("session_replication_role = replica", "enable_seqscan = on", "jit = off"):
+            await connection.exec_driver_sql(f"SET LOCAL {setting}")
+    for table in corruption.tables:
+        await _unguard(connection, table)
+    await execute(tx, corruption.acts(stage.brand, stage.other))
+    raise _Undo(await audit(_Uncommitted(tx)))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
+async def test_it_sees(stage: Stage, corruption: Corruption) -> None:
+    with pytest.raises(_Undo) as undone:
+        await stage.db.in_transaction(_break_and_audit, stage, corruption)
+    checks = undone.value.checks
+    assert set(broken(checks)) == set(corruption.caught)
+    assert corruption.invariant in {check.invariant for check in checks if check.broken}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_nothing_of_it_stays(stage: Stage) -> None:
+    assert broken(await audit(stage.db)) == {}
+
+
+def test_each_check_has_a_corruption_that_it_sees() -> None:
+    seen = {name for corruption in CORRUPTIONS for name in corruption.caught}
+    unseen = {probe.name for probe in PROBES} - seen
+    assert all(name.endswith("refers only to its own brand") for name in unseen), unseen

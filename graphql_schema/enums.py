@@ -13,6 +13,8 @@ from rewards.coupons.models import (
     CouponStatus,
     CouponTemplateStatus,
 )
+from rewards.redemptions.models import RedemptionStatus, RedemptionStep
+from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 
 __all__ = [
@@ -30,7 +32,10 @@ __all__ = [
     "Gate",
     "GuideUnpaidReason",
     "MemberRole",
+    "NotUsableReason",
     "OutcomeBasis",
+    "RedemptionStatus",
+    "RedemptionStep",
     "UnpaidReason",
     "Verdict",
 ]
@@ -49,6 +54,9 @@ strawberry.enum(CouponKind, description="代金券, 再来一瓶, N元换购.")
 strawberry.enum(CouponStatus, description="可用, 核销中, 已核销, 已过期, 已作废.")
 strawberry.enum(CouponCause, description="Won by a scan, or bought for points.")
 strawberry.enum(CouponTemplateStatus, description="PAUSED: no more of them are issued.")
+strawberry.enum(RedemptionStatus, description="已锁定, 已核销, 已取消, 已失效, 已撤销.")
+strawberry.enum(RedemptionStep, description="What a redemption went through, each once.")
+strawberry.enum(NotUsableReason, description="Why a coupon cannot be used here and now.")
 strawberry.enum(
     Verdict, description="First scan or not; or the batch is not (or no longer) active."
 )

@@ -98,6 +98,14 @@ class HasGrant(Permission):
             raise Forbidden
 
 
+class IsClerkOrHasGrant(HasGrant):
+    """A clerk at a till, or an operator who holds this grant."""
+
+    def check(self, actor: Actor | None) -> None:
+        if actor is None or actor.kind is not ActorKind.CLERK:
+            super().check(actor)
+
+
 def unguarded_fields(schema: strawberry.Schema) -> list[str]:
     """Root fields without a Permission, as ``Query.name``. Must be empty: the default is deny."""
     unguarded = []

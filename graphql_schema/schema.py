@@ -24,6 +24,11 @@ from graphql_schema.pagination import find_id
 from graphql_schema.permissions import IsSignedIn, unguarded_fields
 from graphql_schema.places import PlaceMutation, PlaceQuery, fetch_place
 from graphql_schema.products import ProductMutation, ProductQuery, fetch_product
+from graphql_schema.redemptions import (
+    RedemptionMutation,
+    RedemptionQuery,
+    fetch_redemption,
+)
 from graphql_schema.refusals import RefusalHandler
 from graphql_schema.scalars import SCALAR_MAP
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
@@ -54,6 +59,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "CouponTemplate": fetch_template,
     "Coupon": fetch_coupon,
     "Place": fetch_place,
+    "Redemption": fetch_redemption,
 }
 
 
@@ -65,7 +71,14 @@ async def fetch_node(context: Context, type_name: str, id: UUID) -> Any | None:
 
 @strawberry.type
 class Query(
-    MemberQuery, CodeQuery, ScanQuery, CampaignQuery, ProductQuery, PlaceQuery, CouponTemplateQuery
+    MemberQuery,
+    CodeQuery,
+    ScanQuery,
+    CampaignQuery,
+    ProductQuery,
+    PlaceQuery,
+    CouponTemplateQuery,
+    RedemptionQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -88,6 +101,7 @@ class Mutation(
     TillMutation,
     CouponTemplateMutation,
     CouponMutation,
+    RedemptionMutation,
 ):
     pass
 

@@ -52,6 +52,11 @@ _CLERK = "id number name status lockedUntil"
 
 _TEMPLATE = "id code kind status issued stockMax pointsPrice"
 _COUPON = "id code templateCode kind status cause usableFrom usableUntil endedAt"
+_REDEMPTION = """
+    id status basketFen discountFen payFen rebateFen heldAt heldUntil capturedAt settledAt endedAt
+    reason tillName clerkName place { id name } product { sku } coupon { id code }
+    events { step actorKind tillName clerkName reason createdAt }
+"""
 
 SELECTIONS = {
     "requestSignInCode": "sentTo expiresInSeconds",
@@ -92,6 +97,10 @@ SELECTIONS = {
         replayed coupon {{ {_COUPON} }} balances {{ asset balance spendable locked }}
     """,
     "voidCoupon": f"replayed coupon {{ {_COUPON} }}",
+    "holdCoupon": f"replayed redemption {{ {_REDEMPTION} }}",
+    "captureRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
+    "voidRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
+    "reverseRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
 }
 
 ME = """

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import col, select
 
 from loyalty.db import Snapshot, Statement, Tx, insert_statement
-from loyalty.places.models import Place, Till
+from loyalty.places.models import Clerk, Place, Till
 from loyalty.statements import columns_of, names_of
 from rewards.coupons.models import Coupon
 from rewards.redemptions.models import Redemption, RedemptionEvent, RedemptionStatus
@@ -321,3 +321,21 @@ async def list_events(
         .order_by(col(RedemptionEvent.created_at), col(RedemptionEvent.id))
     )
     return list(found)
+
+
+async def list_till_names(
+    snapshot: Snapshot, brand_id: UUID, till_ids: Sequence[UUID]
+) -> dict[UUID, str]:
+    """For loaders: by id."""
+    statement = select(Till.id, Till.name)
+    statement = statement.where(col(Till.brand_id) == brand_id, col(Till.id).in_(till_ids))
+    return dict((await snapshot.session.exec(statement)).all())
+
+
+async def list_clerk_names(
+    snapshot: Snapshot, brand_id: UUID, clerk_ids: Sequence[UUID]
+) -> dict[UUID, str]:
+    """For loaders: by id."""
+    statement = select(Clerk.id, Clerk.name)
+    statement = statement.where(col(Clerk.brand_id) == brand_id, col(Clerk.id).in_(clerk_ids))
+    return dict((await snapshot.session.exec(statement)).all())

@@ -1,0 +1,215 @@
+"""What a till sees of a coupon, and a redemption with its steps."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from graphql_schema.context import Context, Info
+from graphql_schema.coupons import Coupon, coupon_loader
+from graphql_schema.enums import NotUsableReason, RedemptionStatus, RedemptionStep
+from graphql_schema.loaders import member_loader
+from graphql_schema.members import Member
+from graphql_schema.nodes import Node, id_field
+from graphql_schema.places import Place
+from graphql_schema.products import Product
+from graphql_schema.scalars import BigInt
+from loyalty.actor import ActorKind, Grant
+from loyalty.members.models import Member as MemberRow
+from loyalty.places.models import Place as PlaceRow
+from loyalty.places.service import find_places_by_ids
+from loyalty.products.models import Product as ProductRow
+from rewards.coupons.queries import CouponView
+from rewards.redemptions import queries
+from rewards.redemptions.models import Redemption as RedemptionRow
+from rewards.redemptions.models import RedemptionEvent as EventRow
+from rewards.redemptions.rules import CouponAtTill as AtTillRow
+from rewards.redemptions.rules import Taken as TakenRow
+from rewards.redemptions.rules import steps_to
+
+# --- loaders -----------------------------------------------------------------------------------
+
+
+def event_loader(context: Context) -> DataLoader[UUID, list[EventRow]]:
+    async def load(ids: Sequence[UUID]) -> list[list[EventRow]]:
+        async with context.database.snapshot() as snapshot:
+            rows = await queries.list_events(snapshot, context.caller.brand_id, ids)
+        found: dict[UUID, list[EventRow]] = {id: [] for id in ids}
+        for row in rows:
+            found[row.redemption_id].append(row)
+        return [found[id] for id in ids]
+
+    return DataLoader(load_fn=load)
+
+
+def place_loader(context: Context) -> DataLoader[UUID, PlaceRow]:
+    async def load(ids: Sequence[UUID]) -> list[PlaceRow]:
+        async with context.database.snapshot() as snapshot:
+            rows = await find_places_by_ids(snapshot, context.caller.brand_id, ids)
+        found = {row.id: row for row in rows}
+        return [found[id] for id in ids]
+
+    return DataLoader(load_fn=load)
+
+
+def till_name_loader(context: Context) -> DataLoader[UUID, str]:
+    async def load(ids: Sequence[UUID]) -> list[str]:
+        async with context.database.snapshot() as snapshot:
+            found = await queries.list_till_names(snapshot, context.caller.brand_id, ids)
+        return [found[id] for id in ids]
+
+    return DataLoader(load_fn=load)
+
+
+def clerk_name_loader(context: Context) -> DataLoader[UUID, str]:
+    async def load(ids: Sequence[UUID]) -> list[str]:
+        async with context.database.snapshot() as snapshot:
+            found = await queries.list_clerk_names(snapshot, context.caller.brand_id, ids)
+        return [found[id] for id in ids]
+
+    return DataLoader(load_fn=load)
+
+
+# --- types -------------------------------------------------------------------------------------
+
+
+@strawberry.type(
+    description="A step of a redemption. Its till and clerk are null where it was"
+    " taken by an operator, or by itself (LAPSE)."
+)
+class RedemptionEvent:
+    step: RedemptionStep
+    actor_kind: str
+    reason: str | None
+    created_at: datetime
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, EventRow | cls)
+
+    @strawberry.field
+    async def till_name(self, row: strawberry.Parent[EventRow], info: Info) -> str | None:
+        if row.till_id is None:
+            return None
+        return await info.context.loader(till_name_loader).load(row.till_id)
+
+    @strawberry.field
+    async def clerk_name(self, row: strawberry.Parent[EventRow], info: Info) -> str | None:
+        if row.actor_kind != ActorKind.CLERK.value:
+            return None
+        return await info.context.loader(clerk_name_loader).load(row.actor_id)
+
+
+@strawberry.type(
+    description="A coupon taken at a till (核销单). discountFen is what the till takes off; payFen"
+    " what the customer pays for the product; rebateFen what the store is credited once settled."
+    " A hold that nobody captured before heldUntil is LAPSED."
+)
+class Redemption(Node):
+    id: strawberry.ID = id_field("Redemption")
+    status: RedemptionStatus
+    basket_fen: BigInt | None
+    discount_fen: BigInt
+    pay_fen: BigInt | None
+    rebate_fen: BigInt
+    held_at: datetime
+    held_until: datetime
+    captured_at: datetime | None
+    settled_at: datetime | None
+    ended_at: datetime | None
+    reason: str | None = strawberry.field(description="Why it was reversed.")
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, RedemptionRow | cls)
+
+    @strawberry.field(graphql_type=Product | None, description="What the customer gets.")
+    async def product(self, row: strawberry.Parent[RedemptionRow], info: Info) -> ProductRow | None:
+        return None if row.product_id is None else await info.context.product(row.product_id)
+
+    @strawberry.field(graphql_type=Coupon | None)
+    async def coupon(self, row: strawberry.Parent[RedemptionRow], info: Info) -> CouponView | None:
+        return await info.context.loader(coupon_loader).load(row.coupon_id)
+
+    @strawberry.field(graphql_type=Member | None, description="Null for all but operators.")
+    async def member(self, row: strawberry.Parent[RedemptionRow], info: Info) -> MemberRow | None:
+        if Grant.READ not in info.context.caller.grants:
+            return None
+        return await info.context.loader(member_loader).load(row.member_id)
+
+    @strawberry.field(graphql_type=Place)
+    async def place(self, row: strawberry.Parent[RedemptionRow], info: Info) -> PlaceRow:
+        return await info.context.loader(place_loader).load(row.place_id)
+
+    @strawberry.field(description="The till that holds or held it.")
+    async def till_name(self, row: strawberry.Parent[RedemptionRow], info: Info) -> str:
+        return await info.context.loader(till_name_loader).load(row.till_id)
+
+    @strawberry.field(description="Who took it there.")
+    async def clerk_name(self, row: strawberry.Parent[RedemptionRow], info: Info) -> str:
+        return await info.context.loader(clerk_name_loader).load(row.clerk_id)
+
+    @strawberry.field(graphql_type=list[RedemptionEvent], description="First to last.")
+    async def events(self, row: strawberry.Parent[RedemptionRow], info: Info) -> list[EventRow]:
+        # Those that led to the status told: what a replay tells is older than the rows.
+        steps = steps_to(RedemptionStatus(row.status))
+        found = await info.context.loader(event_loader).load(row.id)
+        return sorted(
+            (event for event in found if event.step in steps),
+            key=lambda event: steps.index(RedemptionStep(event.step)),
+        )
+
+
+@strawberry.type(description="Who has a coupon: HELD for some minutes, or CAPTURED.")
+class CouponTakenBy:
+    place_name: str
+    till_name: str
+    at: datetime
+    status: RedemptionStatus
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, TakenRow | cls)
+
+
+@strawberry.type(
+    description="What a coupon would do here, now and to this basket. Looking takes nothing. The"
+    " amounts are null where it cannot be used: notUsableReason says why. It cannot be held either"
+    " while takenBy is not null."
+)
+class CouponAtTill:
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, AtTillRow | cls)
+
+    @strawberry.field(graphql_type=Coupon | None)
+    async def coupon(self, row: strawberry.Parent[AtTillRow], info: Info) -> CouponView | None:
+        return await info.context.loader(coupon_loader).load(row.coupon.id)
+
+    @strawberry.field
+    def not_usable_reason(self, row: strawberry.Parent[AtTillRow]) -> NotUsableReason | None:
+        return row.reason
+
+    @strawberry.field(description="What the till takes off.")
+    def discount_fen(self, row: strawberry.Parent[AtTillRow]) -> BigInt | None:
+        return None if row.quote is None else BigInt(row.quote.discount_fen)
+
+    @strawberry.field(description="What the customer pays for the product.")
+    def pay_fen(self, row: strawberry.Parent[AtTillRow]) -> BigInt | None:
+        pay_fen = None if row.quote is None else row.quote.pay_fen
+        return None if pay_fen is None else BigInt(pay_fen)
+
+    @strawberry.field(graphql_type=Product | None, description="What the customer gets.")
+    async def product(self, row: strawberry.Parent[AtTillRow], info: Info) -> ProductRow | None:
+        product_id = None if row.quote is None else row.quote.product_id
+        return None if product_id is None else await info.context.product(product_id)
+
+    @strawberry.field(description="What the store is credited.")
+    def rebate_fen(self, row: strawberry.Parent[AtTillRow]) -> BigInt | None:
+        return None if row.quote is None else BigInt(row.quote.rebate_fen)
+
+    @strawberry.field(graphql_type=CouponTakenBy | None)
+    def taken_by(self, row: strawberry.Parent[AtTillRow]) -> TakenRow | None:
+        return row.taken

@@ -1,27 +1,27 @@
 """WeChat's side of signing in (微信登录): the one call that turns a mini-program's ``js_code`` into
-who that is. A fifth file, since it speaks HTTP. https://developers.weixin.qq.com/miniprogram/dev/
-OpenApiDoc/user-login/code2Session.html
+who that is. A fifth file, since it speaks HTTP.
+https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html
 
 The call is a GET whose address holds the app's secret, and whose reply holds a session key:
 neither the address nor the reply is ever logged, and of the reply nothing but the ids is kept.
 """
 
-import asyncio
 import json
 import logging
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import structlog
 
 from loyalty.access.rules import is_wechat_code
 from loyalty.errors import ProviderUnavailable, WechatBlocked, WechatCodeWrong
+from loyalty.outbound import Outbound, ReplyTooLong
 from loyalty.text import is_clean
 
 PROVIDER = "WeChat"
-REPLY_BYTES_MAX = 64 * 1024
-CONNECTIONS_MAX = 20
+PATH = "/sns/jscode2session"
 ID_LENGTH_MAX = 128
 BUSY_SECONDS = 60
 
@@ -54,8 +54,7 @@ class WechatClient:
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
         self._url = url.rstrip("/")
-        self._timeout_seconds = timeout_seconds
-        self._client: httpx2.AsyncClient | None = None
+        self._outbound = Outbound(timeout_seconds)
 
     async def identify(self, app_id: str, secret: str, code: str) -> WechatUser:
         """Who gave the mini-program this code. Call it outside of any transaction.
@@ -66,57 +65,30 @@ class WechatClient:
         """
         if not is_wechat_code(code):
             raise WechatCodeWrong()
-        params = {
+        asked = {
             "appid": app_id,
             "secret": secret,
             "js_code": code,
             "grant_type": "authorization_code",
         }
-        return _user_of(await self._ask(app_id, params), app_id)
+        return _user_of(await self._ask(app_id, f"{self._url}{PATH}?{urlencode(asked)}"), app_id)
 
-    async def _ask(self, app_id: str, params: dict[str, str]) -> dict[str, Any]:
+    async def _ask(self, app_id: str, url: str) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                status, body = await self._get(params)
-        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
+            reply = await self._outbound.send("GET", url, {})
+        except (httpx2.HTTPError, httpx2.InvalidURL, ReplyTooLong, TimeoutError) as error:
             # Only its kind: the text of an error may hold the address.
             raise _unavailable(app_id, "no answer", kind=type(error).__name__) from None
-        if status != httpx2.codes.OK:
-            raise _unavailable(app_id, "not an answer", status=status)
         try:
-            reply = json.loads(body) if len(body) <= REPLY_BYTES_MAX else None
+            told = json.loads(reply.body) if reply.status == httpx2.codes.OK else None
         except (ValueError, RecursionError):
-            reply = None
-        if not isinstance(reply, dict):
-            raise _unavailable(app_id, "not an answer", status=status)
-        return reply
-
-    async def _get(self, params: dict[str, str]) -> tuple[int, bytes]:
-        """Status and body, which is cut off once it is too long. Redirects are not followed, and
-        what is compressed is not unpacked: it could be of any size."""
-        if self._client is None:
-            self._client = httpx2.AsyncClient(
-                timeout=self._timeout_seconds,
-                limits=httpx2.Limits(max_connections=CONNECTIONS_MAX),
-                follow_redirects=False,
-                trust_env=False,
-            )
-        body = bytearray()
-        async with self._client.stream(
-            "GET",
-            f"{self._url}/sns/jscode2session",
-            params=params,
-            headers={"accept-encoding": "identity"},
-        ) as reply:
-            async for piece in reply.aiter_raw():
-                body += piece
-                if len(body) > REPLY_BYTES_MAX:
-                    break
-        return reply.status_code, bytes(body)
+            told = None
+        if not isinstance(told, dict):
+            raise _unavailable(app_id, "not an answer", status=reply.status)
+        return told
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        await self._outbound.close()
 
 
 def _user_of(reply: dict[str, Any], app_id: str) -> WechatUser:

@@ -2,7 +2,7 @@
 does, and answers a code as badly as it was told to.
 
 with FakeWechat() as wechat:
-    wechat.apps["wx1"] = "secret"
+    wechat.apps["wx1"] = "secret"                           # besides APP, which it knows
     code = wechat.code_of("openid", unionid="unionid")      # good once
     code = wechat.code_answered(Answer(delay_seconds=60))   # answered like this each time
 """
@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 PATH = "/sns/jscode2session"
+APP, APP_SECRET = "wx0000000000000001", "the secret of an app"
 SESSION_KEY = "a-session-key-that-never-leaves"
 BLOCKED, BUSY, TOO_OFTEN = "errcode:40226", "errcode:-1", "errcode:45011"
 
@@ -42,7 +43,7 @@ class FakeWechat:
     made: they are answered with that error."""
 
     def __init__(self) -> None:
-        self.apps: dict[str, str] = {}
+        self.apps = {APP: APP_SECRET}
         self.asked: list[dict[str, str]] = []
         self._people: dict[str, dict[str, str]] = {}
         self._used: set[str] = set()

@@ -1,6 +1,6 @@
 """The application in this process, and brands to play with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -10,11 +10,19 @@ from loyalty.db import Database
 from loyalty.settings import Settings
 from tests.api import Api, api_in_process
 from tests.databases import MASTER_KEY, TOKEN_SECRET
+from tests.fakes.wechat import FakeWechat
 from tests.graphql_schema.stage import Stage, open_stage
 
 
 @pytest.fixture
-def settings(database_url: str) -> Settings:
+def wechat() -> Iterator[FakeWechat]:
+    """Who answers whoever signs in by WeChat."""
+    with FakeWechat() as wechat:
+        yield wechat
+
+
+@pytest.fixture
+def settings(database_url: str, wechat: FakeWechat) -> Settings:
     """As ``loyalty serve`` has them, but nobody is throttled and no job runs by itself."""
     return Settings(
         database_url=database_url,
@@ -22,6 +30,7 @@ def settings(database_url: str) -> Settings:
         master_key=SecretStr(MASTER_KEY),
         throttle=False,
         outbox_poll_seconds=3600,
+        wechat_api_url=wechat.url,
     )
 
 

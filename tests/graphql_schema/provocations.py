@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty.actor import OperatorRole
+from loyalty.access.service import add_wechat_app
+from loyalty.actor import OperatorRole, system_actor
 from loyalty.errors import (
     AlreadyExists,
     AlreadyInvited,
@@ -23,12 +24,17 @@ from loyalty.errors import (
     MemberFrozen,
     NotFound,
     NotOnRoster,
+    ProviderUnavailable,
+    RefreshTokenWrong,
     Refusal,
     SameAccount,
     SignInCodeWrong,
+    WechatBlocked,
+    WechatCodeWrong,
 )
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason
 from tests.api import Caller
+from tests.fakes.wechat import APP, APP_SECRET, BLOCKED, BUSY
 from tests.graphql_schema.stage import BOTH_PAID, CONSUMER, GUIDE, Stage, outcome
 
 ALICE, BOB, WANG = "13800138001", "13800138002", "13900139001"
@@ -146,8 +152,37 @@ async def a_code_that_was_not_sent(stage: Stage) -> Call:
 
 @refused(CredentialsWrong)
 async def an_operator_who_is_none(stage: Stage) -> Call:
-    words = {"brand": stage.slug, "email": "nobody@example.com", "password": "correct horse"}
-    return Call(stage.api.nobody, "signInOperator", words)
+    words = {"email": "nobody@example.com", "password": "correct horse", "totp": "123456"}
+    return Call(stage.api.nobody, "signInOperator", words | {"brand": stage.slug})
+
+
+@refused(RefreshTokenWrong)
+async def a_refresh_token_of_no_session(stage: Stage) -> Call:
+    token = f"{stage.brand_id.hex}.made-up"
+    return Call(stage.api.nobody, "refreshSession", {"refreshToken": token})
+
+
+async def _by_wechat(stage: Stage, code: str) -> Call:
+    """Signing in with a code that the fake WeChat answers as the code says."""
+    actor, keyring = system_actor(stage.brand_id), stage.keyring
+    await stage.database.in_transaction(add_wechat_app, actor, keyring, APP, APP_SECRET)
+    words = {"brand": stage.slug, "appId": APP, "code": code}
+    return Call(stage.api.nobody, "signInByWechat", words)
+
+
+@refused(WechatCodeWrong)
+async def a_wechat_code_that_was_never_made(stage: Stage) -> Call:
+    return await _by_wechat(stage, "never-made")
+
+
+@refused(WechatBlocked)
+async def a_person_whom_wechat_blocks(stage: Stage) -> Call:
+    return await _by_wechat(stage, BLOCKED)
+
+
+@refused(ProviderUnavailable)
+async def a_wechat_that_is_busy(stage: Stage) -> Call:
+    return await _by_wechat(stage, BUSY)
 
 
 @refused(BatchStateWrong)

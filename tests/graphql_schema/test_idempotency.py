@@ -131,6 +131,9 @@ def test_every_mutation_but_signing_in_takes_a_key_and_is_tried() -> None:
         "requestSignInCode",
         "signInByCode",
         "signInOperator",
+        "signInByWechat",
+        "refreshSession",
+        "signOut",
     }
 
 

@@ -20,12 +20,14 @@ from loyalty.access.wechat import WechatClient
 from loyalty.clock import utc_now
 from loyalty.crypto import Keyring
 from loyalty.db import Database, is_unavailable
-from loyalty.notifications.providers import ConsoleProvider, NullProvider
+from loyalty.notifications.providers import ConsoleProvider
 from loyalty.settings import Settings
 from rewards.scans.batcher import ScanBatcher
 from rewards.scans.intake import ScanIntake
 from server.graphiql import asset_routes, query_page
 from server.graphql_http import GraphQLEndpoint
+from server.payout_callbacks import payout_callback_route
+from server.providers import Providers
 from server.throttle import Guesses, Throttle
 from workers.embedded import EmbeddedWorker
 from workers.periodic import PeriodicRunner
@@ -65,6 +67,7 @@ class Runtime:
             guesses=Guesses(),
             wechat=WechatClient(settings.wechat_api_url, settings.wechat_timeout_seconds),
         )
+        self.providers = Providers(settings)
         self.worker = self._make_waker()
 
     def _make_waker(self) -> EmbeddedWorker | Waker:
@@ -77,7 +80,12 @@ class Runtime:
         wake = asyncio.Event()
         self.database.on_facts = wake.set
         return EmbeddedWorker(
-            make_relay(self.database, NullProvider(), lease_seconds=settings.lease_seconds),
+            make_relay(
+                self.database,
+                self.providers.notifier,
+                self.providers.paymaster,
+                lease_seconds=settings.lease_seconds,
+            ),
             settings.outbox_poll_seconds,
             wake,
             periodic=PeriodicRunner(self.database, lease_seconds=settings.lease_seconds),
@@ -92,6 +100,7 @@ class Runtime:
         await self.batcher.stop()
         await self.worker.stop()
         await self.services.wechat.close()
+        await self.providers.close()
         await self.database.close()
 
 
@@ -162,6 +171,10 @@ def create_app(settings: Settings) -> Starlette:
         Route("/readyz", readyz),
         Route("/", home),
     ]
+    if settings.payout_provider == "http" and settings.payout_secret is not None:
+        secret = settings.payout_secret.get_secret_value().encode()
+        paymaster = runtime.providers.paymaster
+        routes.append(payout_callback_route(runtime.database, paymaster, secret))
     if settings.graphiql:
         routes.extend(asset_routes())
     app = Starlette(routes=routes, lifespan=lifespan)

@@ -5,10 +5,10 @@ import logging
 import signal
 
 from loyalty.db import Database
-from loyalty.notifications.providers import NullProvider
 from loyalty.settings import Settings
 from server.console import Exit, fail, read_settings, require_schema, run
 from server.logs import LibraryWarnings, configure_logs
+from server.providers import Providers
 from workers.periodic import PeriodicRunner
 from workers.process import WorkerProcess
 from workers.wiring import make_relay
@@ -37,9 +37,15 @@ async def work_until_stopped(settings: Settings, redis_url: str) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
     database = Database(settings.database_url, pool_size=POOL_SIZE)
+    providers = Providers(settings)
     process = WorkerProcess(
         database,
-        make_relay(database, NullProvider(), lease_seconds=settings.lease_seconds),
+        make_relay(
+            database,
+            providers.notifier,
+            providers.paymaster,
+            lease_seconds=settings.lease_seconds,
+        ),
         PeriodicRunner(database, lease_seconds=settings.lease_seconds),
         redis_url,
         poll_seconds=settings.outbox_poll_seconds,
@@ -47,4 +53,5 @@ async def work_until_stopped(settings: Settings, redis_url: str) -> None:
     try:
         await process.run(stopping)
     finally:
+        await providers.close()
         await database.close()

@@ -13,6 +13,9 @@ from rewards.coupons.models import (
     CouponStatus,
     CouponTemplateStatus,
 )
+from rewards.payouts.models import PayoutStatus
+from rewards.payouts.rules import ReportSource as PayoutReportSource
+from rewards.payouts.rules import ReportState as PayoutReportState
 from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
@@ -34,6 +37,9 @@ __all__ = [
     "MemberRole",
     "NotUsableReason",
     "OutcomeBasis",
+    "PayoutReportSource",
+    "PayoutReportState",
+    "PayoutStatus",
     "RedemptionStatus",
     "RedemptionStep",
     "UnpaidReason",
@@ -56,6 +62,9 @@ strawberry.enum(CouponCause, description="Won by a scan, or bought for points.")
 strawberry.enum(CouponTemplateStatus, description="PAUSED: no more of them are issued.")
 strawberry.enum(RedemptionStatus, description="已锁定, 已核销, 已取消, 已失效, 已撤销.")
 strawberry.enum(RedemptionStep, description="What a redemption went through, each once.")
+strawberry.enum(PayoutStatus, description="待发送, 已发送, 处理中, 已付款, 付款失败.")
+strawberry.enum(PayoutReportSource, name="PayoutReportSource", description="How we heard.")
+strawberry.enum(PayoutReportState, name="PayoutReportState", description="As the provider says.")
 strawberry.enum(NotUsableReason, description="Why a coupon cannot be used here and now.")
 strawberry.enum(
     Verdict, description="First scan or not; or the batch is not (or no longer) active."

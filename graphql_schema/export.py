@@ -114,6 +114,8 @@ ANSWERS_TO_FOREIGN = {
     "coupon": "COUPON_UNKNOWN",
     "redemptions": "not listed",
     "myRedemptions": "not listed",
+    "payouts": "not listed",
+    "myPayouts": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",

@@ -21,6 +21,7 @@ from graphql_schema.ledger import LedgerMutation
 from graphql_schema.members import MemberMutation, MemberQuery, fetch_member
 from graphql_schema.nodes import FetchNode, Node
 from graphql_schema.pagination import find_id
+from graphql_schema.payouts import PayoutQuery, fetch_payout
 from graphql_schema.permissions import IsSignedIn, unguarded_fields
 from graphql_schema.places import PlaceMutation, PlaceQuery, fetch_place
 from graphql_schema.products import ProductMutation, ProductQuery, fetch_product
@@ -60,6 +61,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Coupon": fetch_coupon,
     "Place": fetch_place,
     "Redemption": fetch_redemption,
+    "Payout": fetch_payout,
 }
 
 
@@ -79,6 +81,7 @@ class Query(
     PlaceQuery,
     CouponTemplateQuery,
     RedemptionQuery,
+    PayoutQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:

@@ -1,5 +1,6 @@
 """The SQL of payouts: a constant number of statements for any number of places and reports."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -143,7 +144,7 @@ async def list_payouts(
     before: UUID | None,
     limit: int,
     status: PayoutStatus | None = None,
-    place_ids: list[UUID] | None = None,
+    place_ids: Sequence[UUID] | None = None,
 ) -> list[Payout]:
     """Newest first, older than the id ``before``; ``place_ids`` None is every place."""
     statement = select(Payout).where(col(Payout.brand_id) == brand_id)
@@ -158,7 +159,7 @@ async def list_payouts(
 
 
 async def list_reports(
-    snapshot: Snapshot, brand_id: UUID, payout_ids: list[UUID]
+    snapshot: Snapshot, brand_id: UUID, payout_ids: Sequence[UUID]
 ) -> list[PayoutReport]:
     """What was reported of these payouts, first to last."""
     found = await snapshot.session.exec(

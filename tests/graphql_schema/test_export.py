@@ -25,6 +25,7 @@ from graphql_schema.tiers import TierView
 from loyalty.codes.models import CodeBatch
 from loyalty.ledger.queries import BalanceRow, EntryRow
 from loyalty.members.models import Member
+from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
 from rewards.campaigns import rules as campaign_rules
 from rewards.scans.models import ScanEvent
@@ -35,21 +36,24 @@ ROW_OF_TYPE: dict[str, type] = {
     "Balance": BalanceRow,
     "Campaign": CampaignView,
     "Cap": campaign_rules.Cap,
+    "Clerk": Clerk,
     "CodeBatch": CodeBatch,
     "Entry": EntryRow,
     "Level": Level,
     "Member": Member,
     "Outcome": campaign_rules.Outcome,
+    "Place": Place,
     "Product": Product,
     "ScanEvent": ScanEvent,
     "Tier": TierView,
+    "Till": Till,
 }
 """The row behind each type that resolvers answer with rows."""
 
 MADE_BY_RESOLVERS = {
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
     *("Item", "Sighting", "Budget", "DayFigures", "HourOfScans"),
-    *("Reward", "ScanBalance", "ScanTier"),
+    *("Reward", "ScanBalance", "ScanTier", "Desk", "Rebates"),
 }
 """Types whose instances resolvers make themselves; receipts, connections and edges too."""
 

@@ -28,6 +28,7 @@ from loyalty.members.models import Member
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
 from rewards.campaigns import rules as campaign_rules
+from rewards.payouts.models import Payout, PayoutReport
 from rewards.scans.models import ScanEvent
 from tests.graphql_schema.arguments import CORE
 from tiers.ladders.rules import Level
@@ -42,6 +43,8 @@ ROW_OF_TYPE: dict[str, type] = {
     "Level": Level,
     "Member": Member,
     "Outcome": campaign_rules.Outcome,
+    "Payout": Payout,
+    "PayoutReport": PayoutReport,
     "Place": Place,
     "Product": Product,
     "ScanEvent": ScanEvent,

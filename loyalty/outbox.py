@@ -312,5 +312,5 @@ async def find_dead(
 async def retry(tx: Tx, dead: Sequence[tuple[UUID, UUID]]) -> int:
     """Make dead letters, by (brand_id, id), due now with all attempts before them; how many were
     dead."""
-    tx.has_facts = True
+    tx.has_facts |= bool(dead)
     return len(await tx.fetch(_RETRY, dead=dead, now=tx.now))

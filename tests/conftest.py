@@ -2,7 +2,13 @@
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.spreading", "tests.databases", "tests.servers", "tests.summary"]
+pytest_plugins = [
+    "tests.spreading",
+    "tests.databases",
+    "tests.redis_server",
+    "tests.servers",
+    "tests.summary",
+]
 
 # Two databases share a small machine: a slow example is no failure.
 settings.register_profile("house", deadline=None, print_blob=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -11,6 +11,8 @@ from loyalty.ids import new_id
 log = structlog.get_logger("worker")
 
 T = TypeVar("T")
+
+AGAIN_SECONDS = 0.5
 
 
 async def in_order(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
@@ -26,3 +28,12 @@ async def in_order(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
         if not task.cancelled() and task.exception() is not None:
             log.error("hand_back_failed", error_id=str(new_id()), exc_info=task.exception())
         raise
+
+
+async def end(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task that holds nothing, until it has ended: one cancellation may get lost, as
+    ``asyncio.wait_for`` of Python 3.11, which redis-py and arq use, drops one that comes just as
+    its work is done."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=AGAIN_SECONDS)

@@ -17,6 +17,7 @@ from arq.worker import Worker, func
 from loyalty.db import Database
 from loyalty.ids import new_id
 from workers.draining import Drain
+from workers.handing_back import end
 from workers.periodic import PeriodicRunner
 from workers.relay import Relay, describe
 from workers.waking import DRAIN, QUEUE, REDIS_GONE, connect
@@ -56,19 +57,20 @@ class WorkerProcess:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until ``stopping`` is set; then finish the round, or hand it back."""
-        loops = [
-            asyncio.create_task(self._look_on(), name="look"),
-            asyncio.create_task(self._listen_on(), name="listen"),
-        ]
+        look = asyncio.create_task(self._look_on(), name="look")
+        listen = asyncio.create_task(self._listen_on(), name="listen")
         stopped = asyncio.create_task(stopping.wait())
         log.info("working")
-        await asyncio.wait({*loops, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({look, listen, stopped}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
-        broken = [each for each in loops if each.done()]
-        for each in (*loops, stopped):
-            each.cancel()
-        await self._drain.stop(FINISH_SECONDS_MAX, HAND_BACK_SECONDS_MAX)
-        await asyncio.wait(loops, timeout=HAND_BACK_SECONDS_MAX)
+        broken = [each for each in (look, listen) if each.done()]
+        look.cancel()
+        await asyncio.gather(
+            self._drain.stop(FINISH_SECONDS_MAX, HAND_BACK_SECONDS_MAX),
+            asyncio.wait({look}, timeout=FINISH_SECONDS_MAX + HAND_BACK_SECONDS_MAX),
+            end(listen),
+            end(stopped),
+        )
         for each in broken:
             each.result()  # never without a reason: let it be seen
 

@@ -14,6 +14,7 @@ from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
+from workers.handing_back import end
 from workers.relay import describe
 
 QUEUE = "loyalty:wake"
@@ -70,8 +71,7 @@ class Waker:
     async def stop(self) -> None:
         """End; a wake-up not yet sent is left to the workers' own looking."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         await self._redis.aclose(close_connection_pool=True)
 
     def wake(self) -> None:

@@ -1,9 +1,11 @@
 """The outbox: leased to one worker at a time, delivered once, put back, or dead and visible."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import select
 
 from loyalty import outbox
@@ -224,3 +226,90 @@ async def test_an_error_that_cannot_be_stored_is_stored_all_the_same(
     (event,) = await events_of(db)
     assert event.last_error is not None
     assert event.last_error.startswith("a")
+
+
+async def test_what_is_given_back_is_due_again_with_its_attempt(
+    clocked_db: Database, clock: SettableClock, brand: Brand
+) -> None:
+    db = clocked_db
+    await db.in_transaction(write, brand.id, 3)
+    token, leased = await db.in_transaction(lease)
+    await db.in_transaction(outbox.deliver, token, leased[:1])
+    assert await db.in_transaction(outbox.release, token, leased) == 2  # the first has ended
+    again, events = await db.in_transaction(lease)
+    assert [(event.id, event.attempts) for event in events] == [(e.id, 1) for e in leased[1:]]
+    assert await db.in_transaction(outbox.release, token, leased) == 0  # others have them now
+    await db.in_transaction(outbox.deliver, again, events)
+
+
+async def test_an_event_whose_workers_all_died_is_a_dead_letter(
+    clocked_db: Database, clock: SettableClock, brand: Brand
+) -> None:
+    db = clocked_db
+    await db.in_transaction(write, brand.id)
+    for attempt in range(1, outbox.ATTEMPTS_MAX + 1):
+        _, leased = await db.in_transaction(lease)
+        assert [event.attempts for event in leased] == [attempt]
+        clock.advance(seconds=outbox.LEASE_SECONDS)
+    await db.in_transaction(write, brand.id)
+    assert [event.attempts for event in (await db.in_transaction(lease))[1]] == [1]
+    dead = (await events_of(db))[0]
+    assert (dead.dead_at, dead.lease_token, dead.leased_until) == (clock(), None, None)
+    assert dead.attempts == outbox.ATTEMPTS_MAX
+    assert dead.last_error == outbox.DIED_WITH_ITS_WORKER
+
+
+async def kill_all(tx: Tx) -> None:
+    await tx.session.exec(update(OutboxEvent).values(dead_at=tx.now, attempts=12))
+
+
+async def test_dead_letters_are_listed_apart_and_tried_again(
+    clocked_db: Database, clock: SettableClock, brand: Brand
+) -> None:
+    db = clocked_db
+    ids = await db.in_transaction(write, brand.id, 2)
+    await db.in_transaction(kill_all)
+    pending = await db.in_transaction(write, brand.id)
+    clock.advance(hours=1)
+
+    async def listed(**which: Any) -> list[UUID]:
+        async with db.snapshot() as snapshot:
+            return [event.id for event in await outbox.list_events(snapshot, **which)]
+
+    assert await listed() == [*ids, *pending]
+    assert await listed(state="dead") == ids
+    assert await listed(state="pending") == pending
+    assert await listed(limit=1) == ids[:1]
+    assert await listed(topic="scan.recorded") == []
+    assert await listed(brand_id=new_id()) == []
+
+    async def retry(tx: Tx, only: list[UUID]) -> int:
+        found = await outbox.find_dead(tx, ids=only)
+        return await outbox.retry(tx, [(brand_id, event_id) for brand_id, event_id, _ in found])
+
+    assert await db.in_transaction(retry, [ids[1], pending[0]]) == 1
+    assert await listed(state="dead") == ids[:1]
+    _, leased = await db.in_transaction(lease)
+    assert {(event.id, event.attempts) for event in leased} == {(ids[1], 1), (pending[0], 1)}
+
+
+async def test_who_waits_for_facts_is_told_after_the_commit_and_of_no_other(
+    db: Database, brand: Brand
+) -> None:
+    told = []
+    db.on_facts = lambda: told.append(1)
+
+    async def write_and_fail(tx: Tx) -> None:
+        await write(tx, brand.id)
+        raise StaleLease
+
+    with pytest.raises(StaleLease):
+        await db.in_transaction(write_and_fail)
+    await db.in_transaction(write, brand.id, 0)
+    await db.in_transaction(lease)
+    assert told == []
+    await db.in_transaction(write, brand.id, 5)
+    assert told == [1]
+    await db.in_transaction(kill_all)
+    await db.in_transaction(lambda tx: outbox.retry(tx, []))
+    assert told == [1]

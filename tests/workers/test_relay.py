@@ -1,6 +1,7 @@
 """The relay: each fact has its effect once, a bad one fails alone, a late worker is refused."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,7 @@ from tests.workers.facts import (
 )
 from tiers.ladders.service import publish_ladder, starter_levels
 from workers.handlers import count_scans
+from workers.relay import INTERRUPTED, SENDING_AT_ONCE_MAX
 from workers.wiring import make_relay
 
 
@@ -250,3 +252,60 @@ async def test_brands_are_counted_apart_each_in_its_zone(
         await clocked_db.in_transaction(add_scans, each, product_id, count, at)
     await make_relay(clocked_db, NullProvider()).run_once()
     assert await count_rollups(clocked_db) == (8, 5, 3)
+
+
+async def attempts_of(db: Database) -> Counter[tuple[int, str | None]]:
+    """How many events wait with so many attempts behind them and this error."""
+    waiting = [event for event in await list_events(db) if event.delivered_at is None]
+    assert all(event.lease_token is None for event in waiting)
+    return Counter((event.attempts, event.last_error) for event in waiting)
+
+
+async def test_a_round_that_is_broken_off_hands_back_what_it_holds(
+    clocked_db: Database, clock: SettableClock, brand: Brand
+) -> None:
+    await clocked_db.in_transaction(add_enrolments, brand, SENDING_AT_ONCE_MAX + 8)
+    gateway = HangingGateway()
+    round_ = asyncio.create_task(make_relay(clocked_db, gateway).run_once())
+    await gateway.reached.wait()
+    round_.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await round_
+    assert await attempts_of(clocked_db) == {(1, INTERRUPTED): SENDING_AT_ONCE_MAX, (0, None): 8}
+    prompt = Gateway()
+    assert await make_relay(clocked_db, prompt).run_once() == 8
+    clock.advance(seconds=2)  # what may have arrived waits as after any failure
+    assert await make_relay(clocked_db, prompt).run_once() == SENDING_AT_ONCE_MAX
+    assert await states(clocked_db) == {"delivered": SENDING_AT_ONCE_MAX + 8}
+
+
+async def test_what_was_sent_before_the_stop_is_recorded(db: Database, brand: Brand) -> None:
+    class LastHangs(HangingGateway):
+        async def send(self, message: Message) -> None:
+            self.tried[message.id] += 1
+            if self.tried.total() < 5:
+                self.taken.append(message)
+            else:
+                await super().send(message)
+
+    await db.in_transaction(add_enrolments, brand, 5)
+    gateway = LastHangs()
+    round_ = asyncio.create_task(make_relay(db, gateway).run_once())
+    await gateway.reached.wait()
+    round_.cancel()
+    await asyncio.wait({round_})
+    assert {row.id for row in await list_notifications(db)} == {m.id for m in gateway.taken}
+    assert await attempts_of(db) == {(1, INTERRUPTED): 1}
+    assert await states(db) == {"delivered": 4, "waiting": 1}
+
+
+async def test_what_a_hung_provider_left_untried_is_given_back(
+    clocked_db: Database, brand: Brand
+) -> None:
+    count = 4 * SENDING_AT_ONCE_MAX
+    await clocked_db.in_transaction(add_enrolments, brand, count)
+    assert await make_relay(clocked_db, HangingGateway(), lease_seconds=1).run_once() == count
+    found = await attempts_of(clocked_db)
+    assert found[(1, "TimeoutError")] >= SENDING_AT_ONCE_MAX
+    assert found[(0, None)] >= 1
+    assert found.total() == count == found[(1, "TimeoutError")] + found[(0, None)]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from loyalty.db import Database, Tx
@@ -84,16 +85,34 @@ def _scans(size: int) -> list[ScanPlan]:
     return plans
 
 
+async def _told(db: Database, plan: BrandPlan, size: int) -> list[str]:
+    """What a batch of this size runs in a fresh world that has settled a scan already."""
+    world = await db.in_transaction(make_world, [plan])
+    cache: ConfigurationCache = {}
+    nothing = ScanPlan(0, "bob", CONSUMER, 0, 0, None, "nothing", foreign=False)
+    await db.in_transaction(settle_scans, [world.request(nothing)], cache)
+    requests = [world.request(plan) for plan in _scans(size)]
+    told, answers = await db.in_transaction(_settle, requests, cache)
+    assert len(answers) == size
+    return told
+
+
 async def test_a_batch_costs_the_same_number_of_statements(clocked_db: Database) -> None:
     counts: dict[int, int] = {}
     for size in (4, 1, 4, 64, 256):  # twice 4: a new connection asks what it may be told
-        world = await clocked_db.in_transaction(make_world, [PLAN])
-        cache: ConfigurationCache = {}
-        nothing = ScanPlan(0, "bob", CONSUMER, 0, 0, None, "nothing", foreign=False)
-        await clocked_db.in_transaction(settle_scans, [world.request(nothing)], cache)
-        requests = [world.request(plan) for plan in _scans(size)]
-        told, answers = await clocked_db.in_transaction(_settle, requests, cache)
-        assert len(answers) == size
-        counts[size] = len(told)
+        counts[size] = len(await _told(clocked_db, PLAN, size))
     assert counts[256] == counts[64] == counts[4] <= STATEMENTS_MAX
     assert counts[1] <= counts[4]
+
+
+async def test_coupons_cost_three_statements_a_batch_and_none_where_none_are_won(
+    clocked_db: Database,
+) -> None:
+    [campaign] = PLAN.campaigns
+    winning = replace(PLAN, campaigns=(replace(campaign, coupons=(None, 10**6)),))
+    for size in (4, 64):
+        await _told(clocked_db, winning, size)
+        told = await _told(clocked_db, winning, size)
+        usual = await _told(clocked_db, PLAN, size)
+        assert len(told) == len(usual) + len(("read the stock", "issue", "take from the stock"))
+        assert not [statement for statement in usual if " coupon" in statement]

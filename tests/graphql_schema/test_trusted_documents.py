@@ -49,6 +49,12 @@ async def variables_of(name: str, stage: Stage) -> list[dict[str, Any]]:
             {"input": {"brand": stage.slug, "phone": ALICE, "code": "000000", "role": "WIZARD"}},
             {"input": {"brand": stage.slug, "phone": ALICE, "code": "guess!"}},
         ],
+        "sign_in_by_wechat": [
+            {"input": {"brand": stage.slug, "appId": "wx-unknown", "code": "guess"}},
+            {"input": {"brand": "no-such-brand", "appId": "wx-unknown", "code": "guess"}},
+        ],
+        "refresh_session": [{"input": {"refreshToken": "made-up"}}, {"input": {}}],
+        "sign_out": [{"input": {"refreshToken": "made-up"}}, {"input": {"refreshToken": 7}}],
     }
     return by_name[name]
 

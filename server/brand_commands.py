@@ -8,7 +8,9 @@ import typer
 from loyalty.access.service import NewOperator, create_operator, prepare_password, reset_totp
 from loyalty.actor import OperatorRole, system_actor
 from loyalty.brands.models import Brand
+from loyalty.brands.rules import HOLD_SECONDS, REVERSAL_WINDOW_SECONDS
 from loyalty.brands.service import get_brand_by_slug
+from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
 from server.console import keyring_of, read_settings, say, with_database
 from server.founding import BrandWanted, found_brand
@@ -37,6 +39,12 @@ def create(
     points_valid_months: Annotated[
         int, typer.Option(help="Points are good this long from earning; 0: for ever.")
     ] = 24,
+    hold_seconds: Annotated[
+        int, typer.Option(help="A till's hold of a coupon lapses after so long.")
+    ] = HOLD_SECONDS,
+    reversal_window_seconds: Annotated[
+        int, typer.Option(help="A redemption can be reversed for so long; 0: never.")
+    ] = REVERSAL_WINDOW_SECONDS,
     admin_email: Annotated[
         str | None,
         typer.Option(
@@ -48,39 +56,16 @@ def create(
     """Make a brand: its books, points for purchases, and a ladder of four levels."""
     settings = read_settings()
     keyring = keyring_of(settings)
-    wanted = BrandWanted(slug, name or slug, timezone, currency, points_valid_months or None)
-    email = admin_email or ""
-
-    async def work(database: Database) -> dict[str, str]:
-        if not email:
-            brand = await database.in_transaction(found_brand, wanted)
-            return {"brand_id": str(brand.id), "slug": brand.slug}
-        password = await prepare_password()
-
-        async def found_with_admin(tx: Tx) -> tuple[Brand, NewOperator]:
-            brand = await found_brand(tx, wanted)
-            admin = await create_operator(
-                tx,
-                system_actor(brand.id),
-                keyring,
-                email=email,
-                name=email,
-                role=OperatorRole.ADMIN.value,
-                password=password,
-            )
-            return brand, admin
-
-        brand, admin = await database.in_transaction(found_with_admin)
-        return {
-            "brand_id": str(brand.id),
-            "slug": brand.slug,
-            "admin_email": admin.row.email,
-            "admin_password": password.clear,
-            "admin_totp_secret": admin.totp_secret,
-            "admin_totp_uri": totp_uri(brand, admin),
-        }
-
-    made = with_database(settings, work)
+    wanted = BrandWanted(
+        slug,
+        name or slug,
+        timezone,
+        currency,
+        points_valid_months or None,
+        hold_seconds,
+        reversal_window_seconds,
+    )
+    made = with_database(settings, lambda db: _found(db, keyring, wanted, admin_email or ""))
     text = f"Brand {made['slug']} is made."
     if "admin_password" in made:
         text += (
@@ -89,6 +74,39 @@ def create(
             f"\n{made['admin_totp_uri']}"
         )
     say(made, as_json, text)
+
+
+async def _found(
+    database: Database, keyring: Keyring, wanted: BrandWanted, email: str
+) -> dict[str, str]:
+    """Make it, and its first operator where an e-mail is given, together or not at all."""
+    if not email:
+        brand = await database.in_transaction(found_brand, wanted)
+        return {"brand_id": str(brand.id), "slug": brand.slug}
+    password = await prepare_password()
+
+    async def found_with_admin(tx: Tx) -> tuple[Brand, NewOperator]:
+        brand = await found_brand(tx, wanted)
+        admin = await create_operator(
+            tx,
+            system_actor(brand.id),
+            keyring,
+            email=email,
+            name=email,
+            role=OperatorRole.ADMIN.value,
+            password=password,
+        )
+        return brand, admin
+
+    brand, admin = await database.in_transaction(found_with_admin)
+    return {
+        "brand_id": str(brand.id),
+        "slug": brand.slug,
+        "admin_email": admin.row.email,
+        "admin_password": password.clear,
+        "admin_totp_secret": admin.totp_secret,
+        "admin_totp_uri": totp_uri(brand, admin),
+    }
 
 
 @operators.command("create")

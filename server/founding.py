@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from loyalty.actor import MemberRole, system_actor
 from loyalty.brands.models import Brand
+from loyalty.brands.rules import HOLD_SECONDS, REVERSAL_WINDOW_SECONDS
 from loyalty.brands.service import create_brand
 from loyalty.db import Tx
 from loyalty.ledger.service import open_brand_books
@@ -20,6 +21,8 @@ class BrandWanted:
     timezone: str = "Asia/Shanghai"
     currency: str = "CNY"
     points_valid_months: int | None = 24
+    hold_seconds: int = HOLD_SECONDS
+    reversal_window_seconds: int = REVERSAL_WINDOW_SECONDS
 
 
 async def found_brand(tx: Tx, wanted: BrandWanted) -> Brand:
@@ -32,6 +35,8 @@ async def found_brand(tx: Tx, wanted: BrandWanted) -> Brand:
         timezone=wanted.timezone,
         currency=wanted.currency,
         points_valid_months=wanted.points_valid_months,
+        hold_seconds=wanted.hold_seconds,
+        reversal_window_seconds=wanted.reversal_window_seconds,
     )
     actor = system_actor(brand.id)
     await open_brand_books(tx, brand.id)

@@ -6,6 +6,10 @@ from zoneinfo import available_timezones
 from loyalty.errors import InvalidInput
 
 POINTS_VALID_MONTHS_MAX = 600
+HOLD_SECONDS = 300
+HOLD_SECONDS_MAX = 86_400
+REVERSAL_WINDOW_SECONDS = 7 * 86_400
+REVERSAL_WINDOW_SECONDS_MAX = 366 * 86_400
 _SLUG = re.compile(r"[a-z0-9-]{2,40}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -40,3 +44,19 @@ def check_points_valid_months(months: int | None) -> int | None:
     if months is not None and not 1 <= months <= POINTS_VALID_MONTHS_MAX:
         raise InvalidInput(field="pointsValidMonths", problem=f"1 to {POINTS_VALID_MONTHS_MAX}")
     return months
+
+
+def check_hold(seconds: int) -> int:
+    """How long a till may hold a coupon."""
+    if not 1 <= seconds <= HOLD_SECONDS_MAX:
+        raise InvalidInput(field="holdSeconds", problem=f"1 to {HOLD_SECONDS_MAX}")
+    return seconds
+
+
+def check_reversal_window(seconds: int) -> int:
+    """How long a redemption may be reversed; 0 for never."""
+    if not 0 <= seconds <= REVERSAL_WINDOW_SECONDS_MAX:
+        raise InvalidInput(
+            field="reversalWindowSeconds", problem=f"0 to {REVERSAL_WINDOW_SECONDS_MAX}"
+        )
+    return seconds

@@ -13,8 +13,12 @@ from loyalty.brands.queries import (
     move_revision,
 )
 from loyalty.brands.rules import (
+    HOLD_SECONDS,
+    REVERSAL_WINDOW_SECONDS,
     check_currency,
+    check_hold,
     check_points_valid_months,
+    check_reversal_window,
     check_slug,
     check_timezone,
 )
@@ -43,6 +47,8 @@ async def create_brand(
     timezone: str = "Asia/Shanghai",
     currency: str = "CNY",
     points_valid_months: int | None = 24,
+    hold_seconds: int = HOLD_SECONDS,
+    reversal_window_seconds: int = REVERSAL_WINDOW_SECONDS,
 ) -> Brand:
     """A new tenant; AlreadyExists when the slug is taken. Only the command line makes brands."""
     brand = Brand(
@@ -51,6 +57,8 @@ async def create_brand(
         timezone=check_timezone(timezone),
         currency=check_currency(currency),
         points_valid_months=check_points_valid_months(points_valid_months),
+        hold_seconds=check_hold(hold_seconds),
+        reversal_window_seconds=check_reversal_window(reversal_window_seconds),
         created_at=tx.now,
     )
     if not await tx.insert_if_absent(brand):

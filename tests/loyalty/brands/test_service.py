@@ -83,6 +83,10 @@ WRONG_FIELDS: list[dict[str, Any]] = [
     {"points_valid_months": 0},
     {"points_valid_months": -1},
     {"points_valid_months": 601},
+    {"hold_seconds": 0},
+    {"hold_seconds": 86_401},
+    {"reversal_window_seconds": -1},
+    {"reversal_window_seconds": 366 * 86_400 + 1},
 ]
 
 

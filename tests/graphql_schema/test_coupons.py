@@ -1,0 +1,281 @@
+"""Coupons through GraphQL: what operators make, what scans give, what points buy, and who sees
+which of them."""
+
+from collections import Counter
+from typing import Any
+
+from loyalty.actor import OperatorRole
+from loyalty.db import Database
+from loyalty.outbox import OutboxEvent
+from loyalty.settings import Settings
+from tests.api import Api, Caller
+from tests.graphql_schema.stage import CONSUMER, GUIDE, Stage, open_stage, outcome
+
+ALICE, BOB = "13800138001", "13800138002"
+FIVE_OFF = {"code": "five", "nameZh": "五元券", "nameEn": "Five off", "kind": "AMOUNT_OFF"}
+GOOD = {"amountOffFen": 500, "spendMinFen": 2000, "usableDays": 30, "costFen": 500, "feeFen": 20}
+
+WALLET = """
+query ($status: CouponStatus, $first: Int, $after: String) {
+  me { coupons(status: $status, first: $first, after: $after) {
+    nodes { id code name templateCode kind amountOffFen spendMinFen payFen status cause
+            product { sku } products { sku } placeIds usableFrom usableUntil heldUntil }
+    pageInfo { hasNextPage endCursor } } } }
+"""
+OFFERS = """
+{ offers { nodes { templateId templateCode name kind pointsPrice boughtPerMemberMax stockLeft } } }
+"""
+SCAN = """
+mutation ($input: ScanCodeInput!) { scanCode(input: $input) { ... on ScanCodeReceipt {
+  replayed unpaidReason rewards { asset amount }
+  coupons { id code templateCode nameZh nameEn kind usableFrom usableUntil } } } }
+"""
+
+
+async def make_template(stage: Stage, **more: Any) -> Any:
+    receipt = await stage.admin.done("createCouponTemplate", **(FIVE_OFF | GOOD | more))
+    return receipt["template"]
+
+
+def coupon_of(template: Any) -> dict[str, Any]:
+    """What a consumer gets per scan: a coupon."""
+    return {"beneficiary": CONSUMER, "couponTemplateId": template["id"]}
+
+
+async def wallet(caller: Caller, **which: Any) -> list[Any]:
+    found = (await caller.ask(WALLET, **which))["me"]["coupons"]["nodes"]
+    assert isinstance(found, list)
+    return found
+
+
+async def scan(caller: Caller, code: str, key: str = "once") -> Any:
+    return (await caller.ask(SCAN, input={"code": code, "idempotencyKey": key}))["scanCode"]
+
+
+async def rich(stage: Stage, phone: str, points: int = 1000) -> Caller:
+    """A consumer with points from one scan."""
+    await stage.publish([outcome(CONSUMER, points)])
+    caller = await stage.member(phone)
+    await scan(caller, await stage.code())
+    return caller
+
+
+# --- won by a scan -----------------------------------------------------------------------------
+
+
+async def test_a_scan_wins_a_coupon_that_lies_in_the_wallet(stage: Stage) -> None:
+    template = await make_template(stage)
+    await stage.publish([coupon_of(template), outcome(GUIDE, 3)])
+    alice, code = await stage.member(ALICE), await stage.code()
+
+    receipt = await scan(alice, code)
+    assert (receipt["unpaidReason"], receipt["rewards"]) == (None, [])
+    [won] = receipt["coupons"]
+    assert won["templateCode"] == "five" and won["kind"] == "AMOUNT_OFF"
+    assert (won["nameZh"], won["nameEn"]) == ("五元券", "Five off")
+    digits = won["code"].split(" ")
+    assert [len(group) for group in digits] == [4] * 4 and "".join(digits).isdigit()
+
+    [coupon] = await wallet(alice)
+    assert {key: coupon[key] for key in ("id", "code", "usableFrom", "usableUntil")} == {
+        key: won[key] for key in ("id", "code", "usableFrom", "usableUntil")
+    }
+    assert (coupon["status"], coupon["cause"], coupon["name"]) == ("ISSUED", "SCAN", "Five off")
+    assert (coupon["amountOffFen"], coupon["spendMinFen"], coupon["payFen"]) == (500, 2000, None)
+
+    again = await scan(alice, code)
+    assert again == receipt | {"replayed": True}
+    assert len(await wallet(alice)) == 1
+
+
+async def test_a_wallet_shows_what_a_coupon_is_good_for(stage: Stage) -> None:
+    where = {"code": "p1", "name": "东店", "address": "东街 1 号", "payoutThresholdFen": 1}
+    place = (await stage.admin.done("createPlace", **where))["place"]["id"]
+    pay_one = {"kind": "PAY_N", "payFen": 100, "productId": stage.product_id}
+    limits = {"placeIds": [place], "productIds": [stage.product_id], "usableUntil": "2999-12-31"}
+    wanted = {key: value for key, value in FIVE_OFF.items() if key != "kind"}
+    receipt = await stage.admin.done("createCouponTemplate", **wanted, **pay_one, **limits)
+    await stage.publish([coupon_of(receipt["template"])])
+    alice = await stage.member(ALICE)
+    await scan(alice, await stage.code())
+    [coupon] = await wallet(alice)
+    assert (coupon["kind"], coupon["payFen"], coupon["amountOffFen"]) == ("PAY_N", 100, None)
+    assert coupon["product"] == {"sku": "SKU-1"} and coupon["products"] == [{"sku": "SKU-1"}]
+    assert (coupon["placeIds"], coupon["usableUntil"]) == ([place], "2999-12-31")
+
+
+async def test_out_of_stock_or_paused_is_no_budget_and_what_was_won_stays_good(
+    stage: Stage,
+) -> None:
+    template = await make_template(stage, stockMax=2)
+    await stage.publish([outcome(CONSUMER, 5), coupon_of(template)])
+    alice = await stage.member(ALICE)
+    [codes] = await stage.codes(4)
+
+    async def status(wanted: str) -> None:
+        changed = {"templateId": template["id"], "status": wanted}
+        receipt = await stage.admin.done("setCouponTemplateStatus", **changed)
+        assert receipt["template"]["status"] == wanted
+
+    assert len((await scan(alice, codes[0], "1"))["coupons"]) == 1
+    await status("PAUSED")
+    paused = await scan(alice, codes[1], "2")
+    assert (paused["unpaidReason"], paused["rewards"], paused["coupons"]) == ("BUDGET", [], [])
+    assert [coupon["status"] for coupon in await wallet(alice)] == ["ISSUED"]
+    await status("ACTIVE")
+    assert len((await scan(alice, codes[2], "3"))["coupons"]) == 1
+    assert (await scan(alice, codes[3], "4"))["unpaidReason"] == "BUDGET"
+    assert await alice.balances() == {"POINTS": (10, 0)}
+    listed = await stage.admin.ask("{ couponTemplates { nodes { code issued stockMax } } }")
+    assert listed["couponTemplates"]["nodes"] == [{"code": "five", "issued": 2, "stockMax": 2}]
+
+
+async def test_a_campaign_names_a_coupon_or_an_amount_for_consumers_who_scan(
+    stage: Stage, api: Api, db: Database, settings: Settings
+) -> None:
+    template = await make_template(stage)
+    stranger = await open_stage(api, db, settings, "others")
+    foreign = await make_template(stranger)
+    good = coupon_of(template)
+    words = {"code": "scan", "nameZh": "扫码", "nameEn": "Scan"}
+
+    for given, path in (
+        (good | {"asset": "POINTS"}, "outcomes[0].couponTemplateId"),
+        (good | {"amount": 1}, "outcomes[0].couponTemplateId"),
+        (good | {"basis": "PER_CURRENCY_UNIT"}, "outcomes[0].basis"),
+        (good | {"beneficiary": GUIDE}, "outcomes[0].beneficiary"),
+        ({"beneficiary": CONSUMER, "amount": 1}, "outcomes[0].asset"),
+        ({"beneficiary": CONSUMER, "asset": "POINTS"}, "outcomes[0].amount"),
+    ):
+        refused = await stage.admin.do("publishCampaign", **words, outcomes=[given])
+        assert (refused["code"], refused["details"]["field"]) == ("INVALID_INPUT", path)
+    refused = await stage.admin.do("publishCampaign", **words, outcomes=[good, good])
+    assert refused["details"]["field"] == "outcomes[1]"
+    refused = await stage.admin.do("publishCampaign", **words, outcomes=[good], event="PURCHASE")
+    assert refused["details"]["field"] == "outcomes[0].couponTemplateId"
+    for unknown in (foreign["id"], stage.product_id, stage.unknown_id("CouponTemplate")):
+        outcomes = [good | {"couponTemplateId": unknown}]
+        refused = await stage.admin.do("publishCampaign", **words, outcomes=outcomes)
+        assert (refused["code"], refused["details"]) == ("NOT_FOUND", {"noun": "coupon template"})
+
+    await stage.publish([outcome(GUIDE, 3), good])
+    listed = await stage.admin.ask(
+        "{ campaigns(first: 1) { nodes { outcomes { beneficiary asset amount }"
+        " couponOutcomes { beneficiary template { id code } } } } }"
+    )
+    [campaign] = listed["campaigns"]["nodes"]
+    assert campaign["outcomes"] == [{"beneficiary": GUIDE, "asset": "POINTS", "amount": 3}]
+    named = {"id": template["id"], "code": "five"}
+    assert campaign["couponOutcomes"] == [{"beneficiary": CONSUMER, "template": named}]
+
+
+# --- bought for points -------------------------------------------------------------------------
+
+
+async def test_points_buy_what_is_on_offer_once_per_key(stage: Stage, db: Database) -> None:
+    offered = await make_template(stage, code="cheap", pointsPrice=300, boughtPerMemberMax=2)
+    await make_template(stage, code="unpriced")
+    await make_template(stage, code="past", pointsPrice=1, usableUntil="2020-01-01")
+    paused = await make_template(stage, code="paused", pointsPrice=1)
+    await stage.admin.done("setCouponTemplateStatus", templateId=paused["id"], status="PAUSED")
+    last = await make_template(stage, code="last", pointsPrice=1, stockMax=1)
+    alice, bob = await rich(stage, ALICE), await rich(stage, BOB)
+
+    [newest, oldest] = (await alice.ask(OFFERS))["offers"]["nodes"]
+    assert (newest["templateId"], newest["stockLeft"]) == (last["id"], 1)
+    assert oldest == {
+        "templateId": offered["id"],
+        "templateCode": "cheap",
+        "name": "Five off",
+        "kind": "AMOUNT_OFF",
+        "pointsPrice": 300,
+        "boughtPerMemberMax": 2,
+        "stockLeft": None,
+    }
+
+    wanted = {"templateId": offered["id"], "idempotencyKey": "mine"}
+    first = await alice.done("buyCoupon", **wanted)
+    points = {"asset": "POINTS", "balance": 700, "spendable": 700, "locked": 0}
+    assert first["balances"] == [points]
+    assert (first["coupon"]["status"], first["coupon"]["cause"]) == ("ISSUED", "BOUGHT")
+    await alice.done("buyCoupon", templateId=offered["id"])
+    assert await alice.done("buyCoupon", **wanted) == first | {"replayed": True}
+    conflict = await alice.do("buyCoupon", templateId=last["id"], idempotencyKey="mine")
+    assert conflict["code"] == "IDEMPOTENCY_CONFLICT"
+    assert await alice.balances() == {"POINTS": (400, 0)}
+    [spent, *_] = (await alice.me())["entries"]["nodes"]
+    assert (spent["amount"], spent["kind"], spent["causeKind"]) == (-300, "SPEND", "OFFER")
+
+    refused = await alice.do("buyCoupon", templateId=offered["id"])
+    assert (refused["code"], refused["details"]) == ("MEMBER_LIMIT_REACHED", {"times_max": 2})
+    assert (await alice.do("buyCoupon", templateId=paused["id"]))["code"] == "NOT_FOR_SALE"
+    await bob.done("buyCoupon", templateId=last["id"])
+    assert (await alice.do("buyCoupon", templateId=last["id"]))["code"] == "OUT_OF_STOCK"
+    assert [offer["templateId"] for offer in (await alice.ask(OFFERS))["offers"]["nodes"]] == [
+        offered["id"]
+    ]
+    poor = await stage.member("13800138003")
+    refused = await poor.do("buyCoupon", templateId=offered["id"])
+    assert refused["details"] == {"available": 0, "wanted": 300}
+    assert await poor.me() is None
+
+    told: Counter[str] = Counter()
+    async with db.snapshot() as snapshot:
+        connection = await snapshot.session.connection()
+        table = OutboxEvent.__table__  # type: ignore[attr-defined]
+        for row in await connection.execute(table.select()):
+            told[row.topic] += 1
+    assert told["coupon.issued"] == 3
+
+
+# --- who sees which ----------------------------------------------------------------------------
+
+
+async def test_a_wallet_is_its_members_own_and_masked_to_operators(
+    stage: Stage, api: Api, db: Database, settings: Settings
+) -> None:
+    template = await make_template(stage, pointsPrice=10)
+    alice, bob = await rich(stage, ALICE), await rich(stage, BOB)
+    bought = [
+        (await alice.done("buyCoupon", templateId=template["id"]))["coupon"]["id"] for _ in range(5)
+    ]
+    await bob.done("buyCoupon", templateId=template["id"])
+
+    pages: list[Any] = []
+    after, more = None, True
+    while more:
+        found = (await alice.ask(WALLET, first=2, after=after))["me"]["coupons"]
+        pages.append([coupon["id"] for coupon in found["nodes"]])
+        after, more = found["pageInfo"]["endCursor"], found["pageInfo"]["hasNextPage"]
+    assert pages == [bought[:2:-1], bought[2:0:-1], bought[:1]]
+
+    async def void(operator: Caller, coupon_id: str) -> Any:
+        return await operator.do("voidCoupon", couponId=coupon_id, reason="sold on")
+
+    voided = await void(stage.admin, bought[0])
+    assert voided["coupon"]["status"] == "VOID" and voided["coupon"]["endedAt"] is not None
+    refused = await void(stage.admin, bought[0])
+    assert (refused["code"], refused["details"]) == ("COUPON_NOT_USABLE", {"reason": "VOID"})
+    assert [c["id"] for c in await wallet(alice, status="VOID")] == bought[:1]
+    assert [c["id"] for c in await wallet(alice, status="ISSUED")] == bought[:0:-1]
+    assert await wallet(alice, status="HELD") == await wallet(alice, status="EXPIRED") == []
+
+    see = "query ($id: ID!) { node(id: $id) { ... on Coupon { code } } }"
+    [own] = [c["code"] for c in await wallet(bob)]
+    [bobs] = [c["id"] for c in await wallet(bob)]
+    stranger = await open_stage(api, db, settings, "others")
+    assert (await bob.ask(see, id=bobs))["node"] == {"code": own}
+    for nobody in (alice, await stranger.member(BOB), stranger.admin):
+        assert (await nobody.ask(see, id=bobs))["node"] is None
+    assert (await void(stranger.admin, bobs))["details"] == {"noun": "coupon"}
+    foreign = await (await stranger.member(BOB)).do("buyCoupon", templateId=template["id"])
+    assert foreign["details"] == {"noun": "coupon template"}
+
+    viewer = stage.operator(OperatorRole.VIEWER)
+    assert (await viewer.ask(see, id=bobs))["node"] == {"code": f"**** **** **** {own[-4:]}"}
+    nested = await viewer.ask(
+        "{ members { nodes { coupons(first: 2) { nodes { id } pageInfo { hasNextPage } } } } }"
+    )
+    wallets = [member["coupons"] for member in nested["members"]["nodes"]]
+    assert [[c["id"] for c in w["nodes"]] for w in wallets] == [[bobs], bought[:2:-1]]
+    assert [w["pageInfo"]["hasNextPage"] for w in wallets] == [False, True]

@@ -104,7 +104,7 @@ async def make_shops(tx: Tx, slug: str = "shops") -> Shops:
     )
 
 
-async def add_template(tx: Tx, brand_id: UUID, **fields: Any) -> CouponTemplate:
+async def add_template(tx: Tx, /, brand_id: UUID, **fields: Any) -> CouponTemplate:
     """AMOUNT_OFF 500 fen, credited with 350; other fields as given."""
     given: dict[str, Any] = {
         "brand_id": brand_id,
@@ -122,7 +122,7 @@ async def add_template(tx: Tx, brand_id: UUID, **fields: Any) -> CouponTemplate:
     return template
 
 
-async def add_coupon(tx: Tx, template: CouponTemplate, **fields: Any) -> Coupon:
+async def add_coupon(tx: Tx, /, template: CouponTemplate, **fields: Any) -> Coupon:
     """A coupon of somebody, usable in November 2026; other fields as given."""
     given: dict[str, Any] = {
         "brand_id": template.brand_id,
@@ -140,6 +140,6 @@ async def add_coupon(tx: Tx, template: CouponTemplate, **fields: Any) -> Coupon:
     return coupon
 
 
-async def add_simple_coupon(tx: Tx, brand_id: UUID, **fields: Any) -> Coupon:
+async def add_simple_coupon(tx: Tx, /, brand_id: UUID, **fields: Any) -> Coupon:
     """A coupon of a template of its own, whose fields are given."""
     return await add_coupon(tx, await add_template(tx, brand_id, **fields))

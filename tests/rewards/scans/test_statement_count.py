@@ -1,9 +1,6 @@
 """A batch of scans costs the same number of SQL statements whatever its size."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 from loyalty.db import Database, Tx
 from loyalty.errors import Refusal
@@ -19,6 +16,7 @@ from tests.rewards.scans.worlds import (
     ScanPlan,
     make_world,
 )
+from tests.statement_log import statements_told
 
 STATEMENTS_MAX = 36
 """As many as the scan path has, each once."""
@@ -45,29 +43,10 @@ PLAN = BrandPlan(
 )
 
 
-@asynccontextmanager
-async def _statements(tx: Tx) -> AsyncIterator[list[str]]:
-    """What the driver is told to run on this transaction's connection."""
-    told: list[str] = []
-    connection = await tx.session.connection()
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    if tx.dialect == "sqlite":
-        await driver.set_trace_callback(told.append)
-        yield told
-        await driver.set_trace_callback(None)
-    else:
-
-        def note(record: Any) -> None:
-            told.append(record.query)
-
-        with driver.query_logger(note):
-            yield told
-
-
 async def _settle(
     tx: Tx, requests: list[ScanRequest], cache: ConfigurationCache
 ) -> tuple[list[str], list[ScanReply | Refusal]]:
-    async with _statements(tx) as told:
+    async with statements_told(tx) as told:
         answers = await settle_scans(tx, requests, cache)
     return list(told), answers
 

@@ -112,17 +112,24 @@ async def audit(
             raise NoSuchBrand(brand_slug)
         facts = [await _brand_facts(snap, row[0], ZoneInfo(row[2])) for row in brands]
         checks = []
+        sizes: dict[tuple[str, UUID | None], int] = {}
         for probe in PROBES:
             if not probe.per_brand and brand_slug is not None:
                 continue
             if progress is not None:
                 progress(probe.name)
             over = facts if probe.per_brand else [_BrandFacts(None, {})]
-            checks.append(await _run(snap, probe, over))
+            checks.append(await _run(snap, probe, over, sizes))
         return checks
 
 
-async def _run(snap: Snapshot, probe: Probe, over: list[_BrandFacts]) -> Check:
+async def _run(
+    snap: Snapshot,
+    probe: Probe,
+    over: list[_BrandFacts],
+    sizes: dict[tuple[str, UUID | None], int],
+) -> Check:
+    """Ask one probe of each brand. ``sizes`` keeps what was counted already."""
     broken, checked = 0, 0
     examples: list[str] = []
     soon = snap.now + CLOCK_SKEW_MAX
@@ -130,10 +137,11 @@ async def _run(snap: Snapshot, probe: Probe, over: list[_BrandFacts]) -> Check:
         scalars = {"brand": facts.brand_id, "never": NEVER, "soon": soon}
         values = {name: scalars[name] for name in probe.params}
         sets = {name: facts.sets[name] for name in probe.sets}
-        size = await snap.fetch(
-            probe.size, **({"brand": facts.brand_id} if probe.per_brand else {})
-        )
-        checked += size[0][0]
+        size_key = (probe.over, facts.brand_id)
+        if size_key not in sizes:
+            named = {"brand": facts.brand_id} if probe.per_brand else {}
+            sizes[size_key] = (await snap.fetch(probe.size, **named))[0][0]
+        checked += sizes[size_key]
         found = await snap.fetch(probe.offenders, **values, **sets)
         broken += found[0][2] if found else 0
         examples.extend(_readable(f"{row[0]}: {row[1]}") for row in found)

@@ -91,7 +91,7 @@ class AuditedBrand(AuditedStore):
 
     def _campaigns(self) -> None:
         won = {"beneficiary": "CONSUMER", "coupon_template_id": self.templates["won"].hex}
-        outcomes = [*OUTCOMES, won]
+        outcomes: list[dict[str, Any]] = [*OUTCOMES, won]
         self.campaign, self.version = self._campaign("SCAN", "CONSUMER_SCAN", outcomes, CAPS)
         bought = [{**OUTCOMES[0], "basis": "PER_CURRENCY_UNIT", "amount": 1}]
         self.purchase_campaign, _ = self._campaign("PURCHASE", "NONE", bought, [])

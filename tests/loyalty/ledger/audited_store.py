@@ -93,6 +93,7 @@ class AuditedStore(AuditedBooks):
 
     def _coupons(self) -> None:
         self.coupons: dict[str, UUID] = {}
+        self.coupon_templates: dict[str, UUID] = {}
         self.redemptions: dict[str, UUID] = {}
         self._coupon("won", "won", self.consumer, "scan 1", status="HELD", held_until=HELD_UNTIL)
         self._taken("won", "HELD")
@@ -133,13 +134,14 @@ class AuditedStore(AuditedBooks):
     ) -> None:
         """A coupon won by a scan, else bought by the consumer for a point."""
         coupon_id = self.coupons[name] = new_id()
+        template_id = self.coupon_templates[name] = self.templates[template]
         terms = {"usable_from": TODAY, "usable_until": YEAR_END, **values}
         if terms.get("status") in ("HELD", "REDEEMED"):
             terms["redemption_id"] = self.redemptions[name] = new_id()
         self._add(
             Coupon,
             id=coupon_id,
-            template_id=self.templates[template],
+            template_id=template_id,
             member_id=member or self.consumer,
             code=name,
             cause_kind="SCAN" if scan else "BOUGHT",
@@ -173,12 +175,11 @@ class AuditedStore(AuditedBooks):
         is_captured = status in ("CAPTURED", "REVERSED")
         if is_captured and rebate_fen:
             self._rebate(name, place, settled_at, ended_at)
-        coupon = next(row for row in self.rows if getattr(row, "id", 0) == self.coupons[name])
         self._add(
             Redemption,
             id=redemption_id,
             coupon_id=self.coupons[name],
-            template_id=coupon.model_dump()["template_id"],
+            template_id=self.coupon_templates[name],
             member_id=self.consumer,
             place_id=self.places[place],
             till_id=self.tills[place],

@@ -187,3 +187,47 @@ def test_settings_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_secret_that_is_missing_is_not_empty() -> None:
     with pytest.raises(SettingsError, match="LOYALTY_MASTER_KEY is not set"):
         Settings().secret_bytes("master_key")
+
+
+PAYOUT = {"payout_url": "https://pay.example/v1", "payout_secret": "s" * 32}
+GATEWAY = {"notification_url": "https://gateway.example"}
+STANDARD = "whsec_" + "QUJD" * 8
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"payout_provider": "http"}, "PAYOUT_PROVIDER: http needs LOYALTY_PAYOUT_URL"),
+        (
+            {"payout_provider": "http", "payout_url": PAYOUT["payout_url"]},
+            "PAYOUT_PROVIDER: http needs LOYALTY_PAYOUT_SECRET",
+        ),
+        ({"payout_url": "http://pay.example"}, "PAYOUT_URL: must start with https://"),
+        ({"payout_url": "ftp://localhost"}, "PAYOUT_URL: must start with https://"),
+        ({"payout_url": "https://"}, "PAYOUT_URL: must start with https://"),
+        ({"payout_secret": "s" * 31}, "PAYOUT_SECRET: must have at least 32 characters"),
+        ({"payout_timeout_seconds": "6"}, "PAYOUT_TIMEOUT_SECONDS: "),
+        (GATEWAY, "NOTIFICATION_URL: needs LOYALTY_NOTIFICATION_SECRET"),
+        (GATEWAY | {"notification_secret": "QUJD" * 8}, "NOTIFICATION_SECRET: must be whsec_"),
+        (GATEWAY | {"notification_secret": "whsec_QUJD"}, "NOTIFICATION_SECRET: must be whsec_"),
+        (GATEWAY | {"notification_secret": "whsec_é"}, "NOTIFICATION_SECRET: must be whsec_"),
+    ],
+)
+def test_a_provider_is_set_whole_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], said: str
+) -> None:
+    set_env(monkeypatch, **values)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert f"LOYALTY_{said}" in str(refused.value)
+    assert "ssss" not in str(refused.value)
+
+
+def test_providers_that_are_set_whole_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_env(monkeypatch, payout_provider="http", **PAYOUT, **GATEWAY, notification_secret=STANDARD)
+    settings = load_settings()
+    assert settings.payout_url == PAYOUT["payout_url"]
+    assert settings.notification_url == GATEWAY["notification_url"]
+    assert STANDARD not in repr(settings)
+    set_env(monkeypatch, payout_url="http://[::1]:8080", notification_url="http://localhost:1")
+    assert load_settings().payout_url == "http://[::1]:8080"

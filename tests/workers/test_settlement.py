@@ -109,6 +109,7 @@ async def test_a_reversal_before_settlement_leaves_nothing_to_post(clocked_db: D
     assert payout.amount_fen == 20_000
     settled = {r.id: r.settled_at is not None for r in await rows(clocked_db, Redemption)}
     assert settled == {kept.id: True, undone.id: False}
+    assert await waiting(clocked_db, CAPTURED_TOPIC) == []
     assert await balance_of(clocked_db, shops.east.place) == (0, 0, 0)
 
 

@@ -141,6 +141,7 @@ def test_postgresql_needs_its_secrets_and_gets_no_file(
         ("database_url", "sqlite://", "needs a file"),
         ("database_url", "sqlite:///:memory:", "needs a file"),
         ("redis_url", "localhost:6379", "must start with redis://"),
+        ("wechat_api_url", "api.weixin.qq.com", "must start with https://"),
         ("token_secret", "not hexadecimal", "must be hexadecimal"),
         ("token_secret", "ab" * 31, "must be at least 32 bytes"),
         ("master_key", "", "must be at least 32 bytes"),

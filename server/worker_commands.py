@@ -19,13 +19,13 @@ POOL_SIZE = 4
 def worker() -> None:
     """Work off the outbox and the periodic work, called through Redis. Any number may run."""
     settings = read_settings()
-    configure_logs(settings)
     if settings.redis_url is None:
         raise fail(
             "LOYALTY_REDIS_URL is not set. Without Redis no worker is needed: "
             "`loyalty serve` does the work itself.",
             Exit.SETTINGS,
         )
+    configure_logs(settings)
     logging.getLogger("arq").addHandler(LibraryWarnings())
     run(work_until_stopped(settings, settings.redis_url))
 

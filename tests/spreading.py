@@ -7,6 +7,7 @@ PROCESS_TESTS = (
     "tests/kills/",
     "tests/races/",
     "tests/server/test_demo.py",
+    "tests/workers/test_called_processes.py",
     "tests/workers/test_processes.py",
 )
 

@@ -195,12 +195,12 @@ class Relay:
                     sent.errors[event_id] = describe(error)
 
         sends = [asyncio.ensure_future(send(event_id)) for event_id in parcels]
-        everything: asyncio.Future[Any] = asyncio.gather(*sends)
+        everything: asyncio.Future[Any] = asyncio.gather(*sends, return_exceptions=True)
         stopped: asyncio.Future[Any] = asyncio.ensure_future(turn.stopping.wait())
         await asyncio.wait({everything, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         everything.cancel()  # nothing, unless we are to stop
-        await asyncio.gather(*sends, stopped, return_exceptions=True)
+        await asyncio.gather(everything, stopped, return_exceptions=True)
         return sent
 
 

@@ -12,8 +12,10 @@ from loyalty import outbox
 from loyalty.clock import utc_now
 from loyalty.db import Database, Tx
 from loyalty.ids import new_id
+from loyalty.ledger.audit import audit
 from loyalty.notifications.providers import NullProvider
 from loyalty.outbox import ATTEMPTS_MAX, Leased, StaleLease
+from loyalty.places.models import Place
 from rewards.payouts.models import Payout
 from rewards.payouts.providers import HttpPayoutProvider, NullPayoutProvider, Paymaster
 from rewards.payouts.rules import Report, ReportState
@@ -33,12 +35,12 @@ from tests.rewards.payouts.stores import (
     set_place,
     waiting,
 )
-from tests.rewards.redemptions.shops import Shops
+from tests.rewards.redemptions.shops import Shops, add_counter, add_place, make_shops
 from workers.payouts import PayoutCourier
 from workers.relay import Relay
 from workers.wiring import make_relay
 
-TIMEOUT_SECONDS = 0.5
+TIMEOUT_SECONDS = 1.0
 REFUSED = "http://127.0.0.1:9"
 """Where nobody listens."""
 
@@ -68,51 +70,57 @@ def relay_of(db: Database, paymaster: Paymaster) -> Relay:
     return make_relay(db, NullProvider(), paymaster)
 
 
-PAID_BY_THE_ANSWER = [("SEND", "PAID")]
-ASKED_THEN_PAID = [("ASK", "PAID")]
-ASKED_THEN_SENT_AGAIN = [("ASK", "NOT_FOUND"), ("SEND", "PAID")]
-
-
-@pytest.mark.parametrize(
-    ("fault", "reports"),
-    [
-        (None, PAID_BY_THE_ANSWER),
-        (Fault.DELAY, PAID_BY_THE_ANSWER),
-        (Fault.ERROR_AFTER_PAYING, ASKED_THEN_PAID),
-        (Fault.RESET_AFTER_PAYING, ASKED_THEN_PAID),
-        (Fault.NO_ANSWER, ASKED_THEN_PAID),
-        (Fault.GARBAGE, ASKED_THEN_PAID),
-        (Fault.HUGE, ASKED_THEN_PAID),
-        (Fault.WRONG_AMOUNT, ASKED_THEN_PAID),
-        (Fault.WRONG_NUMBER, ASKED_THEN_PAID),
-        (Fault.ERROR_BEFORE_PAYING, ASKED_THEN_SENT_AGAIN),
-        (Fault.RESET_BEFORE_PAYING, ASKED_THEN_SENT_AGAIN),
-        (Fault.REDIRECT, ASKED_THEN_SENT_AGAIN),
-        (Fault.FORGET, [("SEND", "ACCEPTED"), *ASKED_THEN_SENT_AGAIN]),
-        (
-            Fault.PROCESSING,
-            [("SEND", "PROCESSING"), *[("ASK", "PROCESSING")] * 2, ("ASK", "PAID")],
-        ),
-    ],
-    ids=lambda value: str(value) if value is None or isinstance(value, Fault) else "",
+SENT, ASKED, UNKNOWN_THEN_SENT = (
+    [("SEND", "PAID")],
+    [("ASK", "PAID")],
+    [("ASK", "NOT_FOUND"), ("SEND", "PAID")],
 )
+REPORTS: dict[Fault | None, list[tuple[str, str]]] = {
+    None: SENT,
+    Fault.DELAY: SENT,
+    Fault.ERROR_AFTER_PAYING: ASKED,
+    Fault.RESET_AFTER_PAYING: ASKED,
+    Fault.NO_ANSWER: ASKED,
+    Fault.GARBAGE: ASKED,
+    Fault.HUGE: ASKED,
+    Fault.WRONG_AMOUNT: ASKED,
+    Fault.WRONG_NUMBER: ASKED,
+    Fault.ERROR_BEFORE_PAYING: UNKNOWN_THEN_SENT,
+    Fault.RESET_BEFORE_PAYING: UNKNOWN_THEN_SENT,
+    Fault.REDIRECT: UNKNOWN_THEN_SENT,
+    Fault.FORGET: [("SEND", "ACCEPTED"), *UNKNOWN_THEN_SENT],
+    Fault.PROCESSING: [("SEND", "PROCESSING"), *[("ASK", "PROCESSING")] * 2, *ASKED],
+    Fault.FAIL: [("SEND", "FAILED")],
+}
+"""All that is ever heard of a payout whose first request met a fault."""
+
+
+async def add_store(tx: Tx, shops: Shops, name: str) -> Place:
+    """With 12,345 fen to come."""
+    place = await add_place(tx, shops.brand.id, name)
+    await set_place(tx, place, payee=name)
+    await redeem(tx, await add_counter(tx, place, 1), 12_345)
+    return place
+
+
 async def test_whatever_goes_wrong_a_payout_is_paid_once(
-    clocked_db: Database,
-    clock: SettableClock,
-    provider: FakePayoutProvider,
-    paymaster: Paymaster,
-    shops: Shops,
-    fault: Fault | None,
-    reports: list[tuple[str, str]],
+    clocked_db: Database, clock: SettableClock, provider: FakePayoutProvider, paymaster: Paymaster
 ) -> None:
-    provider.plan(fault)
+    assert set(REPORTS) == {None, *Fault}
+    shops = await clocked_db.in_transaction(make_shops)
+    stores: dict[Fault | None, Place] = {}
+    for fault in REPORTS:
+        provider.plan_for(str(fault), fault)
+        stores[fault] = await clocked_db.in_transaction(add_store, shops, str(fault))
     await drain_over(relay_of(clocked_db, paymaster), clock, hours=0.3)
-    [payout] = await payouts_of(clocked_db, shops.east.place)
-    assert (payout.status, payout.amount_fen) == ("PAID", 12_345)
-    assert provider.paid == {payout.number: 12_345}
-    assert payout.provider_reference == provider.transfers[payout.number].reference
-    assert await reports_of(clocked_db, payout) == reports
-    assert await balance_of(clocked_db, shops.east.place) == (0, 0, 0)
+    for fault, place in stores.items():
+        [payout] = await payouts_of(clocked_db, place)
+        assert await reports_of(clocked_db, payout) == REPORTS[fault], fault
+        is_paid = fault is not Fault.FAIL
+        assert (payout.status, payout.amount_fen) == ("PAID" if is_paid else "FAILED", 12_345)
+        assert payout.provider_reference == provider.transfers[payout.number].reference
+        assert await balance_of(clocked_db, place) == (0 if is_paid else 12_345, 0, 0)
+    assert len(provider.paid) == len(stores) - 1
     assert await waiting(clocked_db, REQUESTED_TOPIC) == []
     await check_books_agree(clocked_db, provider, [shops.brand])
 
@@ -209,7 +217,7 @@ async def test_a_worker_that_dies_after_sending_is_followed_by_one_that_asks(
     with pytest.raises(StaleLease):
         await clocked_db.in_transaction(courier.record, token, events, reports)
     [payout] = await payouts_of(clocked_db, shops.east.place)
-    assert await reports_of(clocked_db, payout) == ASKED_THEN_PAID
+    assert await reports_of(clocked_db, payout) == ASKED
     assert len(provider.transfers[payout.number].bodies) == 1
     await check_books_agree(clocked_db, provider, [shops.brand])
 
@@ -261,7 +269,7 @@ async def test_a_dead_letter_stays_live_and_visible_and_goes_on_by_asking(
     await drain(relay_of(clocked_db, paymaster))
     [payout] = await payouts_of(clocked_db, shops.east.place)
     assert payout.status == "PAID"
-    assert await reports_of(clocked_db, payout) == ASKED_THEN_PAID
+    assert await reports_of(clocked_db, payout) == ASKED
     assert len(provider.transfers[payout.number].bodies) == 1
     await check_books_agree(clocked_db, provider, [shops.brand])
 
@@ -285,6 +293,9 @@ async def test_final_states_stay_whatever_is_reported_later(
     assert await balance_of(clocked_db, shops.west.place) == (10_000, 0, 0)
     await check_books_agree(clocked_db, provider, [shops.brand])
 
+
+OF_COUPONS = {6, 7, 8}
+"""Invariants that do not hold here: these coupons were won by no scan."""
 
 FINAL = (ReportState.PAID, ReportState.FAILED)
 
@@ -332,6 +343,8 @@ async def test_many_payouts_meet_every_fault_at_random(
         10_000 + n for n in range(4)
     )
     await check_books_agree(clocked_db, provider, [shops.brand for shops in every])
+    broken = [check for check in await audit(clocked_db) if check.broken]
+    assert {check.invariant for check in broken} <= OF_COUPONS
 
 
 async def test_a_payout_of_another_provider_is_not_sent_by_this_one(

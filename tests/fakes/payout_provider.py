@@ -86,6 +86,7 @@ class FakePayoutProvider:
         self.callback_statuses: list[int] = []
         self._random = random.Random(seed)
         self._planned: deque[Fault | None] = deque()
+        self._planned_for: dict[str, Fault | None] = {}
         self._at_random: tuple[Fault, ...] = ()
         self._share = 0.0
         self._lock = threading.Lock()
@@ -110,6 +111,10 @@ class FakePayoutProvider:
     def plan(self, *faults: Fault | None) -> None:
         """What becomes of the next requests for a transfer, in turn; None is nothing special."""
         self._planned.extend(faults)
+
+    def plan_for(self, payee: str, fault: Fault | None) -> None:
+        """What becomes of the first request to pay somebody."""
+        self._planned_for[payee] = fault
 
     def misbehave(self, share: float, faults: tuple[Fault, ...] = HARMLESS) -> None:
         """From now on this share of the requests meets one of the faults at random."""
@@ -172,7 +177,7 @@ class FakePayoutProvider:
             self.violations.append(f"no transfer: {body!r}")
             return None, None
         with self._lock:
-            fault = self._next_fault()
+            fault = self._next_fault(payee)
             known = self.transfers.get(number)
             if known is not None:
                 known.bodies.append(body)
@@ -198,7 +203,9 @@ class FakePayoutProvider:
             self._tell(transfer)
         return fault, transfer
 
-    def _next_fault(self) -> Fault | None:
+    def _next_fault(self, payee: str) -> Fault | None:
+        if payee in self._planned_for:
+            return self._planned_for.pop(payee)
         if self._planned:
             return self._planned.popleft()
         if self._at_random and self._random.random() < self._share:
@@ -276,6 +283,7 @@ class FakePayoutProvider:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 256  # many come at once
 
     def __init__(self, provider: FakePayoutProvider) -> None:
         self.provider = provider

@@ -278,7 +278,7 @@ async def test_final_states_stay_whatever_is_reported_later(
     clocked_db: Database, paymaster: Paymaster, provider: FakePayoutProvider, shops: Shops
 ) -> None:
     await clocked_db.in_transaction(redeem, shops.west, 10_000)
-    provider.plan(None, Fault.FAIL)
+    provider.plan_for("wallet-of-west-0001", Fault.FAIL)
     await drain(relay_of(clocked_db, paymaster))
     before = {payout.status: payout for payout in await rows(clocked_db, Payout)}
     assert set(before) == {"PAID", "FAILED"}

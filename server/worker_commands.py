@@ -14,6 +14,8 @@ from workers.process import WorkerProcess
 from workers.wiring import make_relay
 
 POOL_SIZE = 4
+STATEMENT_SECONDS_MAX = 30.0
+"""A database that does not answer must not hold a worker for ever."""
 
 
 def worker() -> None:
@@ -36,7 +38,9 @@ async def work_until_stopped(settings: Settings, redis_url: str) -> None:
     stopping = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
-    database = Database(settings.database_url, pool_size=POOL_SIZE)
+    database = Database(
+        settings.database_url, pool_size=POOL_SIZE, statement_seconds_max=STATEMENT_SECONDS_MAX
+    )
     providers = Providers(settings)
     process = WorkerProcess(
         database,

@@ -63,7 +63,9 @@ class EmbeddedWorker:
             _, late = await asyncio.wait({self._task}, timeout=FINISH_SECONDS_MAX)
             for task in late:
                 task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait({self._task})
+            if not self._task.cancelled():
+                self._task.result()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

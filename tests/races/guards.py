@@ -7,7 +7,7 @@ one guard covers for another, both are taken away, and ``covered_by`` says which
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.races import ledger_races, scan_races
+from tests.races import ledger_races, redemption_races, scan_races
 from tests.races.arena import Race
 from tests.races.fenced import paused_worker_counts_nothing
 
@@ -18,6 +18,8 @@ SCANS_SQL = "rewards/scans/queries.py"
 CAMPAIGNS_SQL = "rewards/campaigns/queries.py"
 LEDGER = "loyalty/ledger/service.py"
 LEDGER_SQL = "loyalty/ledger/queries.py"
+COUPONS_SQL = "rewards/coupons/queries.py"
+REDEMPTIONS_SQL = "rewards/redemptions/queries.py"
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,51 @@ GUARDS = (
         ledger_races.one_key_moves_once,
         (),
         (RECORDS_KEY,),
+    ),
+    Guard(
+        "the coupon's guarded hold and its one live redemption",
+        "a coupon is held by one till",
+        redemption_races.one_coupon_is_held_once,
+        (
+            Edit(
+                COUPONS_SQL,
+                "AND (status = 'ISSUED' OR (status = 'HELD' AND held_until <= :now))",
+                "AND CAST(:now AS text) IS NOT NULL",
+            ),
+        ),
+        ("DROP INDEX uq_redemptions_live",),
+        covered_by="each other: the UPDATE asks, the unique index refuses",
+    ),
+    Guard(
+        "the redemption's guarded capture",
+        "a coupon is used once, and its store credited once",
+        redemption_races.one_coupon_is_captured_once,
+        (
+            Edit(
+                REDEMPTIONS_SQL,
+                "THEN :transfer_id END\n"
+                "    WHERE brand_id = :brand_id AND id = :id AND place_id = :place_id\n"
+                "        AND status = 'HELD' AND held_until > :now\n",
+                "THEN :transfer_id END\n"
+                "    WHERE brand_id = :brand_id AND id = :id AND place_id = :place_id\n",
+            ),
+            Edit(
+                COUPONS_SQL,
+                "AND status = 'HELD' AND redemption_id = :redemption_id AND held_until > :now",
+                "AND redemption_id = :redemption_id",
+            ),
+        ),
+        (
+            "ALTER TABLE redemption_events"
+            " DROP CONSTRAINT uq_redemption_events_brand_id_redemption_id_step",
+        ),
+        covered_by="the coupon's guarded redeem, and each step once",
+    ),
+    Guard(
+        "the lock on redemptions",
+        "a rebate is voided or posted back as it stands, whoever settles it meanwhile",
+        redemption_races.captures_are_reversed_once,
+        (Edit(REDEMPTIONS_SQL, "{{locked:r redemptions", "{{each:r redemptions"),),
     ),
     Guard(
         "the fence of an outbox lease",

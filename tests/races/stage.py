@@ -135,6 +135,10 @@ class Stage:
         actor = Actor(ActorKind.OPERATOR, self.brand_id, new_id(), role.value, GRANTS_BY_ROLE[role])
         return self._tokens.issue(actor, utc_now())
 
+    def clerk(self, actor: Actor) -> str:
+        """A token of a clerk at a till."""
+        return self._tokens.issue(actor, utc_now())
+
     async def consumers(self, count: int, invited_by: Sequence[Guide] = ()) -> list[Caller]:
         """People who never acted; invited by these guides in turn, if any."""
         identities = await self.db.in_transaction(self._add_people, count, invited_by)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.races import ledger_races, scan_races
+from tests.races import ledger_races, redemption_races, scan_races
 from tests.races.arena import Arena, Race, audit_findings
 from tests.races.fenced import paused_worker_counts_nothing
 
@@ -20,6 +20,9 @@ RACES: dict[Race, int] = {
     scan_races.pre_scans_race_scans: 200,
     ledger_races.crossing_moves_keep_the_books: 200,
     ledger_races.one_key_moves_once: 200,
+    redemption_races.one_coupon_is_held_once: 500,
+    redemption_races.one_coupon_is_captured_once: 500,
+    redemption_races.captures_are_reversed_once: 60,
     paused_worker_counts_nothing: 100,
 }
 

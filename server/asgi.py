@@ -26,7 +26,7 @@ from rewards.scans.batcher import ScanBatcher
 from rewards.scans.intake import ScanIntake
 from server.graphiql import asset_routes, query_page
 from server.graphql_http import GraphQLEndpoint
-from server.payout_callbacks import payout_callback_route
+from server.payout_callbacks import payout_callback_routes
 from server.providers import Providers
 from server.throttle import Guesses, Throttle
 from workers.embedded import EmbeddedWorker
@@ -171,10 +171,7 @@ def create_app(settings: Settings) -> Starlette:
         Route("/readyz", readyz),
         Route("/", home),
     ]
-    if settings.payout_provider == "http" and settings.payout_secret is not None:
-        secret = settings.payout_secret.get_secret_value().encode()
-        paymaster = runtime.providers.paymaster
-        routes.append(payout_callback_route(runtime.database, paymaster, secret))
+    routes.extend(payout_callback_routes(settings, runtime.database, runtime.providers.paymaster))
     if settings.graphiql:
         routes.extend(asset_routes())
     app = Starlette(routes=routes, lifespan=lifespan)

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from loyalty.clock import utc_now
 from loyalty.db import Database, is_unavailable
+from loyalty.settings import Settings
 from rewards.payouts.providers import SIGNATURE_HEADER, TIMESTAMP_HEADER, Paymaster
 from rewards.payouts.rules import (
     ReportMismatch,
@@ -29,6 +30,16 @@ log = structlog.get_logger("payout_callbacks")
 
 class TooLarge(Exception):
     """A body beyond any report's size; what is left of it stays unread."""
+
+
+def payout_callback_routes(
+    settings: Settings, database: Database, paymaster: Paymaster
+) -> list[Route]:
+    """The route, where a provider is set that may call."""
+    if settings.payout_provider == "null" or settings.payout_secret is None:
+        return []
+    secret = settings.payout_secret.get_secret_value().encode()
+    return [payout_callback_route(database, paymaster, secret)]
 
 
 def payout_callback_route(database: Database, paymaster: Paymaster, secret: bytes) -> Route:

@@ -1,13 +1,16 @@
 """What clerks do, each act in a transaction of its own, and what the rows say of it."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
+import pytest
 from sqlmodel import SQLModel, select, update
 
 from loyalty.actor import SYSTEM_ID, Actor
 from loyalty.db import Database, Tx
+from loyalty.errors import Refusal
 from loyalty.ids import new_id
 from loyalty.ledger.models import Account, AccountKind
 from loyalty.ledger.rules import Book, Cause
@@ -121,6 +124,13 @@ class Floor:
         """All that the till writes, to compare."""
         models: list[type[SQLModel]] = [Coupon, Redemption, RedemptionEvent, Account, OutboxEvent]
         return [repr(row) for model in models for row in await self.all(model)]
+
+
+async def refusal(act: Awaitable[Any]) -> Refusal:
+    """What an act is refused with."""
+    with pytest.raises(Refusal) as raised:
+        await act
+    return raised.value
 
 
 async def _change(tx: Tx, row: SQLModel, fields: dict[str, Any]) -> None:

@@ -47,6 +47,8 @@ from server.demo_scans import (
 from server.demo_screen import Screen
 from server.demo_server import DemoServer, ServerFailed
 from server.demo_stage import BRAND, BRAND_NAME, OPERATOR_EMAIL, Stage, named, run_command
+from server.demo_store import open_a_store, win_a_coupon
+from server.demo_till import pay_the_store, redeem_at_the_till
 
 TOKEN_TTL_SECONDS = 24 * 3600
 INTERRUPTED = 130  # as shells say it of a program that Ctrl-C ended
@@ -127,6 +129,8 @@ def _found(
         " this machine can reach.",
         "全新数据库、品牌与运营账号；服务仅限本机访问。",
     )
+    if own.started_over:
+        screen.say("An earlier demo's data there was removed: each starts over. 旧演示数据已清除。")
     screen.command("loyalty migrate")
     asyncio.run(upgrade(settings.database_url))
     screen.command("loyalty serve")
@@ -150,6 +154,10 @@ def _tell(stage: Stage) -> None:
     what_does_not_pay(stage)
     whose_guide(stage)
     climb_the_ladder(stage)
+    store = open_a_store(stage)
+    coupon = win_a_coupon(stage)
+    redemption = redeem_at_the_till(stage, store, coupon)
+    pay_the_store(stage, store, redemption)
     imported = import_real_purchases(stage)
     read_the_day(stage, imported)
     audit_the_books(stage)

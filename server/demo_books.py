@@ -31,6 +31,7 @@ from server.demo_stage import (
     on_host,
     run_command,
 )
+from server.demo_store import LAN
 from server.graphiql import is_installed
 
 DRAINED_SECONDS_MAX = 30
@@ -44,8 +45,9 @@ _FIGURES = """query ($on: Date!) { figures(on: $on) {
 _CAMPAIGNS = "{ campaigns(first: 10) { nodes { code budgets { asset allowed spent reserved } } } }"
 
 OPERATOR_QUERY = "{ figures { on scans paidScans newMembers byHour { hour scans } } }"
-CONSUMER_QUERY = "{ me { balances { asset balance } tier { level { name } growthToNext } } }"
+CONSUMER_QUERY = "{ me { balances { asset balance } coupons { nodes { name status } } } }"
 GUIDE_QUERY = "{ me { displayName entries(first: 5) { nodes { asset amount phase } } } }"
+CLERK_QUERY = "{ myRedemptions { nodes { status tillName clerkName capturedAt settledAt } } }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +214,12 @@ def audit_the_books(stage: Stage) -> None:
 
 
 def show_what_to_open(stage: Stage) -> None:
-    """The address, three ready-made tokens, and a query for each that was tried just now."""
+    """The address, four ready-made tokens, and a query for each that was tried just now."""
     place = "the Headers tab" if is_installed() else "the field Token"
     stage.screen.scene(
         "Your turn",
         "轮到你了",
-        f"The server goes on serving. Open the address, paste one of the three lines that hold a"
+        f"The server goes on serving. Open the address, paste one of the four lines that hold a"
         f" token into {place}, and run the query above it.",
         "服务继续运行：打开网址，粘贴令牌，执行示例查询。",
     )
@@ -226,6 +228,7 @@ def show_what_to_open(stage: Stage) -> None:
         ("Operator 运营", stage.operator, OPERATOR_QUERY),
         (f"Consumer 消费者 {MEI.name}", stage.person(MEI), CONSUMER_QUERY),
         (f"Guide 导购 {ZHOU.name}", stage.person(ZHOU), GUIDE_QUERY),
+        (f"Clerk 店员 {LAN}", stage.callers[LAN], CLERK_QUERY),
     )
     for name, caller, query in ready:
         caller.ask(query)
@@ -252,9 +255,9 @@ def farewell(stage: Stage, seconds: float) -> None:
     """The last words of the show."""
     tally = stage.tally
     words = Text.assemble(
-        f"{tally.scans} scans, {tally.paid_scans} paid, every answer checked, the books agree:"
-        f" {seconds:.1f} s.\n",
-        ("扫码即会员，一码双奖，账实相符。", "bold"),
+        f"{tally.scans} scans, {tally.paid_scans} paid, one coupon redeemed and settled.\n"
+        f"Every answer was checked, and the books agree: {seconds:.1f} s.\n",
+        ("扫码即会员，一码双奖，再来一瓶，账实相符。", "bold"),
     )
     stage.screen.say("")
     stage.screen.panel(words, title="The end 完", style="green")

@@ -8,13 +8,17 @@ import httpx2
 
 REQUEST_SECONDS_MAX = 30
 
+_REDEMPTION = """replayed redemption {
+    id status payFen rebateFen heldAt heldUntil capturedAt product { sku } }"""
+
 _RECEIPTS = {
     "requestSignInCode": "RequestSignInCodeReceipt { sentTo expiresInSeconds }",
     "signInByCode": "SignInReceipt { token role }",
     "signInOperator": "SignInReceipt { token role }",
     "createProduct": "CreateProductReceipt { product { id sku nameZh nameEn } }",
     "publishCampaign": """PublishCampaignReceipt { campaign { code version gate
-        outcomes { beneficiary asset amount } caps { subject window timesMax }
+        outcomes { beneficiary asset amount } couponOutcomes { template { code } }
+        caps { subject window timesMax }
         budgets { asset allowed spent reserved } } }""",
     "publishLadder": """PublishLadderReceipt { version levels {
         code nameZh nameEn growthThreshold pointsMultiplierPercent } }""",
@@ -24,10 +28,17 @@ _RECEIPTS = {
     "inviteMember": "InviteMemberReceipt { phone }",
     "scanCode": """ScanCodeReceipt { replayed scanId occurredAt verdict unpaidReason
         guideUnpaidReason scanCount firstScan { at latitude longitude } product { sku }
-        rewards { asset amount locked } balances { asset balance locked }
-        tier { rank code } tierChanged isNewMember }""",
+        rewards { asset amount locked } coupons { code templateCode }
+        balances { asset balance locked } tier { rank code } tierChanged isNewMember }""",
+    "createPlace": "CreatePlaceReceipt { place { id name payoutThresholdFen } }",
+    "createTill": "CreateTillReceipt { key till { id name keyHint } }",
+    "createClerk": "ClerkPinReceipt { pin clerk { id number name } }",
+    "signInClerk": "SignInReceipt { token role }",
+    "createCouponTemplate": "CreateCouponTemplateReceipt { template { id stockMax } }",
+    "holdCoupon": f"HoldCouponReceipt {{ {_REDEMPTION} }}",
+    "captureRedemption": f"CaptureRedemptionReceipt {{ {_REDEMPTION} }}",
 }
-_WITHOUT_KEY = {"requestSignInCode", "signInByCode", "signInOperator"}
+_WITHOUT_KEY = {"requestSignInCode", "signInByCode", "signInOperator", "signInClerk"}
 
 ME = """{ me { displayName phone
     tier { level { code nameZh nameEn growthThreshold pointsMultiplierPercent }
@@ -74,7 +85,7 @@ class Caller:
         name = mutation[0].upper() + mutation[1:]
         document = (
             f"mutation {name}($input: {name}Input!) {{ {mutation}(input: $input) {{ __typename"
-            f" ... on {_RECEIPTS[mutation]} ... on Refused {{ code message }} }} }}"
+            f" ... on {_RECEIPTS[mutation]} ... on Refused {{ code message details }} }} }}"
         )
         return self.ask(document, input=input)[mutation]
 

@@ -50,9 +50,11 @@ class FolderRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoFolder:
-    """A fresh folder, held for as long as the demo runs."""
+    """A fresh folder, held for as long as the demo runs. ``started_over``: an earlier demo, of
+    this version or another, had left a database there, which is gone."""
 
     path: Path
+    started_over: bool
 
     def file(self, name: str) -> Path:
         """A file of the demo's by its name."""
@@ -65,8 +67,8 @@ class DemoFolder:
 def claimed_folder(path: Path) -> Iterator[DemoFolder]:
     """A fresh folder at this path; FolderRefused if it holds, or may hold, somebody's files.
 
-    What an earlier demo left there is removed, name by name, and nothing else. A new folder is
-    for its owner alone: codes are worth something.
+    What an earlier demo left there is removed, name by name, and nothing else; nothing of it is
+    migrated. A new folder is for its owner alone: codes are worth something.
     """
     folder = path.absolute()
     try:
@@ -80,11 +82,12 @@ def claimed_folder(path: Path) -> Iterator[DemoFolder]:
         os.ftruncate(marker, 0)
         os.write(marker, MARKER_TEXT.encode())
         try:
+            started_over = (folder / DATABASE).exists()
             for name in OWN_NAMES - {MARKER}:
                 (folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise FolderRefused(f"{folder} cannot be emptied: {error.strerror}.") from None
-        yield DemoFolder(folder)
+        yield DemoFolder(folder, started_over)
     finally:
         os.close(marker)  # lets the next one in
 

@@ -141,6 +141,7 @@ def _order(stage: Stage, product: Product) -> Any:
         "createProduct", sku=product.sku, nameEn=product.name_en, nameZh=product.name_zh
     )["product"]
     expect("The product's SKU", made["sku"], product.sku)
+    stage.product_ids[product.slug] = made["id"]
     ordered = stage.operator.do(
         "createCodeBatch", productId=made["id"], quantity=BOTTLES, kinds=["INNER", "OUTER"]
     )["batches"]

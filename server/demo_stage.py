@@ -48,6 +48,7 @@ WU = Person("Wu Gang 吴刚", "+12025550102", "wu-phone")
 MEI = Person("Mei 小美", "+12025550111", "mei-phone")
 BO = Person("Bo 阿波", "+12025550122", "bo-phone")
 QING = Person("Qing 小青", "+12025550133", "qing-phone")
+CHEN = Person("Chen 陈姨", "+12025550144", "chen-phone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Tally:
 
 @dataclass
 class Stage:
-    """``codes`` are what is printed on bottle n, by (product's slug, kind): its whole URL."""
+    """``codes`` are what is printed on bottle n, by (product's slug, kind): its whole URL.
+    ``callers`` are who has signed in, by name, ``product_ids`` by slug."""
 
     screen: Screen
     folder: DemoFolder
@@ -90,6 +92,7 @@ class Stage:
     totp_secret: str = field(repr=False)
     callers: dict[str, Caller] = field(default_factory=dict)
     codes: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    product_ids: dict[str, str] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
 
     def person(self, person: Person) -> Caller:

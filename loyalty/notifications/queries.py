@@ -1,6 +1,10 @@
 """The SQL of notifications: a constant number of statements for any number of facts."""
 
-from loyalty.db import Statement, insert_statement
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from loyalty.db import Snapshot, Statement, insert_statement
 from loyalty.notifications.models import Notification
 
 FIND_RECIPIENTS = Statement(
@@ -21,3 +25,15 @@ INSERT_SENT = insert_statement(
     " sent_at timestamptz",
     "ON CONFLICT DO NOTHING",
 )
+
+
+async def list_notifications(
+    snapshot: Snapshot, brand_id: UUID, member_id: UUID
+) -> list[Notification]:
+    """What a member was told, first to last."""
+    found = await snapshot.session.exec(
+        select(Notification)
+        .where(col(Notification.brand_id) == brand_id, col(Notification.member_id) == member_id)
+        .order_by(col(Notification.id))
+    )
+    return list(found)

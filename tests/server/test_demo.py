@@ -26,6 +26,7 @@ from server.demo_campaign import demo_campaign_input, demo_ladder_input
 from server.demo_client import Caller, StoryBroke, connect, expect
 from server.demo_folder import (
     CODE_FILES,
+    DATABASE,
     LABELS,
     MARKER,
     OWN_NAMES,
@@ -34,7 +35,7 @@ from server.demo_folder import (
 )
 from server.demo_screen import bar, yuan
 from server.demo_server import DemoServer, ServerFailed
-from server.demo_stage import BO, MEI, QING, WU, ZHOU
+from server.demo_stage import BO, CHEN, MEI, QING, WU, ZHOU
 from tests.child import start_child, stop_child
 from tests.servers import LOYALTY
 
@@ -141,7 +142,16 @@ def test_the_show_ends_well_and_says_what_happened(show: Demo) -> None:
         "Bo 阿波 │ nobody 无 │ +10 points │ NO_GUIDE",
         "Silver 银卡会员 ★ points x 1.2",
         "Gold 金卡会员 ★ points x 1.5",
-        "15 scans, 13 paid, 81 new members, 9,176 points granted",
+        "1 x Osmanthus Oolong 桂花乌龙 │ 30 days 天 │ ¥3.50 + ¥0.50 │ 100 │",
+        "Hao tries at till 2 │ COUPON_TAKEN │ This coupon is HELD at 梅子小铺 Plum",
+        "Her till asks again │ replayed",
+        "Hao tries at till 2 │ COUPON_TAKEN │ This coupon is CAPTURED at 梅子小铺",
+        "settled by the worker │ booked 已入账 │ ¥4.00 │",
+        "│ paid out 已付款 │ ¥4.00 │",
+        "You have won a coupon: Another bottle free.",
+        "Your coupon Another bottle free was used at 梅子小铺 Plum Corner.",
+        "16 scans, 14 paid, 81 new members, 9,176 points granted",
+        "16 scans, 14 paid, one coupon redeemed and settled.",
         "The books agree. 账实相符。",
     ):
         assert fact in words
@@ -154,10 +164,12 @@ def test_it_reads_well_without_colour_at_80_columns(show: Demo) -> None:
     assert [line for line in show.said.splitlines() if cell_len(line) > 80] == []
 
 
-def test_no_phone_is_ever_shown_or_logged_in_clear(show: Demo) -> None:
+def test_no_phone_and_no_tills_key_is_ever_shown_or_logged_in_clear(show: Demo) -> None:
     show.end()
     log = (show.folder / "server.log").read_text(encoding="utf-8")
-    for person in (ZHOU, WU, MEI, BO, QING):
+    assert re.search(r"till_…[\w-]{4} ", show.said)
+    assert re.search(r"till_[\w-]{4}", show.said + log) is None
+    for person in (ZHOU, WU, MEI, BO, QING, CHEN):
         assert person.phone not in show.said + log
         assert person.phone[2:] not in show.said + log
     assert re.search(r"sign-in code for \+120\*{4}0101: \*{6} ", log)
@@ -192,6 +204,8 @@ def test_the_audit_command_finds_the_demos_books_clean(show: Demo) -> None:
     audit = json.loads(done.stdout)
     assert audit["broken"] == 0
     assert sum(check["checked"] for check in audit["checks"]) > 1000
+    for invariant in (7, 11):  # coupons and payouts: there is something to be right about
+        assert sum(c["checked"] for c in audit["checks"] if c["invariant"] == invariant) > 0
 
 
 def test_the_labels_say_codes_of_the_printed_batches(show: Demo) -> None:
@@ -217,6 +231,7 @@ def test_its_server_ends_with_the_show(show: Demo) -> None:
 
 def test_a_second_show_serves_with_ready_tokens_until_ctrl_c(serving: Demo) -> None:
     said = serving.wait_for("Serving until Ctrl-C")
+    assert "An earlier demo's data there was removed" in said
     url = serving.server_url()
     page = httpx2.get(f"{url}/graphql", headers={"Accept": "text/html"}, trust_env=False)
     assert page.status_code == 200
@@ -227,10 +242,13 @@ def test_a_second_show_serves_with_ready_tokens_until_ctrl_c(serving: Demo) -> N
     with connect(url) as client:
         for token, query in zip(tokens, queries, strict=True):
             answers.append(Caller(client, token).ask(query))
-        operator, consumer, guide = answers
-        assert operator["figures"]["scans"] == 15
-        assert consumer["me"]["tier"]["level"]["name"] == "Gold"
+        operator, consumer, guide, clerk = answers
+        assert operator["figures"]["scans"] == 16
+        [coupon] = consumer["me"]["coupons"]["nodes"]
+        assert coupon == {"name": "Another bottle free", "status": "REDEEMED"}
         assert guide["me"]["displayName"] == ZHOU.name
+        [redemption] = clerk["myRedemptions"]["nodes"]
+        assert (redemption["status"], redemption["tillName"]) == ("CAPTURED", "Till 1")
         Caller(client).do("requestSignInCode", brand="demo", phone=QING.phone)
     serving.wait_for("server │ sign-in code for")
     serving.process.send_signal(signal.SIGINT)
@@ -289,8 +307,16 @@ class TestClaimedFolder:
 
     def test_removes_what_a_demo_left_and_nothing_else(self, tmp_path: Path) -> None:
         with claimed_folder(tmp_path) as own:
+            assert not own.started_over
             own.file(LABELS[0]).write_text("old")
         with claimed_folder(tmp_path):
+            assert [path.name for path in tmp_path.iterdir()] == [MARKER]
+
+    def test_starts_over_where_a_demo_of_another_version_was(self, tmp_path: Path) -> None:
+        with claimed_folder(tmp_path) as own:
+            own.file(DATABASE).write_bytes(b"a database as no version of ours has it")
+        with claimed_folder(tmp_path) as own:
+            assert own.started_over
             assert [path.name for path in tmp_path.iterdir()] == [MARKER]
 
     def test_refuses_its_own_folder_once_something_else_lies_in_it(self, tmp_path: Path) -> None:
@@ -369,7 +395,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_everybodys_phone_is_valid_and_reserved_for_fiction() -> None:
-    for person in (ZHOU, WU, MEI, BO, QING):
+    for person in (ZHOU, WU, MEI, BO, QING, CHEN):
         assert phonenumbers.is_valid_number(phonenumbers.parse(person.phone))
         assert re.fullmatch(r"\+1\d{3}55501\d\d", person.phone)
 

@@ -29,6 +29,8 @@ from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
 from rewards.campaigns import rules as campaign_rules
 from rewards.payouts.models import Payout, PayoutReport
+from rewards.redemptions.models import Redemption, RedemptionEvent
+from rewards.redemptions.rules import CouponAtTill, Taken
 from rewards.scans.models import ScanEvent
 from tests.graphql_schema.arguments import CORE
 from tiers.ladders.rules import Level
@@ -39,6 +41,8 @@ ROW_OF_TYPE: dict[str, type] = {
     "Cap": campaign_rules.Cap,
     "Clerk": Clerk,
     "CodeBatch": CodeBatch,
+    "CouponAtTill": CouponAtTill,
+    "CouponTakenBy": Taken,
     "Entry": EntryRow,
     "Level": Level,
     "Member": Member,
@@ -47,6 +51,8 @@ ROW_OF_TYPE: dict[str, type] = {
     "PayoutReport": PayoutReport,
     "Place": Place,
     "Product": Product,
+    "Redemption": Redemption,
+    "RedemptionEvent": RedemptionEvent,
     "ScanEvent": ScanEvent,
     "Tier": TierView,
     "Till": Till,

@@ -33,6 +33,8 @@ async def effect_once(
     key = body.pop("idempotency_key")
 
     async def run(tx: Tx) -> tuple[dict[str, Any], bool]:
-        return await idempotency.once(tx, actor, operation, key, body, lambda: verb(tx, actor))
+        return await idempotency.once(
+            tx, actor, context.keyring, operation, key, body, lambda: verb(tx, actor)
+        )
 
     return await context.database.in_transaction(run)

@@ -26,7 +26,7 @@ class Keyring:
 
     def lookup_hash(self, brand_id: UUID, kind: str, value: str) -> str:
         """A keyed hash to find a value by without keeping it; ``kind`` says what
-        the value is: phone, device, code, refresh."""
+        the value is: phone, device, code, refresh, body."""
         message = b"\x00".join((brand_id.bytes, kind.encode(), value.encode()))
         return hmac.digest(self._lookup_key, message, hashlib.sha256)[:20].hex()
 

@@ -5,7 +5,6 @@ so its key may be tried again. Keys are promised for 90 days, because tills slee
 nothing deletes them at all.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from sqlalchemy import update
 from sqlmodel import Field, SQLModel, col, select
 
 from loyalty.actor import Actor
+from loyalty.crypto import Keyring
 from loyalty.db import JsonColumn, RetryTransaction, Tx
 from loyalty.errors import IdempotencyConflict, InvalidInput
 from loyalty.tables import tenant
@@ -43,18 +43,20 @@ def check_key(key: str) -> str:
     return key
 
 
-def body_hash(body: dict[str, Any]) -> str:
-    """A hash of the request as the caller meant it: key order does not matter."""
+def body_hash(keyring: Keyring, brand_id: UUID, body: dict[str, Any]) -> str:
+    """A keyed hash of the request as the caller meant it: key order does not matter. A plain one
+    would give away what there is little of in a body: a phone, a PIN."""
     try:
         canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str)
     except orjson.JSONEncodeError as error:  # lone surrogates, integers beyond 64 bits
         raise InvalidInput(field="input", problem="not valid text or numbers") from error
-    return hashlib.sha256(canonical).hexdigest()
+    return keyring.lookup_hash(brand_id, "body", canonical.decode())
 
 
 async def once(
     tx: Tx,
     actor: Actor,
+    keyring: Keyring,
     operation: str,
     key: str,
     body: dict[str, Any],
@@ -70,7 +72,7 @@ async def once(
         actor_id=actor.id,
         operation=operation,
         key=check_key(key),
-        body_hash=body_hash(body),
+        body_hash=body_hash(keyring, actor.brand_id, body),
         reply={},
         created_at=tx.now,
     )

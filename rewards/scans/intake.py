@@ -98,13 +98,15 @@ class ScanIntake:
         place = _checked_position(position)
         recognised = await self.recognise(actor.brand_id, code)
         digest = body_hash(
+            self._keyring,
+            actor.brand_id,
             {
                 "code": normalise(code[:CODE_LENGTH_MAX]),
                 "device_id": device,
                 "position": None if place is None else [place.latitude, place.longitude],
                 "scene": scene,
                 "nonce": nonce,
-            }
+            },
         )
         request = ScanRequest(
             scan_id=new_id(),

@@ -1,14 +1,17 @@
 """One key, one effect, one reply."""
 
 import asyncio
+import hashlib
 from typing import Any
 
+import orjson
 import pytest
 from sqlmodel import func, select
 
 from loyalty.actor import Actor, system_actor
 from loyalty.brands import service as brands
 from loyalty.brands.models import Brand
+from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
 from loyalty.errors import AlreadyExists, IdempotencyConflict, InvalidInput
 from loyalty.idempotency import IdempotencyRecord, body_hash, check_key, once
@@ -16,6 +19,7 @@ from loyalty.ids import new_id
 from loyalty.products import service as products
 
 BODY = {"sku": "W-500", "name": "水"}
+KEYRING = Keyring(bytes(32))
 
 
 async def create(
@@ -33,7 +37,7 @@ async def create(
         )
         return {"id": made.id.hex}
 
-    return await once(tx, actor, operation, key, body, effect)
+    return await once(tx, actor, KEYRING, operation, key, body, effect)
 
 
 async def count_records(db: Database) -> int:
@@ -141,11 +145,16 @@ def test_a_key_is_one_to_128_printable_characters(key: str) -> None:
 @pytest.mark.parametrize("value", ["\ud800", 2**64, -(2**63) - 1])
 def test_a_body_that_cannot_be_kept_is_refused(value: Any) -> None:
     with pytest.raises(InvalidInput):
-        body_hash({"value": value})
+        body_hash(KEYRING, new_id(), {"value": value})
 
 
 def test_bodies_differ_by_any_value_and_not_by_order() -> None:
-    assert body_hash({"a": 1, "b": [1, 2]}) == body_hash({"b": [1, 2], "a": 1})
+    brand_id = new_id()
+
+    def hash_of(body: dict[str, Any]) -> str:
+        return body_hash(KEYRING, brand_id, body)
+
+    assert hash_of({"a": 1, "b": [1, 2]}) == hash_of({"b": [1, 2], "a": 1})
     different: list[dict[str, Any]] = [
         {"a": 1},
         {"a": "1"},
@@ -155,4 +164,17 @@ def test_bodies_differ_by_any_value_and_not_by_order() -> None:
         {"a": True},
         {"a": [1]},
     ]
-    assert len({body_hash(body) for body in different}) == len(different)
+    assert len({hash_of(body) for body in different}) == len(different)
+
+
+def test_who_has_no_key_cannot_try_bodies_against_a_hash() -> None:
+    """Nor does a body hash alike in two brands: phones and PINs are few."""
+    brand_id, body = new_id(), {"phone": "13800138000", "pin": "1234"}
+    plain = hashlib.sha256(orjson.dumps(body)).hexdigest()
+    hashes = {
+        body_hash(keyring, brand, body)
+        for keyring in (KEYRING, Keyring(bytes(31) + b"1"))
+        for brand in (brand_id, new_id())
+    }
+    assert len(hashes) == 4
+    assert plain[:40] not in hashes

@@ -77,6 +77,7 @@ SELECTIONS = {
         replayed scanId occurredAt verdict unpaidReason guideUnpaidReason scanCount
         firstScan { at latitude longitude } latestScan { at latitude longitude }
         product { id sku name } rewards { asset amount locked }
+        coupons { id code templateCode nameZh nameEn kind usableFrom usableUntil }
         balances { asset balance locked } tier { rank code } tierChanged isNewMember
     """,
     "inviteMember": "replayed phone",
@@ -116,6 +117,21 @@ query ($code: String!) { item(code: $code) { __typename
   ... on Item { verdict claimed kind scanCount firstScan { at latitude longitude } latestScan { at }
                 product { sku } }
   ... on Refused { code message details } } }
+"""
+
+
+WALLET = """
+query ($status: CouponStatus) { me { coupons(status: $status, first: 100) { nodes {
+  id code templateCode name kind status cause payFen product { sku } placeIds
+  usableFrom usableUntil heldUntil endedAt } } } }
+"""
+
+LOOK_UP = """
+query ($code: String!, $basketFen: BigInt, $productIds: [ID!]) {
+  coupon(code: $code, basketFen: $basketFen, productIds: $productIds) { __typename
+    ... on CouponAtTill { coupon { code name status } notUsableReason discountFen payFen rebateFen
+                          product { sku } takenBy { placeName tillName at status } }
+    ... on Refused { code message details } } }
 """
 
 
@@ -192,6 +208,15 @@ class Caller:
         """(balance, locked) by asset; empty before the first act."""
         me = await self.me()
         return {b["asset"]: (b["balance"], b["locked"]) for b in me["balances"]} if me else {}
+
+    async def wallet(self, status: str | None = None) -> list[Any]:
+        """The caller's own coupons, newest first."""
+        me = (await self.ask(WALLET, status=status))["me"]
+        return list(me["coupons"]["nodes"]) if me else []
+
+    async def look_up(self, code: str, **basket: Any) -> Any:
+        """What a coupon would do at the caller's till, or the Refused."""
+        return (await self.ask(LOOK_UP, code=code, **basket))["coupon"]
 
 
 class Api:

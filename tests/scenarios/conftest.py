@@ -9,6 +9,9 @@ from tests.api import Host, api_of
 from tests.scenarios.shop import Shop, open_shop
 from tests.servers import ServerFactory
 
+HOLD_SECONDS = 5
+"""Long enough to capture within, short enough to wait for."""
+
 
 @pytest_asyncio.fixture
 async def shop(
@@ -18,3 +21,14 @@ async def shop(
     server = server_process()
     async with api_of(server.url) as api:
         yield await open_shop(api, Host(command_env), server, tmp_path)
+
+
+@pytest_asyncio.fixture
+async def hasty_shop(
+    server_process: ServerFactory, command_env: dict[str, str], tmp_path: Path
+) -> AsyncIterator[Shop]:
+    """The same, where holds of coupons lapse within seconds."""
+    server = server_process()
+    async with api_of(server.url) as api:
+        options = ("--hold-seconds", str(HOLD_SECONDS))
+        yield await open_shop(api, Host(command_env), server, tmp_path, *options)

@@ -2,15 +2,21 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyotp
 
 from tests.api import Api, Caller, Host
 from tests.servers import ServerProcess
+
+T = TypeVar("T")
+
+WORKED_OFF_SECONDS_MAX = 30
+REST_SECONDS = 0.05
 
 BRAND = "demo"
 ADMIN = "admin@example.com"
@@ -29,6 +35,55 @@ BOTH_PAID = (
     outcome("CONSUMER", GROWTH, 50),
     outcome("GUIDE", POINTS, 30),
 )
+
+
+def coupon_outcome(template_id: str) -> dict[str, Any]:
+    """One coupon for the consumer per scan."""
+    return {"beneficiary": "CONSUMER", "couponTemplateId": template_id}
+
+
+async def eventually(ask: Callable[[], Awaitable[T]], has_come: Callable[[T], bool]) -> T:
+    """Ask until what workers do has come: that answer."""
+    deadline = time.monotonic() + WORKED_OFF_SECONDS_MAX
+    while not has_come(answer := await ask()):
+        assert time.monotonic() < deadline, answer
+        await asyncio.sleep(REST_SECONDS)
+    return answer
+
+
+REBATES = "{ myPlaces { code name rebates { balanceFen pendingFen payableFen } } }"
+PAYOUTS = "{ myPayouts { nodes { number amountFen status payee place { name } } } }"
+
+
+@dataclass(frozen=True)
+class Till:
+    """What a point of sale keeps, and the clerk who has signed in there."""
+
+    id: str
+    name: str
+    key: str
+    clerk: Caller
+
+
+@dataclass(frozen=True)
+class Store:
+    """A place with tills; ``owner`` is the STORE member who acts for it."""
+
+    id: str
+    name: str
+    owner: Caller
+    tills: Sequence[Till]
+
+    async def rebates(self) -> tuple[int, int, int]:
+        """(booked, to be booked, may be paid out) in fen, as its owner sees them."""
+        [place] = (await self.owner.ask(REBATES))["myPlaces"]
+        assert place["name"] == self.name
+        rebates = place["rebates"]
+        return rebates["balanceFen"], rebates["pendingFen"], rebates["payableFen"]
+
+    async def payouts(self) -> list[Any]:
+        """What it was paid, newest first, as its owner sees it."""
+        return list((await self.owner.ask(PAYOUTS))["myPayouts"]["nodes"])
 
 
 @dataclass
@@ -87,10 +142,50 @@ class Shop:
         )
         return published
 
+    async def template(self, code: str, kind: str, **terms: Any) -> str:
+        """The id of a new kind of coupon on the product, good for 30 days."""
+        made = await self.admin.done(
+            "createCouponTemplate",
+            **{"code": code, "kind": kind, "productId": self.product_id, "usableDays": 30} | terms,
+        )
+        template_id: str = made["template"]["id"]
+        return template_id
 
-async def open_shop(api: Api, host: Host, server: ServerProcess, folder: Path) -> Shop:
-    """Make the brand on the host, sign its operator in, and add a product."""
-    made = await host.run("brand", "create", BRAND, "--admin-email", ADMIN)
+    async def store(self, code: str, name: str, phone: str, tills: int = 1, **terms: Any) -> Store:
+        """A new place whose tills each have a clerk signed in, and its owner, by phone."""
+        made = await self.admin.done(
+            "createPlace",
+            **{"address": "上海市黄浦区南京东路1号", "payoutThresholdFen": 100_000} | terms,
+            code=code,
+            name=name,
+            storePhone=phone,
+        )
+        place_id = made["place"]["id"]
+        opened = [await self._till(place_id, number) for number in range(1, tills + 1)]
+        return Store(place_id, name, await self.person(phone, "STORE"), opened)
+
+    async def _till(self, place_id: str, number: int) -> Till:
+        name, staff_number = f"{number}号收银台", f"A{number}"
+        till = await self.admin.done("createTill", placeId=place_id, name=name)
+        hired = await self.admin.done(
+            "createClerk", placeId=place_id, number=staff_number, name=f"店员{number}"
+        )
+        signed = await self.api.nobody.done(
+            "signInClerk",
+            brand=BRAND,
+            tillKey=till["key"],
+            clerkNumber=staff_number,
+            pin=hired["pin"],
+        )
+        return Till(till["till"]["id"], name, till["key"], self.api.signed_in(signed["token"]))
+
+
+async def open_shop(
+    api: Api, host: Host, server: ServerProcess, folder: Path, *options: str
+) -> Shop:
+    """Make the brand on the host, with more ``options``, sign its operator in, and add a
+    product."""
+    made = await host.run("brand", "create", BRAND, "--admin-email", ADMIN, *options)
     signed = await api.nobody.done(
         "signInOperator",
         brand=BRAND,

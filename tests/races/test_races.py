@@ -22,7 +22,7 @@ RACES: dict[Race, int] = {
     ledger_races.one_key_moves_once: 200,
     redemption_races.one_coupon_is_held_once: 500,
     redemption_races.one_coupon_is_captured_once: 500,
-    redemption_races.captures_are_reversed_once: 60,
+    redemption_races.captures_are_reversed_once: 40,
     paused_worker_counts_nothing: 100,
 }
 

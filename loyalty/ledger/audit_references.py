@@ -216,17 +216,4 @@ REFERENCES = (
             ELSE k.place_id = s.place_id AND t.place_id = s.place_id END) IS NOT TRUE
         """,
     ),
-    Probe(
-        12,
-        "a WeChat account is of one of its brand's apps",
-        "微信账户属于本品牌小程序",
-        "wechat_accounts",
-        """
-        SELECT a.app_id AS id, COUNT(*) || ' accounts of an app that this brand does not have'
-            AS problem
-        FROM wechat_accounts a
-        LEFT JOIN wechat_apps p ON p.brand_id = a.brand_id AND p.app_id = a.app_id
-        WHERE a.brand_id = :brand AND p.id IS NULL GROUP BY a.app_id
-        """,
-    ),
 )

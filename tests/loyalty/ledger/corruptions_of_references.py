@@ -139,10 +139,12 @@ OF_REFERENCES = (
         ("refresh_tokens refers only to its own brand",),
     ),
     Corruption(
-        "an openid of an app that is not the brand's",
+        "an openid of another brand's person",
         12,
-        lambda b, _: [change(WechatAccount, {"brand_id": b.id}, app_id="wx2")],
-        ("a WeChat account is of one of its brand's apps",),
+        lambda b, other: [
+            change(WechatAccount, {"brand_id": b.id}, identity_id=other.consumer_identity)
+        ],
+        ("wechat_accounts refers only to its own brand",),
     ),
     Corruption(
         "places of no brand",

@@ -343,6 +343,8 @@ def _check_reversible(tx: Tx, redemption: Redemption, brand: Brand) -> None:
     status = status_at(redemption.status, redemption.held_until, tx.now)
     if redemption.captured_at is None or not may_become(status, RedemptionStatus.REVERSED):
         raise RedemptionStateWrong(status=status.value, wanted=RedemptionStatus.REVERSED.value)
+    if redemption.captured_at > tx.now:
+        raise RetryTransaction  # we waited for its capture: what follows it is of a later time
     until = redemption.captured_at + timedelta(seconds=brand.reversal_window_seconds)
     if until < tx.now:
         raise ReversalWindowOver(until=_said(until, brand.timezone))

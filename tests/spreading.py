@@ -6,6 +6,7 @@ import pytest
 PROCESS_TESTS = (
     "tests/kills/",
     "tests/races/",
+    "tests/scenarios/test_operations.py",
     "tests/server/test_demo.py",
     "tests/workers/test_called_processes.py",
     "tests/workers/test_processes.py",

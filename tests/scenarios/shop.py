@@ -6,12 +6,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pyotp
 
 from tests.api import Api, Caller, Host
-from tests.servers import ServerProcess
 
 T = TypeVar("T")
 
@@ -86,13 +85,19 @@ class Store:
         return list((await self.owner.ask(PAYOUTS))["myPayouts"]["nodes"])
 
 
+class Logged(Protocol):
+    """Whatever writes one-time codes to its console: a server, or several."""
+
+    def log_text(self) -> str: ...
+
+
 @dataclass
 class Shop:
     """``admin`` is an operator; ``product_id`` a global id."""
 
     api: Api
     host: Host
-    server: ServerProcess
+    server: Logged
     folder: Path
     admin: Caller
     product_id: str
@@ -123,7 +128,7 @@ class Shop:
         numbers = [batch["number"] for batch in ordered["batches"]]
         printed = await asyncio.gather(*(self._print(number) for number in numbers))
         if active:
-            await self.host.run("codes", "activate", str(numbers[0]), "--brand", BRAND)
+            await self.admin.done("activateCodeBatch", id=ordered["batches"][0]["id"])
         return printed
 
     async def _print(self, number: int) -> list[str]:
@@ -180,18 +185,30 @@ class Shop:
         return Till(till["till"]["id"], name, till["key"], self.api.signed_in(signed["token"]))
 
 
-async def open_shop(
-    api: Api, host: Host, server: ServerProcess, folder: Path, *options: str
-) -> Shop:
-    """Make the brand on the host, with more ``options``, sign its operator in, and add a
-    product."""
+async def open_shop(api: Api, host: Host, server: Logged, folder: Path, *options: str) -> Shop:
+    """Make the brand on the host, with more ``options``, and enter it."""
     made = await host.run("brand", "create", BRAND, "--admin-email", ADMIN, *options)
+    return await enter_shop(
+        api, host, server, folder, ADMIN, made["admin_password"], made["admin_totp_secret"]
+    )
+
+
+async def enter_shop(
+    api: Api,
+    host: Host,
+    server: Logged,
+    folder: Path,
+    email: str,
+    password: str,
+    totp_secret: str,
+) -> Shop:
+    """Sign the operator of the brand in, and add a product."""
     signed = await api.nobody.done(
         "signInOperator",
         brand=BRAND,
-        email=ADMIN,
-        password=made["admin_password"],
-        totp=pyotp.TOTP(made["admin_totp_secret"]).now(),
+        email=email,
+        password=password,
+        totp=pyotp.TOTP(totp_secret).now(),
     )
     admin = api.signed_in(signed["token"])
     product = await admin.done(

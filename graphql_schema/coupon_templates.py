@@ -130,12 +130,17 @@ class Offer(CouponTerms):
     usable_from: date | None
     usable_until: date | None
     usable_days: int | None
-    points_price: BigInt
     bought_per_member_max: int | None
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, TemplateRow | cls)
+
+    @strawberry.field
+    def points_price(self, row: strawberry.Parent[TemplateRow]) -> BigInt:
+        if row.points_price is None:
+            raise LookupError("an offer without a price")
+        return BigInt(row.points_price)
 
     @strawberry.field(description="For buyCoupon.")
     def template_id(self, row: strawberry.Parent[TemplateRow]) -> strawberry.ID:

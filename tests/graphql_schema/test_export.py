@@ -28,6 +28,8 @@ from loyalty.members.models import Member
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
 from rewards.campaigns import rules as campaign_rules
+from rewards.coupons.models import CouponTemplate
+from rewards.coupons.queries import CouponView
 from rewards.payouts.models import Payout, PayoutReport
 from rewards.redemptions.models import Redemption, RedemptionEvent
 from rewards.redemptions.rules import CouponAtTill, Taken
@@ -41,11 +43,15 @@ ROW_OF_TYPE: dict[str, type] = {
     "Cap": campaign_rules.Cap,
     "Clerk": Clerk,
     "CodeBatch": CodeBatch,
+    "Coupon": CouponView,
     "CouponAtTill": CouponAtTill,
+    "CouponOutcome": campaign_rules.CouponOutcome,
     "CouponTakenBy": Taken,
+    "CouponTemplate": CouponTemplate,
     "Entry": EntryRow,
     "Level": Level,
     "Member": Member,
+    "Offer": CouponTemplate,
     "Outcome": campaign_rules.Outcome,
     "Payout": Payout,
     "PayoutReport": PayoutReport,
@@ -62,7 +68,7 @@ ROW_OF_TYPE: dict[str, type] = {
 MADE_BY_RESOLVERS = {
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
     *("Item", "Sighting", "Budget", "DayFigures", "HourOfScans"),
-    *("Reward", "ScanBalance", "ScanTier", "Desk", "Rebates"),
+    *("Reward", "ScanBalance", "ScanCoupon", "ScanTier", "Desk", "Rebates"),
 }
 """Types whose instances resolvers make themselves; receipts, connections and edges too."""
 

@@ -238,7 +238,8 @@ def show_what_to_open(stage: Stage) -> None:
         stage.screen.line(_as_typed(caller), style="dim")
     stage.screen.say("")
     stage.screen.say(
-        f"Operator's password 密码: {OPERATOR_EMAIL} / {stage.password}\n"
+        f"Operator 运营: {OPERATOR_EMAIL}, password 密码 {stage.password},\n"
+        f"authenticator's secret 动态码密钥 {stage.totp_secret}\n"
         f"Files 文件: {named(stage.folder.path)} (codes, QR labels, database, server.log)\n"
         "When somebody signs in by phone, the code appears below. 登录验证码会显示在下方。"
     )

@@ -24,15 +24,7 @@ from loyalty.codes.printing import read_label
 from server.demo import run_demo
 from server.demo_campaign import demo_campaign_input, demo_ladder_input
 from server.demo_client import Caller, StoryBroke, connect, expect
-from server.demo_folder import (
-    CODE_FILES,
-    DATABASE,
-    LABELS,
-    MARKER,
-    OWN_NAMES,
-    FolderRefused,
-    claimed_folder,
-)
+from server.demo_folder import CODE_FILES, LABELS, OWN_NAMES
 from server.demo_screen import bar, yuan
 from server.demo_server import DemoServer, ServerFailed
 from server.demo_stage import BO, CHEN, MEI, QING, WU, ZHOU
@@ -236,6 +228,9 @@ def test_a_second_show_serves_with_ready_tokens_until_ctrl_c(serving: Demo) -> N
     page = httpx2.get(f"{url}/graphql", headers={"Accept": "text/html"}, trust_env=False)
     assert page.status_code == 200
     assert "text/html" in page.headers["content-type"]
+    assert re.search(
+        r"password 密码 \S{12,},\nauthenticator's secret 动态码密钥 [A-Z2-7]{32}\n", said
+    )
     tokens = re.findall(r"(eyJ[\w-]+\.[\w-]+\.[\w-]+)", said)
     queries = re.findall(r"^  (\{ .* \})$", said, re.MULTILINE)
     answers = []
@@ -292,65 +287,6 @@ def test_a_foreign_folder_is_refused_and_left_alone(
     assert "thesis.txt" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["loyalty.db", "thesis.txt"]
     assert (tmp_path / "loyalty.db").read_text() == "somebody's"
-
-
-class TestClaimedFolder:
-    def test_makes_a_new_folder_for_its_owner_alone(self, tmp_path: Path) -> None:
-        with claimed_folder(tmp_path / "a" / "b") as own:
-            assert own.path == tmp_path / "a" / "b"
-            assert own.path.stat().st_mode & 0o077 == 0
-            assert (own.path / MARKER).is_file()
-
-    def test_takes_an_empty_folder(self, tmp_path: Path) -> None:
-        with claimed_folder(tmp_path):
-            assert (tmp_path / MARKER).is_file()
-
-    def test_removes_what_a_demo_left_and_nothing_else(self, tmp_path: Path) -> None:
-        with claimed_folder(tmp_path) as own:
-            assert not own.started_over
-            own.file(LABELS[0]).write_text("old")
-        with claimed_folder(tmp_path):
-            assert [path.name for path in tmp_path.iterdir()] == [MARKER]
-
-    def test_starts_over_where_a_demo_of_another_version_was(self, tmp_path: Path) -> None:
-        with claimed_folder(tmp_path) as own:
-            own.file(DATABASE).write_bytes(b"a database as no version of ours has it")
-        with claimed_folder(tmp_path) as own:
-            assert own.started_over
-            assert [path.name for path in tmp_path.iterdir()] == [MARKER]
-
-    def test_refuses_its_own_folder_once_something_else_lies_in_it(self, tmp_path: Path) -> None:
-        with claimed_folder(tmp_path) as own:
-            own.file(LABELS[0]).write_text("old")
-        (tmp_path / "notes.txt").write_text("mine")
-        with pytest.raises(FolderRefused, match=r"notes\.txt"), claimed_folder(tmp_path):
-            pass
-        assert {path.name for path in tmp_path.iterdir()} == {MARKER, LABELS[0], "notes.txt"}
-
-    def test_refuses_a_file_and_a_marker_that_leads_elsewhere(self, tmp_path: Path) -> None:
-        (tmp_path / "file").write_text("mine")
-        with pytest.raises(FolderRefused, match="is a file"), claimed_folder(tmp_path / "file"):
-            pass
-        trap = tmp_path / "trap"
-        trap.mkdir()
-        (trap / MARKER).symlink_to(tmp_path / "file")
-        with pytest.raises(FolderRefused, match="cannot be used"), claimed_folder(trap):
-            pass
-        assert (tmp_path / "file").read_text() == "mine"
-
-    def test_refuses_a_folder_where_a_demo_is_running(self, tmp_path: Path) -> None:
-        with (
-            claimed_folder(tmp_path),
-            pytest.raises(FolderRefused, match="Another demo"),
-            claimed_folder(tmp_path),
-        ):
-            pass
-        with claimed_folder(tmp_path):
-            pass
-
-    def test_names_no_file_that_it_would_not_remove(self, tmp_path: Path) -> None:
-        with claimed_folder(tmp_path) as own, pytest.raises(KeyError):
-            own.file("thesis.txt")
 
 
 def test_an_answer_that_is_not_the_storys_breaks_it() -> None:

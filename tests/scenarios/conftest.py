@@ -9,7 +9,7 @@ from tests.api import Host, api_of
 from tests.scenarios.shop import Shop, open_shop
 from tests.servers import ServerFactory
 
-HOLD_SECONDS = 5
+HOLD_SECONDS = 6
 """Long enough to capture within, short enough to wait for."""
 
 

@@ -136,7 +136,7 @@ class CouponTaken(Refusal):
 
     code = "COUPON_TAKEN"
     en = "This coupon is {status} at {place}, {till}, since {at}."
-    zh = "该券已于{at}在{place}（{till}）被使用，状态：{status}。"
+    zh = "该券已被占用或核销（{status}）：{place}，{till}，{at}。"
 
 
 class CouponNotUsable(Refusal):

@@ -7,6 +7,7 @@ Each kind is migrated once into a template; a test gets a copy of it. What asks 
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -81,8 +82,16 @@ def empty_database_url(database_url: str, request: pytest.FixtureRequest) -> Ite
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of this test's own database, migrated and empty."""
+    with made_database(request, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def made_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """A database, migrated and empty, for as long as the fixture that asks for it lives; its
+    parameter is the kind."""
     if request.param == "sqlite":
-        path = tmp_path / "loyalty.db"
+        path = folder / "loyalty.db"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
     else:

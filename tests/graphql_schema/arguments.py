@@ -1,13 +1,12 @@
 """Arguments for any root field, made from the schema, so that a new field is tried unasked."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from graphql import (
-    GraphQLArgument,
     GraphQLEnumType,
     GraphQLField,
     GraphQLInputObjectType,
@@ -26,10 +25,19 @@ from graphql_schema.schema import make_schema
 CORE: GraphQLSchema = make_schema()._schema
 TYPE_OF_ID = {
     "productId": "Product",
+    "productIds": "Product",
     "memberId": "Member",
     "fromMemberId": "Member",
     "toMemberId": "Member",
     "id": "CodeBatch",
+    "placeId": "Place",
+    "placeIds": "Place",
+    "tillId": "Till",
+    "clerkId": "Clerk",
+    "templateId": "CouponTemplate",
+    "couponTemplateId": "CouponTemplate",
+    "couponId": "Coupon",
+    "redemptionId": "Redemption",
 }
 """What an argument's global id is of."""
 
@@ -41,12 +49,25 @@ _BY_NAME: dict[str, Any] = {
     "endsAt": "2027-01-01T00:00:00+08:00",
     "growthThreshold": 0,
     "pointsMultiplierPercent": 100,
-    "brand": "ours",
     "phone": "13800138000",
+    "storePhone": "13800138000",
+    "clerkNumber": "7",
+    "number": "7",
+    "pin": "2468",
+    "totp": "123456",
     "email": "nobody@example.com",
     "gtin": "4006381333931",
     "pictureUrl": "https://example.com/a.png",
 }
+_BY_PLACE: dict[str, Any] = {
+    "OutcomeInput.asset": None,
+    "OutcomeInput.amount": None,
+    "CreateCouponTemplateInput.kind": "PAY_N",
+    "CreateCouponTemplateInput.amountOffFen": None,
+    "CreateCouponTemplateInput.spendMinFen": 0,
+}
+"""Of an input that cannot have all of its fields: an outcome is a coupon, a coupon one for so much
+money to pay."""
 _SCALARS: dict[str, Any] = {
     "BigInt": 1,
     "Int": 1,
@@ -72,21 +93,27 @@ class RootField:
         arguments = ", ".join(f"{name}: ${name}" for name in self.field.args)
         head = f"({variables})" if variables else ""
         call = f"{self.name}({arguments})" if arguments else self.name
-        return f"{self.operation} X{head} {{ {call} {{ __typename {self._refused} }} }}"
+        return f"{self.operation} X{head} {{ {call} {{ __typename {self._little} }} }}"
 
     @property
-    def _refused(self) -> str:
+    def _little(self) -> str:
         named = get_named_type(self.field.type)
         if isinstance(named, GraphQLUnionType):
             return "... on Refused { code message details }"
+        if named.name.endswith("Connection"):
+            return "nodes { __typename }"
         return ""
 
-    def variables(self, id_of: IdOf, *, whole: bool = False) -> dict[str, Any]:
-        """Values that pass validation; ``whole`` fills in the optional ones too."""
+    def variables(
+        self, id_of: IdOf, *, whole: bool = False, known: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Values that pass validation; ``whole`` fills in the optional ones too. ``known`` are
+        better ones than those made up, by the argument's name."""
+        making = _Making(id_of, whole, _BY_NAME | dict(known or {}))
         return {
-            name: _value(name, argument.type, id_of, whole)
+            name: making.value(name, argument.type)
             for name, argument in self.field.args.items()
-            if whole or _is_required(argument)
+            if whole or is_non_null_type(argument.type)
         }
 
 
@@ -99,30 +126,36 @@ def root_fields() -> list[RootField]:
     return found
 
 
-def _is_required(argument: GraphQLArgument) -> bool:
-    return is_non_null_type(argument.type)
+@dataclass(frozen=True)
+class _Making:
+    """How values are made up."""
 
+    id_of: IdOf
+    whole: bool
+    known: Mapping[str, Any]
 
-def _value(name: str, kind: GraphQLInputType, id_of: IdOf, whole: bool) -> Any:
-    if name in _BY_NAME:
-        return _BY_NAME[name]
-    inner = kind.of_type if is_non_null_type(kind) else kind
-    if is_list_type(inner):
-        return [_value(name, inner.of_type, id_of, whole)]
-    if isinstance(inner, GraphQLInputObjectType):
-        return {
-            part: _value(part, field.type, id_of, whole)
-            for part, field in inner.fields.items()
-            if whole or is_non_null_type(field.type)
-        }
-    if isinstance(inner, GraphQLEnumType):
-        return next(iter(inner.values))
-    scalar = get_named_type(inner).name
-    if scalar == "ID":
-        return str(uuid4()) if name == "idempotencyKey" else id_of(TYPE_OF_ID[name])
-    if scalar == "String":
-        return f"{name}-1"
-    return _SCALARS[scalar]
+    def value(self, name: str, kind: GraphQLInputType, place: str = "") -> Any:
+        if place in _BY_PLACE:
+            return _BY_PLACE[place]
+        if name in self.known:
+            return self.known[name]
+        inner = kind.of_type if is_non_null_type(kind) else kind
+        if is_list_type(inner):
+            return [self.value(name, inner.of_type)]
+        if isinstance(inner, GraphQLInputObjectType):
+            return {
+                part: self.value(part, field.type, f"{inner.name}.{part}")
+                for part, field in inner.fields.items()
+                if self.whole or is_non_null_type(field.type)
+            }
+        if isinstance(inner, GraphQLEnumType):
+            return next(iter(inner.values))
+        scalar = get_named_type(inner).name
+        if scalar == "ID":
+            return str(uuid4()) if name == "idempotencyKey" else self.id_of(TYPE_OF_ID[name])
+        if scalar == "String":
+            return f"{name}-{uuid4().hex[:8]}"
+        return _SCALARS[scalar]
 
 
 def leaves(field: RootField) -> Iterator[tuple[Path, str]]:

@@ -5,7 +5,7 @@ the same functions that the command line calls.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +13,17 @@ from sqlalchemy import select
 
 from graphql_schema.pagination import encode_id, find_id_of
 from loyalty.access.tokens import TokenIssuer
-from loyalty.actor import GRANTS_BY_ROLE, Actor, ActorKind, MemberRole, OperatorRole, system_actor
+from loyalty.actor import (
+    GRANTS_BY_ROLE,
+    SYSTEM_ID,
+    Actor,
+    ActorKind,
+    MemberRole,
+    OperatorRole,
+    system_actor,
+)
 from loyalty.clock import utc_now
-from loyalty.codes.service import load_key, mark_printed
+from loyalty.codes.service import create_key_epoch, load_key, mark_printed
 from loyalty.crypto import Keyring
 from loyalty.db import Database
 from loyalty.ids import new_id
@@ -117,16 +125,24 @@ class Stage:
         """A global id of nothing."""
         return encode_id(type_name, new_id())
 
+    async def sister(self, name: str, **wanted: Any) -> "Stage":
+        """Another brand on the same server, as ``wanted`` beyond its name: with a key for codes
+        and a product."""
+        slug = f"{name}-{new_id().hex[-12:]}"
+        brand = await self.database.in_transaction(found_brand, BrandWanted(slug, name, **wanted))
+        system = system_actor(brand.id)
+        await self.database.in_transaction(create_key_epoch, system, self.keyring)
+        stage = replace(self, brand_id=brand.id, slug=slug)
+        product = await stage.admin.done("createProduct", sku="SKU-1", nameZh="啤酒", nameEn="Beer")
+        stage.product_id = product["product"]["id"]
+        return stage
 
-async def open_stage(api: Api, database: Database, settings: Settings, slug: str) -> Stage:
-    """Found the brand and add a product to it."""
+
+async def open_stage(api: Api, database: Database, settings: Settings, name: str) -> Stage:
+    """A brand on a server that may have others."""
     keyring = Keyring(settings.secret_bytes("master_key"))
     tokens = TokenIssuer(settings.secret_bytes("token_secret"), settings.token_ttl_seconds)
-    brand = await database.in_transaction(found_brand, BrandWanted(slug, slug))
-    stage = Stage(api, database, keyring, tokens, brand.id, slug)
-    product = await stage.admin.done("createProduct", sku="SKU-1", nameZh="啤酒", nameEn="Beer")
-    stage.product_id = product["product"]["id"]
-    return stage
+    return await Stage(api, database, keyring, tokens, SYSTEM_ID, "").sister(name)
 
 
 async def all_rows(database: Database) -> dict[str, list[str]]:

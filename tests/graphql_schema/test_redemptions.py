@@ -86,7 +86,7 @@ async def open_shop(stage: Stage) -> Shop:
     return Shop(stage, east, east_too, west, counters, member.id)
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def shop(stage: Stage) -> Shop:
     return await open_shop(stage)
 

@@ -22,7 +22,7 @@ from tests.servers import ServerFactory
 EMAIL, PASSWORD, PIN = "ada@example.com", "correct horse battery", "2468"
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def ada(stage: Stage) -> NewOperator:
     """An administrator who has yet to sign in."""
     return await stage.database.in_transaction(
@@ -178,7 +178,9 @@ async def test_of_two_servers_that_get_one_refresh_token_at_once_one_answers_it(
         )
     assert sum(map(is_alive, answers)) == 1
     async with db.snapshot() as snapshot:
-        [session] = await snapshot.session.exec(select(SignInSession))
+        [session] = await snapshot.session.exec(
+            select(SignInSession).where(col(SignInSession.brand_id) == stage.brand_id)
+        )
         tokens = await snapshot.session.exec(
             select(RefreshToken).where(col(RefreshToken.session_id) == session.id)
         )

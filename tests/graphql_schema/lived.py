@@ -1,0 +1,101 @@
+"""A brand with one of everything, and who may do what in it by docs/permissions.md."""
+
+from dataclasses import dataclass
+
+from graphql_schema.export import CALLERS, MAY, PERMISSIONS_FILE
+from loyalty.actor import CLERK_ROLE, MemberRole, OperatorRole
+from loyalty.notifications.providers import NullProvider
+from tests.api import Caller
+from tests.graphql_schema.shop import ALICE, Shop, open_shop
+from tests.graphql_schema.stage import Stage
+from tests.rewards.payouts.stores import drain
+from workers.wiring import make_relay
+
+BOB, WANG = "13800138002", "13900139001"
+
+
+@dataclass
+class Lived:
+    """``ids`` are global, by type: Alice's are the member, its coupon and, as a store, the place
+    and its payout. ``coupon_code`` is of the coupon, ``fresh_code`` of an item not yet scanned."""
+
+    stage: Stage
+    shop: Shop
+    ids: dict[str, str]
+    coupon_code: str
+    fresh_code: str
+
+    @property
+    def alice(self) -> Caller:
+        return self.shop.customer
+
+    async def people(self, phone: str = BOB, clerk: Caller | None = None) -> dict[str, Caller]:
+        """A caller of every kind, as ``graphql_schema.export.CALLERS`` names them; members are
+        one person in all roles."""
+        found = {"anonymous": self.stage.api.nobody}
+        for role in MemberRole:
+            found[role.value] = await self.stage.member(phone, role.value)
+        found[CLERK_ROLE] = clerk or self.shop.clerk
+        for operator_role in OperatorRole:
+            found[operator_role.value] = self.stage.operator(operator_role)
+        return found
+
+
+def page_cells() -> dict[str, list[str]]:
+    """The cells after each field's name, as docs/permissions.md has them."""
+    rows = {}
+    for line in PERMISSIONS_FILE.read_text().splitlines():
+        if line.startswith("| `"):
+            name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            rows[name.strip("`")] = cells
+    return rows
+
+
+def who_may(field_name: str) -> str:
+    """A kind of caller who may call a field by docs/permissions.md; administrators come first."""
+    cells = page_cells()[field_name]
+    return [name for name, cell in zip(CALLERS, cells, strict=False) if cell == MAY][-1]
+
+
+async def live(stage: Stage) -> Lived:
+    """A guide sells and Alice buys; a coupon for one yuan is redeemed and settled, the store is
+    paid, all is taken back, and the coupon is held again. Each brand is made alike."""
+    shop = await open_shop(stage, storePhone=ALICE, payee="wallet-1", latitude=31.2, longitude=121)
+    ids = await stage.order(2, "INNER", "OUTER")
+    [inner, fresh], [outer, _] = [await stage.print(id, 2) for id in ids]
+    await stage.admin.done("activateCodeBatch", id=ids[0])
+    await (await stage.guide(WANG)).done("scanCode", code=outer)
+    scanned = await shop.customer.done("scanCode", code=inner, scene="shelf")
+
+    product = {"productId": stage.product_id, "productIds": [stage.product_id]}
+    one_yuan = {"kind": "PAY_N", "amountOffFen": None, "payFen": 100, "placeIds": [shop.place_id]}
+    template_id = await shop.template("one-yuan", **one_yuan, **product)
+    coupon = await shop.coupon(template_id)
+    basket = {"code": coupon["code"], "basketFen": 900, "productIds": [stage.product_id]}
+    held = (await shop.clerk.done("holdCoupon", **basket))["redemption"]["id"]
+    await shop.clerk.done("captureRedemption", redemptionId=held)
+    await drain(make_relay(stage.database, NullProvider()))
+    await shop.clerk.done("reverseRedemption", redemptionId=held, reason="wrong bottle")
+    await shop.clerk.done("holdCoupon", **basket)
+
+    listed = await stage.admin.ask(
+        "{ campaigns { nodes { id code } } payouts { nodes { id status } } }"
+    )
+    [campaign_id] = [c["id"] for c in listed["campaigns"]["nodes"] if c["code"] == "scan"]
+    [payout] = listed["payouts"]["nodes"]
+    assert payout["status"] == "PAID"
+    found = {
+        "Product": stage.product_id,
+        "Member": (await shop.customer.me())["id"],
+        "CodeBatch": (await stage.order())[0],
+        "Campaign": campaign_id,
+        "ScanEvent": scanned["scanId"],
+        "CouponTemplate": template_id,
+        "Coupon": coupon["id"],
+        "Place": shop.place_id,
+        "Till": shop.till_id,
+        "Clerk": shop.clerk_id,
+        "Redemption": held,
+        "Payout": payout["id"],
+    }
+    return Lived(stage, shop, found, coupon["code"], fresh)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 SECRET = "a secret that the provider and the engine share"
@@ -135,7 +135,7 @@ class FakePayoutProvider:
 
     # --- life ------------------------------------------------------------------------------
 
-    def __enter__(self) -> "FakePayoutProvider":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -302,7 +302,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         provider = self.server.provider
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # whoever asked died in the middle
+            return
         if self.path != "/transfers" or not provider.is_signed(self.headers, body):
             provider.violations.append(f"unsigned: POST {self.path}")
             self._answer(401, {})

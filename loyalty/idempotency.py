@@ -11,12 +11,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import update
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, SQLModel, select
 
 from loyalty.actor import Actor
 from loyalty.crypto import Keyring
-from loyalty.db import JsonColumn, RetryTransaction, Tx
+from loyalty.db import JsonColumn, RetryTransaction, Statement, Tx
 from loyalty.errors import IdempotencyConflict, InvalidInput
 from loyalty.tables import tenant
 
@@ -34,6 +33,28 @@ class IdempotencyRecord(SQLModel, table=True):
     body_hash: str
     reply: dict[str, Any] = Field(sa_type=JsonColumn)
     created_at: datetime
+
+
+# Every mutation runs both: through the ORM they cost as much as all else that a till's step does.
+_TAKE_KEY = Statement(
+    """
+    INSERT INTO idempotency_records
+        (brand_id, actor_id, operation, key, body_hash, reply, created_at)
+    VALUES (:brand_id, :actor_id, :operation, :key, :body_hash, :reply, :created_at)
+    ON CONFLICT DO NOTHING RETURNING key
+    """,
+    params="brand_id uuid, actor_id uuid, operation text, key text, body_hash text, reply jsonb,"
+    " created_at timestamptz",
+    returns="key text",
+)
+
+_KEEP_REPLY = Statement(
+    """
+    UPDATE idempotency_records SET reply = :reply
+    WHERE brand_id = :brand_id AND actor_id = :actor_id AND operation = :operation AND key = :key
+    """,
+    params="reply jsonb, brand_id uuid, actor_id uuid, operation text, key text",
+)
 
 
 def check_key(key: str) -> str:
@@ -67,33 +88,20 @@ async def once(
     The key is taken before the effect runs: a concurrent request with the same key waits at the
     primary key until this one has ended, so that it never meets a half-known effect.
     """
-    record = IdempotencyRecord(
-        brand_id=actor.brand_id,
-        actor_id=actor.id,
-        operation=operation,
-        key=check_key(key),
-        body_hash=body_hash(keyring, actor.brand_id, body),
-        reply={},
-        created_at=tx.now,
-    )
-    this_key = (
-        col(IdempotencyRecord.brand_id) == record.brand_id,
-        col(IdempotencyRecord.actor_id) == record.actor_id,
-        col(IdempotencyRecord.operation) == record.operation,
-        col(IdempotencyRecord.key) == record.key,
-    )
-    if await tx.insert_if_absent(record):
+    this_key = {
+        "brand_id": actor.brand_id,
+        "actor_id": actor.id,
+        "operation": operation,
+        "key": check_key(key),
+    }
+    digest = body_hash(keyring, actor.brand_id, body)
+    if await tx.fetch(_TAKE_KEY, **this_key, body_hash=digest, reply="{}", created_at=tx.now):
         reply = await effect()
-        await tx.session.exec(
-            update(IdempotencyRecord)
-            .where(*this_key)
-            .values(reply=reply)
-            .execution_options(synchronize_session=False)
-        )
+        await tx.fetch(_KEEP_REPLY, **this_key, reply=orjson.dumps(reply).decode())
         return reply, False
-    found = (await tx.session.exec(select(IdempotencyRecord).where(*this_key))).first()
+    found = (await tx.session.exec(select(IdempotencyRecord).filter_by(**this_key))).first()
     if found is None:  # swept in this very moment
         raise RetryTransaction
-    if found.body_hash != record.body_hash:
+    if found.body_hash != digest:
         raise IdempotencyConflict()
     return found.reply, True

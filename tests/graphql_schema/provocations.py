@@ -1,11 +1,7 @@
-"""How to provoke each refusal and each reason not to pay, through GraphQL.
+"""How to provoke refusals and reasons not to pay, through GraphQL; what happens at tills is in
+provocations_at_tills.py."""
 
-Each provocation prepares what it needs and gives back the one call that is to be answered with
-its code. A code without one makes ``test_refusals.py`` fail.
-"""
-
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from loyalty.access.service import add_wechat_app
@@ -26,7 +22,6 @@ from loyalty.errors import (
     NotOnRoster,
     ProviderUnavailable,
     RefreshTokenWrong,
-    Refusal,
     SameAccount,
     SignInCodeWrong,
     WechatBlocked,
@@ -35,48 +30,10 @@ from loyalty.errors import (
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason
 from tests.api import Caller
 from tests.fakes.wechat import APP, APP_SECRET, BLOCKED, BUSY
+from tests.graphql_schema.provoking import Call, guide_unpaid, refused, unpaid
 from tests.graphql_schema.stage import BOTH_PAID, CONSUMER, GUIDE, Stage, outcome
 
 ALICE, BOB, WANG = "13800138001", "13800138002", "13900139001"
-
-
-@dataclass(frozen=True)
-class Call:
-    """One mutation, ready to be sent."""
-
-    caller: Caller
-    mutation: str
-    input: dict[str, Any]
-
-    async def send(self) -> Any:
-        return await self.caller.do(self.mutation, **self.input)
-
-
-Provocation = Callable[[Stage], Awaitable[Call]]
-REFUSALS: dict[str, Provocation] = {}
-UNPAID: dict[str, Provocation] = {}
-GUIDE_UNPAID: dict[str, Provocation] = {}
-
-
-def refused(refusal: type[Refusal]) -> Callable[[Provocation], Provocation]:
-    return _noted(REFUSALS, refusal.code)
-
-
-def unpaid(reason: UnpaidReason) -> Callable[[Provocation], Provocation]:
-    return _noted(UNPAID, reason.value)
-
-
-def guide_unpaid(reason: GuideUnpaidReason) -> Callable[[Provocation], Provocation]:
-    return _noted(GUIDE_UNPAID, reason.value)
-
-
-def _noted(registry: dict[str, Provocation], code: str) -> Callable[[Provocation], Provocation]:
-    def note(provocation: Provocation) -> Provocation:
-        assert code not in registry, f"{code} is provoked twice"
-        registry[code] = provocation
-        return provocation
-
-    return note
 
 
 def scan(caller: Caller, code: str, **more: Any) -> Call:
@@ -113,7 +70,8 @@ async def a_key_used_for_something_else(stage: Stage) -> Call:
 async def a_forged_code(stage: Stage) -> Call:
     code = await stage.code()
     forged = code[:-1] + ("0" if code[-1] != "0" else "1")
-    return scan(await stage.member(ALICE), forged, deviceId="phone")
+    call = scan(await stage.member(ALICE), forged, deviceId="phone")
+    return replace(call, keeps=frozenset({"unknown_code_counts"}))
 
 
 @refused(NotOnRoster)

@@ -13,17 +13,15 @@ from loyalty.db import Database
 from loyalty.errors import all_refusals
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 from server.console import Exit
-from tests.graphql_schema.provocations import GUIDE_UNPAID, REFUSALS, UNPAID
+from tests.graphql_schema import provocations, provocations_at_tills
+from tests.graphql_schema.provoking import GUIDE_UNPAID, REFUSALS, UNPAID, Provocation
 from tests.graphql_schema.stage import Stage, all_rows
 
 ERRORS_PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 
-# What counts attempts must outlive the refusal.
-KEPT = {
-    "CODE_UNKNOWN": {"unknown_code_counts"},
-    "SIGN_IN_CODE_WRONG": {"sign_in_codes"},
-    "CREDENTIALS_WRONG": {"operators"},
-}
+NOTED_BY = (provocations, provocations_at_tills)
+"""Whoever imports them has the lists of ``provoking`` filled."""
+WAYS = [(code, way) for code in sorted(REFUSALS) for way in REFUSALS[code]]
 _CODE_CELL = re.compile(r"\| `([A-Z_0-9]+)` \|(.*)\|$")
 _LIMIT_CODE = re.compile(r'"([A-Z]+(?:_[A-Z]+)+)"')
 
@@ -32,17 +30,17 @@ def of(codes: type[UnpaidReason] | type[GuideUnpaidReason]) -> list[str]:
     return [code.value for code in codes]
 
 
-@pytest.mark.parametrize("code", [refusal.code for refusal in all_refusals()])
+@pytest.mark.parametrize(("code", "way"), WAYS, ids=lambda part: getattr(part, "__name__", part))
 async def test_a_refusal_is_told_in_both_languages_and_writes_nothing(
-    code: str, stage: Stage, db: Database
+    code: str, way: Provocation, stage: Stage, db: Database
 ) -> None:
-    call = await REFUSALS[code](stage)
+    call = await way(stage)
     before = await all_rows(db)
     result = await call.send()
     after = await all_rows(db)
     assert (result["__typename"], result["code"]) == ("Refused", code)
     changed = {table for table in before if before[table] != after[table]}
-    assert changed <= KEPT.get(code, set())
+    assert changed == call.keeps
 
     [refusal] = [refusal for refusal in all_refusals() if refusal.code == code]
     assert result["message"] == refusal.en.format_map(result["details"])

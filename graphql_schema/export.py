@@ -61,6 +61,18 @@ A role that may call a field can still be refused by its rules: a DEALER may not
 | Field | {heads} | Another brand's |
 |---|{bars}---|
 {rows}
+
+## What rows show
+
+A row that a caller reaches, by `node` or in the lists and receipts above, shows all of its fields
+but those named here. `own`: of what is the caller's own, else `null`. A member's own are its
+account, its coupons and, as STORE, the places with its phone and their payouts; a clerk's own are
+the place where it stands and what is redeemed there. A clerk sees the coupon whose number it has.
+`masked`: `****` stands for most of it.
+
+| Row or field | {heads} |
+|---|{bars}
+{shown}
 """
 
 
@@ -70,8 +82,16 @@ def permissions_page(schema: strawberry.Schema) -> str:
         f"| `{name}` | " + " | ".join(answers) + f" | {foreign} |"
         for name, answers, foreign in _rows(schema)
     ]
+    shown = [
+        f"| `{name}` | " + " | ".join(cells[caller] for caller in CALLERS) + " |"
+        for name, cells in ROWS_SHOWN.items()
+    ]
     return _PAGE.format(
-        may=MAY, heads=" | ".join(CALLERS), bars="---|" * len(CALLERS), rows="\n".join(rows)
+        may=MAY,
+        heads=" | ".join(CALLERS),
+        bars="---|" * len(CALLERS),
+        rows="\n".join(rows),
+        shown="\n".join(shown),
     )
 
 
@@ -150,6 +170,39 @@ ANSWERS_TO_FOREIGN = {
     "captureRedemption": "NOT_FOUND",
     "voidRedemption": "NOT_FOUND",
     "reverseRedemption": "NOT_FOUND",
+}
+
+
+def _shown(
+    members: str = "null", clerk: str = "null", operators: str = MAY, **others: str
+) -> dict[str, str]:
+    """What each kind of caller sees; ``others`` by their names."""
+    usual = dict.fromkeys(MemberRole, members) | dict.fromkeys(OperatorRole, operators)
+    return {"anonymous": "null", **usual, CLERK_ROLE: clerk, **others}
+
+
+# Told by whoever adds a type with an id; a test looks at every field of its rows as every caller.
+ROWS_SHOWN = {
+    "Product": _shown(members=MAY, clerk=MAY),
+    "Member": _shown(members="own"),
+    "Member.phone": _shown(members="own, masked", operators="masked"),
+    "CodeBatch": _shown(),
+    "Campaign": _shown(),
+    "ScanEvent": _shown(),
+    "CouponTemplate": _shown(),
+    "Coupon": _shown(members="own", clerk=MAY),
+    "Coupon.code": _shown(members="own", clerk="masked", operators="masked"),
+    "Place": _shown(members=MAY, clerk="own"),
+    "Place.storePhone": _shown(operators="masked", STORE="own, masked"),
+    "Place.payee": _shown(STORE="own"),
+    "Place.payoutThresholdFen": _shown(STORE="own"),
+    "Place.rebates": _shown(STORE="own"),
+    "Place.tills": _shown(STORE="own"),
+    "Place.clerks": _shown(STORE="own"),
+    "Redemption": _shown(clerk="own"),
+    "Redemption.member": _shown(),
+    "Payout": _shown(STORE="own", VIEWER="null", MARKETER="null"),
+    "Payout.payee": _shown(operators="masked", STORE="own, masked", VIEWER="null", MARKETER="null"),
 }
 
 

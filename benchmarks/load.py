@@ -11,7 +11,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import uvloop
 
@@ -22,13 +22,21 @@ class LoadFailed(Exception):
     """A reply was not the wanted one, or none came: the figure is worth nothing."""
 
 
+class FollowUp(Protocol):
+    """The second request of a pair: made of the first one's position and reply, None if that reply
+    allows of none. Goes to the client's process, so it must be picklable."""
+
+    def __call__(self, position: int, reply: bytes) -> bytes | None: ...
+
+
 @dataclass(frozen=True)
 class Load:
     """What to send: ``requests`` once each in this order, by ``clients`` at a time.
 
     Clients are spread evenly over ``ports``. ``repeat`` starts again at the first request when
     all are sent (for queries); otherwise the measurement ends there. Without ``seconds`` all are
-    sent, however long that takes.
+    sent, however long that takes. With ``then`` the client answers each reply at once by another
+    request, and what is counted and timed is the pair.
     """
 
     requests: Sequence[bytes]
@@ -37,11 +45,13 @@ class Load:
     warm_up_seconds: float = 0.0
     seconds: float | None = None
     repeat: bool = False
+    then: FollowUp | None = None
 
 
 @dataclass(frozen=True)
 class Measured:
-    """``count`` replies in ``seconds``, after the warm-up; latencies in seconds."""
+    """``count`` requests (or pairs) answered in ``seconds``, after the warm-up; latencies in
+    seconds. ``sent`` counts those of the warm-up too."""
 
     count: int
     seconds: float
@@ -119,8 +129,8 @@ class _Run:
         self.measured_from = self.ends_at = 0.0
         self.done: asyncio.Future[None]
 
-    def take(self, now: float) -> bytes | None:
-        """The next request, or None when this client is to stop."""
+    def take(self, now: float) -> int | None:
+        """The position of the next request, or None when this client is to stop."""
         if self.stopped_at is not None:
             return None
         position = self.next
@@ -128,7 +138,7 @@ class _Run:
             self.stopped_at = now
             return None
         self.next = position + 1
-        return self.load.requests[position % len(self.load.requests)]
+        return position % len(self.load.requests)
 
     def fail(self, problem: str) -> None:
         if not self.done.done():
@@ -188,6 +198,8 @@ class _Client(asyncio.Protocol):
 
     def __init__(self, run: _Run) -> None:
         self._run = run
+        self._then = run.load.then
+        self._position = 0
         self._buffer = b""
         self._sent_at = 0.0
         self._stopped = False
@@ -197,13 +209,15 @@ class _Client(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def send_next(self, now: float) -> None:
-        request = self._run.take(now)
-        if request is None:
+        position = self._run.take(now)
+        if position is None:
             self._stopped = True
             self._run.client_stopped()
             return
         self._sent_at = now
-        self._transport.write(request)
+        self._position = position
+        self._then = self._run.load.then
+        self._transport.write(self._run.load.requests[position])
 
     def data_received(self, data: bytes) -> None:
         self._buffer = data = self._buffer + data if self._buffer else data
@@ -221,11 +235,19 @@ class _Client(asyncio.Protocol):
         if len(body) < length:
             return
         self._buffer = b""
-        now = time.perf_counter()
         run = self._run
+        run.replies.add(body)
+        if self._then is not None:
+            request = self._then(self._position, body)
+            self._then = None
+            if request is None:
+                run.fail(f"nothing follows: {body[:500]!r}")
+            else:
+                self._transport.write(request)
+            return
+        now = time.perf_counter()
         run.finished_at.append(now)
         run.latencies.append(now - self._sent_at)
-        run.replies.add(body)
         self.send_next(now)
 
     def connection_lost(self, exc: Exception | None) -> None:

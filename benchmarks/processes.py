@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tests.child import start_child, stop_child
 from tests.postgresql_server import free_port
 
 LOYALTY = Path(sys.executable).with_name("loyalty")
+SERVE = [str(LOYALTY), "serve", "--host", "127.0.0.1", "--port", "{port}"]
 READY_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30
 UVICORN = [
@@ -49,31 +50,35 @@ def serving(command: list[str], environment: dict[str, str], name: str) -> Itera
     The environment is all that the server gets.
     """
     port = free_port()
+
+    def listens() -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return True
+        except OSError:
+            return False
+
+    with running([part.format(port=port) for part in command], environment, name, listens):
+        yield port
+
+
+@contextmanager
+def running(
+    command: list[str], environment: dict[str, str], name: str, is_ready: Callable[[], bool]
+) -> Iterator[None]:
+    """Start a process and wait until it is ready; it must not end before we end it."""
     WORK.mkdir(parents=True, exist_ok=True)
     log_path = WORK / f"{name}.log"
     with log_path.open("wb") as log:
-        process = start_child(
-            [part.format(port=port) for part in command],
-            log=log,
-            environment=environment,
-            cwd=ROOT,
-        )
+        process = start_child(command, log=log, environment=environment, cwd=ROOT)
     try:
-        _wait_until_ready(process, port, log_path)
-        yield port
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while not is_ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise DidNotStart(f"{name}:\n{log_path.read_text()[-4000:]}")
+            time.sleep(0.05)
+        yield
         if process.poll() is not None:
             raise DidNotStart(f"{name} died:\n{log_path.read_text()[-4000:]}")
     finally:
         stop_child(process, signal.SIGTERM, STOP_SECONDS_MAX)
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
-                return
-        except OSError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise DidNotStart(log_path.read_text()[-4000:]) from error
-            time.sleep(0.05)

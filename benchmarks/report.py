@@ -19,7 +19,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 @dataclass(frozen=True)
 class Bar:
-    """One ratio. ``first`` and ``then`` are what the design asks for, now and later.
+    """One ratio. ``first`` and ``then`` are what the design asks for, now and later; None where it
+    asks for nothing but to be told.
 
     ``lower_is_better`` marks the one that compares waiting times. Numerator and denominator are
     in ``unit``; they are this machine's and are never judged.
@@ -27,19 +28,36 @@ class Bar:
 
     name: str
     value: float
-    first: float
-    then: float
+    first: float | None
+    then: float | None
     numerator: float
     denominator: float
     unit: str
     lower_is_better: bool = False
 
-    def reaches(self, wanted: float) -> bool:
+    def reaches(self, wanted: float | None) -> bool:
+        if wanted is None:
+            return False
         return self.value <= wanted if self.lower_is_better else self.value >= wanted
+
+    @property
+    def color(self) -> str:
+        """Green has reached the second column, yellow the first; white was asked for nothing."""
+        if self.first is None:
+            return "white"
+        return (
+            "green" if self.reaches(self.then) else "yellow" if self.reaches(self.first) else "red"
+        )
 
 
 def bar(
-    name: str, numerator: float, denominator: float, unit: str, *, first: float, then: float
+    name: str,
+    numerator: float,
+    denominator: float,
+    unit: str,
+    *,
+    first: float | None = None,
+    then: float | None = None,
 ) -> Bar:
     """A ratio of two rates."""
     return Bar(name, numerator / denominator, first, then, numerator, denominator, unit)
@@ -75,20 +93,19 @@ def machine() -> dict[str, Any]:
 
 
 def show(console: Console, bars: list[Bar]) -> None:
-    """Print the table: green has reached the second column, yellow the first."""
+    """Print the table."""
     table = Table(title="Ratios measured in this run", title_justify="left")
     table.add_column("bar", overflow="fold")
     for title in ("value", "first", "then"):
         table.add_column(title, justify="right")
     table.add_column("made of", overflow="fold")
     for one in bars:
-        color = "green" if one.reaches(one.then) else "yellow" if one.reaches(one.first) else "red"
         sign = "≤ " if one.lower_is_better else ""
+        asked = ["-" if wanted is None else f"{sign}{wanted:g}" for wanted in (one.first, one.then)]
         table.add_row(
             one.name,
-            f"[{color}]{one.value:.3g}[/]",
-            f"{sign}{one.first:g}",
-            f"{sign}{one.then:g}",
+            f"[{one.color}]{one.value:.3g}[/]",
+            *asked,
             f"{one.numerator:,.4g} / {one.denominator:,.4g} {one.unit}",
         )
     console.print(table)

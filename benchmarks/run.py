@@ -1,4 +1,4 @@
-"""`make bench`: `python -m benchmarks [--full] [--allow-dirty]`.
+"""`make bench`: `python -m benchmarks [--full] [--allow-dirty] [--only PART ...]`.
 
 Measures the ratios that the design asks for, each against something measured in the same run.
 """
@@ -7,7 +7,7 @@ import argparse
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from benchmarks.baselines import bare_ping, best_tpcb, codes_by_copy, prepare_pg
 from benchmarks.floor import FloorPlan, measure_floor
 from benchmarks.history import store_claims
 from benchmarks.postgres import SETTINGS, WORK, Postgres, running_postgres
+from benchmarks.processes import SERVE
 from benchmarks.report import (
     RESULTS,
     Bar,
@@ -31,13 +32,17 @@ from benchmarks.report import (
     write,
 )
 from benchmarks.rows import difference, effects, require_equal
+from benchmarks.settlement import REDIS_SETTINGS, running_redis, version_of
 from benchmarks.stage import ENROLLED, GUIDES, ONE_NEWCOMER_IN, plan_scans
-from benchmarks.venues import SERVE, TWIN, PostgresVenue, Secrets, SqliteVenue
+from benchmarks.tills import TillSizes
+from benchmarks.venues import TWIN, PostgresVenue, Secrets, SqliteVenue, TillVenue
 from loyalty.codes.printing import write_codes
 from loyalty.codes.rules import KEY_BYTES, CodeKey
 
 T = TypeVar("T")
 SCANS = "scans/s"
+PARTS = ("codes", "scans", "tills", "settlement", "sqlite")
+"""What may be measured alone; the result is then not kept."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +56,24 @@ class Sizes:
     stored_claims: int
     codes: int
     codes_by_copy: int
+    coupons: int
+    settlements: int
     clients: int = 64
     many_clients: int = 256
 
 
-QUICK = Sizes(10, 60_000, 600, 10_000, 100_000, 2_000_000, 200_000)
-FULL = Sizes(20, 120_000, 2_000, 20_000, 10_000_000, 10_000_000, 1_000_000)
+QUICK = Sizes(10, 60_000, 600, 10_000, 100_000, 2_000_000, 200_000, 10_000, 5_000)
+FULL = Sizes(20, 120_000, 2_000, 20_000, 10_000_000, 10_000_000, 1_000_000, 25_000, 20_000)
 
 
 class Bench:
     """One run: measures in turn, and says what it is doing."""
 
-    def __init__(self, sizes: Sizes, console: Console) -> None:
+    def __init__(self, sizes: Sizes, console: Console, parts: Collection[str] = PARTS) -> None:
         self.sizes = sizes
         self.bars: list[Bar] = []
+        self._parts = parts
+        self._best_tpcb: float | None = None
         self._console = console
         self._started = time.monotonic()
 
@@ -83,11 +92,47 @@ class Bench:
         """All bars; the versions of the databases."""
         keys = Secrets()
         with running_postgres() as postgres:
-            self._codes(postgres)
-            self._postgres(postgres, keys)
             versions = {"postgresql": postgres.version}
-        self._sqlite(keys)
+            if "codes" in self._parts:
+                self._codes(postgres)
+            if "scans" in self._parts:
+                self._postgres(postgres, keys)
+            if not {"tills", "settlement"}.isdisjoint(self._parts):
+                versions["redis"] = self._tills(postgres, keys)
+        if "sqlite" in self._parts:
+            self._sqlite(keys)
         return versions
+
+    def _tpcb(self, postgres: Postgres) -> float:
+        """The best TPC-B of this run; measured once."""
+        if self._best_tpcb is None:
+            seconds = int(self.sizes.seconds * 0.8)
+            self.step("TPC-B tables", lambda: prepare_pgbench(postgres))
+            self._best_tpcb, _ = self.step("pgbench TPC-B", lambda: best_tpcb(postgres, seconds))
+        return self._best_tpcb
+
+    def _tills(self, postgres: Postgres, keys: Secrets) -> str:
+        """Tills and settlement; the version of Redis."""
+        sizes = self.sizes
+        wanted = TillSizes(coupons=sizes.coupons)
+        venue = self.step("Stores and coupons", lambda: TillVenue(postgres, keys, wanted))
+        if "tills" in self._parts:
+            tpcb = self._tpcb(postgres)
+            pairs = self.step("Hold-capture", lambda: venue.pairs(sizes.clients, sizes.seconds))
+            name = "hold-capture, PostgreSQL / TPC-B"
+            self.bars.append(bar(name, pairs.per_second, tpcb, "pairs/s"))
+        with running_redis() as redis:
+            if "settlement" in self._parts:
+                count = sizes.settlements
+                bare = self.step(
+                    "Bare arq jobs", lambda: venue.bare_jobs_per_second(redis.url, count)
+                )
+                settled = self.step(
+                    "Settlement", lambda: venue.settled_per_second(redis.url, count)
+                )
+                name = "settlement through Redis / bare arq jobs"
+                self.bars.append(bar(name, settled, bare, "jobs/s", first=0.5, then=0.8))
+            return version_of(redis)
 
     def _postgres(self, postgres: Postgres, keys: Secrets) -> None:
         sizes = self.sizes
@@ -95,8 +140,7 @@ class Bench:
             "Setting the stage on PostgreSQL", lambda: PostgresVenue(postgres, keys, sizes.requests)
         )
         self.step("PostgreSQL: engine and twin write equal rows", lambda: self._equal_twin(venue))
-        self.step("TPC-B tables", lambda: prepare_pgbench(postgres))
-        tpcb, _ = self.step("pgbench TPC-B", lambda: best_tpcb(postgres, int(sizes.seconds * 0.8)))
+        tpcb = self._tpcb(postgres)
         scans = self.step("PostgreSQL: scans", lambda: venue.scans(sizes.clients, sizes.seconds))
         many = self.step(
             "PostgreSQL: scans, many clients",
@@ -212,6 +256,9 @@ def main() -> int:
     parser.add_argument(
         "--allow-dirty", action="store_true", help="measure uncommitted work; keeps no result"
     )
+    parser.add_argument(
+        "--only", action="append", choices=PARTS, help="measure this part alone; keeps no result"
+    )
     arguments = parser.parse_args()
     console = Console()
     try:
@@ -221,7 +268,7 @@ def main() -> int:
         return 2
     started = datetime.now(UTC)
     sizes = FULL if arguments.full else QUICK
-    bench = Bench(sizes, console)
+    bench = Bench(sizes, console, arguments.only or PARTS)
     versions = bench.run()
     show(console, bench.bars)
     mix = {"guides": GUIDES, "enrolled": ENROLLED, "one_newcomer_in": ONE_NEWCOMER_IN}
@@ -233,11 +280,16 @@ def main() -> int:
         "seconds": round((datetime.now(UTC) - started).total_seconds()),
         "machine": {**machine(), **versions},
         "sizes": {**asdict(sizes), **mix},
-        "settings": {"postgresql": SETTINGS, "sqlite": {"synchronous": "FULL", "wal": True}},
+        "settings": {
+            "postgresql": SETTINGS,
+            "sqlite": {"synchronous": "FULL", "wal": True},
+            "redis": REDIS_SETTINGS,
+        },
     }
-    kept = WORK / "dirty.json" if dirty else RESULTS / "latest.json"
-    write(kept, bench.bars, about)
-    console.print(f"Written to {kept}{' (not kept: the tree is dirty)' if dirty else ''}")
+    is_kept = not dirty and not arguments.only
+    path = RESULTS / "latest.json" if is_kept else WORK / "not_kept.json"
+    write(path, bench.bars, about)
+    console.print(f"Written to {path}{'' if is_kept else ' (not kept: dirty, or a part only)'}")
     return 0
 
 

@@ -10,10 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks import bare_jobs
 from benchmarks.load import Load, Measured, measure
 from benchmarks.postgres import WORK, Postgres
-from benchmarks.processes import LOYALTY, UVICORN, run_loyalty, serving
+from benchmarks.processes import SERVE, UVICORN, run_loyalty, serving
 from benchmarks.rows import Effects, difference, effects
+from benchmarks.settlement import capture_coupons, require_captured, require_settled, settle
 from benchmarks.stage import (
     REGULARS,
     TOKEN_TTL_SECONDS,
@@ -22,6 +24,7 @@ from benchmarks.stage import (
     plan_scans,
     plan_setting,
 )
+from benchmarks.tills import TillSizes, build_till_stage, is_step_taken, redeeming
 from benchmarks.wire import (
     SCAN_DOCUMENT,
     engine_document,
@@ -37,7 +40,6 @@ from loyalty.access.tokens import TokenIssuer
 from loyalty.clock import utc_now
 from loyalty.crypto import Keyring
 
-SERVE = [str(LOYALTY), "serve", "--host", "127.0.0.1", "--port", "{port}"]
 TWIN = [*UVICORN, "--port", "{port}", "benchmarks.twin:app"]
 SETTING_CLIENTS = 64
 
@@ -153,12 +155,8 @@ class PostgresVenue(Venue):
 
     @contextmanager
     def copy(self) -> Iterator[str]:
-        url = self.postgres.create_database("copied", template="stage")
-        try:
-            self.postgres.execute("ANALYZE", "CHECKPOINT", database="copied")
+        with self.postgres.copy_of("stage") as url:
             yield url
-        finally:
-            self.postgres.drop_database("copied")
 
 
 class SqliteVenue(Venue):
@@ -191,3 +189,49 @@ class SqliteVenue(Venue):
 
     def close(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class TillVenue:
+    """PostgreSQL with stores, tills and coupons (``tills.py``), copied as the other one."""
+
+    def __init__(self, postgres: Postgres, keys: Secrets, sizes: TillSizes) -> None:
+        self._postgres = postgres
+        self._keys = keys
+        url = postgres.create_database("tills")
+        run_loyalty(keys.environment(url), "migrate")
+        self._stage = asyncio.run(build_till_stage(url, Keyring(keys.master), sizes))
+        self._tokens = TokenIssuer(keys.token, TOKEN_TTL_SECONDS)
+
+    def pairs(self, clients: int, seconds: float) -> Measured:
+        """Coupons held and captured over HTTP, by so many tills at once."""
+        holds, then = redeeming(self._stage, self._tokens, utc_now())
+        with self._postgres.copy_of("tills") as url:
+            with serving(SERVE, self._keys.environment(url), "tills") as port:
+                # One before the crowd comes, which is then not to ask for the same coupon.
+                first = Load([holds.pop()], 1, (port,), then=then.at(len(holds)))
+                measure(first, is_step_taken)
+                load = Load(holds, clients, (port,), 2.0, seconds, then=then)
+                measured = measure(load, is_step_taken)
+            require_captured(url, measured.sent + 1)
+        return measured
+
+    def settled_per_second(self, redis_url: str, count: int) -> float:
+        """Redemptions that one ``loyalty worker`` settles, called through Redis."""
+        holds, then = redeeming(self._stage, self._tokens, utc_now())
+        with self._postgres.copy_of("tills") as url:
+            environment = {**self._keys.environment(url), "LOYALTY_REDIS_URL": redis_url}
+            capture_coupons(url, environment, holds[:count], then)
+            seconds = settle(url, environment, redis_url)
+            require_settled(url, count)
+            run_loyalty(environment, "audit")
+        return count / seconds
+
+    def bare_jobs_per_second(self, redis_url: str, count: int) -> float:
+        """Jobs of one bare arq worker, through the same Redis to the same PostgreSQL."""
+        url = self._postgres.create_database("bare")
+        try:
+            asyncio.run(bare_jobs.prepare_rows(url, count))
+            asyncio.run(bare_jobs.enqueue(redis_url, range(1, count + 1)))
+            return bare_jobs.work_off(url, redis_url, count)
+        finally:
+            self._postgres.drop_database("bare")

@@ -32,21 +32,13 @@ from tests.graphql_schema.arguments import (
     root_fields,
     with_value,
 )
-from tests.graphql_schema.lived import BOB, Lived, live, page_cells, who_may
+from tests.graphql_schema.lived import BOB, CONNECTIONS, Lived, live, page_cells, who_may
 from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import CONSUMER, Stage, all_rows, open_stage
 
 DENIED = {"UNAUTHENTICATED", "FORBIDDEN"}
 OTHER_GOODS = {("coupon", "productIds"), ("holdCoupon", "productIds")}
 """What a basket may hold without being told apart: any other id is other goods."""
-CONNECTIONS = {
-    **dict.fromkeys(("members", "codeBatches", "scans", "campaigns", "products"), "ADMIN"),
-    **dict.fromkeys(("places", "couponTemplates", "redemptions", "payouts"), "ADMIN"),
-    "offers": "CONSUMER",
-    "myRedemptions": CLERK_ROLE,
-    "myPayouts": "STORE",
-}
-"""Who asks for each."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -20,7 +20,7 @@ from tests.races.conftest import SECRETS
 from tests.races.guards import GUARDS, Edit, Guard
 from tests.servers import ServerFactory, environment_for
 
-ROUNDS_MAX = 4
+ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"
 
 # The copy's answer to "how are you": where each of its packages came from.

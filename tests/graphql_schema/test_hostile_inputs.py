@@ -150,7 +150,7 @@ class Target:
         if field.name in ("item", "scanCode"):
             known["code"] = self.lived.fresh_code
         if field.name in ("coupon", "holdCoupon"):
-            known["code"] = COUPON
+            known["code"] = COUPON if field.name == "holdCoupon" else self.lived.coupon_code
         found = field.variables(ids.__getitem__, whole=True, known=known)
         return fitting(field, path, found)
 

@@ -14,7 +14,7 @@ from tests.graphql_schema.stage import Stage, all_rows
 
 SHOWN_ONCE = {"createTill": "key", "createClerk": "pin", "setClerkPin": "pin"}
 """Secrets that nobody keeps: a replay cannot show them."""
-AT_ONCE = 6
+AT_ONCE = 4
 
 
 every_mutation = pytest.mark.parametrize("mutation", EFFECTS)

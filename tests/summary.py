@@ -20,11 +20,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Summary(), "loyalty-summary")
 
 
-def _part(item: pytest.Item) -> str:
+def _parts(item: pytest.Item) -> str:
+    """What a test runs on: its database, Redis, both (``postgresql redis``), or ``none``."""
     callspec = getattr(item, "callspec", None)
+    parts = []
     if callspec is not None and "database_url" in callspec.params:
-        return str(callspec.params["database_url"])
-    return "redis" if "redis_url" in getattr(item, "fixturenames", ()) else "none"
+        parts.append(str(callspec.params["database_url"]))
+    if "redis_url" in getattr(item, "fixturenames", ()):
+        parts.append("redis")
+    return " ".join(parts) or "none"
 
 
 class Summary:
@@ -39,7 +43,7 @@ class Summary:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
-            item.user_properties.append((PART, _part(item)))
+            item.user_properties.append((PART, _parts(item)))
             marker = item.get_closest_marker("only_database")
             if marker is None:
                 continue
@@ -54,15 +58,15 @@ class Summary:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         said = dict(report.user_properties)
-        part = str(said.get(PART, "none"))
+        parts = str(said.get(PART, "none")).split()
         if ONLY in said:
             self._only[report.nodeid] = str(said[ONLY])
         if report.failed:
-            self._failed[part] += 1
+            self._failed.update(parts)
         elif report.skipped:
             self._not_run[report.nodeid] = _reason(report)
         elif report.when == "call":
-            self._passed[part] += 1
+            self._passed.update(parts)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)  # after everybody else's part of the summary
     def pytest_terminal_summary(

@@ -50,10 +50,14 @@ def test_counts_are_by_database_and_silence_means_that_all_ran(
         "@pytest.mark.parametrize('database_url', ['sqlite', 'postgresql'])\n"
         "def test_both(database_url): assert database_url != 'postgresql'\n"
         "def test_none(): pass\n"
+        "@pytest.fixture\n"
+        "def redis_url(): return ''\n"
+        "@pytest.mark.parametrize('database_url', ['sqlite'])\n"
+        "def test_with_redis(database_url, redis_url): pass\n"
     )
     said = _pytest(tmp_path, code, "-n", str(processes)).stdout
     assert (
-        "databases: sqlite 1 passed, postgresql 0 passed 1 FAILED, redis 0 passed, none 1 passed"
+        "databases: sqlite 2 passed, postgresql 0 passed 1 FAILED, redis 1 passed, none 1 passed"
         in said
     )
     assert "NOT RUN" not in said

@@ -7,7 +7,14 @@ one guard covers for another, both are taken away, and ``covered_by`` says which
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.races import ledger_races, redemption_races, scan_races
+from tests.races import (
+    coupon_races,
+    ledger_races,
+    redemption_races,
+    scan_races,
+    session_races,
+    settlement_races,
+)
 from tests.races.arena import Race
 from tests.races.fenced import paused_worker_counts_nothing
 
@@ -20,6 +27,9 @@ LEDGER = "loyalty/ledger/service.py"
 LEDGER_SQL = "loyalty/ledger/queries.py"
 COUPONS_SQL = "rewards/coupons/queries.py"
 REDEMPTIONS_SQL = "rewards/redemptions/queries.py"
+ACCESS_SQL = "loyalty/access/queries.py"
+OUTBOX = "loyalty/outbox.py"
+PERIODIC = "loyalty/periodic.py"
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,13 @@ FIRST_SCAN = Edit(
 ACCOUNT_LOCK = Edit(LEDGER_SQL, "{locked:a accounts", "{each:a accounts")
 OVERDRAFT = Edit(LEDGER_SQL, "AND (accounts.overdraft_allowed OR", "AND (true OR")
 LOTS = Edit(LEDGER_SQL, "AND lots.remaining + taken.remaining >= 0", "AND true")
+FENCE = Edit(
+    OUTBOX,
+    "outbox_events.id = done.id\n        AND outbox_events.lease_token = :token",
+    "outbox_events.id = done.id\n        AND CAST(:token AS text) IS NOT NULL",
+)
+ONE_END = "DROP INDEX uq_transfers_brand_id_pending_id"
+NOTHING_NEGATIVE = "ALTER TABLE accounts DROP CONSTRAINT ck_accounts_counters_not_negative"
 RECORDS_KEY = "ALTER TABLE idempotency_records DROP CONSTRAINT pk_idempotency_records"
 
 GUARDS = (
@@ -208,13 +225,127 @@ GUARDS = (
         "the fence of an outbox lease",
         "a worker that was paused past its lease writes nothing",
         paused_worker_counts_nothing,
+        (FENCE,),
+    ),
+    Guard(
+        "the settled mark of a redemption, and the one end of a pending transfer",
+        "a rebate is posted once",
+        settlement_races.paused_worker_settles_nothing,
         (
+            FENCE,
+            Edit("workers/settlement.py", "            and redemption.settled_at is None\n", ""),
             Edit(
-                "loyalty/outbox.py",
-                "outbox_events.id = done.id\n        AND outbox_events.lease_token = :token",
-                "outbox_events.id = done.id\n        AND CAST(:token AS text) IS NOT NULL",
+                REDEMPTIONS_SQL,
+                "redemptions.status = 'CAPTURED' AND redemptions.settled_at IS NULL",
+                "redemptions.status = 'CAPTURED'",
             ),
         ),
+        (ONE_END, NOTHING_NEGATIVE),
+        covered_by="each other, and the fence of an outbox lease",
+        size=10,
+    ),
+    Guard(
+        "the status of a payout, and the one end of a pending transfer",
+        "a payout ends once, however often its provider says so",
+        settlement_races.one_payout_is_made_and_ends_once,
+        (
+            Edit(
+                "rewards/payouts/queries.py",
+                "        AND payouts.status IN ('CREATED', 'SENT', 'PROCESSING')\n"
+                "        AND (payouts.status",
+                "        AND (payouts.status",
+            ),
+        ),
+        (ONE_END, NOTHING_NEGATIVE),
+        covered_by="each other: who finds it ended moves nothing, and nothing else is written",
+    ),
+    Guard(
+        "one live payout of a store",
+        "what a store has is paid to it once",
+        settlement_races.one_payout_is_made_and_ends_once,
+        (ACCOUNT_LOCK,),
+        ("DROP INDEX uq_payouts_live",),
+        covered_by="the lock on the store's account",
+    ),
+    Guard(
+        "the lease of a periodic job",
+        "of all workers one runs it",
+        settlement_races.one_worker_has_a_periodic_job,
+        (
+            Edit(
+                PERIODIC,
+                "            AND (p.leased_until IS NULL OR p.leased_until <= :now)\n",
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "the fence of a periodic job",
+        "a worker that was paused past its lease does not go on with it",
+        settlement_races.one_worker_has_a_periodic_job,
+        (
+            Edit(
+                PERIODIC,
+                "leased_until = :until WHERE name = :name AND lease_token = :token",
+                "leased_until = :until WHERE name = :name AND CAST(:token AS text) IS NOT NULL",
+            ),
+        ),
+    ),
+    Guard(
+        "the stock of a coupon template and its check",
+        "no more coupons are issued than there are",
+        coupon_races.the_last_coupons_are_sold_once,
+        (
+            Edit(
+                COUPONS_SQL,
+                "<= coupon_templates.stock_max)\n    RETURNING",
+                "IS NOT NULL)\n    RETURNING",
+            ),
+        ),
+        ("ALTER TABLE coupon_templates DROP CONSTRAINT ck_coupon_templates_within_stock",),
+        covered_by="each other: the WHERE asks, the CHECK refuses",
+    ),
+    Guard(
+        "the count of a member's purchases and its check",
+        "a member buys no more than its limit",
+        coupon_races.a_member_buys_up_to_the_limit,
+        (
+            Edit(
+                COUPONS_SQL,
+                "WHERE coupon_purchase_counters.used + excluded.used <= excluded.times_max",
+                "WHERE true",
+            ),
+        ),
+        (
+            "ALTER TABLE coupon_purchase_counters"
+            " DROP CONSTRAINT ck_coupon_purchase_counters_within_times_max",
+        ),
+        covered_by="each other: the WHERE asks, the CHECK refuses",
+    ),
+    Guard(
+        "the one use of a refresh token",
+        "a copied token is found out",
+        session_races.one_refresh_token_is_good_once,
+        (Edit(ACCESS_SQL, "            col(RefreshToken.used_at).is_(None),\n", ""),),
+    ),
+    Guard(
+        "the step of a TOTP code",
+        "a code signs in once",
+        session_races.one_totp_code_signs_in_once,
+        (
+            Edit(
+                ACCESS_SQL,
+                "col(Operator.id) == operator_id)\n        .with_for_update()",
+                "col(Operator.id) == operator_id)",
+            ),
+            Edit(
+                ACCESS_SQL,
+                "or_(col(Operator.totp_last_step).is_(None), col(Operator.totp_last_step) < step),",
+                "or_(col(Operator.totp_last_step).is_(None), True),",
+            ),
+        ),
+        covered_by="the lock on the operator's row, under which the last step is read",
+        size=12,
     ),
     Guard(
         "one writing transaction at a time on SQLite",

@@ -2,7 +2,14 @@
 
 import pytest
 
-from tests.races import ledger_races, redemption_races, scan_races
+from tests.races import (
+    coupon_races,
+    ledger_races,
+    redemption_races,
+    scan_races,
+    session_races,
+    settlement_races,
+)
 from tests.races.arena import Arena, Race, audit_findings
 from tests.races.fenced import paused_worker_counts_nothing
 
@@ -23,6 +30,13 @@ RACES: dict[Race, int] = {
     redemption_races.one_coupon_is_held_once: 500,
     redemption_races.one_coupon_is_captured_once: 500,
     redemption_races.captures_are_reversed_once: 40,
+    coupon_races.the_last_coupons_are_sold_once: 100,
+    coupon_races.a_member_buys_up_to_the_limit: 100,
+    session_races.one_refresh_token_is_good_once: 100,
+    session_races.one_totp_code_signs_in_once: 12,
+    settlement_races.paused_worker_settles_nothing: 10,
+    settlement_races.one_payout_is_made_and_ends_once: 60,
+    settlement_races.one_worker_has_a_periodic_job: 60,
     paused_worker_counts_nothing: 100,
 }
 

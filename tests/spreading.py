@@ -1,7 +1,8 @@
 """How tests are spread over processes: those that start many processes of their own run one after
-another, beside everything else."""
+another, beside everything else; those that share a server and a database stay together."""
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 PROCESS_TESTS = (
     "tests/kills/",
@@ -11,9 +12,28 @@ PROCESS_TESTS = (
     "tests/workers/test_called_processes.py",
     "tests/workers/test_processes.py",
 )
+SHARING_TESTS = ("tests/graphql_schema/",)
+KINDS = ("sqlite", "postgresql")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.nodeid.startswith(PROCESS_TESTS):
-            item.add_marker(pytest.mark.xdist_group("processes"))
+def scope_of(nodeid: str) -> str:
+    """What runs in one process, one test after another."""
+    if nodeid.startswith(PROCESS_TESTS):
+        return "processes"
+    if nodeid.startswith(SHARING_TESTS):
+        file, _, test = nodeid.partition("::")
+        return f"{file} {next((kind for kind in KINDS if kind in test), '')}"
+    return nodeid
+
+
+class Spreading(LoadScopeScheduling):  # type: ignore[misc]
+    """xdist's own groups (``xdist_group``) are without effect, silently, since pytest has a new
+    way to keep the names of tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)  # not there without xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Spreading:
+    return Spreading(config, log)

@@ -41,7 +41,8 @@ schema: $(INSTALLED)
 setup: $(INSTALLED)
 
 # Versions move only here. No lock names an index host.
-COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade \
+	--custom-compile-command "make lock"
 lock: $(UV)
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock

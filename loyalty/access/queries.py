@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, or_, update
 from sqlmodel import col, select
 
+from loyalty import keyed
 from loyalty.access.models import (
     Operator,
     RefreshToken,
@@ -16,7 +17,6 @@ from loyalty.access.models import (
     WechatApp,
 )
 from loyalty.db import Snapshot, Tx
-from loyalty.errors import NotFound
 
 
 async def find_operator_by_email(snapshot: Snapshot, brand_id: UUID, email: str) -> Operator | None:
@@ -28,28 +28,16 @@ async def find_operator_by_email(snapshot: Snapshot, brand_id: UUID, email: str)
 
 
 async def find_operator(snapshot: Snapshot, brand_id: UUID, operator_id: UUID) -> Operator | None:
-    found = await snapshot.session.exec(
-        select(Operator).where(col(Operator.brand_id) == brand_id, col(Operator.id) == operator_id)
-    )
-    return found.first()
+    return await keyed.find_row(snapshot, Operator, brand_id, operator_id)
 
 
 async def get_operator(snapshot: Snapshot, brand_id: UUID, operator_id: UUID) -> Operator:
-    operator = await find_operator(snapshot, brand_id, operator_id)
-    if operator is None:
-        raise NotFound(noun="operator")
-    return operator
+    return await keyed.get_row(snapshot, Operator, brand_id, operator_id, "operator")
 
 
 async def lock_operator(tx: Tx, brand_id: UUID, operator_id: UUID) -> Operator | None:
     """The row as it is now, and nobody else changes it until this transaction ends."""
-    found = await tx.session.exec(
-        select(Operator)
-        .where(col(Operator.brand_id) == brand_id, col(Operator.id) == operator_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return found.first()
+    return await keyed.lock_row(tx, Operator, brand_id, operator_id)
 
 
 async def list_code_times(

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlmodel import col, func, select
 
+from loyalty import keyed
 from loyalty.codes.models import CodeBatch, KeyEpoch, UnknownCodeCount
 from loyalty.db import Snapshot, Tx, insert_statement
 from loyalty.errors import NotFound
@@ -64,15 +65,11 @@ async def find_last_batch_number(snapshot: Snapshot, brand_id: UUID) -> int:
 
 
 async def find_batch(snapshot: Snapshot, brand_id: UUID, batch_id: UUID) -> CodeBatch | None:
-    statement = select(CodeBatch).where(CodeBatch.brand_id == brand_id, CodeBatch.id == batch_id)
-    return (await snapshot.session.exec(statement)).first()
+    return await keyed.find_row(snapshot, CodeBatch, brand_id, batch_id)
 
 
 async def get_batch(snapshot: Snapshot, brand_id: UUID, batch_id: UUID) -> CodeBatch:
-    batch = await find_batch(snapshot, brand_id, batch_id)
-    if batch is None:
-        raise NotFound(noun="batch")
-    return batch
+    return await keyed.get_row(snapshot, CodeBatch, brand_id, batch_id, "batch")
 
 
 async def find_batch_by_number(snapshot: Snapshot, brand_id: UUID, number: int) -> CodeBatch | None:
@@ -120,12 +117,7 @@ async def list_batches_by_ids(
     snapshot: Snapshot, brand_id: UUID, batch_ids: Sequence[UUID]
 ) -> list[CodeBatch]:
     """For loaders: those that exist, in no order."""
-    found = await snapshot.session.exec(
-        select(CodeBatch).where(
-            col(CodeBatch.brand_id) == brand_id, col(CodeBatch.id).in_(batch_ids)
-        )
-    )
-    return list(found)
+    return await keyed.list_rows_by_ids(snapshot, CodeBatch, brand_id, batch_ids)
 
 
 async def move_batch(tx: Tx, batch: CodeBatch, current: str, wanted: str, moved_at: str) -> bool:

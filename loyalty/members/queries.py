@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlmodel import col, select
 
+from loyalty import keyed
 from loyalty.db import Database, Snapshot, Statement, Tx
-from loyalty.errors import NotFound
 from loyalty.members.models import Identity, Invitation, Member, RosterEntry
 
 
@@ -34,29 +34,18 @@ async def find_identity_by_external_ref(
 
 
 async def find_identity(snapshot: Snapshot, brand_id: UUID, identity_id: UUID) -> Identity | None:
-    found = await snapshot.session.exec(
-        select(Identity).where(col(Identity.brand_id) == brand_id, col(Identity.id) == identity_id)
-    )
-    return found.first()
+    return await keyed.find_row(snapshot, Identity, brand_id, identity_id)
 
 
 async def get_identity(snapshot: Snapshot, brand_id: UUID, identity_id: UUID) -> Identity:
-    identity = await find_identity(snapshot, brand_id, identity_id)
-    if identity is None:
-        raise NotFound(noun="identity")
-    return identity
+    return await keyed.get_row(snapshot, Identity, brand_id, identity_id, "identity")
 
 
 async def list_identities_by_ids(
     snapshot: Snapshot, brand_id: UUID, identity_ids: Sequence[UUID]
 ) -> list[Identity]:
     """For loaders: those that exist, in no order."""
-    found = await snapshot.session.exec(
-        select(Identity).where(
-            col(Identity.brand_id) == brand_id, col(Identity.id).in_(identity_ids)
-        )
-    )
-    return list(found)
+    return await keyed.list_rows_by_ids(snapshot, Identity, brand_id, identity_ids)
 
 
 async def find_member(
@@ -76,15 +65,7 @@ async def find_member(
 
 
 async def get_member(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> Member:
-    found = await snapshot.session.exec(
-        select(Member)
-        .where(col(Member.brand_id) == brand_id, col(Member.id) == member_id)
-        .execution_options(populate_existing=True)
-    )
-    member = found.first()
-    if member is None:
-        raise NotFound(noun="member")
-    return member
+    return await keyed.get_row(snapshot, Member, brand_id, member_id, "member")
 
 
 async def list_members(
@@ -96,23 +77,15 @@ async def list_members(
     first: int,
 ) -> list[Member]:
     """Newest first; ``after`` is the id of the last member of the page before."""
-    query = select(Member).where(col(Member.brand_id) == brand_id)
-    if role is not None:
-        query = query.where(col(Member.role) == role)
-    if after is not None:
-        query = query.where(col(Member.id) < after)
-    newest = query.order_by(col(Member.id).desc()).limit(first)
-    return list(await snapshot.session.exec(newest))
+    of_role = () if role is None else (col(Member.role) == role,)
+    return await keyed.list_newest(snapshot, Member, brand_id, *of_role, before=after, limit=first)
 
 
 async def list_members_by_ids(
     snapshot: Snapshot, brand_id: UUID, member_ids: Sequence[UUID]
 ) -> list[Member]:
     """For loaders: those that exist, in no order."""
-    found = await snapshot.session.exec(
-        select(Member).where(col(Member.brand_id) == brand_id, col(Member.id).in_(member_ids))
-    )
-    return list(found)
+    return await keyed.list_rows_by_ids(snapshot, Member, brand_id, member_ids)
 
 
 async def find_roster_entry(
@@ -197,14 +170,4 @@ async def accept_invitation(tx: Tx, invitation: Invitation, member: Member) -> b
 
 async def set_status(tx: Tx, brand_id: UUID, member_id: UUID, status: str) -> bool:
     """Set a member's status; False when it has it already, or there is no such member."""
-    changed = await tx.session.exec(
-        update(Member)
-        .where(
-            col(Member.brand_id) == brand_id,
-            col(Member.id) == member_id,
-            col(Member.status) != status,
-        )
-        .values(status=status)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.rowcount == 1
+    return await keyed.set_status(tx, Member, brand_id, member_id, status)

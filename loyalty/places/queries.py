@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlmodel import col, select
 
+from loyalty import keyed
 from loyalty.db import Snapshot, Statement, Tx
-from loyalty.errors import NotFound
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.places.rules import ACTIVE, OPEN, Desk
 from loyalty.statements import columns_of, names_of
@@ -33,40 +33,25 @@ FIND_DESK = Statement(
 
 
 async def find_place(snapshot: Snapshot, brand_id: UUID, place_id: UUID) -> Place | None:
-    found = await snapshot.session.exec(
-        select(Place)
-        .where(col(Place.brand_id) == brand_id, col(Place.id) == place_id)
-        .execution_options(populate_existing=True)
-    )
-    return found.first()
+    return await keyed.find_row(snapshot, Place, brand_id, place_id)
 
 
 async def get_place(snapshot: Snapshot, brand_id: UUID, place_id: UUID) -> Place:
-    place = await find_place(snapshot, brand_id, place_id)
-    if place is None:
-        raise NotFound(noun="place")
-    return place
+    return await keyed.get_row(snapshot, Place, brand_id, place_id, "place")
 
 
 async def list_places(
     snapshot: Snapshot, brand_id: UUID, *, after: UUID | None = None, first: int
 ) -> list[Place]:
     """Newest first; ``after`` is the id of the last place of the page before."""
-    query = select(Place).where(col(Place.brand_id) == brand_id)
-    if after is not None:
-        query = query.where(col(Place.id) < after)
-    newest = query.order_by(col(Place.id).desc()).limit(first)
-    return list(await snapshot.session.exec(newest))
+    return await keyed.list_newest(snapshot, Place, brand_id, before=after, limit=first)
 
 
 async def find_places_by_ids(
     snapshot: Snapshot, brand_id: UUID, place_ids: Sequence[UUID]
 ) -> list[Place]:
     """For loaders: those that exist, in no order."""
-    found = await snapshot.session.exec(
-        select(Place).where(col(Place.brand_id) == brand_id, col(Place.id).in_(place_ids))
-    )
-    return list(found)
+    return await keyed.list_rows_by_ids(snapshot, Place, brand_id, place_ids)
 
 
 async def places_of_store_phone(snapshot: Snapshot, brand_id: UUID, phone_hash: str) -> list[Place]:
@@ -81,49 +66,27 @@ async def places_of_store_phone(snapshot: Snapshot, brand_id: UUID, phone_hash: 
 
 
 async def get_till(snapshot: Snapshot, brand_id: UUID, till_id: UUID) -> Till:
-    found = await snapshot.session.exec(
-        select(Till)
-        .where(col(Till.brand_id) == brand_id, col(Till.id) == till_id)
-        .execution_options(populate_existing=True)
-    )
-    till = found.first()
-    if till is None:
-        raise NotFound(noun="till")
-    return till
+    return await keyed.get_row(snapshot, Till, brand_id, till_id, "till")
 
 
 async def list_tills(
     snapshot: Snapshot, brand_id: UUID, place_id: UUID, *, after: UUID | None = None, first: int
 ) -> list[Till]:
     """Of one place, newest first, revoked ones too."""
-    query = select(Till).where(col(Till.brand_id) == brand_id, col(Till.place_id) == place_id)
-    if after is not None:
-        query = query.where(col(Till.id) < after)
-    newest = query.order_by(col(Till.id).desc()).limit(first)
-    return list(await snapshot.session.exec(newest))
+    here = col(Till.place_id) == place_id
+    return await keyed.list_newest(snapshot, Till, brand_id, here, before=after, limit=first)
 
 
 async def get_clerk(snapshot: Snapshot, brand_id: UUID, clerk_id: UUID) -> Clerk:
-    found = await snapshot.session.exec(
-        select(Clerk)
-        .where(col(Clerk.brand_id) == brand_id, col(Clerk.id) == clerk_id)
-        .execution_options(populate_existing=True)
-    )
-    clerk = found.first()
-    if clerk is None:
-        raise NotFound(noun="clerk")
-    return clerk
+    return await keyed.get_row(snapshot, Clerk, brand_id, clerk_id, "clerk")
 
 
 async def list_clerks(
     snapshot: Snapshot, brand_id: UUID, place_id: UUID, *, after: UUID | None = None, first: int
 ) -> list[Clerk]:
     """Of one place, newest first, those who left too."""
-    query = select(Clerk).where(col(Clerk.brand_id) == brand_id, col(Clerk.place_id) == place_id)
-    if after is not None:
-        query = query.where(col(Clerk.id) < after)
-    newest = query.order_by(col(Clerk.id).desc()).limit(first)
-    return list(await snapshot.session.exec(newest))
+    here = col(Clerk.place_id) == place_id
+    return await keyed.list_newest(snapshot, Clerk, brand_id, here, before=after, limit=first)
 
 
 async def find_desk(
@@ -175,24 +138,12 @@ async def find_till_and_clerk(
 
 async def lock_till(tx: Tx, brand_id: UUID, till_id: UUID) -> Till | None:
     """The row as it is now, and nobody else changes it until this transaction ends."""
-    found = await tx.session.exec(
-        select(Till)
-        .where(col(Till.brand_id) == brand_id, col(Till.id) == till_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
-    return found.first()
+    return await keyed.lock_row(tx, Till, brand_id, till_id, key_share=True)
 
 
 async def lock_clerk(tx: Tx, brand_id: UUID, clerk_id: UUID) -> Clerk | None:
     """The row as it is now, and nobody else changes it until this transaction ends."""
-    found = await tx.session.exec(
-        select(Clerk)
-        .where(col(Clerk.brand_id) == brand_id, col(Clerk.id) == clerk_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
-    return found.first()
+    return await keyed.lock_row(tx, Clerk, brand_id, clerk_id, key_share=True)
 
 
 async def set_till_failures(tx: Tx, till: Till, failures_until: datetime) -> None:
@@ -219,39 +170,17 @@ async def set_clerk_failures(
 
 async def set_place_status(tx: Tx, brand_id: UUID, place_id: UUID, status: str) -> bool:
     """False when it has it already, or there is no such place."""
-    changed = await tx.session.exec(
-        update(Place)
-        .where(
-            col(Place.brand_id) == brand_id, col(Place.id) == place_id, col(Place.status) != status
-        )
-        .values(status=status)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.rowcount == 1
+    return await keyed.set_status(tx, Place, brand_id, place_id, status)
 
 
 async def set_till_status(tx: Tx, brand_id: UUID, till_id: UUID, status: str) -> bool:
     """False when it has it already, or there is no such till."""
-    changed = await tx.session.exec(
-        update(Till)
-        .where(col(Till.brand_id) == brand_id, col(Till.id) == till_id, col(Till.status) != status)
-        .values(status=status)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.rowcount == 1
+    return await keyed.set_status(tx, Till, brand_id, till_id, status)
 
 
 async def set_clerk_status(tx: Tx, brand_id: UUID, clerk_id: UUID, status: str) -> bool:
     """False when it has it already, or there is no such clerk."""
-    changed = await tx.session.exec(
-        update(Clerk)
-        .where(
-            col(Clerk.brand_id) == brand_id, col(Clerk.id) == clerk_id, col(Clerk.status) != status
-        )
-        .values(status=status)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.rowcount == 1
+    return await keyed.set_status(tx, Clerk, brand_id, clerk_id, status)
 
 
 async def set_pin_hash(tx: Tx, brand_id: UUID, clerk_id: UUID, pin_hash: str) -> None:

@@ -5,44 +5,31 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
+from loyalty import keyed
 from loyalty.db import Snapshot
-from loyalty.errors import NotFound
 from loyalty.products.models import Product
 
 
 async def find_product(snapshot: Snapshot, brand_id: UUID, product_id: UUID) -> Product | None:
-    found = await snapshot.session.exec(
-        select(Product).where(col(Product.brand_id) == brand_id, col(Product.id) == product_id)
-    )
-    return found.first()
+    return await keyed.find_row(snapshot, Product, brand_id, product_id)
 
 
 async def get_product(snapshot: Snapshot, brand_id: UUID, product_id: UUID) -> Product:
-    product = await find_product(snapshot, brand_id, product_id)
-    if product is None:
-        raise NotFound(noun="product")
-    return product
+    return await keyed.get_row(snapshot, Product, brand_id, product_id, "product")
 
 
 async def list_products(
     snapshot: Snapshot, brand_id: UUID, *, after: UUID | None = None, first: int
 ) -> list[Product]:
     """Newest first; ``after`` is the id of the last product of the page before."""
-    query = select(Product).where(col(Product.brand_id) == brand_id)
-    if after is not None:
-        query = query.where(col(Product.id) < after)
-    newest = query.order_by(col(Product.id).desc()).limit(first)
-    return list(await snapshot.session.exec(newest))
+    return await keyed.list_newest(snapshot, Product, brand_id, before=after, limit=first)
 
 
 async def list_products_by_ids(
     snapshot: Snapshot, brand_id: UUID, product_ids: Sequence[UUID]
 ) -> list[Product]:
     """For loaders: those that exist, in no order."""
-    found = await snapshot.session.exec(
-        select(Product).where(col(Product.brand_id) == brand_id, col(Product.id).in_(product_ids))
-    )
-    return list(found)
+    return await keyed.list_rows_by_ids(snapshot, Product, brand_id, product_ids)
 
 
 async def list_all_products(snapshot: Snapshot, brand_id: UUID) -> list[Product]:

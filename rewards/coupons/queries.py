@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, or_, update
 from sqlmodel import col, func, select
 from sqlmodel.sql.expression import Select
 
+from loyalty import keyed
 from loyalty.db import Snapshot, Statement, Tx
 from loyalty.errors import NotFound
 from rewards.coupons.models import Coupon, CouponStatus, CouponTemplate, CouponTemplateStatus
@@ -124,22 +125,14 @@ class CouponView:
 
 async def get_template(snapshot: Snapshot, brand_id: UUID, template_id: UUID) -> CouponTemplate:
     """The row as it is now; NotFound when the brand has none such."""
-    found = await snapshot.session.exec(
-        select(CouponTemplate)
-        .where(col(CouponTemplate.brand_id) == brand_id, col(CouponTemplate.id) == template_id)
-        .execution_options(populate_existing=True)
-    )
-    template = found.first()
-    if template is None:
-        raise NotFound(noun="coupon template")
-    return template
+    return await keyed.get_row(snapshot, CouponTemplate, brand_id, template_id, "coupon template")
 
 
 async def list_templates(
     snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
 ) -> list[CouponTemplate]:
     """The brand's templates, newest first, older than the id ``before``."""
-    return await _newest_templates(snapshot, [], brand_id, before, limit)
+    return await keyed.list_newest(snapshot, CouponTemplate, brand_id, before=before, limit=limit)
 
 
 async def list_offers(
@@ -155,50 +148,23 @@ async def list_offers(
             col(CouponTemplate.issued) < col(CouponTemplate.stock_max),
         ),
     ]
-    return await _newest_templates(snapshot, on_sale, brand_id, before, limit)
-
-
-async def _newest_templates(
-    snapshot: Snapshot,
-    conditions: Sequence[ColumnElement[bool]],
-    brand_id: UUID,
-    before: UUID | None,
-    limit: int,
-) -> list[CouponTemplate]:
-    query = select(CouponTemplate).where(col(CouponTemplate.brand_id) == brand_id, *conditions)
-    if before is not None:
-        query = query.where(col(CouponTemplate.id) < before)
-    found = await snapshot.session.exec(query.order_by(col(CouponTemplate.id).desc()).limit(limit))
-    return list(found)
+    return await keyed.list_newest(
+        snapshot, CouponTemplate, brand_id, *on_sale, before=before, limit=limit
+    )
 
 
 async def list_templates_by_ids(
     snapshot: Snapshot, brand_id: UUID, template_ids: Sequence[UUID]
 ) -> list[CouponTemplate]:
     """Those that exist, in no order."""
-    found = await snapshot.session.exec(
-        select(CouponTemplate).where(
-            col(CouponTemplate.brand_id) == brand_id, col(CouponTemplate.id).in_(template_ids)
-        )
-    )
-    return list(found)
+    return await keyed.list_rows_by_ids(snapshot, CouponTemplate, brand_id, template_ids)
 
 
 async def set_template_status(
     tx: Tx, brand_id: UUID, template_id: UUID, status: CouponTemplateStatus
 ) -> bool:
     """False when it has this status already, or is not there."""
-    changed = await tx.session.exec(
-        update(CouponTemplate)
-        .where(
-            col(CouponTemplate.brand_id) == brand_id,
-            col(CouponTemplate.id) == template_id,
-            col(CouponTemplate.status) != status.value,
-        )
-        .values(status=status.value)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.rowcount == 1
+    return await keyed.set_status(tx, CouponTemplate, brand_id, template_id, status.value)
 
 
 # --- coupons -----------------------------------------------------------------------------------
@@ -216,27 +182,13 @@ async def find_coupon_by_code(snapshot: Snapshot, brand_id: UUID, code: str) -> 
 
 async def get_coupon(snapshot: Snapshot, brand_id: UUID, coupon_id: UUID) -> Coupon:
     """The row as it is now; NotFound when the brand has none such."""
-    found = await snapshot.session.exec(
-        select(Coupon)
-        .where(col(Coupon.brand_id) == brand_id, col(Coupon.id) == coupon_id)
-        .execution_options(populate_existing=True)
-    )
-    coupon = found.first()
-    if coupon is None:
-        raise NotFound(noun="coupon")
-    return coupon
+    return await keyed.get_row(snapshot, Coupon, brand_id, coupon_id, "coupon")
 
 
 async def lock_coupon(tx: Tx, brand_id: UUID, coupon_id: UUID) -> Coupon:
     """The row as it is now, and nobody else changes it until this transaction ends; NotFound when
     the brand has none such."""
-    found = await tx.session.exec(
-        select(Coupon)
-        .where(col(Coupon.brand_id) == brand_id, col(Coupon.id) == coupon_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    coupon = found.first()
+    coupon = await keyed.lock_row(tx, Coupon, brand_id, coupon_id)
     if coupon is None:
         raise NotFound(noun="coupon")
     return coupon

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
+from loyalty import keyed
 from loyalty.db import Snapshot, Statement, insert_statement
 from rewards.payouts.models import Payout, PayoutReport, PayoutStatus
 
@@ -131,10 +132,7 @@ async def find_by_number(snapshot: Snapshot, number: str, provider: str) -> Payo
 
 
 async def find_payout(snapshot: Snapshot, brand_id: UUID, payout_id: UUID) -> Payout | None:
-    found = await snapshot.session.exec(
-        select(Payout).where(col(Payout.brand_id) == brand_id, col(Payout.id) == payout_id)
-    )
-    return found.first()
+    return await keyed.find_row(snapshot, Payout, brand_id, payout_id)
 
 
 async def list_payouts(
@@ -147,15 +145,14 @@ async def list_payouts(
     place_ids: Sequence[UUID] | None = None,
 ) -> list[Payout]:
     """Newest first, older than the id ``before``; ``place_ids`` None is every place."""
-    statement = select(Payout).where(col(Payout.brand_id) == brand_id)
-    if before is not None:
-        statement = statement.where(col(Payout.id) < before)
+    conditions = []
     if status is not None:
-        statement = statement.where(col(Payout.status) == status.value)
+        conditions.append(col(Payout.status) == status.value)
     if place_ids is not None:
-        statement = statement.where(col(Payout.place_id).in_(place_ids))
-    found = await snapshot.session.exec(statement.order_by(col(Payout.id).desc()).limit(limit))
-    return list(found)
+        conditions.append(col(Payout.place_id).in_(place_ids))
+    return await keyed.list_newest(
+        snapshot, Payout, brand_id, *conditions, before=before, limit=limit
+    )
 
 
 async def list_reports(

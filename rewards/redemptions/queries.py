@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import col, select
 
+from loyalty import keyed
 from loyalty.db import Snapshot, Statement, Tx, insert_statement
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.statements import columns_of, names_of
@@ -267,12 +268,7 @@ async def find_redemption(
 ) -> Redemption | None:
     """As it is now (a hold that is over is LAPSED), also when this transaction has read an older
     row."""
-    found = await snapshot.session.exec(
-        select(Redemption)
-        .where(col(Redemption.brand_id) == brand_id, col(Redemption.id) == redemption_id)
-        .execution_options(populate_existing=True)
-    )
-    row = found.first()
+    row = await keyed.find_row(snapshot, Redemption, brand_id, redemption_id)
     return None if row is None else as_at(row, snapshot.now)
 
 
@@ -287,15 +283,15 @@ async def list_redemptions(
 ) -> list[Redemption]:
     """Newest first, older than the id ``before``. ``status`` goes by date as well: a hold that is
     over is LAPSED, tidied away or not."""
-    statement = select(Redemption).where(col(Redemption.brand_id) == brand_id)
+    conditions = []
     if place_id is not None:
-        statement = statement.where(col(Redemption.place_id) == place_id)
+        conditions.append(col(Redemption.place_id) == place_id)
     if status is not None:
-        statement = statement.where(_has_status(status, snapshot.now))
-    if before is not None:
-        statement = statement.where(col(Redemption.id) < before)
-    statement = statement.order_by(col(Redemption.id).desc()).limit(limit)
-    return [as_at(row, snapshot.now) for row in await snapshot.session.exec(statement)]
+        conditions.append(_has_status(status, snapshot.now))
+    found = await keyed.list_newest(
+        snapshot, Redemption, brand_id, *conditions, before=before, limit=limit
+    )
+    return [as_at(row, snapshot.now) for row in found]
 
 
 def _has_status(status: RedemptionStatus, now: datetime) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ SQL_HOMES = {
     "loyalty/readers.py": "runs statements on each driver, writes none of its own",
     "loyalty/outbox.py": "kernel file: its own table, no room of its own",
     "loyalty/periodic.py": "kernel file: its own table, no room of its own",
+    "loyalty/keyed.py": "kernel file: rows of any noun by their key",
     "loyalty/idempotency.py": "kernel file: its own table, no room of its own",
     "loyalty/ledger/audit": "reads the books by its own SQL, sharing nothing with the writers",
     "migrations/": "the schema",

@@ -335,8 +335,8 @@ GUARDS = (
         (
             Edit(
                 ACCESS_SQL,
-                "col(Operator.id) == operator_id)\n        .with_for_update()",
-                "col(Operator.id) == operator_id)",
+                "keyed.lock_row(tx, Operator, brand_id, operator_id)",
+                "keyed.find_row(tx, Operator, brand_id, operator_id)",
             ),
             Edit(
                 ACCESS_SQL,

@@ -1,0 +1,90 @@
+"""Rows of any tenant table by their key: how every noun finds, lists, locks and moves its own."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, inspect, update
+from sqlmodel import SQLModel, select
+
+from loyalty.db import Snapshot, Tx
+from loyalty.errors import NotFound
+
+Row = TypeVar("Row", bound=SQLModel)
+
+
+def _columns(model: type[SQLModel]) -> Any:
+    return inspect(model).local_table.c
+
+
+async def find_row(snapshot: Snapshot, model: type[Row], brand_id: UUID, id: UUID) -> Row | None:
+    """The row as it is now, also when this transaction has read an older one."""
+    columns = _columns(model)
+    found = await snapshot.session.exec(
+        select(model)
+        .where(columns.brand_id == brand_id, columns.id == id)
+        .execution_options(populate_existing=True)
+    )
+    return found.first()
+
+
+async def get_row(snapshot: Snapshot, model: type[Row], brand_id: UUID, id: UUID, noun: str) -> Row:
+    """The row as it is now; NotFound, by the noun people know it by, when the brand has none."""
+    row = await find_row(snapshot, model, brand_id, id)
+    if row is None:
+        raise NotFound(noun=noun)
+    return row
+
+
+async def lock_row(
+    tx: Tx, model: type[Row], brand_id: UUID, id: UUID, *, key_share: bool = False
+) -> Row | None:
+    """The row as it is now, and nobody else changes it until this transaction ends; with
+    ``key_share`` others may refer to it meanwhile."""
+    columns = _columns(model)
+    found = await tx.session.exec(
+        select(model)
+        .where(columns.brand_id == brand_id, columns.id == id)
+        .with_for_update(key_share=key_share)
+        .execution_options(populate_existing=True)
+    )
+    return found.first()
+
+
+async def list_rows_by_ids(
+    snapshot: Snapshot, model: type[Row], brand_id: UUID, ids: Sequence[UUID]
+) -> list[Row]:
+    """For loaders: those that exist, in no order."""
+    columns = _columns(model)
+    found = await snapshot.session.exec(
+        select(model).where(columns.brand_id == brand_id, columns.id.in_(ids))
+    )
+    return list(found)
+
+
+async def list_newest(
+    snapshot: Snapshot,
+    model: type[Row],
+    brand_id: UUID,
+    *conditions: ColumnElement[bool],
+    before: UUID | None,
+    limit: int,
+) -> list[Row]:
+    """A page by keyset, newest first: those older than the id ``before``."""
+    columns = _columns(model)
+    query = select(model).where(columns.brand_id == brand_id, *conditions)
+    if before is not None:
+        query = query.where(columns.id < before)
+    return list(await snapshot.session.exec(query.order_by(columns.id.desc()).limit(limit)))
+
+
+async def set_status(tx: Tx, model: type[SQLModel], brand_id: UUID, id: UUID, status: str) -> bool:
+    """False when the row has this status already, or is not there."""
+    columns = _columns(model)
+    changed = await tx.session.exec(
+        update(model)
+        .where(columns.brand_id == brand_id, columns.id == id, columns.status != status)
+        .values(status=status)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1

@@ -14,7 +14,7 @@ from graphql_schema.coupon_templates import CouponTerms
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponCause, CouponStatus
 from graphql_schema.ledger import Balance
-from graphql_schema.loaders import member_loader
+from graphql_schema.loaders import member_loader, row_loader
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant, IsMember
@@ -32,14 +32,7 @@ from rewards.coupons.rules import masked_code, printed_code, shown_status, statu
 CURSOR = Cursor(UUID)
 
 
-def coupon_loader(context: Context) -> DataLoader[UUID, CouponView | None]:
-    async def load(ids: Sequence[UUID]) -> list[CouponView | None]:
-        async with context.database.snapshot() as snapshot:
-            views = await queries.list_views_by_ids(snapshot, context.caller.brand_id, ids)
-        found = {view.id: view for view in views}
-        return [found.get(id) for id in ids]
-
-    return DataLoader(load_fn=load)
+coupon_loader = row_loader(queries.list_views_by_ids)
 
 
 @strawberry.type(description="One member's coupon (券). Both dates are included.")

@@ -257,6 +257,7 @@ class AuditedStore(AuditedBooks):
         self._payout("failed", 0, "FAILED", ("ACCEPTED", "FAILED"))
         self._payout("paid", 0, "PAID", ("ACCEPTED", "PAID", "PAID"))
         self._payout("under way", 1, "SENT", ("ACCEPTED",))
+        self._report("paid", "FAILED", SETTLED_AT)  # began first, and came to the payout last
 
     def _payout(self, name: str, place: int, status: str, told: tuple[str, ...]) -> None:
         payout_id = self.payouts[name] = new_id()
@@ -290,16 +291,19 @@ class AuditedStore(AuditedBooks):
             resolved_at=resolved_at,
         )
         for state in told:
-            self._add(
-                PayoutReport,
-                payout_id=payout_id,
-                source="CALLBACK",
-                state=state,
-                created_at=ENDED_AT,
-            )
+            self._report(name, state, ENDED_AT)
         self._fact("payout.requested", payout_id, ENDED_AT)
         if resolved_at is None:
             self._fact("payout.ask", payout_id, None)
+
+    def _report(self, payout: str, state: str, at: datetime) -> None:
+        self._add(
+            PayoutReport,
+            payout_id=self.payouts[payout],
+            source="CALLBACK",
+            state=state,
+            created_at=at,
+        )
 
     def number(self, payout: str) -> str:
         """Under which it is paid."""

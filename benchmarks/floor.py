@@ -20,7 +20,7 @@ from loyalty.clock import local_date, utc_now
 from loyalty.codes.rules import item_no
 from loyalty.crypto import Keyring
 from loyalty.ids import new_id
-from loyalty.ledger.rules import expiry_date
+from loyalty.assets.rules import expiry_from_json
 
 Step = tuple[str, tuple[Any, ...]]
 
@@ -157,9 +157,13 @@ class FloorPlan:
         self._read(open_database(path), now)
 
     def _read(self, db: sqlite3.Connection, now: datetime) -> None:
-        zone, months = db.execute("SELECT timezone, points_valid_months FROM brands").fetchone()
-        self._today = local_date(now, zone).isoformat()
-        self._expires_on = expiry_date(local_date(now, zone), months).isoformat()
+        (zone,) = db.execute("SELECT timezone FROM brands").fetchone()
+        today = local_date(now, zone)
+        self._today = today.isoformat()
+        self._expires_on = {
+            code: expiry_from_json(orjson.loads(stored)).last_day(today).isoformat()
+            for code, stored in db.execute("SELECT code, expiry FROM assets")
+        }
         self._campaign, self._version, outcomes, caps = db.execute(
             "SELECT campaign_id, id, outcomes, caps FROM campaign_versions WHERE event = 'SCAN'"
             " ORDER BY version DESC LIMIT 1"
@@ -285,10 +289,10 @@ class FloorPlan:
         else:
             steps.append((_CREDIT, (amount, brand, account.id)))
         account.credited += amount
-        expires_on = self._expires_on if asset == "POINTS" else None
-        if expires_on is not None and account.id in self._lots:
+        expires_on = self._expires_on[asset]
+        if account.id in self._lots:
             steps.append((_ADD_TO_LOT, (amount, amount, brand, account.id, expires_on)))
-        elif expires_on is not None:
+        else:
             self._lots.add(account.id)
             steps.append((_LOT, (brand, account.id, expires_on, 0, amount, amount)))
         transfer = new_id().hex

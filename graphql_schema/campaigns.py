@@ -11,7 +11,6 @@ from graphql_schema.context import Context, Info
 from graphql_schema.coupon_templates import CouponTemplate, template_loader
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import (
-    Asset,
     CapSubject,
     CapWindow,
     EventKind,
@@ -25,7 +24,7 @@ from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant
 from graphql_schema.products import Product
 from graphql_schema.refusals import Refused
-from graphql_schema.scalars import BigInt
+from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Actor, Grant
 from loyalty.db import Tx
 from loyalty.errors import InvalidInput
@@ -55,7 +54,7 @@ class CampaignView:
 @strawberry.type(description="What one beneficiary gets.")
 class Outcome:
     beneficiary: MemberRole
-    asset: Asset
+    asset: AssetCode
     basis: OutcomeBasis
     amount: BigInt
 
@@ -84,7 +83,7 @@ class Cap:
 
 @strawberry.type(description="What a campaign may give of one asset; reserved is locked rewards.")
 class Budget:
-    asset: Asset
+    asset: AssetCode
     allowed: BigInt
     spent: BigInt
     reserved: BigInt
@@ -156,7 +155,7 @@ class Campaign(Node):
     def budgets(self, row: strawberry.Parent[CampaignView]) -> list[Budget]:
         return [
             Budget(
-                asset=Asset(budget.asset),
+                asset=AssetCode(budget.asset),
                 allowed=BigInt(budget.allowed),
                 spent=BigInt(budget.spent),
                 reserved=BigInt(budget.reserved),
@@ -193,7 +192,7 @@ async def _views(context: Context, *, after: UUID | None, limit: int) -> list[Ca
 )
 class OutcomeInput:
     beneficiary: MemberRole
-    asset: Asset | None = None
+    asset: AssetCode | None = None
     amount: BigInt | None = None
     basis: OutcomeBasis = OutcomeBasis.FIXED
     coupon_template_id: strawberry.ID | None = None
@@ -208,7 +207,7 @@ class CapInput:
 
 @strawberry.input
 class BudgetInput:
-    asset: Asset
+    asset: AssetCode
     allowed: BigInt
 
 
@@ -268,7 +267,7 @@ def _outcome_of(path: str, given: OutcomeInput) -> rules.Outcome | rules.CouponO
 
 def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
     """The input as the value that rules check; refuses a budget named twice and naive times."""
-    budgets: dict[Asset, int] = {}
+    budgets: dict[str, int] = {}
     for i, budget in enumerate(input.budgets):
         if budget.asset in budgets:
             raise InvalidInput(field=f"budgets[{i}]", problem="one budget per asset")

@@ -23,7 +23,6 @@ from loyalty.actor import Actor, ActorKind, Grant, MemberRole
 from loyalty.clock import local_date, utc_now
 from loyalty.db import Tx
 from loyalty.errors import NotFound
-from loyalty.ledger.models import Asset
 from loyalty.ledger.queries import BalanceRow, list_balances
 from rewards.coupons import queries, service
 from rewards.coupons.queries import CouponView
@@ -196,7 +195,7 @@ class CouponMutation:
             replayed=replayed,
             coupon=await _coupon(info.context, reply["id"]),
             balances=[
-                BalanceRow(**(row | {"asset": Asset(row["asset"])})) for row in reply["balances"]
+                BalanceRow(**row) for row in reply["balances"]
             ],
         )
 

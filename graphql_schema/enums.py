@@ -5,7 +5,6 @@ import strawberry
 
 from loyalty.actor import MemberRole
 from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
-from loyalty.ledger.models import Asset
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 from rewards.coupons.models import (
     CouponCause,
@@ -21,7 +20,6 @@ from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 
 __all__ = [
-    "Asset",
     "BatchStatus",
     "CapSubject",
     "CapWindow",
@@ -47,7 +45,6 @@ __all__ = [
 ]
 
 strawberry.enum(MemberRole, description="消费者, 导购员, 终端门店, 经销商, 业务员.")
-strawberry.enum(Asset, description="积分, 成长值, 红包 (fen), 抽奖次数.")
 strawberry.enum(CodeKind, description="盖内码, 瓶外码, 箱内码, 箱外码, 垛码, DM卡, 票券.")
 strawberry.enum(CodePurpose, description="奖励, 导购码, 动销码, 溯源/防伪, 维修码.")
 strawberry.enum(BatchStatus, description="草稿, 已印刷, 已激活, 已作废.")

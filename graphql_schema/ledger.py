@@ -8,12 +8,11 @@ import strawberry
 
 from graphql_schema.context import Info
 from graphql_schema.effects import effect_once
-from graphql_schema.enums import Asset
 from graphql_schema.nodes import id_field, local_id
 from graphql_schema.pagination import Cursor
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
-from graphql_schema.scalars import BigInt
+from graphql_schema.scalars import AssetCode, BigInt
 from loyalty import audit_log
 from loyalty.actor import Actor, Grant
 from loyalty.brands.service import get_brand
@@ -28,7 +27,7 @@ ENTRY_CURSOR = Cursor(UUID)
 
 @strawberry.type(description="What a member has of one asset; CASH is in fen.")
 class Balance:
-    asset: Asset
+    asset: AssetCode
     balance: BigInt
     spendable: BigInt
     locked: BigInt
@@ -41,7 +40,7 @@ class Balance:
 @strawberry.type(description="One movement on a member's account (流水), newest first in lists.")
 class Entry:
     id: strawberry.ID = id_field("Entry")
-    asset: Asset
+    asset: AssetCode
     amount: BigInt = strawberry.field(description="Signed: what it did, or will do when PENDING.")
     phase: str
     kind: str
@@ -67,7 +66,7 @@ class MoveBalanceInput:
     idempotency_key: strawberry.ID
     from_member_id: strawberry.ID
     to_member_id: strawberry.ID
-    asset: Asset
+    asset: AssetCode
     amount: BigInt
     reason: str = strawberry.field(description="Shown to both members, in their entries.")
 
@@ -106,7 +105,7 @@ class LedgerMutation:
                 "ledger.move_balance",
                 command_id,
                 input.reason,
-                asset=input.asset.value,
+                asset=input.asset,
                 amount=input.amount,
             )
             return {"transfers": len(moved), "amount": input.amount}

@@ -11,7 +11,6 @@ from analytics.service import figures_of_day, list_rollups
 from graphql_schema.codes import Sighting
 from graphql_schema.context import Context, Info
 from graphql_schema.enums import (
-    Asset,
     CodeKind,
     CouponKind,
     GuideUnpaidReason,
@@ -27,7 +26,7 @@ from graphql_schema.pagination import Connection, Cursor, connection_of, encode_
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.products import Product
 from graphql_schema.refusals import Refused
-from graphql_schema.scalars import BigInt
+from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Grant
 from loyalty.clock import local_date, utc_now
 from loyalty.errors import CodeUnknown
@@ -45,7 +44,7 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9998, 12, 31)
 
 @strawberry.type(description="One reward of the scanner. Locked: it waits for a named thing.")
 class Reward:
-    asset: Asset
+    asset: AssetCode
     amount: BigInt
     locked: bool
 
@@ -64,7 +63,7 @@ class ScanCoupon:
 
 @strawberry.type(description="A balance as it was right after the scan.")
 class ScanBalance:
-    asset: Asset
+    asset: AssetCode
     balance: BigInt
     locked: BigInt
 
@@ -158,12 +157,12 @@ def receipt_of(reply: dict[str, Any], replayed: bool) -> ScanCodeReceipt:
         first_scan=_sighting(reply["first_scan"]),
         latest_scan=_sighting(reply["latest_scan"]),
         rewards=[
-            Reward(asset=Asset(r["asset"]), amount=r["amount"], locked=r["locked"])
+            Reward(asset=AssetCode(r["asset"]), amount=r["amount"], locked=r["locked"])
             for r in reply["rewards"]
         ],
         coupons=[_coupon(stored) for stored in reply.get("coupons", ())],
         balances=[
-            ScanBalance(asset=Asset(b["asset"]), balance=b["balance"], locked=b["locked"])
+            ScanBalance(asset=AssetCode(b["asset"]), balance=b["balance"], locked=b["locked"])
             for b in reply["balances"]
         ],
         tier=None

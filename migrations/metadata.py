@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 
 import analytics.models
 import loyalty.access.models
+import loyalty.assets.models
 import loyalty.audit_log
 import loyalty.brands.models
 import loyalty.codes.models
@@ -31,6 +32,7 @@ import tiers.standings.models
 MODULES = (
     analytics.models,
     loyalty.access.models,
+    loyalty.assets.models,
     loyalty.audit_log,
     loyalty.brands.models,
     loyalty.codes.models,

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
-from loyalty.ledger.models import Account, AccountKind, Asset, Lot, Transfer
+from loyalty.ledger.models import Account, AccountKind, Lot, LotExtension, Transfer
 from loyalty.ledger.rules import AccountState, Movement
 
 LOCK_ACCOUNTS = Statement(
@@ -17,7 +17,7 @@ LOCK_ACCOUNTS = Statement(
     SELECT a.brand_id, a.id, a.owner_id, a.asset, a.credits_posted - a.debits_posted,
         a.credits_pending, a.kind, a.debits_pending
     FROM {owners} {locked:a accounts ON a.brand_id = owners.brand_id
-        AND a.owner_id = owners.owner_id AND a.kind IN ('MAIN', 'PLACE')}
+        AND a.owner_id = owners.owner_id AND a.kind IN ('MAIN', 'PLACE', 'RECEIVABLE')}
     """,
     sets={"owners": "brand_id uuid, owner_id uuid"},
     returns="brand_id uuid, id uuid, owner_id uuid, asset text, balance bigint, locked bigint,"
@@ -99,17 +99,50 @@ TAKE_FROM_LOTS = Statement(
     returns="account_id uuid",
 )
 
+COUNT_REVERSALS = Statement(
+    """
+    INSERT INTO transfer_reversals (brand_id, transfer_id, amount, reversed)
+    SELECT brand_id, transfer_id, amount, reversed FROM {rows} WHERE true
+    ON CONFLICT (brand_id, transfer_id) DO UPDATE SET
+        reversed = transfer_reversals.reversed + excluded.reversed
+        WHERE transfer_reversals.reversed + excluded.reversed <= transfer_reversals.amount
+    RETURNING transfer_id
+    """,
+    sets={"rows": "brand_id uuid, transfer_id uuid, amount bigint, reversed bigint"},
+    returns="transfer_id uuid",
+)
+
+FIND_GOOD_LOTS = Statement(
+    """
+    SELECT l.brand_id, l.account_id, l.expires_on, l.remaining
+    FROM {accounts} {each:l lots ON l.brand_id = accounts.brand_id
+        AND l.account_id = accounts.account_id AND NOT l.locked
+        AND l.expires_on >= accounts.today AND l.expires_on < accounts.until}
+    ORDER BY l.brand_id, l.account_id, l.expires_on
+    """,
+    sets={"accounts": "brand_id uuid, account_id uuid, today date, until date"},
+    returns="brand_id uuid, account_id uuid, expires_on date, remaining bigint",
+)
+
+INSERT_LOT_EXTENSIONS = insert_statement(
+    LotExtension,
+    "brand_id uuid, id uuid, account_id uuid, from_expires_on date, to_expires_on date,"
+    " amount bigint, created_at timestamptz",
+)
+
 INSERT_TRANSFERS = insert_statement(
     Transfer,
     "brand_id uuid, id uuid, debit_account_id uuid, credit_account_id uuid, asset text,"
-    " amount bigint, phase text, pending_id uuid, kind text, cause_kind text, cause_id uuid,"
+    " amount bigint, phase text, pending_id uuid, reverses_id uuid, kind text, cause_kind text,"
+    " cause_id uuid,"
     " campaign_id uuid, debit_expires_on date, credit_expires_on date, actor_kind text,"
     " actor_id uuid, reason text, occurred_at timestamptz, created_at timestamptz",
 )
 
 
 async def lock_accounts(tx: Tx, owners: Iterable[tuple[UUID, UUID]]) -> list[AccountState]:
-    """The accounts of members and places, locked until the transaction ends."""
+    """The accounts of members (what they owe among them) and places, locked until the end of the
+    transaction."""
     rows = await tx.fetch(LOCK_ACCOUNTS, owners=sorted(set(owners)))
     return [AccountState(*row) for row in rows]
 
@@ -158,7 +191,7 @@ async def list_free_lots(
 class BalanceRow:
     """A member's balance of one asset; ``spendable`` leaves out lots past their date."""
 
-    asset: Asset
+    asset: str
     balance: int
     spendable: int
     locked: int
@@ -169,7 +202,7 @@ class EntryRow:
     """A transfer as its member sees it: ``amount`` is signed."""
 
     id: UUID
-    asset: Asset
+    asset: str
     amount: int
     phase: str
     kind: str
@@ -182,10 +215,8 @@ class EntryRow:
 READ_BALANCES = Statement(
     """
     SELECT a.asset, a.credits_posted - a.debits_posted,
-        CASE WHEN a.asset = 'POINTS' THEN CAST(COALESCE((
-            SELECT SUM(l.remaining) FROM lots l WHERE l.brand_id = a.brand_id
-                AND l.account_id = a.id AND NOT l.locked AND l.expires_on >= :today), 0) AS bigint)
-            ELSE a.credits_posted - a.debits_posted - a.debits_pending END,
+        CAST(COALESCE((SELECT SUM(l.remaining) FROM lots l WHERE l.brand_id = a.brand_id
+            AND l.account_id = a.id AND NOT l.locked AND l.expires_on >= :today), 0) AS bigint),
         a.credits_pending
     FROM accounts a
     WHERE a.brand_id = :brand_id AND a.owner_id = :owner_id AND a.kind = 'MAIN' ORDER BY a.asset
@@ -227,7 +258,7 @@ async def read_balances(
 ) -> list[BalanceRow]:
     """A member's balances, by asset; ``today`` is the brand's local day."""
     rows = await db.read(READ_BALANCES, today=today, brand_id=brand_id, owner_id=owner_id)
-    return [BalanceRow(Asset(row[0]), row[1], row[2], row[3]) for row in rows]
+    return [BalanceRow(*row) for row in rows]
 
 
 async def list_balances(
@@ -235,7 +266,7 @@ async def list_balances(
 ) -> list[BalanceRow]:
     """``read_balances`` inside a transaction: what the running one has written counts."""
     rows = await snapshot.fetch(READ_BALANCES, today=today, brand_id=brand_id, owner_id=owner_id)
-    return [BalanceRow(Asset(row[0]), row[1], row[2], row[3]) for row in rows]
+    return [BalanceRow(*row) for row in rows]
 
 
 async def read_entries(
@@ -246,7 +277,7 @@ async def read_entries(
     rows = await db.read(
         READ_ENTRIES, owners=owner, payers=owner, before=before or NEWEST, row_count_max=limit
     )
-    return [EntryRow(row[0], Asset(row[1]), *row[2:]) for row in rows]
+    return [EntryRow(*row) for row in rows]
 
 
 def transfer_row(movement: Movement, now: datetime) -> tuple[Any, ...]:
@@ -261,6 +292,7 @@ def transfer_row(movement: Movement, now: datetime) -> tuple[Any, ...]:
         movement.amount,
         movement.phase,
         movement.pending_id,
+        movement.reverses_id,
         movement.kind,
         cause.kind,
         cause.id,

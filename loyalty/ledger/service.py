@@ -9,17 +9,20 @@ from datetime import date
 from uuid import UUID
 
 from loyalty.actor import Actor
+from loyalty.assets.rules import expiry_from_json
+from loyalty.assets.service import open_assets, require_asset
 from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, StatementMismatch, Tx
 from loyalty.errors import InsufficientBalance, InvalidInput, SameAccount
 from loyalty.ids import new_id
 from loyalty.ledger import queries
-from loyalty.ledger.models import Account, AccountKind, Asset
+from loyalty.ledger.models import Account, AccountKind, Asset, TransferKind, TransferPhase
 from loyalty.ledger.rules import (
     AccountDelta,
     AccountState,
     Book,
     Cause,
+    LotPart,
     Movement,
     plan_spend,
     spendable,
@@ -30,12 +33,34 @@ AMOUNT_MAX = 10**15
 REASON_LENGTH_MAX = 500
 
 
-async def lock_member_accounts(
+AccountsByKey = dict[tuple[UUID, UUID, str], AccountState]
+"""By (brand_id, owner_id, asset)."""
+
+BRAND_BOOKS = (
+    AccountKind.ISSUANCE,
+    AccountKind.SPENT,
+    AccountKind.EXPIRED,
+    AccountKind.REVERSED,
+    AccountKind.FEES,
+    AccountKind.CLEARING,
+)
+
+
+async def lock_accounts_and_debts(
     tx: Tx, owners: Iterable[tuple[UUID, UUID]]
-) -> dict[tuple[UUID, UUID, str], AccountState]:
-    """The accounts of (brand_id, member_id) pairs by (brand_id, member_id, asset), locked."""
-    found = await queries.lock_accounts(tx, owners)
-    return {(account.brand_id, account.owner_id, account.asset): account for account in found}
+) -> tuple[AccountsByKey, AccountsByKey]:
+    """What (brand_id, member_id) pairs have and what they owe (RECEIVABLE, below zero), locked."""
+    has: AccountsByKey = {}
+    owes: AccountsByKey = {}
+    for account in await queries.lock_accounts(tx, owners):
+        side = owes if account.kind == AccountKind.RECEIVABLE else has
+        side[(account.brand_id, account.owner_id, account.asset)] = account
+    return has, owes
+
+
+async def lock_member_accounts(tx: Tx, owners: Iterable[tuple[UUID, UUID]]) -> AccountsByKey:
+    """What (brand_id, member_id) pairs have, locked."""
+    return (await lock_accounts_and_debts(tx, owners))[0]
 
 
 async def lock_place_accounts(
@@ -46,11 +71,14 @@ async def lock_place_accounts(
     return {(account.brand_id, account.owner_id): account for account in found}
 
 
-async def issuance_accounts(
-    tx: Tx, brand_ids: Iterable[UUID]
-) -> dict[tuple[UUID, UUID, str], AccountState]:
+async def issuance_accounts(tx: Tx, brand_ids: Iterable[UUID]) -> AccountsByKey:
     """The brand's own issuing accounts, by (brand_id, brand_id, asset)."""
-    found = await queries.find_books(tx, brand_ids, AccountKind.ISSUANCE)
+    return await brand_books(tx, brand_ids, AccountKind.ISSUANCE)
+
+
+async def brand_books(tx: Tx, brand_ids: Iterable[UUID], kind: AccountKind) -> AccountsByKey:
+    """The brands' own books of one kind, by (brand_id, brand_id, asset): found, not locked."""
+    found = await queries.find_books(tx, brand_ids, kind)
     return {(account.brand_id, account.owner_id, account.asset): account for account in found}
 
 
@@ -63,41 +91,45 @@ async def payout_accounts(tx: Tx, brand_ids: Iterable[UUID]) -> dict[UUID, Accou
 async def open_place_account(tx: Tx, brand_id: UUID, place_id: UUID) -> None:
     """Make a new place's rebate account. It may go below zero: a redemption may be reversed after
     its rebate was paid out."""
-    await tx.add(
-        Account(
-            brand_id=brand_id,
-            owner_id=place_id,
-            asset=Asset.CASH.value,
-            kind=AccountKind.PLACE.value,
-            overdraft_allowed=True,
-            created_at=tx.now,
-        )
-    )
+    await _open_account(tx, brand_id, place_id, Asset.CASH.value, AccountKind.PLACE, overdraft=True)
 
 
-async def open_brand_books(tx: Tx, brand_id: UUID) -> None:
-    """Make a new brand's issuance accounts, one an asset, which may go below zero; and its account
-    for payouts."""
-    await tx.add(
-        Account(
-            brand_id=brand_id,
-            owner_id=brand_id,
-            asset=Asset.CASH.value,
-            kind=AccountKind.PAYOUT.value,
-            created_at=tx.now,
-        )
-    )
+async def open_brand_books(tx: Tx, brand_id: UUID, points_valid_months: int | None = 24) -> None:
+    """Make a new brand's four assets and its books of each, and its account for payouts. Points
+    are good for so many months, None for ever."""
+    await open_assets(tx, brand_id, points_valid_months)
     for asset in Asset:
-        await tx.add(
-            Account(
-                brand_id=brand_id,
-                owner_id=brand_id,
-                asset=asset.value,
-                kind=AccountKind.ISSUANCE.value,
-                overdraft_allowed=True,
-                created_at=tx.now,
-            )
+        await open_books(tx, brand_id, asset.value)
+    await _open_account(tx, brand_id, brand_id, Asset.CASH.value, AccountKind.PAYOUT)
+
+
+async def open_books(tx: Tx, brand_id: UUID, asset: str) -> None:
+    """Make the brand's own books of one new asset. Only issuance may go below zero."""
+    for kind in BRAND_BOOKS:
+        await _open_account(
+            tx, brand_id, brand_id, asset, kind, overdraft=kind is AccountKind.ISSUANCE
         )
+
+
+async def _open_account(
+    tx: Tx,
+    brand_id: UUID,
+    owner_id: UUID,
+    asset: str,
+    kind: AccountKind,
+    *,
+    overdraft: bool = False,
+) -> None:
+    await tx.add(
+        Account(
+            brand_id=brand_id,
+            owner_id=owner_id,
+            asset=asset,
+            kind=kind.value,
+            overdraft_allowed=overdraft,
+            created_at=tx.now,
+        )
+    )
 
 
 async def write_members_side(tx: Tx, book: Book) -> None:
@@ -107,6 +139,8 @@ async def write_members_side(tx: Tx, book: Book) -> None:
         tx,
         [d for d in book.accounts.values() if not d.account.is_new and not d.account.is_brand],
     )
+    await _write_reversals(tx, book)
+    await _extend_lots(tx, book)
     await _write_lots(tx, book)
     if book.movements:
         await tx.fetch(
@@ -120,8 +154,9 @@ async def write_brands_side(tx: Tx, book: Book) -> None:
     await _move_accounts(tx, [d for d in book.accounts.values() if d.account.is_brand])
 
 
-def _account_key(delta: AccountDelta) -> tuple[UUID, UUID, str]:
-    return (delta.account.brand_id, delta.account.owner_id, delta.account.asset)
+def _account_key(delta: AccountDelta) -> tuple[UUID, UUID, str, str]:
+    account = delta.account
+    return (account.brand_id, account.owner_id, account.asset, account.kind)
 
 
 async def _insert_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
@@ -135,7 +170,7 @@ async def _insert_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
             delta.account.owner_id,
             delta.account.asset,
             delta.account.kind,
-            False,
+            delta.account.kind == AccountKind.RECEIVABLE,
             delta.credits_posted,
             delta.debits_posted,
             delta.credits_pending,
@@ -168,12 +203,37 @@ async def _move_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
 
 async def _write_lots(tx: Tx, book: Book) -> None:
     rows = [(*key, lot.granted, lot.remaining) for key, lot in sorted(book.lots.items())]
-    taken = [row for row in rows if row[5] < 0]
-    added = [row for row in rows if row[5] >= 0]
+    # What is given back to a lot was granted before: the lot is there, and must be.
+    taken = [row for row in rows if row[5] < 0 or row[4] < row[5]]
+    added = [row for row in rows if 0 <= row[5] <= row[4]]
     if taken and len(await tx.fetch(queries.TAKE_FROM_LOTS, taken=taken)) != len(taken):
         raise StatementMismatch("a lot would go below zero")
     if added:
         await tx.fetch(queries.ADD_TO_LOTS, rows=added)
+
+
+async def _write_reversals(tx: Tx, book: Book) -> None:
+    rows = [(*key, delta.amount, delta.reversed) for key, delta in sorted(book.reversed.items())]
+    if rows and len(await tx.fetch(queries.COUNT_REVERSALS, rows=rows)) != len(rows):
+        raise RetryTransaction  # another reversal came first, and less is left to take back
+
+
+async def _extend_lots(tx: Tx, book: Book) -> None:
+    """Where an asset's expiry goes by activity, let lots that are still good live on: as they are
+    in the database, less what the book takes of them. Their accounts are locked."""
+    if not book.extended:
+        return
+    rows = sorted((*key, today, until) for key, (today, until) in book.extended.items())
+    extended = []
+    for brand_id, account_id, expires_on, remaining in await tx.fetch(
+        queries.FIND_GOOD_LOTS, accounts=rows
+    ):
+        until = book.extended[(brand_id, account_id)][1]
+        amount = book.extend_lot((brand_id, account_id, expires_on, False), remaining, until)
+        if amount:
+            extended.append((brand_id, new_id(), account_id, expires_on, until, amount, tx.now))
+    if extended:
+        await tx.fetch(queries.INSERT_LOT_EXTENSIONS, rows=extended)
 
 
 async def move_balance(
@@ -182,7 +242,7 @@ async def move_balance(
     *,
     from_member_id: UUID,
     to_member_id: UUID,
-    asset: Asset,
+    asset: str,
     amount: int,
     reason: str,
     timezone: str,
@@ -202,11 +262,11 @@ async def move_balance(
     accounts = await lock_member_accounts(
         tx, [(brand_id, from_member_id), (brand_id, to_member_id)]
     )
-    source = accounts.get((brand_id, from_member_id, asset.value))
+    source = accounts.get((brand_id, from_member_id, asset))
     if source is None:
         raise InsufficientBalance(available=0, wanted=amount)
-    target = accounts.get((brand_id, to_member_id, asset.value)) or AccountState(
-        brand_id, new_id(), to_member_id, asset.value, is_new=True
+    target = accounts.get((brand_id, to_member_id, asset)) or AccountState(
+        brand_id, new_id(), to_member_id, asset, is_new=True
     )
     parts = await spend_parts(tx, source, amount, local_date(tx.now, timezone))
     cause = Cause("OPERATOR", command_id, actor.kind.value, actor.id, reason, tx.now)
@@ -216,18 +276,43 @@ async def move_balance(
     return moved
 
 
-async def spend_parts(
-    tx: Tx, source: AccountState, amount: int, on: date
-) -> list[tuple[date | None, int]]:
+async def spend_parts(tx: Tx, source: AccountState, amount: int, on: date) -> list[LotPart]:
     """Which lots of an account that the caller has locked pay ``amount`` on a local day, as
     ``Book.move`` and ``Book.spend`` want them; InsufficientBalance when they do not suffice."""
-    if source.asset != Asset.POINTS.value:
-        if source.balance < amount:
-            raise InsufficientBalance(available=source.balance, wanted=amount)
-        return [(None, amount)]
     # The account row is locked, and lots change only under that lock.
     lots = await queries.list_free_lots(tx, source.brand_id, source.id)
     plan = plan_spend(lots, amount, on)
     if plan is None:
         raise InsufficientBalance(available=spendable(lots, on), wanted=amount)
-    return [(expires_on, part) for expires_on, part in plan]
+    return plan
+
+
+async def spend_balance(
+    tx: Tx,
+    book: Book,
+    owner: tuple[UUID, UUID],
+    asset: str,
+    amount: int,
+    cause: Cause,
+    on: date,
+    *,
+    phase: TransferPhase = TransferPhase.POSTED,
+) -> list[Movement]:
+    """Lock the accounts of a (brand_id, member_id) and take ``amount`` from them into the book,
+    soonest expiry first, a transfer a lot; PENDING for a hold.
+
+    Refuses InsufficientBalance and NotFound (asset).
+    """
+    brand_id = owner[0]
+    policy = await require_asset(tx, brand_id, asset)
+    account = (await lock_member_accounts(tx, [owner])).get((*owner, asset))
+    if account is None:
+        raise InsufficientBalance(available=0, wanted=amount)
+    spent = await brand_books(tx, [brand_id], AccountKind.SPENT)
+    parts = await spend_parts(tx, account, amount, on)
+    expiry = expiry_from_json(policy.expiry)
+    if expiry.is_extended:
+        book.extend(account, on, expiry.last_day(on))
+    return book.take(
+        account, spent[brand_id, brand_id, asset], parts, TransferKind.SPEND, cause, phase=phase
+    )

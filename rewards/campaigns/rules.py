@@ -8,7 +8,6 @@ from uuid import UUID
 
 from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
-from loyalty.ledger.models import Asset
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 
 AMOUNT_MAX = 10**9
@@ -25,7 +24,7 @@ class Outcome:
     """What one beneficiary gets: ``amount`` points, growth, chances, or fen of cash."""
 
     beneficiary: MemberRole
-    asset: Asset
+    asset: str
     basis: OutcomeBasis
     amount: int
 
@@ -141,7 +140,7 @@ class CampaignDefinition:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     caps: tuple[Cap, ...] = ()
-    budgets: dict[Asset, int] = field(default_factory=dict)
+    budgets: dict[str, int] = field(default_factory=dict)
 
 
 def check_definition(definition: CampaignDefinition) -> None:
@@ -159,7 +158,7 @@ def check_definition(definition: CampaignDefinition) -> None:
     _check_caps(definition)
     for asset, allowed in definition.budgets.items():
         if not 0 < allowed <= BUDGET_MAX:
-            raise InvalidInput(field=f"budgets.{asset.value}", problem=f"1 to {BUDGET_MAX}")
+            raise InvalidInput(field=f"budgets.{asset}", problem=f"1 to {BUDGET_MAX}")
 
 
 def _check_words(definition: CampaignDefinition) -> None:
@@ -177,12 +176,12 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
     outcomes = definition.outcomes
     if not 1 <= len(outcomes) <= OUTCOMES_MAX:
         raise InvalidInput(field="outcomes", problem=f"1 to {OUTCOMES_MAX} outcomes")
-    seen: set[tuple[MemberRole, Asset | UUID]] = set()
+    seen: set[tuple[MemberRole, str | UUID]] = set()
     for i, outcome in enumerate(outcomes):
         path = f"outcomes[{i}]"
         if isinstance(outcome, CouponOutcome):
             _check_coupon(definition.event, path, outcome)
-            key: tuple[MemberRole, Asset | UUID] = (outcome.beneficiary, outcome.template_id)
+            key: tuple[MemberRole, str | UUID] = (outcome.beneficiary, outcome.template_id)
         else:
             _check_amount(definition.event, path, outcome)
             key = (outcome.beneficiary, outcome.asset)
@@ -250,7 +249,7 @@ def _outcome_to_json(outcome: Outcome | CouponOutcome) -> dict[str, Any]:
         }
     return {
         "beneficiary": outcome.beneficiary.value,
-        "asset": outcome.asset.value,
+        "asset": outcome.asset,
         "basis": outcome.basis.value,
         "amount": outcome.amount,
     }
@@ -270,7 +269,7 @@ def outcomes_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Outcome, ...]:
     return tuple(
         Outcome(
             MemberRole(part["beneficiary"]),
-            Asset(part["asset"]),
+            part["asset"],
             OutcomeBasis(part["basis"]),
             part["amount"],
         )

@@ -80,14 +80,14 @@ async def publish_campaign(
     return campaign, version
 
 
-async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[Asset, int], is_new: bool) -> None:
+async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[str, int], is_new: bool) -> None:
     if is_new:
         await tx.add(
             *(
                 CampaignBudget(
                     brand_id=campaign.brand_id,
                     campaign_id=campaign.id,
-                    asset=asset.value,
+                    asset=asset,
                     allowed=allowed,
                 )
                 for asset, allowed in budgets.items()
@@ -97,7 +97,7 @@ async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[Asset, int], is
     stored = {
         row.asset: row for row in await queries.list_budgets(tx, campaign.brand_id, [campaign.id])
     }
-    if set(stored) != {asset.value for asset in budgets}:
+    if set(stored) != set(budgets):
         # A budget begun or dropped half-way would have to recount what running scans are paying.
         raise InvalidInput(field="budgets", problem="name the same assets as the first version did")
     for asset, allowed in sorted(budgets.items()):
@@ -106,11 +106,11 @@ async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[Asset, int], is
             allowed=allowed,
             brand_id=campaign.brand_id,
             campaign_id=campaign.id,
-            asset=asset.value,
+            asset=asset,
         )
         if not moved:
-            row = stored[asset.value]
-            raise BudgetBelowSpent(asset=asset.value, committed=row.spent + row.reserved)
+            row = stored[asset]
+            raise BudgetBelowSpent(asset=asset, committed=row.spent + row.reserved)
 
 
 async def live_campaigns(snapshot: Snapshot, brand_id: UUID) -> CampaignIndex:

@@ -14,7 +14,6 @@ from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import (
     AlreadyExists,
     CouponNotUsable,
-    InsufficientBalance,
     MemberLimitReached,
     NotForSale,
     NotFound,
@@ -254,15 +253,8 @@ async def buy_coupon(tx: Tx, actor: Actor, template_id: UUID) -> CouponIssue:
 
 async def _spend(tx: Tx, owner: tuple[UUID, UUID], price: int, cause: Cause, today: date) -> Book:
     """Points of a member on their way back to the brand; the member's accounts are locked now."""
-    brand_id = owner[0]
-    accounts = await ledger.lock_member_accounts(tx, [owner])
-    points = accounts.get((*owner, Asset.POINTS.value))
-    if points is None:
-        raise InsufficientBalance(available=0, wanted=price)
-    issuance = await ledger.issuance_accounts(tx, [brand_id])
     book = Book(new_id)
-    parts = await ledger.spend_parts(tx, points, price, today)
-    book.spend(points, issuance[(brand_id, brand_id, Asset.POINTS.value)], parts, cause)
+    await ledger.spend_balance(tx, book, owner, Asset.POINTS.value, price, cause, today)
     return book
 
 

@@ -12,9 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from loyalty.actor import MemberRole
+from loyalty.assets.service import AssetView
 from loyalty.clock import local_date
 from loyalty.ledger.models import Asset
-from loyalty.ledger.rules import AccountState, Book, Cause, Movement, expiry_date
+from loyalty.ledger.rules import AccountState, Book, Cause, Movement
 from loyalty.outbox import Fact
 from loyalty.products.models import Product
 from rewards.campaigns.models import CapSubject, CapWindow
@@ -44,7 +45,7 @@ class BrandConfiguration:
     id: UUID
     revision: int
     timezone: str
-    points_valid_months: int | None
+    assets: dict[str, AssetView]
     campaigns: CampaignIndex
     ladders: dict[str, LadderView]
     products: dict[UUID, Product]
@@ -106,6 +107,7 @@ class GrantWorld:
     book: Book
     brands: dict[UUID, BrandConfiguration] = field(default_factory=dict)
     accounts: dict[AccountKey, AccountState] = field(default_factory=dict)
+    owed: dict[AccountKey, AccountState] = field(default_factory=dict)
     issuance: dict[AccountKey, AccountState] = field(default_factory=dict)
     ranks: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
     budgets: dict[BudgetKey, int] = field(default_factory=dict)
@@ -129,6 +131,10 @@ class GrantWorld:
             )
         return account
 
+    def debt(self, member: MemberState, asset: str) -> AccountState | None:
+        """What the member owes of an asset, which its credits repay first."""
+        return self.owed.get((member.brand_id, member.id, asset))
+
     def emit(self, brand_id: UUID, topic: str, subject_id: UUID, payload: dict[str, Any]) -> None:
         """Note a fact for the outbox."""
         self.facts.append(Fact(brand_id, topic, subject_id, payload, self.now, id=self.new_id()))
@@ -151,10 +157,10 @@ def credits_of(
     credits = []
     for outcome in campaign.outcomes_for(MemberRole(member.role)):
         amount = outcome.value(amount_fen)
-        if outcome.asset is Asset.POINTS:
+        if outcome.asset == Asset.POINTS:
             amount = multiplied(amount, percent)
         if amount > 0:
-            credits.append(Credit(member, outcome.asset.value, amount))
+            credits.append(Credit(member, outcome.asset, amount))
     return credits
 
 
@@ -180,13 +186,15 @@ def give(world: GrantWorld, campaign: LiveCampaign, credit: Credit, cause: Cause
     """Credit a member at once: ledger, lot, budget, and the tier that new growth earns."""
     member = credit.member
     brand = world.brands[member.brand_id]
+    account = world.account(member, credit.asset)
     movement = world.book.credit(
         world.issuance[(brand.id, brand.id, credit.asset)],
-        world.account(member, credit.asset),
+        account,
         credit.amount,
         cause,
         campaign_id=campaign.id,
-        expires_on=_good_until(brand, cause.occurred_at),
+        expires_on=_good_until(world, brand, account, cause.occurred_at),
+        owed=world.debt(member, credit.asset),
     )
     key = (brand.id, campaign.id, credit.asset)
     _spend_budget(world, key, spent=credit.amount, reserved=0)
@@ -231,14 +239,16 @@ def settle_locked(
     for state in world.locked.get((member.brand_id, unlock_key), ()):
         if state.resolved_by is not None:
             continue
+        account = world.account(member, state.asset)
         movement = world.book.resolve(
             world.issuance[(brand.id, brand.id, state.asset)],
-            world.account(member, state.asset),
+            account,
             state.amount,
             cause,
             pending_id=state.id,
             campaign_id=state.campaign_id,
-            expires_on=_good_until(brand, cause.occurred_at) if post else None,
+            expires_on=_good_until(world, brand, account, cause.occurred_at) if post else None,
+            owed=world.debt(member, state.asset),
         )
         state.resolved_by = movement
         _spend_budget(
@@ -302,8 +312,15 @@ def issue_coupons(
     return issued
 
 
-def _good_until(brand: BrandConfiguration, earned_at: datetime) -> date:
-    return expiry_date(local_date(earned_at, brand.timezone), brand.points_valid_months)
+def _good_until(
+    world: GrantWorld, brand: BrandConfiguration, account: AccountState, earned_at: datetime
+) -> date:
+    """The last day of a credit earned then; under expiry by activity, of everything there is."""
+    expiry = brand.assets[account.asset].expiry
+    until = expiry.last_day(local_date(earned_at, brand.timezone))
+    if expiry.is_extended and not account.is_new:
+        world.book.extend(account, local_date(world.now, brand.timezone), until)
+    return until
 
 
 def _rise(world: GrantWorld, member: MemberState, movement: Movement) -> None:

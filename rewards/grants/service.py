@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from loyalty import outbox
+from loyalty.assets.service import assets_by_code
 from loyalty.brands.service import get_brand
 from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.ids import new_id
@@ -37,7 +38,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
         id=brand.id,
         revision=brand.revision,
         timezone=brand.timezone,
-        points_valid_months=brand.points_valid_months,
+        assets=await assets_by_code(snapshot, brand_id),
         campaigns=live,
         ladders=await current_ladders(snapshot, brand_id),
         products=await products_by_id(snapshot, brand_id),
@@ -63,7 +64,7 @@ async def load_members_side(
 ) -> None:
     """Lock the accounts of (brand_id, member_id) pairs, then read what only that lock protects."""
     pairs = sorted(set(members))
-    world.accounts = await ledger.lock_member_accounts(tx, pairs)
+    world.accounts, world.owed = await ledger.lock_accounts_and_debts(tx, pairs)
     world.ranks = await standings.find_ranks(tx, pairs)
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from loyalty.ledger.models import Asset
 from rewards.coupons.rules import CouponIssue
 from rewards.grants import rules as grants
 from rewards.grants.rules import BrandConfiguration, Credit, GrantWorld, MemberState
@@ -97,10 +96,8 @@ def balances(world: GrantWorld, member: MemberState | None) -> list[dict[str, An
     if member is None:
         return []
     found = []
-    for asset in Asset:
-        account = world.accounts.get((member.brand_id, member.id, asset.value))
+    for asset in world.brands[member.brand_id].assets:
+        account = world.accounts.get((member.brand_id, member.id, asset))
         if account is not None:
-            found.append(
-                {"asset": asset.value, "balance": account.balance, "locked": account.locked}
-            )
+            found.append({"asset": asset, "balance": account.balance, "locked": account.locked})
     return found

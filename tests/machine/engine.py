@@ -147,10 +147,9 @@ class Engine:
             slug=f"b{new_id().hex}",
             name="Brand",
             timezone=zone,
-            points_valid_months=months,
         )
         self._brand_id, self._slug, self._zone = brand.id, brand.slug, zone
-        await open_brand_books(tx, brand.id)
+        await open_brand_books(tx, brand.id, months)
         for number in range(products):
             product = await create_product(
                 tx, self._operator, sku=f"sku-{number}", name_zh="品", name_en="Product"

@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from sqlmodel import SQLModel
 
 from loyalty.actor import Actor, ActorKind, MemberRole
+from loyalty.assets.models import AssetDefinition
 from loyalty.brands.models import Brand
 from loyalty.codes.models import BatchStatus, CodeBatch, CodeKind, CodePurpose, KeyEpoch
 from loyalty.codes.rules import DEFAULT_PURPOSES
@@ -166,11 +167,20 @@ class _Maker:
                 id=self.brand_id,
                 slug=slug,
                 name="Brand",
-                points_valid_months=plan.points_valid_months,
                 created_at=self.tx.now,
             )
         )
+        months = plan.points_valid_months
+        expiring = {"kind": "AFTER", "unit": "MONTH", "count": months}
         for asset in Asset:
+            self.add(
+                AssetDefinition,
+                code=asset.value,
+                name_zh="资产",
+                name_en="Asset",
+                expiry=expiring if asset is Asset.POINTS and months else {"kind": "NEVER"},
+                created_at=self.tx.now,
+            )
             self.add(
                 Account,
                 owner_id=self.brand_id,

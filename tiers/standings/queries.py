@@ -19,9 +19,10 @@ FIND_STANDINGS = Statement(
 
 PUT_STANDINGS = Statement(
     """
-    INSERT INTO standings (brand_id, member_id, rank, since)
-    SELECT brand_id, member_id, rank, since FROM {rows} WHERE true
-    ON CONFLICT (brand_id, member_id) DO UPDATE SET rank = excluded.rank, since = excluded.since
+    INSERT INTO standings (brand_id, member_id, rank, since, basis, earned_rank, revision)
+    SELECT brand_id, member_id, rank, since, 'EARNED', rank, 1 FROM {rows} WHERE true
+    ON CONFLICT (brand_id, member_id) DO UPDATE SET rank = excluded.rank, since = excluded.since,
+        earned_rank = excluded.rank, revision = standings.revision + 1
     WHERE (standings.brand_id, standings.member_id, standings.rank) IN (
         SELECT held.brand_id, held.member_id, held.rank FROM {held})
     RETURNING member_id
@@ -36,7 +37,7 @@ PUT_STANDINGS = Statement(
 INSERT_CHANGES = insert_statement(
     StandingChange,
     "brand_id uuid, id uuid, member_id uuid, from_rank bigint, to_rank bigint, transfer_id uuid,"
-    " ladder_id uuid, occurred_at timestamptz, created_at timestamptz",
+    " ladder_id uuid, occurred_at timestamptz, created_at timestamptz, reason text, note text",
 )
 
 FIND_ABOVE = Statement(

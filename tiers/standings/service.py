@@ -59,6 +59,8 @@ async def write_rises(tx: Tx, rises: Sequence[Rise]) -> None:
                 rise.ladder_id,
                 rise.occurred_at,
                 tx.now,
+                "LADDER" if rise.transfer_id is None else "EARNED",
+                "",
             )
             for rise in rises
         ],

@@ -60,7 +60,7 @@ async def canonical_rows(db: Database, slug: str) -> dict[str, Rows]:
             rows: Rows = []
             for row in await _all(snapshot, model, brand.id):
                 values = {k: v for k, v in row.model_dump().items() if k not in UNCOMPARED}
-                values |= {k: names[v] for k, v in values.items() if k in NAMED}
+                values |= {k: names[v] for k, v in values.items() if k in NAMED and v is not None}
                 values.pop("ladder_id", None)
                 if "subject_kind" in values:
                     values["subject"] = names[values["subject"]]

@@ -124,6 +124,18 @@ FIND_GOOD_LOTS = Statement(
     returns="brand_id uuid, account_id uuid, expires_on date, remaining bigint",
 )
 
+FIND_FREE_LOTS = Statement(
+    """
+    SELECT l.account_id, l.expires_on, l.remaining
+    FROM {accounts} {each:l lots ON l.brand_id = accounts.brand_id
+        AND l.account_id = accounts.account_id AND NOT l.locked
+        AND l.expires_on >= :today AND l.remaining > 0}
+    """,
+    sets={"accounts": "brand_id uuid, account_id uuid"},
+    params="today date",
+    returns="account_id uuid, expires_on date, remaining bigint",
+)
+
 INSERT_LOT_EXTENSIONS = insert_statement(
     LotExtension,
     "brand_id uuid, id uuid, account_id uuid, from_expires_on date, to_expires_on date,"

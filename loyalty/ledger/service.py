@@ -4,7 +4,7 @@ Locking order within a transaction: member accounts by (brand, id) first; the br
 accounts last, as sums, so that the hottest rows are held for the shortest time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -285,6 +285,24 @@ async def spend_parts(tx: Tx, source: AccountState, amount: int, on: date) -> li
     if plan is None:
         raise InsufficientBalance(available=spendable(lots, on), wanted=amount)
     return plan
+
+
+async def find_free_lots(
+    tx: Tx, book: Book, accounts: Collection[AccountState], on: date
+) -> dict[UUID, dict[date, int]]:
+    """What is left, by account and last good day, of the free lots of accounts that the caller has
+    locked: those good on a local day, less what the book takes of them, with what it adds."""
+    lots: dict[UUID, dict[date, int]] = {account.id: {} for account in accounts}
+    keys = sorted({(account.brand_id, account.id) for account in accounts if not account.is_new})
+    for account_id, expires_on, remaining in await tx.fetch(
+        queries.FIND_FREE_LOTS, accounts=keys, today=on
+    ):
+        lots[account_id][expires_on] = remaining
+    for (_, account_id, expires_on, is_locked), delta in book.lots.items():
+        if not is_locked and account_id in lots and expires_on >= on:
+            there = lots[account_id].get(expires_on, 0)
+            lots[account_id][expires_on] = there + delta.remaining
+    return lots
 
 
 async def spend_balance(

@@ -1,0 +1,43 @@
+"""The SQL of reversals."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from loyalty.db import Snapshot, Statement
+from loyalty.reversals.rules import Credited
+
+# Through the accounts of those who were credited: transfers are not found by their causes alone.
+# ``e`` is what ended a pending one, ``p`` the pending one that was ended.
+FIND_CREDITS = Statement(
+    """
+    SELECT a.brand_id, COALESCE(e.id, t.id), a.owner_id, a.asset, t.amount, t.kind, t.campaign_id,
+        COALESCE(e.cause_kind, t.cause_kind), COALESCE(e.cause_id, t.cause_id),
+        COALESCE(p.cause_id, t.cause_id), COALESCE(e.credit_expires_on, t.credit_expires_on),
+        t.phase = 'PENDING' AND e.id IS NULL, COALESCE(r.reversed, 0)
+    FROM {wanted}
+    {each:a accounts ON a.brand_id = wanted.brand_id AND a.owner_id = wanted.owner_id
+        AND a.kind = 'MAIN'}
+    {each:t transfers ON t.brand_id = a.brand_id AND t.credit_account_id = a.id
+        AND t.cause_id = wanted.cause_id AND t.kind IN ('EARN', 'ADJUST') AND t.phase <> 'VOID'}
+    {maybe:e transfers ON e.brand_id = t.brand_id AND e.pending_id = t.id}
+    {maybe:p transfers ON p.brand_id = t.brand_id AND p.id = t.pending_id}
+    {maybe:r transfer_reversals ON r.brand_id = t.brand_id
+        AND r.transfer_id = COALESCE(e.id, t.id)}
+    WHERE COALESCE(e.phase, t.phase) <> 'VOID'
+    """,
+    sets={"wanted": "brand_id uuid, owner_id uuid, cause_id uuid"},
+    returns="brand_id uuid, id uuid, owner_id uuid, asset text, amount bigint, kind text,"
+    " campaign_id uuid, cause_kind text, cause_id uuid, granted_by_id uuid, expires_on date,"
+    " is_pending boolean, reversed bigint",
+)
+
+
+async def find_credits(
+    snapshot: Snapshot, brand_id: UUID, causes: Iterable[tuple[UUID, UUID]]
+) -> list[Credited]:
+    """What events gave members, by (member_id, cause_id) pairs, oldest first."""
+    wanted = [(brand_id, *pair) for pair in sorted(set(causes))]
+    rows = await snapshot.fetch(FIND_CREDITS, wanted=wanted)
+    # What one event locked and another unlocked is found by both.
+    found = {row[1]: Credited(*row) for row in rows}
+    return [found[id] for id in sorted(found)]

@@ -94,17 +94,17 @@ class WalletPages:
     def __call__(self, context: Context) -> DataLoader[UUID, list[CouponView]]:
         async def load(member_ids: Sequence[UUID]) -> list[list[CouponView]]:
             brand_id = context.caller.brand_id
-            today = local_date(utc_now(), await context.timezone(brand_id))
-            async with context.database.snapshot() as snapshot:
-                views = await queries.list_wallets(
-                    snapshot,
-                    brand_id,
-                    member_ids,
-                    status=self.status,
-                    today=today,
-                    before=self.before,
-                    limit=self.limit,
-                )
+            now = utc_now()
+            views = await queries.read_wallets(
+                context.database,
+                brand_id,
+                member_ids,
+                status=self.status,
+                now=now,
+                today=local_date(now, await context.timezone(brand_id)),
+                before=self.before,
+                limit=self.limit,
+            )
             wallets: dict[UUID, list[CouponView]] = {id: [] for id in member_ids}
             for view in views:
                 wallets[view.coupon.member_id].append(view)
@@ -194,9 +194,7 @@ class CouponMutation:
         return BuyCouponReceipt(
             replayed=replayed,
             coupon=await _coupon(info.context, reply["id"]),
-            balances=[
-                BalanceRow(**row) for row in reply["balances"]
-            ],
+            balances=[BalanceRow(**row) for row in reply["balances"]],
         )
 
     @strawberry.mutation(extensions=[HasGrant(Grant.COUPONS)])

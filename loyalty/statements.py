@@ -193,6 +193,11 @@ def columns_of(model: type[SQLModel]) -> str:
     )
 
 
+def kind_of(model: type[SQLModel], name: str) -> str:
+    """How ``sets`` and ``returns`` declare one column of a table."""
+    return _kind_of(model.model_fields[name].annotation)
+
+
 def _kind_of(annotation: Any) -> str:
     for kind in (annotation, *get_args(annotation)):
         if kind in _KINDS:

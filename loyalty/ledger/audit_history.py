@@ -4,6 +4,7 @@ from loyalty.ledger.audit_probe import Probe
 
 _APPENDED = (
     ("transfers", "transfer"),
+    ("lot_extensions", "lot extension"),
     ("scan_events", "scan"),
     ("purchase_events", "purchase"),
     ("standing_changes", "standing change"),

@@ -13,12 +13,15 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "first_scan_id": "scan_events",
         "last_scan_id": "scan_events",
     },
-    ("lots", "积分批次"): {"account_id": "accounts"},
+    ("lots", "批次"): {"account_id": "accounts"},
+    ("lot_extensions", "批次顺延"): {"account_id": "accounts"},
     ("transfers", "流水"): {
         "debit_account_id": "accounts",
         "credit_account_id": "accounts",
         "campaign_id": "campaigns",
+        "reverses_id": "transfers",
     },
+    ("transfer_reversals", "冲回合计"): {"transfer_id": "transfers"},
     ("campaign_versions", "活动版本"): {"campaign_id": "campaigns", "product_id": "products"},
     ("campaign_budgets", "活动预算"): {"campaign_id": "campaigns"},
     ("cap_counters", "上限计数"): {"campaign_id": "campaigns"},
@@ -85,6 +88,7 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
 _TENANT_TABLES = (
     *(table for table, _ in _REFERENCES),
     "accounts",
+    "assets",
     "audit_log",
     "campaigns",
     "idempotency_records",
@@ -150,9 +154,23 @@ REFERENCES = (
             || CAST(a.owner_id AS text) AS problem
         FROM accounts a LEFT JOIN members m ON m.brand_id = a.brand_id AND m.id = a.owner_id
         LEFT JOIN places p ON p.brand_id = a.brand_id AND p.id = a.owner_id
-        WHERE a.brand_id = :brand AND (a.kind NOT IN ('MAIN', 'PLACE', 'ISSUANCE', 'PAYOUT')
-            OR a.kind = 'MAIN' AND m.id IS NULL OR a.kind = 'PLACE' AND p.id IS NULL
-            OR a.kind IN ('ISSUANCE', 'PAYOUT') AND a.owner_id <> a.brand_id)
+        WHERE a.brand_id = :brand AND NOT CASE
+            WHEN a.kind IN ('MAIN', 'RECEIVABLE') THEN m.id IS NOT NULL
+            WHEN a.kind = 'PLACE' THEN p.id IS NOT NULL
+            ELSE a.kind IN ('ISSUANCE', 'SPENT', 'EXPIRED', 'REVERSED', 'FEES', 'CLEARING',
+                'PAYOUT') AND a.owner_id = a.brand_id END
+        """,
+    ),
+    Probe(
+        12,
+        "an account holds an asset that its brand has",
+        "账户资产属于本品牌",
+        "accounts",
+        """
+        SELECT CAST(a.id AS text) AS id, 'holds ' || a.asset || ', and no asset is called so'
+            AS problem
+        FROM accounts a LEFT JOIN assets s ON s.brand_id = a.brand_id AND s.code = a.asset
+        WHERE a.brand_id = :brand AND s.code IS NULL
         """,
     ),
     Probe(

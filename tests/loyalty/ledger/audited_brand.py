@@ -40,8 +40,8 @@ CAPS = [
 class AuditedBrand(AuditedStore):
     """Item 1: pre-scanned by the guide, scanned by the consumer, scanned again. Item 2: only
     pre-scanned. Item 3: scanned by a consumer without a guide. Item 4: the budget did not suffice.
-    Besides: a purchase, an old one whose points expired, points that an operator moved, and what
-    happens in the store."""
+    Besides: a purchase, an old one whose points expired, points that an operator moved, what
+    becomes of cash, and what happens in the store."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(slug)
@@ -55,6 +55,7 @@ class AuditedBrand(AuditedStore):
         self._other_items()
         self._purchases()
         self._move()
+        self._value()
         self._standing()
         self._item_codes()
         self._deliveries()
@@ -66,8 +67,8 @@ class AuditedBrand(AuditedStore):
         self.consumer, self.consumer_identity = self._person("CONSUMER")
         self.other_consumer, self.other_identity = self._person("CONSUMER")
         self.guide, self.guide_identity = self._person("GUIDE")
-        for asset in ("POINTS", "GROWTH"):
-            self._account(self.id, asset, "ISSUANCE")
+        for asset in ("POINTS", "GROWTH", "CASH"):
+            self._asset(asset)
             for member in (self.consumer, self.other_consumer, self.guide):
                 self._account(member, asset)
 
@@ -298,7 +299,7 @@ class AuditedBrand(AuditedStore):
         self._transfer(
             "expiry",
             (self.consumer, "POINTS"),
-            (self.id, "POINTS"),
+            (self.id, "EXPIRED POINTS"),
             2,
             ("OPERATOR", new_id()),
             kind="EXPIRE",

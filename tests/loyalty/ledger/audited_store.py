@@ -18,7 +18,8 @@ from loyalty.places.models import Clerk, Place, Till
 from rewards.coupons.models import Coupon, CouponPurchaseCounter, CouponTemplate
 from rewards.payouts.models import Payout, PayoutReport
 from rewards.redemptions.models import Redemption, RedemptionEvent
-from tests.loyalty.ledger.audited_books import AT, AuditedBooks
+from tests.loyalty.ledger.audited_books import AT
+from tests.loyalty.ledger.audited_value import AuditedValue
 
 HELD_AT, HELD_UNTIL = AT + timedelta(seconds=10), AT + timedelta(seconds=310)
 CAPTURED_AT, SETTLED_AT = AT + timedelta(seconds=60), AT + timedelta(seconds=70)
@@ -35,7 +36,7 @@ STEPS = {
 }
 
 
-class AuditedStore(AuditedBooks):
+class AuditedStore(AuditedValue):
     """Two places, each with a till and a clerk. Two coupons won, one of them held. The others were
     bought: taken, and the hold given up, lapsed, or lapsed and not tidied yet; captured, and
     settled, not yet, for nothing, undone before or after it was settled; and voided. Of the first
@@ -43,7 +44,6 @@ class AuditedStore(AuditedBooks):
 
     scans: dict[str, UUID]
     product: UUID
-    consumer: UUID
     consumer_identity: UUID
     other_consumer: UUID
 
@@ -51,7 +51,6 @@ class AuditedStore(AuditedBooks):
         self.places: list[UUID] = []
         self.tills: list[UUID] = []
         self.clerks: list[UUID] = []
-        self._account(self.id, "CASH", "ISSUANCE")
         self._account(self.id, "CASH", "PAYOUT", name="PAYOUT")
         for name in ("first", "second"):
             place = self._add(
@@ -153,7 +152,7 @@ class AuditedStore(AuditedBooks):
             self._transfer(
                 f"price of {name}",
                 (self.consumer, "POINTS"),
-                (self.id, "POINTS"),
+                (self.id, "SPENT POINTS"),
                 1,
                 ("OFFER", coupon_id),
                 kind="SPEND",

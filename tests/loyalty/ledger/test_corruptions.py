@@ -28,10 +28,11 @@ from tests.loyalty.ledger.corruptions_of_payouts import OF_PAYOUTS
 from tests.loyalty.ledger.corruptions_of_redemptions import OF_REDEMPTIONS
 from tests.loyalty.ledger.corruptions_of_references import OF_REFERENCES
 from tests.loyalty.ledger.corruptions_of_scans import OF_SCANS
+from tests.loyalty.ledger.corruptions_of_value import OF_VALUE
 from tests.postgresql_server import PostgresqlServer
 
 CORRUPTIONS = (
-    *(*OF_BOOKS, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
+    *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
     *(*OF_PAYOUTS, *OF_LIMITS, *OF_REFERENCES),
 )
 

@@ -55,6 +55,7 @@ _CAUSES = {
     "OFFER": ("coupons", "t.created_at = e.issued_at"),
     "REDEMPTION": ("redemptions", "t.created_at IN (e.captured_at, e.settled_at, e.ended_at)"),
     "PAYOUT": ("payouts", "t.created_at IN (e.created_at, e.resolved_at)"),
+    "EXPIRY": ("expiry_runs", "t.occurred_at = t.created_at AND t.created_at >= e.started_at"),
 }
 """What causes transfers: the table of each kind, and the times at which it books."""
 

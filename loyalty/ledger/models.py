@@ -17,6 +17,7 @@ __all__ = [
     "Account",
     "AccountKind",
     "Asset",
+    "ExpiryRun",
     "Lot",
     "LotExtension",
     "Transfer",
@@ -176,7 +177,10 @@ class LotExtension(SQLModel, table=True):
     Append-only."""
 
     __tablename__ = "lot_extensions"
-    __table_args__ = (CheckConstraint("amount > 0", name="amount_positive"),)
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_positive"),
+        Index(None, "brand_id", "account_id", "id"),
+    )
 
     brand_id: UUID = tenant()
     id: UUID = own_id()
@@ -204,3 +208,29 @@ class Lot(SQLModel, table=True):
     locked: bool = Field(primary_key=True)
     granted: int = Field(sa_type=BigInteger)
     remaining: int = Field(sa_type=BigInteger)
+
+
+class ExpiryRun(SQLModel, table=True):
+    """A brand's sweep of lots past their last day (过期处理) on one of its local days, and the cause
+    of its transfers. It goes from the latest date downwards, through what is below
+    ``below_expires_on`` and ``below_account_id``: ``lots_seen`` of ``lots_past``, in chunks."""
+
+    __tablename__ = "expiry_runs"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "swept_on"),
+        CheckConstraint(
+            "lots_past >= 0 AND lots_seen >= 0 AND lots_expired >= 0", name="counts_not_negative"
+        ),
+        brand_reference(),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    swept_on: date
+    below_expires_on: date
+    below_account_id: UUID
+    lots_past: int = Field(sa_type=BigInteger)
+    lots_seen: int = Field(default=0, sa_type=BigInteger)
+    lots_expired: int = Field(default=0, sa_type=BigInteger)
+    started_at: datetime
+    finished_at: datetime | None = None

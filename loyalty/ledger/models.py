@@ -211,7 +211,7 @@ class Lot(SQLModel, table=True):
 
 
 class ExpiryRun(SQLModel, table=True):
-    """A brand's sweep of lots past their last day (过期处理) on one of its local days, and the cause
+    """A brand's sweep of lots past their last day (过期处理) on one of its local days; the cause
     of its transfers. It goes from the latest date downwards, through what is below
     ``below_expires_on`` and ``below_account_id``: ``lots_seen`` of ``lots_past``, in chunks."""
 

@@ -18,9 +18,10 @@ from loyalty.actor import Actor, Grant
 from loyalty.brands.service import get_brand
 from loyalty.db import Tx
 from loyalty.ids import new_id
-from loyalty.ledger import service
 from loyalty.ledger.queries import BalanceRow, EntryRow
-from loyalty.members.queries import get_member
+from loyalty.members.service import require_active_member
+from loyalty.moves import service
+from loyalty.moves.rules import Leg, named
 
 ENTRY_CURSOR = Cursor(UUID)
 
@@ -71,7 +72,43 @@ class MoveBalanceInput:
     reason: str = strawberry.field(description="Shown to both members, in their entries.")
 
 
+@strawberry.type
+class MoveBalancesReceipt:
+    replayed: bool
+    leg_count: int
+    transfer_count: int
+
+
+@strawberry.input
+class MoveLegInput:
+    from_member_id: strawberry.ID
+    to_member_id: strawberry.ID
+    asset: AssetCode
+    amount: BigInt
+
+
+@strawberry.input
+class MoveBalancesInput:
+    idempotency_key: strawberry.ID
+    legs: list[MoveLegInput] = strawberry.field(
+        description="1 to 100, in their order: what one leg brings, a later one may pass on."
+    )
+    reason: str = strawberry.field(description="Shown to all of the members, in their entries.")
+
+
 MoveBalanceResult = Annotated[MoveBalanceReceipt | Refused, strawberry.union("MoveBalanceResult")]
+
+
+MoveBalancesResult = Annotated[
+    MoveBalancesReceipt | Refused, strawberry.union("MoveBalancesResult")
+]
+
+
+def _leg_of(leg_no: int, input: MoveLegInput) -> Leg:
+    with named(leg_no):
+        source = local_id("Member", input.from_member_id)
+        target = local_id("Member", input.to_member_id)
+    return Leg(source, target, input.asset, input.amount)
 
 
 @strawberry.type
@@ -85,7 +122,7 @@ class LedgerMutation:
             source = local_id("Member", input.from_member_id)
             target = local_id("Member", input.to_member_id)
             for member_id in (source, target):
-                await get_member(tx, actor.brand_id, member_id)
+                await require_active_member(tx, actor.brand_id, member_id)
             brand = await get_brand(tx, actor.brand_id)
             command_id = new_id()
             moved = await service.move_balance(
@@ -113,4 +150,40 @@ class LedgerMutation:
         reply, replayed = await effect_once(info.context, "moveBalance", input, verb)
         return MoveBalanceReceipt(
             replayed=replayed, transfer_count=reply["transfers"], amount=BigInt(reply["amount"])
+        )
+
+    @strawberry.mutation(extensions=[HasGrant(Grant.LEDGER)])
+    async def move_balances(self, info: Info, input: MoveBalancesInput) -> MoveBalancesResult:
+        """Move value between members in linked legs: all of them, or none. What is refused names
+        the failing leg in ``details.leg``, counted from 0. Lots keep their expiry dates."""
+
+        async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+            legs = [_leg_of(leg_no, leg) for leg_no, leg in enumerate(input.legs)]
+            brand = await get_brand(tx, actor.brand_id)
+            command_id = new_id()
+            moved = await service.move_balances(
+                tx,
+                actor,
+                legs,
+                reason=input.reason,
+                timezone=brand.timezone,
+                command_id=command_id,
+            )
+            said = [
+                {
+                    "from": leg.from_member_id.hex,
+                    "to": leg.to_member_id.hex,
+                    "asset": leg.asset,
+                    "amount": leg.amount,
+                }
+                for leg in legs
+            ]
+            await audit_log.record(
+                tx, actor, "ledger.move_balances", command_id, input.reason, legs=said
+            )
+            return {"legs": len(legs), "transfers": sum(len(leg) for leg in moved)}
+
+        reply, replayed = await effect_once(info.context, "moveBalances", input, verb)
+        return MoveBalancesReceipt(
+            replayed=replayed, leg_count=reply["legs"], transfer_count=reply["transfers"]
         )

@@ -1,4 +1,4 @@
-"""Verbs of the ledger: write a book, move points between members.
+"""Verbs of the ledger: lock accounts, write a book.
 
 Locking order within a transaction: member accounts by (brand, id) first; the brand's issuance
 accounts last, as sums, so that the hottest rows are held for the shortest time.
@@ -8,12 +8,10 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
-from loyalty.actor import Actor
 from loyalty.assets.rules import expiry_from_json
 from loyalty.assets.service import open_assets, require_asset
-from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, StatementMismatch, Tx
-from loyalty.errors import InsufficientBalance, InvalidInput, SameAccount
+from loyalty.errors import InsufficientBalance, InvalidInput
 from loyalty.ids import new_id
 from loyalty.ledger import queries
 from loyalty.ledger.models import Account, AccountKind, Asset, TransferKind, TransferPhase
@@ -27,7 +25,6 @@ from loyalty.ledger.rules import (
     plan_spend,
     spendable,
 )
-from loyalty.text import checked_text
 
 AMOUNT_MAX = 10**15
 REASON_LENGTH_MAX = 500
@@ -236,44 +233,11 @@ async def _extend_lots(tx: Tx, book: Book) -> None:
         await tx.fetch(queries.INSERT_LOT_EXTENSIONS, rows=extended)
 
 
-async def move_balance(
-    tx: Tx,
-    actor: Actor,
-    *,
-    from_member_id: UUID,
-    to_member_id: UUID,
-    asset: str,
-    amount: int,
-    reason: str,
-    timezone: str,
-    command_id: UUID,
-) -> list[Movement]:
-    """Move spendable value from one member to another of the brand, soonest expiry first.
-
-    Refuses InsufficientBalance, SameAccount and InvalidInput. The members are known to exist;
-    dates of lots are kept, so that nobody's points live longer by being moved.
-    """
-    if from_member_id == to_member_id:
-        raise SameAccount()
+def check_amount(amount: int, field: str = "amount") -> int:
+    """What one command may move: 1 to AMOUNT_MAX, or InvalidInput."""
     if not 0 < amount <= AMOUNT_MAX:
-        raise InvalidInput(field="amount", problem=f"a whole number from 1 to {AMOUNT_MAX}")
-    reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
-    brand_id = actor.brand_id
-    accounts = await lock_member_accounts(
-        tx, [(brand_id, from_member_id), (brand_id, to_member_id)]
-    )
-    source = accounts.get((brand_id, from_member_id, asset))
-    if source is None:
-        raise InsufficientBalance(available=0, wanted=amount)
-    target = accounts.get((brand_id, to_member_id, asset)) or AccountState(
-        brand_id, new_id(), to_member_id, asset, is_new=True
-    )
-    parts = await spend_parts(tx, source, amount, local_date(tx.now, timezone))
-    cause = Cause("OPERATOR", command_id, actor.kind.value, actor.id, reason, tx.now)
-    book = Book(new_id)
-    moved = book.move(source, target, parts, cause)
-    await write_members_side(tx, book)
-    return moved
+        raise InvalidInput(field=field, problem=f"a whole number from 1 to {AMOUNT_MAX}")
+    return amount
 
 
 async def spend_parts(tx: Tx, source: AccountState, amount: int, on: date) -> list[LotPart]:

@@ -5,7 +5,8 @@ import re
 import phonenumbers
 
 from loyalty.actor import MemberRole
-from loyalty.errors import InvalidInput
+from loyalty.errors import InvalidInput, MemberClosed, MemberFrozen, NotFound
+from loyalty.members.models import Member
 
 EXTERNAL_REF_LENGTH_MAX = 128
 NAME_LENGTH_MAX = 100
@@ -32,3 +33,15 @@ def normalise_phone(text: str, default_region: str = "CN") -> str:
 def needs_roster(role: MemberRole) -> bool:
     """Consumers come freely; every channel role is admitted by its roster (名册)."""
     return role is not MemberRole.CONSUMER
+
+
+def check_active(member: Member | None) -> Member:
+    """The member, if value may come to it and go from it. Refuses NotFound (member), MemberFrozen
+    and MemberClosed."""
+    if member is None:
+        raise NotFound(noun="member")
+    if member.status == "FROZEN":
+        raise MemberFrozen()
+    if member.status != "ACTIVE":
+        raise MemberClosed()
+    return member

@@ -7,7 +7,7 @@ from uuid import UUID
 from loyalty import audit_log, outbox
 from loyalty.actor import Actor, ActorKind, MemberRole
 from loyalty.crypto import Keyring, mask_phone
-from loyalty.db import RetryTransaction, Tx
+from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import (
     AlreadyInvited,
     InvalidInput,
@@ -31,6 +31,7 @@ from loyalty.members.rules import (
     INVITING_ROLES,
     NAME_LENGTH_MAX,
     ROSTER_ENTRIES_MAX,
+    check_active,
     needs_roster,
     normalise_phone,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "import_roster",
     "invite_member",
     "masked_phone",
+    "require_active_member",
     "unfreeze_member",
     "find_member",
     "get_identity",
@@ -76,6 +78,13 @@ def masked_phone(keyring: Keyring, identity: Identity) -> str | None:
     if identity.phone_cipher is None:
         return None
     return mask_phone(keyring.decrypt_phone(identity.brand_id, identity.phone_cipher))
+
+
+async def require_active_member(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> Member:
+    """The brand's member, if value may come to it and go from it. Refuses NotFound (member),
+    MemberFrozen and MemberClosed."""
+    rows = await list_members_by_ids(snapshot, brand_id, [member_id])
+    return check_active(rows[0] if rows else None)
 
 
 def masked_cipher(keyring: Keyring, brand_id: UUID, invitation: Invitation) -> str:

@@ -26,9 +26,10 @@ from loyalty.errors import Refusal
 from loyalty.ids import new_id
 from loyalty.ledger.audit import audit
 from loyalty.ledger.models import Asset
-from loyalty.ledger.service import move_balance, open_brand_books
+from loyalty.ledger.service import open_brand_books
 from loyalty.members.models import Identity
 from loyalty.members.service import freeze_member, import_roster, invite_member, unfreeze_member
+from loyalty.moves.service import move_balance
 from loyalty.products.service import create_product
 from rewards.campaigns.rules import CampaignDefinition
 from rewards.campaigns.service import publish_campaign

@@ -4,6 +4,7 @@ from here."""
 import strawberry
 
 from loyalty.actor import MemberRole
+from loyalty.assets.rules import Unit as PeriodUnit
 from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 from rewards.coupons.models import (
@@ -12,12 +13,17 @@ from rewards.coupons.models import (
     CouponStatus,
     CouponTemplateStatus,
 )
+from rewards.offers.models import LimitWindow, OfferKind, OfferStatus
+from rewards.orders.models import OrderStatus, PartPurpose
 from rewards.payouts.models import PayoutStatus
 from rewards.payouts.rules import ReportSource as PayoutReportSource
 from rewards.payouts.rules import ReportState as PayoutReportState
 from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
+from tiers.ladders.models import Downgrade, PeriodKind, TierEnd, TierMetric, TierStart
+from tiers.standings.models import Basis as TierBasis
+from tiers.standings.models import ChangeReason as TierChangeReason
 
 __all__ = [
     "BatchStatus",
@@ -29,17 +35,30 @@ __all__ = [
     "CouponKind",
     "CouponStatus",
     "CouponTemplateStatus",
+    "Downgrade",
     "EventKind",
     "Gate",
     "GuideUnpaidReason",
+    "LimitWindow",
     "MemberRole",
     "NotUsableReason",
+    "OfferKind",
+    "OfferStatus",
+    "OrderStatus",
     "OutcomeBasis",
+    "PartPurpose",
     "PayoutReportSource",
     "PayoutReportState",
     "PayoutStatus",
+    "PeriodKind",
+    "PeriodUnit",
     "RedemptionStatus",
     "RedemptionStep",
+    "TierBasis",
+    "TierChangeReason",
+    "TierEnd",
+    "TierMetric",
+    "TierStart",
     "UnpaidReason",
     "Verdict",
 ]
@@ -55,8 +74,13 @@ strawberry.enum(CapSubject, description="Whose paid events a cap counts.")
 strawberry.enum(CapWindow, description="A local day of the brand, or the whole campaign.")
 strawberry.enum(CouponKind, description="代金券, 再来一瓶, N元换购.")
 strawberry.enum(CouponStatus, description="可用, 核销中, 已核销, 已过期, 已作废.")
-strawberry.enum(CouponCause, description="Won by a scan, or bought for points.")
+strawberry.enum(CouponCause, description="Won by a scan, bought for points, taken in the mall.")
 strawberry.enum(CouponTemplateStatus, description="PAUSED: no more of them are issued.")
+strawberry.enum(OfferKind, description="优惠券, 资产 (抽奖次数, 红包...), 礼品.")
+strawberry.enum(OfferStatus, description="PAUSED: nobody sees or takes it.")
+strawberry.enum(LimitWindow, description="For ever, or a day, month or year of the brand.")
+strawberry.enum(OrderStatus, description="待发放, 已发放, 已取消.")
+strawberry.enum(PartPurpose, description="兑换价, 运费等费用, 所得.")
 strawberry.enum(RedemptionStatus, description="已锁定, 已核销, 已取消, 已失效, 已撤销.")
 strawberry.enum(RedemptionStep, description="What a redemption went through, each once.")
 strawberry.enum(PayoutStatus, description="待发送, 已发送, 处理中, 已付款, 付款失败.")
@@ -68,3 +92,15 @@ strawberry.enum(
 )
 strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner nothing.")
 strawberry.enum(GuideUnpaidReason, description="Why a paid scan has no guide's credit.")
+strawberry.enum(PeriodUnit, name="PeriodUnit", description="日, 月, 季度, 年.")
+strawberry.enum(PeriodKind, description="自然周期, 滚动周期, 入会周年.")
+strawberry.enum(TierMetric, description="成长值余额; 周期内获得、消费、扫码次数、活跃天数.")
+strawberry.enum(TierStart, description="立即生效, 下一周期生效.")
+strawberry.enum(TierEnd, description="永不降级, 周期末, 下一周期末, 不达标即降.")
+strawberry.enum(Downgrade, description="降一级, 降至实际达标等级.")
+strawberry.enum(TierBasis, name="TierBasis", description="达标获得, 人工授予, 邀请.")
+strawberry.enum(
+    TierChangeReason,
+    name="TierChangeReason",
+    description="达标, 到期, 不达标, 授予, 授予结束, 邀请, 等级方案变更, 会员合并.",
+)

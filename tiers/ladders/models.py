@@ -31,13 +31,6 @@ class PeriodKind(StrEnum):
     JOIN = "JOIN"
 
 
-class PeriodUnit(StrEnum):
-    DAY = "DAY"
-    MONTH = "MONTH"
-    QUARTER = "QUARTER"
-    YEAR = "YEAR"
-
-
 class TierStart(StrEnum):
     """When a level that is earned begins."""
 

@@ -25,6 +25,7 @@ import rewards.grants.models
 import rewards.payouts.models
 import rewards.purchases.models
 import rewards.redemptions.models
+import rewards.returns.models
 import rewards.scans.models
 import tiers.ladders.models
 import tiers.standings.models
@@ -50,6 +51,7 @@ MODULES = (
     rewards.payouts.models,
     rewards.purchases.models,
     rewards.redemptions.models,
+    rewards.returns.models,
     rewards.scans.models,
     tiers.ladders.models,
     tiers.standings.models,

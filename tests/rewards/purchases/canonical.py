@@ -11,7 +11,7 @@ from loyalty.db import Database, Snapshot
 from loyalty.ledger.models import Account, Lot, Transfer
 from loyalty.members.models import Identity, Member
 from loyalty.outbox import OutboxEvent
-from rewards.campaigns.models import Campaign, CampaignBudget, CapCounter
+from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, CapCounter
 from rewards.purchases.models import PurchaseEvent
 from tiers.standings.models import Standing, StandingChange
 
@@ -22,6 +22,7 @@ UNCOMPARED = {"brand_id", "id", "created_at", "enrolled_at", "due_at"}
 NAMED = {
     *("identity_id", "member_id", "owner_id", "account_id", "debit_account_id"),
     *("credit_account_id", "cause_id", "transfer_id", "campaign_id", "subject_id"),
+    "campaign_version_id",
 }
 
 
@@ -40,6 +41,8 @@ async def _names(snapshot: Snapshot, brand_id: UUID) -> dict[UUID | str, str]:
         names[account.id] = f"{account.asset} of {names[account.owner_id]}"
     for campaign in await _all(snapshot, Campaign, brand_id):
         names[campaign.id] = campaign.code
+    for version in await _all(snapshot, CampaignVersion, brand_id):
+        names[version.id] = f"{names[version.campaign_id]} {version.version}"
     for purchase in await _all(snapshot, PurchaseEvent, brand_id):
         names[purchase.id] = f"purchase {purchase.purchase_ref}"
     for transfer in await _all(snapshot, Transfer, brand_id):

@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.purchases.rules import (
-    PurchaseFact,
-    RejectReason,
-    for_spreadsheet,
-    occurred_at,
-    read_fact,
-)
+from rewards.purchases.reading import RejectReason, for_spreadsheet, read_fact
+from rewards.purchases.rules import PurchaseFact, occurred_at
 
 TODAY = date(2026, 11, 9)
 GOOD = ["P-1", "M-1", "2026-11-09", "2", "29.33"]

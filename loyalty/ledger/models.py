@@ -72,7 +72,8 @@ class Account(SQLModel, table=True):
     """Counters after TigerBeetle: balance = credits_posted - debits_posted. Only accounts declared
     ``overdraft_allowed`` may go below zero: the brand's issuance; a place's rebates, of which
     some may be taken back after they were paid out; and what a member owes, which is never
-    above zero."""
+    above zero. Those of a member that was merged into another are closed: nothing comes to them
+    any more, and what was past its date goes to the brand's EXPIRED books."""
 
     __tablename__ = "accounts"
     __table_args__ = (
@@ -103,6 +104,7 @@ class Account(SQLModel, table=True):
     credits_pending: int = Field(default=0, sa_type=BigInteger)
     debits_pending: int = Field(default=0, sa_type=BigInteger)
     created_at: datetime
+    closed_at: datetime | None = None
 
 
 class Transfer(SQLModel, table=True):

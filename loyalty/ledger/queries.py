@@ -1,6 +1,6 @@
 """The ledger's SQL. What is locked: member accounts, in the order of their owners."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,19 +9,27 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
+from loyalty.errors import MemberClosed
 from loyalty.ledger.models import Account, AccountKind, Lot, LotExtension, Transfer
 from loyalty.ledger.rules import AccountState, Movement
 
 LOCK_ACCOUNTS = Statement(
     """
     SELECT a.brand_id, a.id, a.owner_id, a.asset, a.credits_posted - a.debits_posted,
-        a.credits_pending, a.kind, a.debits_pending
+        a.credits_pending, a.kind, a.debits_pending, a.closed_at
     FROM {owners} {locked:a accounts ON a.brand_id = owners.brand_id
         AND a.owner_id = owners.owner_id AND a.kind IN ('MAIN', 'PLACE', 'RECEIVABLE')}
     """,
     sets={"owners": "brand_id uuid, owner_id uuid"},
     returns="brand_id uuid, id uuid, owner_id uuid, asset text, balance bigint, locked bigint,"
-    " kind text, held bigint",
+    " kind text, held bigint, closed_at timestamptz",
+)
+
+CLOSE_ACCOUNTS = Statement(
+    """
+    UPDATE accounts SET closed_at = :now WHERE brand_id = :brand_id AND owner_id = :owner_id
+    """,
+    params="now timestamptz, brand_id uuid, owner_id uuid",
 )
 
 FIND_BOOKS = Statement(
@@ -152,11 +160,19 @@ INSERT_TRANSFERS = insert_statement(
 )
 
 
-async def lock_accounts(tx: Tx, owners: Iterable[tuple[UUID, UUID]]) -> list[AccountState]:
+async def lock_accounts(
+    tx: Tx,
+    owners: Iterable[tuple[UUID, UUID]],
+    closed_owners: Collection[tuple[UUID, UUID]] = (),
+) -> list[AccountState]:
     """The accounts of members (what they owe among them) and places, locked until the end of the
-    transaction."""
+    transaction; MemberClosed where one is closed of an owner not known for it."""
     rows = await tx.fetch(LOCK_ACCOUNTS, owners=sorted(set(owners)))
-    return [AccountState(*row) for row in rows]
+    accounts = [AccountState(*row[:-1]) for row in rows]
+    for account, row in zip(accounts, rows, strict=True):
+        if row[-1] is not None and (account.brand_id, account.owner_id) not in closed_owners:
+            raise MemberClosed()
+    return accounts
 
 
 async def find_books(tx: Tx, brand_ids: Iterable[UUID], kind: AccountKind) -> list[AccountState]:

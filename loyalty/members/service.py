@@ -1,6 +1,6 @@
 """The verbs of members: being known, enrolling, inviting, being admitted, being frozen."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import (
     AlreadyInvited,
     InvalidInput,
+    MemberClosed,
     MemberFrozen,
     NotFound,
     NotOnRoster,
@@ -25,6 +26,7 @@ from loyalty.members.queries import (
     list_identities_by_ids,
     list_members,
     list_members_by_ids,
+    lock_members,
 )
 from loyalty.members.rules import (
     EXTERNAL_REF_LENGTH_MAX,
@@ -41,19 +43,22 @@ ENROLLED_TOPIC = "member.enrolled"
 ACTIVE = "ACTIVE"
 FROZEN = "FROZEN"
 
-# Other nouns may call this service and never the queries: the last six are the reads they need.
+# Other nouns may call this service and never the queries: the last seven are the reads they need.
 __all__ = [
     "ENROLLED_TOPIC",
     "RosterImport",
+    "close_member",
     "create_wechat_identity",
     "enrol",
     "find_or_create_identity_by_external_ref",
     "find_or_create_identity_by_phone",
+    "follow_merges",
     "freeze_member",
     "import_roster",
     "invite_member",
     "masked_phone",
     "require_active_member",
+    "require_unmerged",
     "unfreeze_member",
     "find_member",
     "get_identity",
@@ -61,6 +66,7 @@ __all__ = [
     "list_identities_by_ids",
     "list_members",
     "list_members_by_ids",
+    "lock_members",
 ]
 
 
@@ -294,7 +300,47 @@ async def _set_status(tx: Tx, actor: Actor, member_id: UUID, status: str, reason
     reason = checked_text(reason, "reason", length_max=500)
     changed = await queries.set_status(tx, actor.brand_id, member_id, status)
     member = await queries.get_member(tx, actor.brand_id, member_id)
+    if member.merged_into_id is not None:
+        raise MemberClosed()
     if changed:
         action = "member.freeze" if status == FROZEN else "member.unfreeze"
         await audit_log.record(tx, actor, action, member_id, reason)
     return member
+
+
+# --- two members become one --------------------------------------------------------------------
+
+
+async def follow_merges(
+    snapshot: Snapshot, brand_id: UUID, member_ids: Collection[UUID]
+) -> dict[UUID, UUID]:
+    """Who members are by now: themselves, or those into whom they were merged."""
+    merged = await queries.list_merged_into(snapshot, brand_id, member_ids)
+    return {id: id for id in member_ids} | dict(merged)
+
+
+async def require_unmerged(tx: Tx, members: Collection[tuple[UUID, UUID]]) -> None:
+    """Keep (brand_id, member_id) pairs from being merged into others until the transaction ends:
+    for those that have no account to be locked by. Refuses MemberClosed."""
+    if members and await queries.keep_members(tx, members):
+        raise MemberClosed()
+
+
+async def close_member(tx: Tx, source: Member, target: Member) -> None:
+    """Let one member take another's place: signing in and scanning as the closed one acts as the
+    other, whom it has invited the other has, and who brought it has brought the other, unless
+    that one had an inviter. Their identities are one person from now on.
+
+    Both are of one brand and role and active; no other merge of the brand goes on.
+    """
+    await queries.mark_merged(tx, source, target)
+    await queries.hand_over_invitations(tx, source, target)
+    if target.invited_by_id in (None, source.id):
+        inherited = None if source.invited_by_id == target.id else source.invited_by_id
+        if inherited != target.invited_by_id:
+            await queries.set_inviter(tx, target, inherited)
+    await queries.join_persons(
+        tx,
+        await queries.get_identity(tx, source.brand_id, source.identity_id),
+        await queries.get_identity(tx, target.brand_id, target.identity_id),
+    )

@@ -6,7 +6,7 @@ delivered: the fence makes it exactly once. What leaves the house goes through a
 per event.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from analytics import service as analytics
@@ -43,6 +43,17 @@ async def prepare_welcomes(snapshot: Snapshot, events: Sequence[Leased]) -> dict
 
 async def prepare_tier_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
     """``tier.reached``: the tier's name as the newest ladder has it. A statement per brand."""
+    return await _name_tiers(snapshot, events, notifications.tier_reached)
+
+
+async def prepare_fall_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
+    """``tier.lowered``: what the member holds now, named likewise."""
+    return await _name_tiers(snapshot, events, notifications.tier_lowered)
+
+
+async def _name_tiers(
+    snapshot: Snapshot, events: Sequence[Leased], tell: Callable[[Recipient, str, str], Message]
+) -> dict[UUID, Message]:
     codes = {event.id: str(event.payload["code"]) for event in events}
     recipients = await _find_recipients(snapshot, events)
     ladders = {
@@ -53,7 +64,7 @@ async def prepare_tier_news(snapshot: Snapshot, events: Sequence[Leased]) -> dic
     for to in recipients:
         if not to.is_told:
             names = _names(ladders[to.brand_id].get(to.role), codes[to.event_id])
-            messages[to.event_id] = notifications.tier_reached(to, *names)
+            messages[to.event_id] = tell(to, *names)
     return messages
 
 
@@ -135,6 +146,7 @@ SETTLED_HERE: Mapping[str, Settle] = {"scan.recorded": count_scans}
 NEWS: Mapping[str, Prepare] = {
     "member.enrolled": prepare_welcomes,
     "tier.reached": prepare_tier_news,
+    "tier.lowered": prepare_fall_news,
     "coupon.issued": prepare_coupon_news,
     "coupon.redeemed": prepare_redeemed_news,
     "reward.unlocked": prepare_unlocked_news,

@@ -13,6 +13,7 @@ from loyalty.notifications.providers import Message
 
 WELCOME = "WELCOME"
 TIER_REACHED = "TIER_REACHED"
+TIER_LOWERED = "TIER_LOWERED"
 COUPON_ISSUED = "COUPON_ISSUED"
 COUPON_REDEEMED = "COUPON_REDEEMED"
 REWARD_UNLOCKED = "REWARD_UNLOCKED"
@@ -54,6 +55,15 @@ def tier_reached(to: Recipient, name_zh: str, name_en: str) -> Message:
         "en": f"Congratulations! You are now {name_en} at {to.brand_name}.",
     }
     return Message(to.event_id, to.brand_id, to.member_id, TIER_REACHED, content)
+
+
+def tier_lowered(to: Recipient, name_zh: str, name_en: str) -> Message:
+    """To a member who holds the tier of this name now, and held a higher one."""
+    content = {
+        "zh": f"您在{to.brand_name}的会员等级现为{name_zh}。",
+        "en": f"Your tier at {to.brand_name} is {name_en} now.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, TIER_LOWERED, content)
 
 
 def coupon_issued(to: Recipient, name_zh: str, name_en: str, *, bought: bool) -> Message:

@@ -4,12 +4,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from loyalty.clock import local_date
+from loyalty.clock import day_start, local_date
 from tiers.ladders.models import TierMetric
 from tiers.ladders.rules import LadderView, Level
 from tiers.standings.models import ChangeReason
@@ -128,7 +127,7 @@ def catch_up(tier: MemberTier, day: date, new_id: NewId) -> list[TierChange]:
     while ladder is not None and tier.held.due_on is not None and tier.held.due_on <= day:
         due_on = tier.held.due_on
         decision = _decide(tier, ladder, due_on)
-        changes += _take(tier, ladder, decision, new_id, _midnight(due_on, tier.timezone))
+        changes += _take(tier, ladder, decision, new_id, day_start(due_on, tier.timezone))
     return changes
 
 
@@ -263,8 +262,3 @@ def _take(
     )
     tier.changes.append(change)
     return [change]
-
-
-def _midnight(day: date, timezone: str) -> datetime:
-    """The first instant of a local day; where clocks skip midnight, the first there is."""
-    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(ZoneInfo("UTC"))

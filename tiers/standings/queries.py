@@ -4,6 +4,7 @@
 scans): the history that days qualify by, before anybody counted it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -18,6 +19,7 @@ from tiers.standings.models import (
     Basis,
     QualifyingDay,
     ReEvaluation,
+    ReEvaluationKind,
     Standing,
     StandingChange,
 )
@@ -250,6 +252,8 @@ COUNT_DUE = Statement(
 ADVANCE_RUN = Statement(
     """
     UPDATE re_evaluations SET after_member_id = :after, rows_done = rows_done + :rows_done,
+        rows_total = CASE WHEN rows_total < rows_done + :rows_done THEN rows_done + :rows_done
+            ELSE rows_total END,
         rows_moved = rows_moved + :rows_moved, finished_at = :finished_at
     WHERE brand_id = :brand_id AND id = :id AND finished_at IS NULL AND rows_done = :held
     RETURNING id
@@ -273,9 +277,16 @@ async def find_runs(
     return {(run.brand_id, run.name): run for run in found}
 
 
-async def find_open_run(snapshot: Snapshot, brand_id: UUID | None = None) -> ReEvaluation | None:
-    """The oldest run that has not ended, of one brand or of any."""
-    statement = select(ReEvaluation).where(col(ReEvaluation.finished_at).is_(None))
+async def find_open_run(
+    snapshot: Snapshot, brand_id: UUID | None = None, *, unswept: Sequence[UUID] = ()
+) -> ReEvaluation | None:
+    """The oldest run that has not ended, of one brand or of any; none that looks for balances that
+    dropped where a brand's lots are still ``unswept``."""
+    statement = select(ReEvaluation).where(
+        col(ReEvaluation.finished_at).is_(None),
+        (col(ReEvaluation.kind) != ReEvaluationKind.RANKED.value)
+        | col(ReEvaluation.brand_id).not_in(unswept),
+    )
     if brand_id is not None:
         statement = statement.where(col(ReEvaluation.brand_id) == brand_id)
     found = await snapshot.session.exec(
@@ -284,16 +295,6 @@ async def find_open_run(snapshot: Snapshot, brand_id: UUID | None = None) -> ReE
         .execution_options(populate_existing=True)  # chunks advance it by statements
     )
     return found.first()
-
-
-async def list_runs(snapshot: Snapshot, brand_id: UUID, since: UUID) -> list[ReEvaluation]:
-    """A brand's runs from one on, oldest first."""
-    found = await snapshot.session.exec(
-        select(ReEvaluation)
-        .where(col(ReEvaluation.brand_id) == brand_id, col(ReEvaluation.id) >= since)
-        .order_by(col(ReEvaluation.id))
-    )
-    return list(found)
 
 
 # --- a new ladder ------------------------------------------------------------------------------

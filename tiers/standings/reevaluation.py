@@ -1,6 +1,7 @@
 """Looking at standings whose day has come: in chunks, a transaction each, by set. What a run has
 done is in its row, so it goes on wherever it was stopped, and tells how far it is."""
 
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from loyalty.brands.service import list_brands
 from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Tx
 from loyalty.ids import new_id
+from loyalty.ledger.expiry import list_due
 from loyalty.ledger.service import lock_member_accounts
 from tiers.ladders.models import TierEnd
 from tiers.ladders.rules import LadderView
@@ -16,30 +18,48 @@ from tiers.standings import queries
 from tiers.standings.folding import MemberTier, catch_up, look
 from tiers.standings.loading import BrandTiers, load_tiers, write_tiers
 from tiers.standings.models import ChangeReason, ReEvaluation, ReEvaluationKind
-from tiers.standings.queries import find_open_run, list_runs
+from tiers.standings.queries import find_open_run
 from tiers.standings.service import brand_tiers
 
-__all__ = ["begin_runs", "find_open_run", "list_runs", "re_evaluate", "re_evaluate_chunk"]
+__all__ = ["Chunk", "begin_runs", "find_open_run", "re_evaluate", "re_evaluate_chunk"]
 
 _BEFORE_ALL = UUID(int=0)
 
 
-async def re_evaluate(tx: Tx, rows_max: int) -> int:
-    """Begin what is to begin today, and look at up to so many standings of the oldest runs that
-    have not ended: how many it were. Fewer than allowed means that nothing is left."""
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """How far a run is after a chunk: ``rows_done`` of ``rows_total`` were looked at (``rows_now``
+    of them in this chunk), of which ``rows_moved`` came to another level. ``is_more_to_do``: in
+    this run, or in another one."""
+
+    brand_id: UUID
+    name: str
+    rows_now: int
+    rows_done: int
+    rows_total: int
+    rows_moved: int
+    is_finished: bool
+    is_more_to_do: bool = True
+
+
+async def re_evaluate(tx: Tx, rows_max: int) -> Chunk | None:
+    """Begin what is to begin today, and look at up to so many standings of the oldest run that has
+    not ended; None when there is none. Balances are looked at once the brand's lots have been
+    swept: growth may have expired."""
     await begin_runs(tx)
-    left = rows_max
-    while left:
-        run = await find_open_run(tx)
-        if run is None:
-            break
-        left -= await re_evaluate_chunk(tx, run, left)
-    return rows_max - left
+    unswept = await list_due(tx)
+    run = await find_open_run(tx, unswept=unswept)
+    if run is None:
+        return None
+    # One brand's accounts in a transaction: whoever locks many goes through them in order.
+    chunk = await re_evaluate_chunk(tx, run, rows_max)
+    more = not chunk.is_finished or await find_open_run(tx, unswept=unswept) is not None
+    return replace(chunk, is_more_to_do=more)
 
 
-async def begin_runs(tx: Tx, brand_id: UUID | None = None) -> None:
+async def begin_runs(tx: Tx, brand_id: UUID | None = None, *, again: bool = False) -> None:
     """Begin the runs of today of one brand, or of all brands: each once on the brand's local day,
-    the first time that this is called on it."""
+    the first time that this is called on it. ``again``: whatever has become due since, too."""
     days = {
         brand.id: local_date(tx.now, brand.timezone)
         for brand in await list_brands(tx)
@@ -48,19 +68,41 @@ async def begin_runs(tx: Tx, brand_id: UUID | None = None) -> None:
     names = {id: f"{ReEvaluationKind.DUE} {day}" for id, day in days.items()}
     known = await queries.find_runs(tx, list(names.items()))
     for id, day in days.items():
-        if (id, names[id]) not in known:
-            await _begin(tx, id, day)
+        run = known.get((id, names[id]))
+        if run is None:
+            await _begin(tx, id, day, "")
+        elif again and run.finished_at is not None:
+            await _begin(tx, id, day, f" {new_id()}")
 
 
-async def _begin(tx: Tx, brand_id: UUID, day: date) -> None:
+async def _begin(tx: Tx, brand_id: UUID, day: date, suffix: str) -> None:
     due = (await tx.fetch(queries.COUNT_DUE, brand_id=brand_id, day=day))[0][0]
-    await _add_run(tx, brand_id, ReEvaluationKind.DUE, None, day, due)
+    run = ReEvaluation(
+        brand_id=brand_id,
+        name=f"{ReEvaluationKind.DUE} {day}{suffix}",
+        kind=ReEvaluationKind.DUE.value,
+        day=day,
+        rows_total=due,
+        started_at=tx.now,
+        finished_at=None if due else tx.now,
+    )
+    await tx.insert_if_absent(run)
     rules = await brand_tiers(tx, brand_id)
     for ladder in rules.ladders.values():
-        if _drops_with_balance(ladder):
-            values = {"brand_id": brand_id, "role": ladder.role, "ladder_id": ladder.id}
-            dropped = await tx.fetch(queries.COUNT_DROPPED, **values, after=_BEFORE_ALL)
-            await _add_run(tx, brand_id, ReEvaluationKind.RANKED, ladder.id, day, dropped[0][0])
+        if not _drops_with_balance(ladder):
+            continue
+        values = {"brand_id": brand_id, "role": ladder.role, "ladder_id": ladder.id}
+        dropped = (await tx.fetch(queries.COUNT_DROPPED, **values, after=_BEFORE_ALL))[0][0]
+        run = ReEvaluation(
+            brand_id=brand_id,
+            name=f"{ReEvaluationKind.RANKED} {day} {ladder.id}{suffix}",
+            kind=ReEvaluationKind.RANKED.value,
+            ladder_id=ladder.id,
+            day=day,
+            rows_total=dropped,
+            started_at=tx.now,
+        )
+        await tx.insert_if_absent(run)
 
 
 def _drops_with_balance(ladder: LadderView) -> bool:
@@ -68,33 +110,10 @@ def _drops_with_balance(ladder: LadderView) -> bool:
     return ladder.policy.counts_balance and ladder.policy.ends is TierEnd.BALANCE_DROP
 
 
-async def _add_run(
-    tx: Tx,
-    brand_id: UUID,
-    kind: ReEvaluationKind,
-    ladder_id: UUID | None,
-    day: date,
-    rows_total: int,
-) -> None:
-    name = f"{kind} {day}" if ladder_id is None else f"{kind} {day} {ladder_id}"
-    await tx.insert_if_absent(
-        ReEvaluation(
-            brand_id=brand_id,
-            name=name,
-            kind=kind.value,
-            ladder_id=ladder_id,
-            day=day,
-            rows_total=rows_total,
-            started_at=tx.now,
-            finished_at=None if rows_total else tx.now,
-        )
-    )
-
-
-async def re_evaluate_chunk(tx: Tx, run: ReEvaluation, rows_max: int) -> int:
-    """Look at the next of a run's standings, up to so many: how many it were; fewer than allowed
-    end the run. A constant number of statements. RetryTransaction if somebody else went on with
-    the run, or moved one of the standings."""
+async def re_evaluate_chunk(tx: Tx, run: ReEvaluation, rows_max: int) -> Chunk:
+    """Look at the next of a run's standings, up to so many; fewer than that end the run. A constant
+    number of statements. RetryTransaction if somebody else went on with the run, or moved one of
+    the standings."""
     rules = await brand_tiers(tx, run.brand_id)
     ladder = next((each for each in rules.ladders.values() if each.id == run.ladder_id), None)
     members: list[UUID] = []
@@ -113,7 +132,16 @@ async def re_evaluate_chunk(tx: Tx, run: ReEvaluation, rows_max: int) -> int:
     )
     if not advanced:
         raise RetryTransaction
-    return len(members)
+    done = run.rows_done + len(members)
+    return Chunk(
+        run.brand_id,
+        run.name,
+        len(members),
+        done,
+        max(run.rows_total, done),
+        run.rows_moved + moved,
+        len(members) < rows_max,
+    )
 
 
 async def _next_members(

@@ -30,7 +30,6 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]+")
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _SPACES = " \u3000\u00a0"
-_FORMULA_STARTS = frozenset("=+-@|\t\r\n＝＋－＠")
 
 
 class RejectReason(StrEnum):
@@ -115,15 +114,6 @@ def _read_fen(text: str) -> int | RejectReason:
     if len(text) > NUMBER_LENGTH_MAX or Decimal(text) * 100 > AMOUNT_FEN_MAX:
         return RejectReason.AMOUNT_TOO_LARGE
     return int(Decimal(text) * 100)
-
-
-def for_spreadsheet(text: str) -> str:
-    """A field that no spreadsheet takes for a formula and no terminal for a command."""
-    visible = "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
-    return f"'{visible}" if text.strip(_SPACES)[:1] in _FORMULA_STARTS else visible
 
 
 # --- a report through the API --------------------------------------------------------------------

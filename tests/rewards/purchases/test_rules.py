@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.purchases.reading import RejectReason, for_spreadsheet, read_fact
+from rewards.purchases.reading import RejectReason, read_fact
 from rewards.purchases.rules import PurchaseFact, occurred_at
 
 TODAY = date(2026, 11, 9)
@@ -107,16 +107,3 @@ def test_a_purchase_happened_at_noon_of_its_day_in_the_brands_zone() -> None:
     assert occurred_at(fact, "America/New_York") == datetime(2026, 7, 1, 16, tzinfo=UTC)
     early = PurchaseFact("P", "M", date(1900, 1, 1), 1, 1)
     assert occurred_at(early, "America/Juneau").year == 1900
-
-
-@pytest.mark.parametrize(
-    "start", ["=", "+", "-", "@", " =", "\u3000=", "|", "＝", "＠", "\t=", "\r="]
-)
-def test_no_field_is_a_formula(start: str) -> None:
-    shown = for_spreadsheet(f"{start}cmd")
-    assert shown.startswith(("'", "\\"))
-
-
-def test_a_harmless_field_is_shown_as_it_is_and_controls_are_spelled_out() -> None:
-    assert for_spreadsheet("会员 7-a") == "会员 7-a"
-    assert for_spreadsheet("a\x1b[31m\x00\u2028b") == "a\\x1b[31m\\x00\\u2028b"

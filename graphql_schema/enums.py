@@ -4,8 +4,13 @@ from here."""
 import strawberry
 
 from loyalty.actor import MemberRole
+from loyalty.adjustments.models import AdjustmentStatus
+from loyalty.assets.models import AssetStatus
+from loyalty.assets.rules import ExpiryKind
 from loyalty.assets.rules import Unit as PeriodUnit
 from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
+from loyalty.holds.models import HoldStatus
+from loyalty.ledger.states import ReturnPolicy
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 from rewards.coupons.models import (
     CouponCause,
@@ -26,6 +31,8 @@ from tiers.standings.models import Basis as TierBasis
 from tiers.standings.models import ChangeReason as TierChangeReason
 
 __all__ = [
+    "AdjustmentStatus",
+    "AssetStatus",
     "BatchStatus",
     "CapSubject",
     "CapWindow",
@@ -37,8 +44,10 @@ __all__ = [
     "CouponTemplateStatus",
     "Downgrade",
     "EventKind",
+    "ExpiryKind",
     "Gate",
     "GuideUnpaidReason",
+    "HoldStatus",
     "LimitWindow",
     "MemberRole",
     "NotUsableReason",
@@ -54,6 +63,7 @@ __all__ = [
     "PeriodUnit",
     "RedemptionStatus",
     "RedemptionStep",
+    "ReturnPolicy",
     "TierBasis",
     "TierChangeReason",
     "TierEnd",
@@ -86,6 +96,16 @@ strawberry.enum(RedemptionStep, description="What a redemption went through, eac
 strawberry.enum(PayoutStatus, description="待发送, 已发送, 处理中, 已付款, 付款失败.")
 strawberry.enum(PayoutReportSource, name="PayoutReportSource", description="How we heard.")
 strawberry.enum(PayoutReportState, name="PayoutReportState", description="As the provider says.")
+strawberry.enum(AssetStatus, description="RETIRED: no more of it is given out.")
+strawberry.enum(
+    ExpiryKind, description="永久有效, 自获得起若干天月年, 周期末, 固定日期, 活跃顺延."
+)
+strawberry.enum(HoldStatus, description="已预占, 已扣减, 已释放, 已失效.")
+strawberry.enum(AdjustmentStatus, description="待审批, 已生效, 已驳回.")
+strawberry.enum(
+    ReturnPolicy,
+    description="What a reversal may take: 仅冻结部分, 余额为限, 可欠 (what is missing is owed).",
+)
 strawberry.enum(NotUsableReason, description="Why a coupon cannot be used here and now.")
 strawberry.enum(
     Verdict, description="First scan or not; or the batch is not (or no longer) active."

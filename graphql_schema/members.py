@@ -13,6 +13,7 @@ from graphql_schema.enums import CouponStatus, MemberRole
 from graphql_schema.ledger import ENTRY_CURSOR, Balance, Entry
 from graphql_schema.loaders import identity_loader
 from graphql_schema.nodes import Node, id_field, local_id
+from graphql_schema.orders import OfferOrder, orders_of
 from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.refusals import Refused
@@ -24,6 +25,7 @@ from loyalty.ledger.queries import BalanceRow, EntryRow, read_balances, read_ent
 from loyalty.members import queries, service
 from loyalty.members.models import Member as MemberRow
 from rewards.coupons.queries import CouponView
+from rewards.orders.models import OfferOrder as OrderRow
 
 CURSOR = Cursor(UUID)
 
@@ -93,6 +95,17 @@ class Member(Node):
     ) -> Connection[CouponView]:
         """This member's coupons (卡券包), newest first; in one status, or all."""
         return await wallet_of(info.context, row.id, status, first, after)
+
+    @strawberry.field(graphql_type=Connection[OfferOrder])
+    async def orders(
+        self,
+        row: strawberry.Parent[MemberRow],
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Connection[OrderRow]:
+        """What this member took in the points mall (兑换记录), newest first."""
+        return await orders_of(info.context, row.id, first, after)
 
 
 async def fetch_member(context: Context, id: UUID) -> MemberRow | None:

@@ -8,6 +8,8 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 
 from graphql_schema.access import AccessMutation
+from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery
+from graphql_schema.assets import AssetMutation, AssetQuery
 from graphql_schema.campaigns import CampaignMutation, CampaignQuery, fetch_campaign
 from graphql_schema.codes import CodeMutation, CodeQuery, fetch_batch
 from graphql_schema.context import Context, Info
@@ -17,9 +19,12 @@ from graphql_schema.coupon_templates import (
     fetch_template,
 )
 from graphql_schema.coupons import CouponMutation, fetch_coupon
+from graphql_schema.holds import HoldMutation, HoldQuery
 from graphql_schema.ledger import LedgerMutation
 from graphql_schema.members import MemberMutation, MemberQuery, fetch_member
 from graphql_schema.nodes import FetchNode, Node
+from graphql_schema.offers import OfferMutation, OfferQuery, fetch_offer
+from graphql_schema.orders import OrderMutation, OrderQuery, fetch_order
 from graphql_schema.pagination import find_id
 from graphql_schema.payouts import PayoutQuery, fetch_payout
 from graphql_schema.permissions import IsSignedIn, unguarded_fields
@@ -31,9 +36,10 @@ from graphql_schema.redemptions import (
     fetch_redemption,
 )
 from graphql_schema.refusals import RefusalHandler
+from graphql_schema.reversals import ReversalMutation
 from graphql_schema.scalars import SCALAR_MAP
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
-from graphql_schema.tiers import TierMutation
+from graphql_schema.tiers import TierMutation, TierQuery
 from graphql_schema.tills import TillMutation
 
 
@@ -62,6 +68,8 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Place": fetch_place,
     "Redemption": fetch_redemption,
     "Payout": fetch_payout,
+    "MallOffer": fetch_offer,
+    "OfferOrder": fetch_order,
 }
 
 
@@ -82,6 +90,12 @@ class Query(
     CouponTemplateQuery,
     RedemptionQuery,
     PayoutQuery,
+    AssetQuery,
+    HoldQuery,
+    AdjustmentQuery,
+    TierQuery,
+    OfferQuery,
+    OrderQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -100,11 +114,17 @@ class Mutation(
     CampaignMutation,
     TierMutation,
     LedgerMutation,
+    AssetMutation,
+    HoldMutation,
+    AdjustmentMutation,
+    ReversalMutation,
     PlaceMutation,
     TillMutation,
     CouponTemplateMutation,
     CouponMutation,
     RedemptionMutation,
+    OfferMutation,
+    OrderMutation,
 ):
     pass
 

@@ -7,10 +7,12 @@ from sqlmodel import SQLModel
 
 import analytics.models
 import loyalty.access.models
+import loyalty.adjustments.models
 import loyalty.assets.models
 import loyalty.audit_log
 import loyalty.brands.models
 import loyalty.codes.models
+import loyalty.holds.models
 import loyalty.idempotency
 import loyalty.ledger.models
 import loyalty.members.models
@@ -22,6 +24,9 @@ import loyalty.products.models
 import rewards.campaigns.models
 import rewards.coupons.models
 import rewards.grants.models
+import rewards.merges.models
+import rewards.offers.models
+import rewards.orders.models
 import rewards.payouts.models
 import rewards.purchases.models
 import rewards.redemptions.models
@@ -33,10 +38,12 @@ import tiers.standings.models
 MODULES = (
     analytics.models,
     loyalty.access.models,
+    loyalty.adjustments.models,
     loyalty.assets.models,
     loyalty.audit_log,
     loyalty.brands.models,
     loyalty.codes.models,
+    loyalty.holds.models,
     loyalty.idempotency,
     loyalty.ledger.models,
     loyalty.members.models,
@@ -48,6 +55,9 @@ MODULES = (
     rewards.campaigns.models,
     rewards.coupons.models,
     rewards.grants.models,
+    rewards.merges.models,
+    rewards.offers.models,
+    rewards.orders.models,
     rewards.payouts.models,
     rewards.purchases.models,
     rewards.redemptions.models,

@@ -21,6 +21,7 @@ from loyalty.ledger.audit_deliveries import DELIVERIES
 from loyalty.ledger.audit_history import HISTORY
 from loyalty.ledger.audit_issuance import ISSUANCE
 from loyalty.ledger.audit_limits import KEYS, LIMITS
+from loyalty.ledger.audit_offers import OFFERS
 from loyalty.ledger.audit_payouts import PAYOUTS
 from loyalty.ledger.audit_probe import EXAMPLES_MAX, Probe
 from loyalty.ledger.audit_redemptions import REBATES, STEPS
@@ -29,7 +30,7 @@ from loyalty.ledger.audit_scans import SCANS
 
 _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, COUPONS, STEPS, REBATES),
-    *(LIMITS, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
+    *(LIMITS, OFFERS, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)
@@ -61,7 +62,8 @@ _LOT_DAYS = Statement(
 )
 _COUPON_DAYS = Statement(
     "SELECT usable_from FROM coupons WHERE brand_id = :brand"
-    " UNION SELECT usable_until FROM coupons WHERE brand_id = :brand",
+    " UNION SELECT usable_until FROM coupons WHERE brand_id = :brand"
+    " UNION SELECT ordered_on FROM offer_orders WHERE brand_id = :brand",
     params="brand uuid",
     returns="day date",
 )

@@ -6,6 +6,8 @@ _APPENDED = (
     ("transfers", "transfer"),
     ("lot_extensions", "lot extension"),
     ("scan_events", "scan"),
+    ("scan_reversals", "scan taken back"),
+    ("action_reports", "reported action"),
     ("purchase_events", "purchase"),
     ("standing_changes", "standing change"),
     ("audit_log", "audit row"),
@@ -16,7 +18,11 @@ _APPENDED = (
 
 _MOVED_ON = (
     ("coupons", "coupon", ("issued_at", "ended_at")),
+    ("locked_rewards", "locked reward", ("created_at", "resolved_at")),
     ("redemptions", "redemption", ("held_at", "captured_at", "settled_at", "ended_at")),
+    ("offer_orders", "order", ("created_at", "fulfilled_at", "cancelled_at")),
+    ("holds", "hold", ("held_at", "ended_at")),
+    ("adjustments", "adjustment", ("proposed_at", "decided_at")),
     ("payouts", "payout", ("created_at", "sent_at", "resolved_at")),
     ("sign_in_sessions", "session", ("created_at", "revoked_at")),
     ("refresh_tokens", "refresh token", ("created_at", "used_at")),
@@ -52,9 +58,15 @@ _AT_ONCE = "t.occurred_at = e.occurred_at AND t.created_at = e.created_at"
 _CAUSES = {
     "SCAN": ("scan_events", _AT_ONCE),
     "PURCHASE": ("purchase_events", _AT_ONCE),
+    "ACTION": ("action_reports", "t.created_at = e.created_at"),
+    "LOCK": ("locked_rewards", "t.created_at = e.resolved_at"),
+    "SCAN_REVERSAL": ("scan_reversals", "t.created_at = e.created_at"),
     "OFFER": ("coupons", "t.created_at = e.issued_at"),
+    "ORDER": ("offer_orders", "t.created_at IN (e.created_at, e.cancelled_at)"),
     "REDEMPTION": ("redemptions", "t.created_at IN (e.captured_at, e.settled_at, e.ended_at)"),
     "PAYOUT": ("payouts", "t.created_at IN (e.created_at, e.resolved_at)"),
+    "HOLD": ("holds", "t.created_at IN (e.held_at, e.ended_at)"),
+    "ADJUSTMENT": ("adjustments", "t.created_at = e.decided_at"),
     "EXPIRY": ("expiry_runs", "t.occurred_at = t.created_at AND t.created_at >= e.started_at"),
 }
 """What causes transfers: the table of each kind, and the times at which it books."""
@@ -150,6 +162,8 @@ HISTORY = (
                 OR t.campaign_id IS NULL OR t.campaign_id <> r.campaign_id
                 OR a.owner_id <> r.member_id THEN 'it differs from its pending transfer'
             WHEN e.id IS NULL THEN 'it is ' || r.status || ' but nothing resolved it'
+            WHEN r.resolved_by_id = e.id AND r.resolved_at <> e.created_at
+                THEN 'it ended at another time than its transfer'
             ELSE 'it is ' || r.status || ' but was resolved by a ' || e.phase END AS problem
         FROM locked_rewards r
         LEFT JOIN transfers t ON t.brand_id = r.brand_id AND t.id = r.id
@@ -159,9 +173,10 @@ HISTORY = (
             OR t.asset <> r.asset OR t.amount <> r.amount
             OR t.campaign_id IS NULL OR t.campaign_id <> r.campaign_id
             OR a.owner_id <> r.member_id
-            OR r.status <> CASE e.phase WHEN 'POST' THEN 'UNLOCKED' WHEN 'VOID' THEN 'VOIDED'
-                ELSE 'LOCKED' END
-            OR e.id IS NOT NULL AND (r.resolved_by_id IS NULL OR r.resolved_by_id <> e.id))
+            OR CASE r.status WHEN 'LAPSED' THEN 'VOIDED' ELSE r.status END <> CASE e.phase
+                WHEN 'POST' THEN 'UNLOCKED' WHEN 'VOID' THEN 'VOIDED' ELSE 'LOCKED' END
+            OR e.id IS NOT NULL AND (r.resolved_by_id IS NULL OR r.resolved_by_id <> e.id
+                OR r.resolved_at <> e.created_at))
         UNION ALL
         SELECT CAST(t.id AS text), 'pending without a locked reward'
         FROM transfers t

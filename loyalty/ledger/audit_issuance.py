@@ -15,10 +15,12 @@ _LEGAL = (
     ("MOVE", "MAIN", "MAIN", True, False),
     ("MOVE", "RECEIVABLE", "RECEIVABLE", True, False),
     ("SPEND", "MAIN", "SPENT", True, True),
+    ("SPEND", "MAIN", "FEES", True, False),
     ("SPEND", "MAIN", "ISSUANCE", True, False),  # as it was before there was a book for it
     ("EXPIRE", "MAIN", "EXPIRED", True, False),
     ("REVERSE", "MAIN", "REVERSED", True, False),
     ("REVERSE", "SPENT", "MAIN", True, False),
+    ("REVERSE", "FEES", "MAIN", True, False),
     ("REVERSE", "ISSUANCE", "MAIN", True, False),  # of a spend of that time
     ("OWE", "RECEIVABLE", "REVERSED", True, False),
     ("REPAY", "MAIN", "RECEIVABLE", True, False),

@@ -26,6 +26,8 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("campaign_budgets", "活动预算"): {"campaign_id": "campaigns"},
     ("cap_counters", "上限计数"): {"campaign_id": "campaigns"},
     ("locked_rewards", "待解锁奖励"): {"member_id": "members", "campaign_id": "campaigns"},
+    ("action_reports", "会员行为上报"): {"member_id": "members"},
+    ("scan_reversals", "扫码冲回"): {"scan_id": "scan_events"},
     ("scan_events", "扫码"): {
         "batch_id": "code_batches",
         "product_id": "products",
@@ -62,6 +64,11 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "member_id": "members",
         "redemption_id": "redemptions",
     },
+    ("offers", "兑换商品"): {"template_id": "coupon_templates"},
+    ("offer_days", "兑换日计数"): {"offer_id": "offers"},
+    ("offer_counters", "兑换计数"): {"offer_id": "offers", "member_id": "members"},
+    ("offer_orders", "兑换单"): {"offer_id": "offers", "member_id": "members"},
+    ("offer_order_parts", "兑换单金额"): {"order_id": "offer_orders"},
     ("redemptions", "核销"): {
         "coupon_id": "coupons",
         "template_id": "coupon_templates",

@@ -128,6 +128,41 @@ def check_expiry(expiry: Expiry, path: str = "expiry") -> Expiry:
     return expiry
 
 
+_UNITS_ZH = {"DAY": "天", "MONTH": "个月", "QUARTER": "个季度", "YEAR": "年"}
+_ENDS_ZH = {"MONTH": "月末", "QUARTER": "季末", "YEAR": "年末"}
+
+
+def expiry_said(expiry: Expiry, language: str) -> str:
+    """The policy in words, in ``zh`` or ``en``."""
+    if expiry.kind is ExpiryKind.NEVER:
+        return "永久有效" if language.startswith("zh") else "Never expires"
+    if expiry.kind is ExpiryKind.FIXED:
+        return f"{expiry.on} 到期" if language.startswith("zh") else f"Good until {expiry.on}"
+    said = _said_zh if language.startswith("zh") else _said_en
+    return said(expiry, expiry.unit or Unit.DAY)
+
+
+def _said_zh(expiry: Expiry, unit: Unit) -> str:
+    if expiry.kind is ExpiryKind.PERIOD_END:
+        plus_unit = expiry.plus_unit
+        later = f"再加 {expiry.count} {_UNITS_ZH[plus_unit.value]}" if plus_unit else ""
+        return f"获得当期{_ENDS_ZH[unit.value]}{later}到期"
+    of = "最后一次获得或消费" if expiry.kind is ExpiryKind.ACTIVITY else "获得"
+    return f"自{of}起 {expiry.count} {_UNITS_ZH[unit.value]}内有效"
+
+
+def _said_en(expiry: Expiry, unit: Unit) -> str:
+    if expiry.kind is ExpiryKind.PERIOD_END:
+        later = f" and {_counted(expiry.count, expiry.plus_unit)} more" if expiry.plus_unit else ""
+        return f"Good until the end of the {unit.value.lower()} of earning{later}"
+    of = "the last earning or spending" if expiry.kind is ExpiryKind.ACTIVITY else "earning"
+    return f"Good for {_counted(expiry.count, unit)} from {of}"
+
+
+def _counted(count: int, unit: Unit) -> str:
+    return f"{count} {unit.value.lower()}{'' if count == 1 else 's'}"
+
+
 def expiry_to_json(expiry: Expiry) -> dict[str, Any]:
     """As stored: only what the kind uses."""
     stored: dict[str, Any] = {"kind": expiry.kind.value}

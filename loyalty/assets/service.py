@@ -25,6 +25,7 @@ from loyalty.text import checked_text
 
 NAME_LENGTH_MAX = 40
 ADJUSTMENT_LIMIT_MAX = 10**15
+ASSETS_MAX = 30
 NAMES = {
     Asset.POINTS: ("积分", "Points"),
     Asset.GROWTH: ("成长值", "Growth"),
@@ -97,6 +98,8 @@ async def create_asset(
         adjustment_limit=adjustment_limit,
         created_at=tx.now,
     )
+    if len(await list_assets(tx, actor.brand_id)) >= ASSETS_MAX:
+        raise InvalidInput(field="code", problem=f"a brand has at most {ASSETS_MAX} assets")
     if not await tx.insert_if_absent(asset):
         raise AlreadyExists(noun="asset", field="code")
     await touch_configuration(tx, actor.brand_id)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from loyalty.db import Snapshot, Statement
-from loyalty.reversals.rules import Credited
+from loyalty.reversals.rules import Credited, Found
 
 # Through the accounts of those who were credited: transfers are not found by their causes alone.
 # ``e`` is what ended a pending one, ``p`` the pending one that was ended.
@@ -41,3 +41,31 @@ async def find_credits(
     # What one event locked and another unlocked is found by both.
     found = {row[1]: Credited(*row) for row in rows}
     return [found[id] for id in sorted(found)]
+
+
+# ``e`` is what ended a pending one; ``d`` and ``c`` are its accounts.
+FIND_TRANSFER = Statement(
+    """
+    SELECT COALESCE(e.id, t.id), t.kind, COALESCE(e.phase, t.phase), d.kind, c.kind, t.asset,
+        t.amount, t.campaign_id, COALESCE(e.cause_kind, t.cause_kind),
+        COALESCE(e.cause_id, t.cause_id), d.owner_id, c.owner_id,
+        COALESCE(e.debit_expires_on, t.debit_expires_on),
+        COALESCE(e.credit_expires_on, t.credit_expires_on), COALESCE(r.reversed, 0)
+    FROM {keys} {each:t transfers ON t.brand_id = keys.brand_id AND t.id = keys.id}
+    {maybe:e transfers ON e.brand_id = t.brand_id AND e.pending_id = t.id}
+    {each:d accounts ON d.brand_id = t.brand_id AND d.id = t.debit_account_id}
+    {each:c accounts ON c.brand_id = t.brand_id AND c.id = t.credit_account_id}
+    {maybe:r transfer_reversals ON r.brand_id = t.brand_id
+        AND r.transfer_id = COALESCE(e.id, t.id)}
+    """,
+    sets={"keys": "brand_id uuid, id uuid"},
+    returns="id uuid, kind text, phase text, debit_kind text, credit_kind text, asset text,"
+    " amount bigint, campaign_id uuid, cause_kind text, cause_id uuid, debit_owner_id uuid,"
+    " credit_owner_id uuid, debit_expires_on date, credit_expires_on date, reversed bigint",
+)
+
+
+async def find_transfer(snapshot: Snapshot, brand_id: UUID, transfer_id: UUID) -> Found | None:
+    """A transfer, or what ended it if it was pending."""
+    rows = await snapshot.fetch(FIND_TRANSFER, keys=[(brand_id, transfer_id)])
+    return Found(brand_id, *rows[0]) if rows else None

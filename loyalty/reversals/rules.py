@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from uuid import UUID
 
 from loyalty.assets.rules import NEVER_EXPIRES
-from loyalty.ledger.models import AccountKind
+from loyalty.errors import ReversalTooLarge, TransferNotReversible
+from loyalty.ledger.models import AccountKind, TransferKind, TransferPhase
 from loyalty.ledger.rules import (
     AccountState,
     Book,
@@ -21,6 +23,8 @@ AccountsByKey = dict[tuple[UUID, UUID, str], AccountState]
 
 BudgetKey = tuple[UUID, UUID, str]
 """(brand_id, campaign_id, asset)"""
+
+_CREDITS = (TransferKind.EARN, TransferKind.ADJUST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,87 @@ class TakenBack:
     @property
     def transfer_id(self) -> UUID:
         return self.credit.id
+
+
+class Side(StrEnum):
+    """What a reversible transfer was to its member."""
+
+    CREDIT = "CREDIT"
+    SPEND = "SPEND"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Any transfer with the kinds and owners of its accounts; of a pending one that has ended, what
+    ended it. ``reversed`` of its ``amount`` was taken back already."""
+
+    brand_id: UUID
+    id: UUID
+    kind: str
+    phase: str
+    debit_kind: str
+    credit_kind: str
+    asset: str
+    amount: int
+    campaign_id: UUID | None
+    cause_kind: str
+    cause_id: UUID
+    debit_owner_id: UUID
+    credit_owner_id: UUID
+    debit_expires_on: date | None
+    credit_expires_on: date | None
+    reversed: int
+
+    @property
+    def left(self) -> int:
+        """What may still be taken back."""
+        return self.amount - self.reversed
+
+    @property
+    def member_id(self) -> UUID:
+        """Whose it was, of one that ``side_of`` lets pass."""
+        is_spend = self.kind == TransferKind.SPEND.value
+        return self.debit_owner_id if is_spend else self.credit_owner_id
+
+    def as_credited(self) -> Credited:
+        """Of a CREDIT: as ``take_back`` wants it."""
+        return Credited(
+            self.brand_id,
+            self.id,
+            self.credit_owner_id,
+            self.asset,
+            self.amount,
+            self.kind,
+            self.campaign_id,
+            self.cause_kind,
+            self.cause_id,
+            self.cause_id,
+            self.credit_expires_on,
+            False,
+            self.reversed,
+        )
+
+
+def side_of(found: Found) -> Side:
+    """Refuses TransferNotReversible: only what members earned, were given by hand, or spent can be
+    taken back, and it must be posted."""
+    is_credit = found.kind in _CREDITS and found.credit_kind == AccountKind.MAIN
+    is_spend = found.kind == TransferKind.SPEND and found.debit_kind == AccountKind.MAIN
+    if not is_credit and not is_spend:
+        raise TransferNotReversible(reason="KIND")
+    if found.phase == TransferPhase.VOID:
+        raise TransferNotReversible(reason="VOIDED")
+    if found.phase == TransferPhase.PENDING:
+        raise TransferNotReversible(reason="LOCKED_REWARD" if is_credit else "HELD")
+    return Side.CREDIT if is_credit else Side.SPEND
+
+
+def check_left(found: Found, amount: int | None) -> int:
+    """How much is to be taken back: the amount, or all that is left. Refuses ReversalTooLarge."""
+    wanted = found.left if amount is None else amount
+    if wanted > found.left or not found.left:
+        raise ReversalTooLarge(left=found.left, wanted=wanted or found.amount)
+    return wanted
 
 
 def fold_back(

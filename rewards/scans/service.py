@@ -12,7 +12,7 @@ from loyalty.codes.service import UnknownCode, count_unknown_codes
 from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import Refusal
 from loyalty.members.service import ENROLLED_TOPIC
-from rewards.campaigns.models import CapSubject
+from rewards.campaigns.models import CapSubject, UnlockKind
 from rewards.grants import service as grants
 from rewards.grants.rules import (
     BrandConfiguration,
@@ -237,12 +237,9 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
         for (brand_id, item, role), claim in world.claims.items()
         if role == GUIDE and claim.outcome == "LOCKED"
     ]
-    await grants.load_locked(tx, world.grants, locked_keys)
-    campaigns = {
-        (state.brand_id, state.campaign_id)
-        for group in world.grants.locked.values()
-        for state in group
-    }
+    await grants.load_locked_by_item(tx, world.grants, locked_keys)
+    await grants.load_waiting(tx, world.grants, _waiting_keys(world))
+    campaigns = {(state.brand_id, state.campaign_id) for state in world.grants.states()}
     counters: set[CounterKey] = set()
     stock: set[StockKey] = set()
     for request, related in _related(world, requests):
@@ -263,6 +260,18 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
             }
             counters.update(key for key, _ in counter_keys(brand, campaign, subjects, tx.now))
     await grants.load_brands_side(tx, world.grants, campaigns, counters, stock)
+
+
+def _waiting_keys(world: ScanWorld) -> list[tuple[UUID, UUID, str]]:
+    """Of consumers whose scans may unlock something; none where nothing was ever locked so."""
+    return [
+        (member.brand_id, member.id, UnlockKind.NEXT_SCAN.value)
+        for member in world.members.values()
+        if member is not None
+        and member.role == CONSUMER
+        and not member.is_new
+        and world.grants.brands[member.brand_id].has_scan_locks
+    ]
 
 
 async def _write(tx: Tx, world: ScanWorld) -> None:

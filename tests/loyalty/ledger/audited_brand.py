@@ -96,14 +96,8 @@ class AuditedBrand(AuditedStore):
         self.campaign, self.version = self._campaign("SCAN", "CONSUMER_SCAN", outcomes, CAPS)
         bought = [{**OUTCOMES[0], "basis": "PER_CURRENCY_UNIT", "amount": 1}]
         self.purchase_campaign, _ = self._campaign("PURCHASE", "NONE", bought, [])
-        self._add(
-            CampaignBudget,
-            campaign_id=self.campaign,
-            asset="POINTS",
-            allowed=30,
-            spent=23,
-            reserved=3,
-        )
+        budget = {"allowed": 30, "spent": 23, "reserved": 3}
+        self._add(CampaignBudget, campaign_id=self.campaign, asset="POINTS", **budget)
         self._counter("MEMBER", self.consumer.hex, ON, 2, 1)
         self._counter("MEMBER", self.other_consumer.hex, ON, 2, 1)
         self._counter("DEVICE", "consumer's phone", "ALL", 9, 2)
@@ -154,7 +148,7 @@ class AuditedBrand(AuditedStore):
         self._scan("pre-scan 2", 2, "OUTER", None, "FIRST")
         self._pending("lock 2", "pre-scan 2")
         self._claim(2, "GUIDE", "pre-scan 2", self.guide, "LOCKED", None)
-        self._locked_reward("lock 2", None)
+        self._locked_reward("lock 2", "pre-scan 2", None)
         self._scan("scan 3", 3, "INNER", None, "FIRST", by=self.other_consumer, missing="NO_GUIDE")
         self._paid("scan 3", self.other_consumer)
         self._claim(3, "CONSUMER", "scan 3", self.other_consumer, "PAID", "scan 3")
@@ -253,9 +247,9 @@ class AuditedBrand(AuditedStore):
             pending_id=self.transfers[lock],
             credit_expires_on=GOOD_UNTIL,
         )
-        self._locked_reward(lock, self.transfers[f"post of {lock}"])
+        self._locked_reward(lock, f"pre-{scan}", self.transfers[f"post of {lock}"])
 
-    def _locked_reward(self, lock: str, resolved_by_id: UUID | None) -> None:
+    def _locked_reward(self, lock: str, scan: str, resolved_by_id: UUID | None) -> None:
         self._add(
             LockedReward,
             id=self.transfers[lock],
@@ -263,9 +257,13 @@ class AuditedBrand(AuditedStore):
             campaign_id=self.campaign,
             asset="POINTS",
             amount=3,
+            cause_id=self.scans[scan],
+            unlock_kind="ITEM",
             unlock_key=lock,
+            unlock_count=0 if resolved_by_id else 1,
             status="UNLOCKED" if resolved_by_id else "LOCKED",
             resolved_by_id=resolved_by_id,
+            resolved_at=AT if resolved_by_id else None,
             created_at=AT,
         )
 

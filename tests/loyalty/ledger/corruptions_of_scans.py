@@ -9,6 +9,7 @@ from loyalty.members.models import Member
 from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
+from tests.loyalty.ledger.audited_books import AT
 from tests.loyalty.ledger.audited_brand import SERIES
 from tests.loyalty.ledger.corruptions import (
     Corruption,
@@ -119,7 +120,9 @@ OF_SCANS = (
                 LockedReward,
                 the_transfer(b, "lock 2"),
                 status="UNLOCKED",
+                unlock_count=0,
                 resolved_by_id=b.transfers["post of lock 1"],
+                resolved_at=AT,
             )
         ],
         ("a locked reward is its pending transfer, and ends with it",),

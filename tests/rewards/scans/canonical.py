@@ -60,10 +60,7 @@ async def read_rows(db: Database, brand_ids: Sequence[UUID], names: Names) -> di
             result = await connection.execute(select(table).where(owner.in_(brand_ids)))
             found[table.name] = result.mappings().all()
     _name_rows(found, names)
-    return {
-        table: sorted(_row(row, names, "id" not in _REFERRED.get(table, ())) for row in rows)
-        for table, rows in found.items()
-    }
+    return {table: sorted(_row(table, row, names) for row in rows) for table, rows in found.items()}
 
 
 _REFERRED = {
@@ -77,6 +74,9 @@ _REFERRED = {
     "coupons": ("id",),
 }
 """Tables whose ids others refer to: the id is part of what is compared."""
+
+_COUNTS_WRITES = {("standings", "revision")}
+"""Columns that tell how often a row was written, not what became of it."""
 
 
 def _name_rows(found: Mapping[str, Sequence[RowMapping]], names: Names) -> None:
@@ -93,9 +93,10 @@ def _name_rows(found: Mapping[str, Sequence[RowMapping]], names: Names) -> None:
         names.give(row["code"], f"number of {coupon}")
 
 
-def _row(row: RowMapping, names: Names, without_id: bool) -> tuple[tuple[str, str], ...]:
+def _row(table: str, row: RowMapping, names: Names) -> tuple[tuple[str, str], ...]:
     return tuple(
         (column, repr(names.say(value)))
         for column, value in row.items()
-        if not (without_id and column == "id")
+        if (table, column) not in _COUNTS_WRITES
+        and (column != "id" or column in _REFERRED.get(table, ()))
     )

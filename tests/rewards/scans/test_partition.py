@@ -232,7 +232,7 @@ EVERYTHING = {
     *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "replayed", "paid", "risen", "coupon"),
     *(reason.value for reason in Verdict),
     *(reason.value for reason in UnpaidReason),
-    *(reason.value for reason in GuideUnpaidReason),
+    *(reason.value for reason in GuideUnpaidReason if reason is not GuideUnpaidReason.GUIDE_VOIDED),
 }
 
 

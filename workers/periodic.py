@@ -12,14 +12,17 @@ import structlog
 
 from loyalty import periodic
 from loyalty.db import Database, Tx, is_unavailable
+from loyalty.holds.service import lapse_balance_holds
 from loyalty.ledger.expiry import CHUNK_LOTS
 from loyalty.outbox import LEASE_SECONDS, StaleLease
 from loyalty.periodic import LeasedJob
 from rewards.coupons.service import expire_coupons
+from rewards.gifts.service import give_days_gifts
 from rewards.redemptions.service import lapse_holds
 from workers.expiry import expire_lots
 from workers.handing_back import in_order
 from workers.relay import describe
+from workers.tiers import CHUNK_STANDINGS, re_evaluate_tiers
 
 log = structlog.get_logger("periodic")
 
@@ -45,8 +48,11 @@ class Periodic:
 
 JOBS: Mapping[str, Periodic] = {
     "lapse_holds": Periodic(15, lapse_holds),
+    "lapse_balance_holds": Periodic(15, lapse_balance_holds),
     "expire_coupons": Periodic(600, expire_coupons),
+    "give_days_gifts": Periodic(600, give_days_gifts),
     "expire_lots": Periodic(15, expire_lots, CHUNK_LOTS, 20),
+    "re_evaluate_tiers": Periodic(15, re_evaluate_tiers, CHUNK_STANDINGS, 20),
 }
 
 

@@ -234,8 +234,7 @@ async def uncount_caps(tx: Tx, keys: Collection[tuple[UUID, UUID, str, str, str]
     wanted = sorted(set(keys))
     if not wanted:
         return
+    await tx.fetch(queries.DELETE_LAST_COUNTS, keys=wanted)  # first, or it would count twice
     lowered = await tx.fetch(queries.UNCOUNT_CAPS, keys=wanted)
-    deleted = await tx.fetch(queries.DELETE_LAST_COUNTS, keys=wanted)
-    left = len(await find_counters(tx, wanted))
-    if left > len(lowered) or len(lowered) + len(deleted) > len(wanted):
+    if len(await find_counters(tx, wanted)) != len(lowered):
         raise RetryTransaction

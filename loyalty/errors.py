@@ -123,6 +123,18 @@ class MemberClosed(Refusal):
     zh = "该会员已注销（已合并至其他会员）。"
 
 
+class RolesDiffer(Refusal):
+    code = "ROLES_DIFFER"
+    en = "A {role} and a {other} cannot become one member."
+    zh = "角色不同（{role}、{other}）的会员不能合并。"
+
+
+class BalanceHeld(Refusal):
+    code = "BALANCE_HELD"
+    en = "{held} {asset} of this member are held just now."
+    zh = "该会员有 {held} {asset} 正被预占。"
+
+
 class AssetRetired(Refusal):
     code = "ASSET_RETIRED"
     en = "{asset} is retired: no more of it is given out."
@@ -276,6 +288,12 @@ class OrderStateWrong(Refusal):
     code = "ORDER_STATE_WRONG"
     en = "An order that is {status} cannot be {wanted}."
     zh = "状态为{status}的兑换单不能变更为{wanted}。"
+
+
+class PrivilegeUsedUp(Refusal):
+    code = "PRIVILEGE_USED_UP"
+    en = "This privilege ({privilege}) has been used {times_max} times in this period."
+    zh = "本期权益（{privilege}）的{times_max}次使用机会已用完。"
 
 
 class PlaceClosed(Refusal):

@@ -23,6 +23,7 @@ import loyalty.places.models
 import loyalty.products.models
 import rewards.campaigns.models
 import rewards.coupons.models
+import rewards.gifts.models
 import rewards.grants.models
 import rewards.merges.models
 import rewards.offers.models
@@ -33,6 +34,7 @@ import rewards.redemptions.models
 import rewards.returns.models
 import rewards.scans.models
 import tiers.ladders.models
+import tiers.privileges.models
 import tiers.standings.models
 
 MODULES = (
@@ -54,6 +56,7 @@ MODULES = (
     loyalty.products.models,
     rewards.campaigns.models,
     rewards.coupons.models,
+    rewards.gifts.models,
     rewards.grants.models,
     rewards.merges.models,
     rewards.offers.models,
@@ -64,6 +67,7 @@ MODULES = (
     rewards.returns.models,
     rewards.scans.models,
     tiers.ladders.models,
+    tiers.privileges.models,
     tiers.standings.models,
 )
 

@@ -6,6 +6,7 @@ from loyalty.outbox import LEASE_SECONDS
 from rewards.payouts.providers import NullPayoutProvider, Paymaster
 from rewards.payouts.service import ASK_TOPIC, REQUESTED_TOPIC
 from workers.couriers import Courier, NotificationCourier
+from workers.gifts import GIFTS_TOPIC, give_level_gifts
 from workers.handlers import NEWS, SETTLED_HERE
 from workers.payouts import PayoutCourier
 from workers.relay import Relay
@@ -25,5 +26,5 @@ def make_relay(
         topic: NotificationCourier(notifier, prepare) for topic, prepare in NEWS.items()
     }
     couriers |= dict.fromkeys((REQUESTED_TOPIC, ASK_TOPIC), PayoutCourier(paymaster))
-    settled_here = {**SETTLED_HERE, **settlement(paymaster)}
+    settled_here = {**SETTLED_HERE, **settlement(paymaster), GIFTS_TOPIC: give_level_gifts}
     return Relay(db, settled_here, couriers, lease_seconds=lease_seconds)

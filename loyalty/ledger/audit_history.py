@@ -65,6 +65,7 @@ _CAUSES = {
     "ORDER": ("offer_orders", "t.created_at IN (e.created_at, e.cancelled_at)"),
     "REDEMPTION": ("redemptions", "t.created_at IN (e.captured_at, e.settled_at, e.ended_at)"),
     "PAYOUT": ("payouts", "t.created_at IN (e.created_at, e.resolved_at)"),
+    "GIFT": ("tier_gifts", "t.created_at = e.created_at"),
     "HOLD": ("holds", "t.created_at IN (e.held_at, e.ended_at)"),
     "ADJUSTMENT": ("adjustments", "t.created_at = e.decided_at"),
     "EXPIRY": ("expiry_runs", "t.occurred_at = t.created_at AND t.created_at >= e.started_at"),

@@ -45,6 +45,8 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("purchase_events", "购买"): {"member_id": "members"},
     ("ladder_levels", "等级"): {"ladder_id": "ladders"},
     ("standings", "会员等级"): {"member_id": "members"},
+    ("privilege_uses", "权益使用"): {"member_id": "members"},
+    ("tier_gifts", "等级礼"): {"member_id": "members", "coupon_template_id": "coupon_templates"},
     ("standing_changes", "等级变动"): {
         "member_id": "members",
         "ladder_id": "ladders",

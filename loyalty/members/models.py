@@ -55,7 +55,7 @@ class Identity(SQLModel, table=True):
 class Member(SQLModel, table=True):
     """A person's account in one brand, in one role (会员). One that was MERGED is closed:
     ``merged_into_id`` has everything that was good, and acts for its identity; never one that
-    itself was merged."""
+    itself was merged. ``birthday`` is month and day, ``MM-DD``."""
 
     __tablename__ = "members"
     __table_args__ = (
@@ -65,6 +65,7 @@ class Member(SQLModel, table=True):
         CheckConstraint("(status = 'MERGED') = (merged_into_id IS NOT NULL)", name="merged_whole"),
         CheckConstraint("merged_into_id <> id", name="merged_into_another"),
         Index(None, "brand_id", "invited_by_id"),
+        Index(None, "brand_id", "birthday"),
         Index(
             "ix_members_merged",
             "brand_id",
@@ -84,6 +85,7 @@ class Member(SQLModel, table=True):
     status: str = "ACTIVE"
     display_name: str | None = None
     invited_by_id: UUID | None = None
+    birthday: str | None = None
     merged_into_id: UUID | None = None
     enrolled_at: datetime
 

@@ -46,6 +46,7 @@ class CouponCause(StrEnum):
     SCAN = "SCAN"
     BOUGHT = "BOUGHT"
     ORDER = "ORDER"
+    GIFT = "GIFT"
 
 
 class CouponTemplate(SQLModel, table=True):
@@ -126,7 +127,7 @@ class Coupon(SQLModel, table=True):
         CheckConstraint(
             "status IN ('ISSUED', 'HELD', 'REDEEMED', 'EXPIRED', 'VOID')", name="status_known"
         ),
-        CheckConstraint("cause_kind IN ('SCAN', 'BOUGHT', 'ORDER')", name="cause_known"),
+        CheckConstraint("cause_kind IN ('SCAN', 'BOUGHT', 'ORDER', 'GIFT')", name="cause_known"),
         CheckConstraint(
             "(status IN ('HELD', 'REDEEMED')) = (redemption_id IS NOT NULL)", name="taken_by"
         ),

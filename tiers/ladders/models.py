@@ -2,11 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from loyalty.db import JsonColumn
 from loyalty.tables import brand_reference, own_id, reference, tenant
 
 
@@ -110,7 +112,8 @@ class Ladder(SQLModel, table=True):
 class LadderLevel(SQLModel, table=True):
     """One level: rank 0 is where everyone starts. ``growth_threshold`` is on the ladder's metric;
     who is invited to a level by invitation only needs to reach none. Points earned are multiplied
-    by ``points_multiplier_percent`` / 100, rounded down."""
+    by ``points_multiplier_percent`` / 100, rounded down. ``privileges``: what else it grants, as
+    ``tiers.privileges.rules.privileges_from_json`` reads it."""
 
     __tablename__ = "ladder_levels"
     __table_args__ = (
@@ -134,3 +137,4 @@ class LadderLevel(SQLModel, table=True):
     growth_threshold: int = Field(sa_type=BigInteger)
     points_multiplier_percent: int
     invitation_only: bool = False
+    privileges: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonColumn)

@@ -18,6 +18,7 @@ from tiers.ladders.models import (
 )
 from tiers.ladders.periods import PeriodRule, read_grace
 from tiers.ladders.rules import LadderPolicy, LadderView, Level
+from tiers.privileges.rules import privileges_from_json
 
 
 async def list_current_ladders(snapshot: Snapshot, brand_id: UUID) -> list[LadderView]:
@@ -52,6 +53,7 @@ async def list_current_ladders(snapshot: Snapshot, brand_id: UUID) -> list[Ladde
                 row.growth_threshold,
                 row.points_multiplier_percent,
                 row.invitation_only,
+                privileges_from_json(row.privileges),
             )
         )
     return [

@@ -7,6 +7,7 @@ from uuid import UUID
 from loyalty.errors import InvalidInput
 from tiers.ladders.models import Downgrade, PeriodKind, TierEnd, TierMetric, TierStart
 from tiers.ladders.periods import Grace, PeriodRule, check_period
+from tiers.privileges.rules import Privilege, check_privileges
 
 LEVELS_MAX = 20
 GROWTH_MAX = 10**15
@@ -25,6 +26,7 @@ class Level:
     growth_threshold: int
     points_multiplier_percent: int
     invitation_only: bool = False
+    privileges: tuple[Privilege, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def check_levels(levels: Sequence[Level]) -> None:
         if level.code in codes or not fits:
             raise InvalidInput(field=f"{path}.code", problem="missing, too long or used twice")
         codes.add(level.code)
+        check_privileges(level.privileges, f"{path}.privileges")
         for name in (level.name_zh, level.name_en):
             if not 1 <= len(name.strip()) <= NAME_LENGTH_MAX or not name.isprintable():
                 raise InvalidInput(field=f"{path}.name", problem=f"1 to {NAME_LENGTH_MAX} letters")

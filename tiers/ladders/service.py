@@ -22,6 +22,7 @@ from tiers.ladders.rules import (
     check_levels,
     check_policy,
 )
+from tiers.privileges.rules import privileges_to_json
 from tiers.standings.carrying import carry_holders, lock_holders, open_run_of_all
 from tiers.standings.previewing import LadderMove, preview_moves
 
@@ -160,6 +161,7 @@ def _level_row(brand_id: UUID, ladder_id: UUID, level: Level) -> LadderLevel:
         growth_threshold=level.growth_threshold,
         points_multiplier_percent=level.points_multiplier_percent,
         invitation_only=level.invitation_only,
+        privileges=privileges_to_json(level.privileges),
     )
 
 

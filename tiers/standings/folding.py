@@ -11,6 +11,7 @@ from uuid import UUID
 from loyalty.clock import day_start, local_date
 from tiers.ladders.models import TierMetric
 from tiers.ladders.rules import LadderView, Level
+from tiers.privileges.rules import Privilege, PrivilegeKind, live, privileges_to_json
 from tiers.standings.models import ChangeReason
 from tiers.standings.rules import (
     NOTHING_HELD,
@@ -23,6 +24,7 @@ from tiers.standings.rules import (
 )
 
 REACHED_TOPIC = "tier.reached"
+GIFTS_TOPIC = "tier.gifts_due"
 LOWERED_TOPIC = "tier.lowered"
 VISITS = TierMetric.VISITS.value
 
@@ -32,7 +34,8 @@ NewId = Callable[[], UUID]
 @dataclass(frozen=True, slots=True)
 class TierChange:
     """A move of a member to be written; fields as in ``tiers.standings.models.StandingChange``.
-    ``code`` is the level it led to."""
+    ``code`` is the level it led to; ``gifts`` are what the levels passed on the way up give, each
+    with its occasion."""
 
     brand_id: UUID
     id: UUID
@@ -47,6 +50,7 @@ class TierChange:
     cause_kind: str | None = None
     cause_id: UUID | None = None
     note: str = ""
+    gifts: tuple[tuple[str, Privilege], ...] = ()
 
     @property
     def topic(self) -> str:
@@ -62,6 +66,18 @@ class TierChange:
             "change_id": self.id.hex,
             "direction": "UP" if self.to_rank > self.from_rank else "DOWN",
             "reason": self.reason.value,
+        }
+
+    @property
+    def gifts_payload(self) -> dict[str, Any]:
+        """Of the fact that gifts are due: each as its ladder had it, with its occasion."""
+        told = privileges_to_json(privilege for _, privilege in self.gifts)
+        return {
+            "change_id": self.id.hex,
+            "gifts": [
+                {"occasion": occasion, "privilege": gift}
+                for (occasion, _), gift in zip(self.gifts, told, strict=True)
+            ],
         }
 
 
@@ -259,6 +275,19 @@ def _take(
         event.cause_kind if event else None,
         event.cause_id if event else None,
         note,
+        _gifts(ladder, before.rank, decision.held.rank, local_date(at, tier.timezone)),
     )
     tier.changes.append(change)
     return [change]
+
+
+def _gifts(
+    ladder: LadderView, from_rank: int, to_rank: int, on: date
+) -> tuple[tuple[str, Privilege], ...]:
+    """What every level on the way up gives: who rises fast gets no less. A level gives its gifts
+    once a year, or buying, returning and buying again would fetch them again."""
+    return tuple(
+        (f"level:{level.code}:{on.year}", privilege)
+        for level in ladder.levels[from_rank + 1 : to_rank + 1]
+        for privilege in live(level.privileges, PrivilegeKind.LEVEL_GIFT, on)
+    )

@@ -13,7 +13,7 @@ from loyalty.outbox import Fact
 from tiers.ladders.models import TierMetric
 from tiers.ladders.rules import LadderView
 from tiers.standings import queries
-from tiers.standings.folding import MemberTier, TierChange
+from tiers.standings.folding import GIFTS_TOPIC, MemberTier, TierChange
 from tiers.standings.models import Basis
 from tiers.standings.rules import Held, TierGrant, first_day_counted
 
@@ -226,13 +226,17 @@ async def write_changes(
     if not changes:
         return
     await tx.fetch(queries.INSERT_CHANGES, rows=[_change_row(change, tx) for change in changes])
-    await outbox.emit(
-        tx,
-        [
-            Fact(change.brand_id, change.topic, change.member_id, change.payload, tx.now)
-            for change in (changes if facts is None else facts)
-        ],
-    )
+    told = list(changes if facts is None else facts)
+    emitted = [
+        Fact(change.brand_id, change.topic, change.member_id, change.payload, tx.now)
+        for change in told
+    ]
+    emitted += [
+        Fact(change.brand_id, GIFTS_TOPIC, change.member_id, change.gifts_payload, tx.now)
+        for change in told
+        if change.gifts
+    ]
+    await outbox.emit(tx, emitted)
 
 
 def _standing_row(tier: MemberTier) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from loyalty.ledger.states import (
     AccountState,
     Cause,
     LotDelta,
+    LotExtended,
     LotKey,
     Movement,
     ReversalDelta,
@@ -33,8 +34,12 @@ class Journal:
     accounts: dict[UUID, AccountDelta] = field(default_factory=dict)
     lots: dict[LotKey, LotDelta] = field(default_factory=dict)
     reversed: dict[tuple[UUID, UUID], ReversalDelta] = field(default_factory=dict)
-    extended: dict[tuple[UUID, UUID], tuple[date, date]] = field(default_factory=dict)
-    """Accounts (brand_id, id) of which lots good on the first day are good until the second."""
+    free_dates: dict[UUID, list[date]] = field(default_factory=dict)
+    """Of which free lots of an account there are sums."""
+    activity: dict[tuple[UUID, UUID], list[tuple[date, date]]] = field(default_factory=dict)
+    """What made lots of an account (brand_id, id) live on, in order: each time those good on the
+    first day, until the second."""
+    extensions: list[LotExtended] = field(default_factory=list)
 
     def _delta(self, account: AccountState) -> AccountDelta:
         delta = self.accounts.get(account.id)
@@ -43,10 +48,14 @@ class Journal:
         return delta
 
     def _lot(self, account: AccountState, expires_on: date, locked: bool) -> LotDelta:
-        key = (account.brand_id, account.id, expires_on, locked)
+        return self._lot_of((account.brand_id, account.id, expires_on, locked))
+
+    def _lot_of(self, key: LotKey) -> LotDelta:
         lot = self.lots.get(key)
         if lot is None:
             lot = self.lots[key] = LotDelta()
+            if not key[3]:
+                self.free_dates.setdefault(key[1], []).append(key[2])
         return lot
 
     def _note(
@@ -100,14 +109,30 @@ class Journal:
         lot.granted += amount
         lot.remaining += amount
 
-    def extend_lot(self, key: LotKey, remaining: int, until: date) -> int:
-        """Move to the date ``until`` what is left of a lot of ``remaining``, less what this book
-        takes of it or more that it adds; how much of what was there before."""
-        delta = self.lots.get(key)
-        amount = remaining + (min(0, delta.remaining) if delta is not None else 0)
-        if amount > 0:
-            self.lots.setdefault(key, LotDelta()).remaining -= amount
-            later = self.lots.setdefault((*key[:2], until, False), LotDelta())
-            later.granted += amount
-            later.remaining += amount
-        return max(amount, 0)
+    def extend(self, account: AccountState, today: date, until: date) -> None:
+        """The asset's expiry goes by activity, and there was some: lots good on a day live on,
+        those that the book filled at once, the others (``extend_found``) when it is written."""
+        brand_id, account_id = account.brand_id, account.id
+        self.activity.setdefault((brand_id, account_id), []).append((today, until))
+        for expires_on in sorted(self.free_dates.get(account_id, ())):
+            key = (brand_id, account_id, expires_on, False)
+            if today <= expires_on < until and self.lots[key].remaining > 0:
+                self._live_on(key, until, self.lots[key].remaining)
+
+    def extend_found(self, brand_id: UUID, account_id: UUID, expires_on: date, amount: int) -> None:
+        """``extend`` a lot that was there before, of so much, less what the book takes of it."""
+        until = expires_on
+        for today, later in self.activity[(brand_id, account_id)]:
+            if today <= until < later:
+                until = later
+        key = (brand_id, account_id, expires_on, False)
+        left = amount + min(0, self.lots[key].remaining if key in self.lots else 0)
+        if until > expires_on and left > 0:
+            self._live_on(key, until, left)
+
+    def _live_on(self, key: LotKey, until: date, amount: int) -> None:
+        self._lot_of(key).remaining -= amount
+        later = self._lot_of((key[0], key[1], until, False))
+        later.granted += amount
+        later.remaining += amount
+        self.extensions.append(LotExtended(key[0], key[1], key[2], until, amount))

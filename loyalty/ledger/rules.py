@@ -312,10 +312,6 @@ class Book(Journal):
         delta = self.reversed.setdefault(key, ReversalDelta(reverses.amount))
         delta.reversed += amount
 
-    def extend(self, account: AccountState, today: date, until: date) -> None:
-        """The asset's expiry goes by activity, and there was some: lots good today live on."""
-        self.extended[(account.brand_id, account.id)] = (today, until)
-
     # --- between accounts that keep no lots -----------------------------------------------------
 
     def post(

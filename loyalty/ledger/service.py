@@ -25,6 +25,7 @@ from loyalty.ledger.rules import (
     plan_spend,
     spendable,
 )
+from loyalty.members.service import require_unmerged
 
 AMOUNT_MAX = 10**15
 REASON_LENGTH_MAX = 500
@@ -44,20 +45,37 @@ BRAND_BOOKS = (
 
 
 async def lock_accounts_and_debts(
-    tx: Tx, owners: Iterable[tuple[UUID, UUID]]
+    tx: Tx,
+    owners: Iterable[tuple[UUID, UUID]],
+    *,
+    new_owners: Collection[tuple[UUID, UUID]] = (),
+    closed_owners: Collection[tuple[UUID, UUID]] = (),
 ) -> tuple[AccountsByKey, AccountsByKey]:
-    """What (brand_id, member_id) pairs have and what they owe (RECEIVABLE, below zero), locked."""
+    """What (brand_id, member_id) pairs have and what they owe (RECEIVABLE, below zero), locked.
+
+    Nobody is merged into another member meanwhile: who has no account yet is locked by its own
+    row, unless it is one of ``new_owners``, made in this very transaction. Refuses MemberClosed
+    where one was merged before, but for ``closed_owners``: of these the caller knows.
+    """
     has: AccountsByKey = {}
     owes: AccountsByKey = {}
-    for account in await queries.lock_accounts(tx, owners):
+    without = set(owners)
+    for account in await queries.lock_accounts(tx, without, closed_owners):
         side = owes if account.kind == AccountKind.RECEIVABLE else has
         side[(account.brand_id, account.owner_id, account.asset)] = account
+        without.discard((account.brand_id, account.owner_id))
+    await require_unmerged(tx, without.difference(new_owners, closed_owners))
     return has, owes
 
 
 async def lock_member_accounts(tx: Tx, owners: Iterable[tuple[UUID, UUID]]) -> AccountsByKey:
     """What (brand_id, member_id) pairs have, locked."""
     return (await lock_accounts_and_debts(tx, owners))[0]
+
+
+async def close_accounts(tx: Tx, owner: tuple[UUID, UUID]) -> None:
+    """Let nothing come to a (brand_id, member_id) any more; its accounts are locked."""
+    await tx.fetch(queries.CLOSE_ACCOUNTS, now=tx.now, brand_id=owner[0], owner_id=owner[1])
 
 
 async def lock_place_accounts(
@@ -216,21 +234,32 @@ async def _write_reversals(tx: Tx, book: Book) -> None:
 
 
 async def _extend_lots(tx: Tx, book: Book) -> None:
-    """Where an asset's expiry goes by activity, let lots that are still good live on: as they are
-    in the database, less what the book takes of them. Their accounts are locked."""
-    if not book.extended:
-        return
-    rows = sorted((*key, today, until) for key, (today, until) in book.extended.items())
-    extended = []
-    for brand_id, account_id, expires_on, remaining in await tx.fetch(
-        queries.FIND_GOOD_LOTS, accounts=rows
-    ):
-        until = book.extended[(brand_id, account_id)][1]
-        amount = book.extend_lot((brand_id, account_id, expires_on, False), remaining, until)
-        if amount:
-            extended.append((brand_id, new_id(), account_id, expires_on, until, amount, tx.now))
-    if extended:
-        await tx.fetch(queries.INSERT_LOT_EXTENSIONS, rows=extended)
+    """Where an asset's expiry goes by activity, let lots that are still good live on, also those
+    that only the database knows. Their accounts are locked."""
+    new = {delta.account.id for delta in book.accounts.values() if delta.account.is_new}
+    rows = [
+        (*key, min(today for today, _ in times), max(until for _, until in times))
+        for key, times in sorted(book.activity.items())
+        if key[1] not in new
+    ]
+    for found in await tx.fetch(queries.FIND_GOOD_LOTS, accounts=rows) if rows else ():
+        book.extend_found(*found)
+    if book.extensions:
+        await tx.fetch(
+            queries.INSERT_LOT_EXTENSIONS,
+            rows=[
+                (
+                    extended.brand_id,
+                    new_id(),
+                    extended.account_id,
+                    extended.from_expires_on,
+                    extended.to_expires_on,
+                    extended.amount,
+                    tx.now,
+                )
+                for extended in book.extensions
+            ],
+        )
 
 
 def check_amount(amount: int, field: str = "amount") -> int:

@@ -86,6 +86,17 @@ class LotDelta:
     remaining: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class LotExtended:
+    """So much of one free lot of an account that moves to a later one."""
+
+    brand_id: UUID
+    account_id: UUID
+    from_expires_on: date
+    to_expires_on: date
+    amount: int
+
+
 @dataclass(slots=True)
 class ReversalDelta:
     """What the book takes back of one earlier transfer of ``amount``."""

@@ -69,7 +69,9 @@ async def _name_tiers(
 
 
 async def prepare_coupon_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
-    """``coupon.issued``: what was won or bought, by the name of its template."""
+    """``coupon.issued``: what was won or bought, by the name of its template. Of what was taken in
+    the mall its order tells."""
+    events = [event for event in events if event.payload["cause"] != "ORDER"]
     facts = {event.id: event for event in events}
     recipients = await _find_recipients(snapshot, events)
     names = await _find_template_names(snapshot, events)
@@ -118,6 +120,32 @@ async def prepare_unlocked_news(
     return messages
 
 
+async def prepare_mall_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
+    """``offer.redeemed``, ``order.fulfilled``, ``order.cancelled``: by the name of the offer."""
+    facts = {event.id: event for event in events}
+    keys = {(event.brand_id, UUID(hex=event.payload["offer_id"])) for event in events}
+    found = await snapshot.fetch(queries.FIND_OFFER_NAMES, keys=sorted(keys))
+    names = {(brand_id, id): (zh, en) for brand_id, id, zh, en in found}
+    messages = {}
+    for to in await _find_recipients(snapshot, events):
+        if not to.is_told:
+            event = facts[to.event_id]
+            name = names[to.brand_id, UUID(hex=event.payload["offer_id"])]
+            messages[to.event_id] = _mall_news(to, event, *name)
+    return messages
+
+
+def _mall_news(to: Recipient, event: Leased, zh: str, en: str) -> Message:
+    told = event.payload
+    if event.topic == "order.fulfilled":
+        return notifications.order_fulfilled(to, zh, en, told["carrier"], told["tracking_number"])
+    if event.topic == "order.cancelled":
+        return notifications.order_cancelled(to, zh, en, told["reason"])
+    return notifications.offer_redeemed(
+        to, zh, en, quantity=told["quantity"], waits=told["kind"] == "GIFT"
+    )
+
+
 async def _find_template_names(
     snapshot: Snapshot, events: Sequence[Leased]
 ) -> dict[tuple[UUID, UUID], tuple[str, str]]:
@@ -150,4 +178,7 @@ NEWS: Mapping[str, Prepare] = {
     "coupon.issued": prepare_coupon_news,
     "coupon.redeemed": prepare_redeemed_news,
     "reward.unlocked": prepare_unlocked_news,
+    "offer.redeemed": prepare_mall_news,
+    "order.fulfilled": prepare_mall_news,
+    "order.cancelled": prepare_mall_news,
 }

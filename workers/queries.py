@@ -11,6 +11,15 @@ FIND_TEMPLATE_NAMES = Statement(
     returns="brand_id uuid, id uuid, name_zh text, name_en text",
 )
 
+FIND_OFFER_NAMES = Statement(
+    """
+    SELECT o.brand_id, o.id, o.name_zh, o.name_en
+    FROM {keys} {each:o offers ON o.brand_id = keys.brand_id AND o.id = keys.id}
+    """,
+    sets={"keys": "brand_id uuid, id uuid"},
+    returns="brand_id uuid, id uuid, name_zh text, name_en text",
+)
+
 FIND_PLACE_NAMES = Statement(
     """
     SELECT p.brand_id, p.id, p.name

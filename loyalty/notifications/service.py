@@ -17,6 +17,9 @@ TIER_LOWERED = "TIER_LOWERED"
 COUPON_ISSUED = "COUPON_ISSUED"
 COUPON_REDEEMED = "COUPON_REDEEMED"
 REWARD_UNLOCKED = "REWARD_UNLOCKED"
+OFFER_REDEEMED = "OFFER_REDEEMED"
+ORDER_FULFILLED = "ORDER_FULFILLED"
+ORDER_CANCELLED = "ORDER_CANCELLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,42 @@ def reward_unlocked(to: Recipient, asset: str, amount: int) -> Message:
         "en": f"{en} you were waiting for at {to.brand_name} is now in your account.",
     }
     return Message(to.event_id, to.brand_id, to.member_id, REWARD_UNLOCKED, content)
+
+
+def offer_redeemed(
+    to: Recipient, name_zh: str, name_en: str, *, quantity: int, waits: bool
+) -> Message:
+    """To a member who has taken pieces of an offer of the mall; ``waits``: a gift, to come."""
+    count_zh, count_en = (f"{quantity}份", f"{quantity} x ") if quantity > 1 else ("", "")
+    content = {
+        "zh": f"您已在{to.brand_name}兑换{count_zh}「{name_zh}」"
+        + ("，我们会尽快为您发放。" if waits else "，已发放到您的账户。"),
+        "en": f"You have redeemed {count_en}{name_en} at {to.brand_name}. "
+        + ("We will get it to you soon." if waits else "It is in your account."),
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, OFFER_REDEEMED, content)
+
+
+def order_fulfilled(
+    to: Recipient, name_zh: str, name_en: str, carrier: str | None, tracking_number: str | None
+) -> Message:
+    """To a member whose gift was handed out, or sent by a carrier."""
+    by = " ".join(part for part in (carrier, tracking_number) if part)
+    content = {
+        "zh": f"您在{to.brand_name}兑换的「{name_zh}」已发放{f'（{by}）' if by else ''}。",
+        "en": f"{name_en} from {to.brand_name} has been handed out{f' ({by})' if by else ''}.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, ORDER_FULFILLED, content)
+
+
+def order_cancelled(to: Recipient, name_zh: str, name_en: str, reason: str) -> Message:
+    """To a member whose order was cancelled, and what it paid given back."""
+    content = {
+        "zh": f"您在{to.brand_name}兑换的「{name_zh}」已取消（{reason}），所付已退回您的账户。",
+        "en": f"Your order of {name_en} at {to.brand_name} was cancelled ({reason}). What you paid"
+        " is back in your account.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, ORDER_CANCELLED, content)
 
 
 async def record_all_sent(tx: Tx, messages: Sequence[Message], provider: str) -> None:

@@ -16,7 +16,7 @@ from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_store import AuditedStore
+from tests.loyalty.ledger.audited_mall import AuditedMall
 from tiers.ladders.models import Ladder, LadderLevel
 from tiers.standings.models import Standing, StandingChange
 
@@ -37,11 +37,11 @@ CAPS = [
 ]
 
 
-class AuditedBrand(AuditedStore):
+class AuditedBrand(AuditedMall):
     """Item 1: pre-scanned by the guide, scanned by the consumer, scanned again. Item 2: only
     pre-scanned. Item 3: scanned by a consumer without a guide. Item 4: the budget did not suffice.
     Besides: a purchase, an old one whose points expired, points that an operator moved, what
-    becomes of cash, and what happens in the store."""
+    becomes of cash, and what happens in the store and in the mall."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(slug)
@@ -60,6 +60,7 @@ class AuditedBrand(AuditedStore):
         self._item_codes()
         self._deliveries()
         self._coupons()
+        self._mall()
         self._payouts()
         self._sign_ins()
 

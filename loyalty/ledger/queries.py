@@ -227,7 +227,8 @@ class BalanceRow:
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """A transfer as its member sees it: ``amount`` is signed."""
+    """A transfer as its member sees it: ``amount`` is signed. ``account`` is MAIN, or RECEIVABLE
+    for what moves only what the member owes."""
 
     id: UUID
     asset: str
@@ -238,6 +239,8 @@ class EntryRow:
     reason: str
     expires_on: date | None
     occurred_at: datetime
+    account: str
+    booked_at: datetime
 
 
 READ_BALANCES = Statement(
@@ -254,18 +257,18 @@ READ_BALANCES = Statement(
 )
 
 # Two lookups by index, the member's accounts first; the partial index on debits knows that an
-# EARN never debits a member.
+# EARN never debits a member. A REPAY is told by the account that pays.
 READ_ENTRIES = Statement(
     """
     SELECT t.id, t.asset, t.amount, t.phase, t.kind, t.cause_kind, t.reason, t.credit_expires_on,
-        t.occurred_at
+        t.occurred_at, a.kind, t.created_at
     FROM {owners}
     {each:a accounts ON a.brand_id = owners.brand_id AND a.owner_id = owners.owner_id}
     {each:t transfers ON t.brand_id = a.brand_id AND t.credit_account_id = a.id
-        AND t.id < :before}
+        AND t.id < :before AND (a.kind = 'MAIN' OR t.kind <> 'REPAY')}
     UNION ALL
     SELECT t.id, t.asset, -t.amount, t.phase, t.kind, t.cause_kind, t.reason, t.debit_expires_on,
-        t.occurred_at
+        t.occurred_at, a.kind, t.created_at
     FROM {payers}
     {each:a accounts ON a.brand_id = payers.brand_id AND a.owner_id = payers.owner_id}
     {each:t transfers ON t.brand_id = a.brand_id AND t.debit_account_id = a.id
@@ -275,7 +278,7 @@ READ_ENTRIES = Statement(
     sets={"owners": "brand_id uuid, owner_id uuid", "payers": "brand_id uuid, owner_id uuid"},
     params="before uuid, row_count_max bigint",
     returns="id uuid, asset text, amount bigint, phase text, kind text, cause_kind text,"
-    " reason text, expires_on date, occurred_at timestamptz",
+    " reason text, expires_on date, occurred_at timestamptz, account text, booked_at timestamptz",
 )
 
 NEWEST = UUID(int=2**128 - 1)

@@ -113,17 +113,15 @@ async def _end(tx: Tx, actor: Actor, seen: Hold, status: HoldStatus, captured: i
     hold = await queries.end_hold(tx, seen.brand_id, seen.id, status, captured)
     if hold is None:
         raise await _why_not(tx, seen, status)
-    if hold.member_id != seen.member_id:
-        raise RetryTransaction  # somebody else has it by now, whose accounts are not locked
     account = accounts[*owner, hold.asset]
     parts = (await queries.find_parts(tx, [(hold, account)])).get(hold.id, [])
     cause = Cause("HOLD", hold.id, actor.kind.value, actor.id, hold.reason, tx.now)
     book = Book(new_id)
     spent = await _spent_book(tx, hold)
     _settle(book, account, spent, plan_capture(parts, captured), hold, cause)
-    await write_members_side(tx, book)
     if captured:
-        await _extend(tx, account)
+        await _extend(tx, book, account)
+    await write_members_side(tx, book)
     action = "balance.capture" if captured else "balance.release"
     await audit_log.record(tx, actor, action, hold.id, hold.reason, captured=captured)
     await write_brands_side(tx, book)
@@ -162,17 +160,13 @@ def _settle(
         book.take(account, spent, [(plan.split.expires_on, plan.taken)], SPEND, then)
 
 
-async def _extend(tx: Tx, account: AccountState) -> None:
-    """Spending is activity. Holding is not yet: else a hold let go would have prolonged lots. A
-    book of its own, so that what came back to its lots lives on with them."""
+async def _extend(tx: Tx, book: Book, account: AccountState) -> None:
+    """Spending is activity. Holding is not yet: else a hold let go would have prolonged lots."""
     policy = await require_asset(tx, account.brand_id, account.asset)
     expiry = expiry_from_json(policy.expiry)
-    if not expiry.is_extended:
-        return
-    today = local_date(tx.now, (await get_brand(tx, account.brand_id)).timezone)
-    book = Book(new_id)
-    book.extend(account, today, expiry.last_day(today))
-    await write_members_side(tx, book)
+    if expiry.is_extended:
+        today = local_date(tx.now, (await get_brand(tx, account.brand_id)).timezone)
+        book.extend(account, today, expiry.last_day(today))
 
 
 async def _spent_book(tx: Tx, hold: Hold) -> AccountState:
@@ -188,12 +182,8 @@ async def lapse_balance_holds(tx: Tx, limit: int) -> int:
         return 0
     accounts = await lock_member_accounts(tx, {(key[0], key[2]) for key in due})
     lapsed = await queries.lapse_holds(tx, [key[:2] for key in due])
-    held = []
-    for hold in lapsed:
-        account = accounts.get((hold.brand_id, hold.member_id, hold.asset))
-        if account is None:
-            raise RetryTransaction  # somebody else has it by now, whose accounts are not locked
-        held.append((hold, account))
+    # No member is merged into another while something is held of it: its accounts are these.
+    held = [(hold, accounts[hold.brand_id, hold.member_id, hold.asset]) for hold in lapsed]
     book = Book(new_id)
     await _void(tx, book, held)
     await write_members_side(tx, book)

@@ -13,7 +13,7 @@ from loyalty.clock import local_date
 from loyalty.db import Tx
 from loyalty.errors import NotFound
 from loyalty.ids import new_id
-from loyalty.ledger.models import AccountKind
+from loyalty.ledger.models import AccountKind, TransferKind
 from loyalty.ledger.rules import AccountState, Book, Cause, ReturnPolicy, ReversibleTransfer
 from loyalty.ledger.service import (
     REASON_LENGTH_MAX,
@@ -56,7 +56,8 @@ async def take_back(
     in their order. ``on`` is the brands' local day.
 
     ``has`` and ``owes`` are the members' accounts as ``ledger.service.lock_accounts_and_debts``
-    locked them, before the credits were read (``find_credits``). What the book already takes from
+    locked them, before the credits were read (``find_credits``); those of ``Wanted.member_id``
+    where a member was merged into another. What the book already takes from
     their lots is not taken again; who begins to owe is added to ``owes``. The caller writes the
     book, and returns to campaigns' budgets what ``rules.returned_to_campaigns`` says; writing
     raises RetryTransaction when another reversal of one of the credits came first.
@@ -179,3 +180,7 @@ async def _give_back(
             brand_id, new_id(), locked.holder_id, asset, is_new=True
         )
         book.move(account, target, [part], cause)
+        debt = locked.owes.get(holder)
+        if debt is not None and debt.balance < 0:
+            repaid = (part[0], min(amount, -debt.balance))
+            book.take(target, debt, [repaid], TransferKind.REPAY, cause)

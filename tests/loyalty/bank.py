@@ -8,7 +8,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from loyalty.actor import Actor, ActorKind, Grant, MemberRole
-from loyalty.assets.rules import NEVER_EXPIRES
+from loyalty.assets.models import AssetStatus
+from loyalty.assets.rules import NEVER, NEVER_EXPIRES, Expiry
+from loyalty.assets.service import configure_asset
 from loyalty.brands.models import Brand
 from loyalty.db import Database, Statement, Tx
 from loyalty.ids import new_id
@@ -99,6 +101,24 @@ class Bank:
             None if locked else expires_on,
             cause_id or new_id(),
             campaign_id,
+        )
+
+    async def configure(
+        self,
+        asset: str = POINTS,
+        *,
+        expiry: Expiry = NEVER,
+        adjustment_limit: int | None = None,
+        status: AssetStatus = AssetStatus.ACTIVE,
+    ) -> None:
+        """Set an asset's policies."""
+        await self.run(
+            configure_asset,
+            self.actor,
+            asset,
+            expiry=expiry,
+            adjustment_limit=adjustment_limit,
+            status=status,
         )
 
     async def lots(self, member_id: UUID, asset: str = POINTS) -> dict[date, int]:

@@ -1,15 +1,12 @@
 """A small brand with one of everything, whose rows are right: what the auditor must find clean."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from analytics.models import ScanRollup
-from loyalty.audit_log import AuditLogEntry
 from loyalty.codes.models import CodeBatch, ItemCode, KeyEpoch
 from loyalty.idempotency import IdempotencyRecord
 from loyalty.ids import new_id
-from loyalty.outbox import OutboxEvent
 from loyalty.products.models import Product
 from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, CapCounter
 from rewards.grants.models import LockedReward
@@ -54,6 +51,7 @@ class AuditedBrand(AuditedMall):
         self._first_item()
         self._other_items()
         self._purchases()
+        self._expiry()
         self._move()
         self._value()
         self._standing()
@@ -92,9 +90,9 @@ class AuditedBrand(AuditedMall):
             ).id
 
     def _campaigns(self) -> None:
-        won = {"beneficiary": "CONSUMER", "coupon_template_id": self.templates["won"].hex}
-        outcomes: list[dict[str, Any]] = [*OUTCOMES, won]
-        self.campaign, self.version = self._campaign("SCAN", "CONSUMER_SCAN", outcomes, CAPS)
+        self.campaign, self.version = self._campaign(
+            "SCAN", "CONSUMER_SCAN", self._outcomes(), CAPS
+        )
         bought = [{**OUTCOMES[0], "basis": "PER_CURRENCY_UNIT", "amount": 1}]
         self.purchase_campaign, _ = self._campaign("PURCHASE", "NONE", bought, [])
         budget = {"allowed": 30, "spent": 23, "reserved": 3}
@@ -103,6 +101,11 @@ class AuditedBrand(AuditedMall):
         self._counter("MEMBER", self.other_consumer.hex, ON, 2, 1)
         self._counter("DEVICE", "consumer's phone", "ALL", 9, 2)
         self._counter("GUIDE", self.guide.hex, "ALL", 4, 2)
+
+    def _outcomes(self) -> list[dict[str, Any]]:
+        """What scans pay."""
+        won = {"beneficiary": "CONSUMER", "coupon_template_id": self.templates["won"].hex}
+        return [*OUTCOMES, won]
 
     def _campaign(
         self, event: str, gate: str, outcomes: list[dict[str, Any]], caps: list[dict[str, Any]]
@@ -295,6 +298,8 @@ class AuditedBrand(AuditedMall):
                 campaign_id=self.purchase_campaign,
                 credit_expires_on=expires_on,
             )
+
+    def _expiry(self) -> None:
         self._transfer(
             "expiry",
             (self.consumer, "POINTS"),
@@ -364,37 +369,3 @@ class AuditedBrand(AuditedMall):
                 last_scan_id=self.scans[last],
                 last_scanned_at=AT,
             )
-
-    def _deliveries(self) -> None:
-        lease = {"lease_token": new_id(), "leased_until": AT + timedelta(seconds=30)}
-        dead = {"dead_at": AT, "last_error": "no"}
-        for end in ({}, lease, {"delivered_at": AT}, dead):
-            self._add(
-                OutboxEvent,
-                topic="scan.recorded",
-                subject_id=self.scans["scan 1"],
-                payload={},
-                created_at=AT,
-                due_at=AT,
-                attempts=1 if end else 0,
-                **end,
-            )
-        self._add(
-            ScanRollup,
-            scanned_on=date.fromisoformat(ON),
-            hour=23,
-            product_id=self.product,
-            scans=6,
-            first_scans=5,
-            paid_scans=4,
-        )
-        self._add(
-            AuditLogEntry,
-            actor_kind="OPERATOR",
-            actor_id=new_id(),
-            action="points.move",
-            subject_id=self.consumer,
-            reason="",
-            details={},
-            created_at=AT,
-        )

@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from analytics.models import ScanRollup
 from loyalty.access.models import (
     Operator,
     RefreshToken,
@@ -11,6 +12,7 @@ from loyalty.access.models import (
     WechatAccount,
     WechatApp,
 )
+from loyalty.audit_log import AuditLogEntry
 from loyalty.ids import new_id
 from loyalty.outbox import OutboxEvent
 from loyalty.periodic import PeriodicJob
@@ -249,6 +251,40 @@ class AuditedStore(AuditedValue):
             due_at=AT,
             attempts=3 if delivered_at else 2,
             delivered_at=delivered_at,
+        )
+
+    def _deliveries(self) -> None:
+        lease = {"lease_token": new_id(), "leased_until": AT + timedelta(seconds=30)}
+        dead = {"dead_at": AT, "last_error": "no"}
+        for end in ({}, lease, {"delivered_at": AT}, dead):
+            self._add(
+                OutboxEvent,
+                topic="scan.recorded",
+                subject_id=self.scans["scan 1"],
+                payload={},
+                created_at=AT,
+                due_at=AT,
+                attempts=1 if end else 0,
+                **end,
+            )
+        self._add(
+            ScanRollup,
+            scanned_on=TODAY,
+            hour=23,
+            product_id=self.product,
+            scans=6,
+            first_scans=5,
+            paid_scans=4,
+        )
+        self._add(
+            AuditLogEntry,
+            actor_kind="OPERATOR",
+            actor_id=new_id(),
+            action="points.move",
+            subject_id=self.consumer,
+            reason="",
+            details={},
+            created_at=AT,
         )
 
     def _payouts(self) -> None:

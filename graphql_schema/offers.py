@@ -37,7 +37,7 @@ offer_loader = row_loader(queries.list_offers_by_ids)
 # --- what a member may take --------------------------------------------------------------------
 
 
-async def _list_open(
+async def list_mall(
     snapshot: Snapshot,
     actor: Actor,
     timezone: str,
@@ -104,7 +104,7 @@ async def fetch_offer(context: Context, id: UUID) -> OfferView | None:
         return None
     timezone = await context.timezone(actor.brand_id)
     async with context.database.snapshot() as snapshot:
-        views = await _list_open(snapshot, actor, timezone, ids=[id], limit=1)
+        views = await list_mall(snapshot, actor, timezone, ids=[id], limit=1)
     return views[0] if views else None
 
 
@@ -260,7 +260,7 @@ class OfferQuery:
         actor = info.context.caller
         timezone = await info.context.timezone(actor.brand_id)
         async with info.context.database.snapshot() as snapshot:
-            views = await _list_open(
+            views = await list_mall(
                 snapshot,
                 actor,
                 timezone,

@@ -50,8 +50,26 @@ _PLACE = """
 _TILL = "id name keyHint status"
 _CLERK = "id number name status lockedUntil"
 
+_ASSET = """
+    code name nameZh nameEn status adjustmentLimit
+    expiry { kind unit count plusUnit on text }
+"""
+_HOLD = "id memberId asset amount captured status reason heldAt heldUntil endedAt"
+_ADJUSTMENT = """
+    id memberId asset amount status reason proposedById proposedAt decidedById decidedAt
+    decisionReason
+"""
 _TEMPLATE = "id code kind status issued stockMax pointsPrice"
 _COUPON = "id code templateCode kind status cause usableFrom usableUntil endedAt"
+_OFFER = """
+    id code name kind status stockMax perDayMax taken rankMin opensAt earlyHours earlyRankMin
+    pictureUrl templateCode gives { asset amount } fee { asset amount }
+    prices { rankMin parts { asset amount } } limits { window rankMin timesMax }
+"""
+_ORDER = """
+    id quantity status orderedOn delivery carrier trackingNumber reason fulfilledAt cancelledAt
+    offer { id name } parts { purpose asset amount }
+"""
 _REDEMPTION = """
     id status basketFen discountFen payFen rebateFen heldAt heldUntil capturedAt settledAt endedAt
     reason tillName clerkName place { id name } product { sku } coupon { id code }
@@ -92,12 +110,30 @@ SELECTIONS = {
     """,
     "publishLadder": "replayed version role levels { rank code growthThreshold }",
     "moveBalance": "replayed transferCount amount",
+    "moveBalances": "replayed legCount transferCount",
+    "createAsset": f"replayed asset {{ {_ASSET} }}",
+    "configureAsset": f"replayed asset {{ {_ASSET} }}",
+    "holdBalance": f"replayed hold {{ {_HOLD} }}",
+    "captureHold": f"replayed hold {{ {_HOLD} }}",
+    "releaseHold": f"replayed hold {{ {_HOLD} }}",
+    "adjustBalance": f"replayed adjustment {{ {_ADJUSTMENT} }}",
+    "approveAdjustment": f"replayed adjustment {{ {_ADJUSTMENT} }}",
+    "rejectAdjustment": f"replayed adjustment {{ {_ADJUSTMENT} }}",
+    "reverseTransfer": "replayed asset taken owed left givenBack",
     "createCouponTemplate": f"replayed template {{ {_TEMPLATE} }}",
     "setCouponTemplateStatus": f"replayed template {{ {_TEMPLATE} }}",
     "buyCoupon": f"""
         replayed coupon {{ {_COUPON} }} balances {{ asset balance spendable locked }}
     """,
     "voidCoupon": f"replayed coupon {{ {_COUPON} }}",
+    "createOffer": f"replayed offer {{ {_OFFER} }}",
+    "updateOffer": f"replayed offer {{ {_OFFER} }}",
+    "redeemOffer": f"""
+        replayed order {{ {_ORDER} }} coupons {{ {_COUPON} }}
+        balances {{ asset balance spendable locked }}
+    """,
+    "fulfilOrder": f"replayed order {{ {_ORDER} }}",
+    "cancelOrder": f"replayed order {{ {_ORDER} }}",
     "holdCoupon": f"replayed redemption {{ {_REDEMPTION} }}",
     "captureRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
     "voidRedemption": f"replayed redemption {{ {_REDEMPTION} }}",

@@ -5,6 +5,7 @@ import pytest
 from tests.races import (
     coupon_races,
     ledger_races,
+    offer_races,
     redemption_races,
     scan_races,
     session_races,
@@ -32,6 +33,10 @@ RACES: dict[Race, int] = {
     redemption_races.captures_are_reversed_once: 40,
     coupon_races.the_last_coupons_are_sold_once: 100,
     coupon_races.a_member_buys_up_to_the_limit: 100,
+    offer_races.the_malls_last_item_is_taken_once: 500,
+    offer_races.a_days_pieces_are_taken_once: 100,
+    offer_races.a_member_takes_up_to_its_limit: 100,
+    offer_races.an_order_is_cancelled_once: 40,
     session_races.one_refresh_token_is_good_once: 100,
     session_races.one_totp_code_signs_in_once: 12,
     settlement_races.paused_worker_settles_nothing: 10,

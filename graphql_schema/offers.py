@@ -25,9 +25,8 @@ from loyalty.ledger.queries import list_balances
 from loyalty.members.queries import find_member
 from rewards.coupons.queries import list_templates_by_ids
 from rewards.offers import queries, service
-from rewards.offers.rules import NO_PRIVILEGES, access, mine, window_keys
+from rewards.offers.rules import access, mine, window_keys
 from rewards.offers.terms import OfferGives, OfferTerms, Part, RankLimit, RankPrice
-from tiers.standings.queries import find_standing
 
 CURSOR = Cursor(UUID)
 
@@ -50,15 +49,13 @@ async def list_mall(
     of offers."""
     brand_id, today = actor.brand_id, local_date(snapshot.now, timezone)
     member = await find_member(snapshot, brand_id, actor.id, actor.role)
-    standing = await find_standing(snapshot, brand_id, member.id) if member else None
-    rank = standing.rank if standing else 0
-    privileges = NO_PRIVILEGES
+    buyer = await service.find_buyer(snapshot, member, today) if member else service.Buyer()
     offers = await queries.list_open_offers(
         snapshot,
         brand_id,
-        rank=rank,
-        privileges=privileges,
-        opened_before=snapshot.now + timedelta(hours=privileges.early_hours),
+        rank=buyer.rank,
+        privileges=buyer.privileges,
+        opened_before=snapshot.now + timedelta(hours=buyer.privileges.early_hours),
         today=today,
         ids=ids,
         before=before,
@@ -82,7 +79,7 @@ async def list_mall(
             offer,
             mine(
                 offer,
-                access(offer, rank, privileges, snapshot.now),
+                access(offer, buyer.rank, buyer.privileges, snapshot.now),
                 {row.asset: row.spendable for row in balances},
                 used.get(offer.id, {}),
                 today,

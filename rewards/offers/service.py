@@ -5,13 +5,14 @@ all. Whoever waited there for another buyer, and finds that there is none left, 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 from loyalty import audit_log
 from loyalty.actor import Actor
 from loyalty.assets.service import assets_by_code
-from loyalty.db import StatementMismatch, Tx
+from loyalty.db import Snapshot, StatementMismatch, Tx
 from loyalty.errors import (
     AlreadyExists,
     MemberLimitReached,
@@ -20,11 +21,12 @@ from loyalty.errors import (
     OutOfStock,
     StockBelowTaken,
 )
+from loyalty.members.models import Member
 from rewards.coupons.service import require_templates
 from rewards.offers import queries
 from rewards.offers.models import LimitWindow, Offer, OfferStatus
 from rewards.offers.queries import get_offer
-from rewards.offers.rules import window_keys
+from rewards.offers.rules import NO_PRIVILEGES, Privileges, window_keys
 from rewards.offers.terms import (
     OfferGives,
     OfferTerms,
@@ -35,11 +37,17 @@ from rewards.offers.terms import (
     gives_of,
     stored_terms,
 )
+from tiers.ladders.service import current_ladders
+from tiers.privileges.rules import Privilege, offer_privileges
+from tiers.privileges.service import first_with_something_left
+from tiers.standings.service import find_standing
 
 # Other nouns may call this service and never the queries: the last one is the read they need.
 __all__ = [
     "count_times",
+    "Buyer",
     "create_offer",
+    "find_buyer",
     "give_back_stock",
     "give_back_times",
     "take_stock",
@@ -107,6 +115,36 @@ async def update_offer(
 async def _require_assets(tx: Tx, brand_id: UUID, gives: OfferGives, terms: OfferTerms) -> None:
     if assets_named(gives, terms) - set(await assets_by_code(tx, brand_id)):
         raise NotFound(noun="asset")
+
+
+# --- who takes them ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """What a member is to the mall on a day. ``waiver`` is the privilege that it would use up one
+    use of, where a fee is waived."""
+
+    rank: int = 0
+    privileges: Privileges = NO_PRIVILEGES
+    waiver: Privilege | None = None
+
+
+async def find_buyer(snapshot: Snapshot, member: Member, today: date) -> Buyer:
+    """A member's rank, and what its level grants in the mall on a local day."""
+    standing = await find_standing(snapshot, member.brand_id, member.id)
+    rank = standing.rank if standing else 0
+    ladder = (await current_ladders(snapshot, member.brand_id)).get(member.role)
+    if ladder is None:
+        return Buyer(rank)
+    granted = offer_privileges(ladder.level(rank).privileges, today)
+    waiver = await first_with_something_left(
+        snapshot, member.brand_id, member.id, granted.fee_waivers, today
+    )
+    privileges = Privileges(
+        granted.offer_codes, granted.early_hours, granted.more_times, waiver is not None
+    )
+    return Buyer(rank, privileges, waiver)
 
 
 # --- what of them is taken ---------------------------------------------------------------------

@@ -39,8 +39,8 @@ from rewards.coupons.models import CouponCause, CouponTemplateStatus
 from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
 from rewards.offers import service as offers
 from rewards.offers.models import Offer, OfferKind
-from rewards.offers.rules import NO_PRIVILEGES, Access, Closed, access, total_of
-from rewards.offers.terms import Part
+from rewards.offers.rules import Access, Closed, access, total_of
+from rewards.offers.terms import Part, fee_of
 from rewards.orders import queries
 from rewards.orders.models import OfferOrder, OrderStatus, PartPurpose
 from rewards.orders.queries import get_order
@@ -57,7 +57,7 @@ from rewards.orders.rules import (
     split_parts,
     times,
 )
-from tiers.standings.service import find_standing
+from tiers.privileges.service import count_use
 
 ORDER = "ORDER"
 
@@ -78,7 +78,8 @@ async def redeem_offer(
     gives; a gift is handed out later, to where ``delivery`` says. The order, and its coupons.
 
     Refuses NotFound, MemberFrozen, InvalidInput, NotForSale, RankTooLow, NotOpenYet, OutOfStock,
-    MemberLimitReached and InsufficientBalance (with the asset).
+    MemberLimitReached, InsufficientBalance (with the asset), and PrivilegeUsedUp where another
+    order of this moment used the last waiver of the fee.
     """
     _check_quantity(quantity)
     member = await enrol(tx, actor)
@@ -87,19 +88,20 @@ async def redeem_offer(
     offer = await offers.get_offer(tx, actor.brand_id, offer_id)
     if delivery is not None and offer.kind != OfferKind.GIFT:
         raise InvalidInput(field="delivery", problem="only gifts are sent")
-    standing = await find_standing(tx, actor.brand_id, member.id)
-    rank = standing.rank if standing else 0
-    found = access(offer, rank, NO_PRIVILEGES, tx.now)
-    _refuse_closed(offer, found, rank, brand.timezone)
+    buyer = await offers.find_buyer(tx, member, today)
+    found = access(offer, buyer.rank, buyer.privileges, tx.now)
+    _refuse_closed(offer, found, buyer.rank, brand.timezone)
     if offer.stock_max is not None and offer.stock_max - offer.taken < quantity:
         raise OutOfStock()
-    order = _new_order(tx, member, offer, quantity, rank, today)
+    order = _new_order(tx, member, offer, quantity, buyer.rank, today)
     order.delivery_cipher = _sealed(keyring, actor.brand_id, delivery)
     issues = await _coupons_of(tx, order, offer, today)
     parts = _parts_of(offer, found, quantity)
     cause = Cause(ORDER, order.id, actor.kind.value, actor.id, f"offer {offer.code}", tx.now)
     has, owes = await ledger.lock_accounts_and_debts(tx, [(member.brand_id, member.id)])
     await offers.count_times(tx, offer, member.id, today, quantity, found.limits)
+    if buyer.waiver is not None and found.fee is None and fee_of(offer) is not None:
+        await count_use(tx, member.brand_id, member.id, buyer.waiver, today)
     book = await _exchange(tx, order, parts, has, owes, cause, today)
     await ledger.write_members_side(tx, book)
     await coupons.write_coupons(tx, issues)

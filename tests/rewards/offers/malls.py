@@ -14,6 +14,7 @@ from loyalty.ledger import service as ledger
 from loyalty.ledger.queries import list_free_lots
 from loyalty.ledger.rules import AccountState, Book, Cause
 from loyalty.members.models import Identity, Member
+from loyalty.members.service import get_member
 from rewards.offers.models import Offer, OfferKind
 from rewards.offers.service import create_offer
 from rewards.offers.terms import OfferGives, OfferTerms, Part, RankPrice
@@ -74,6 +75,10 @@ async def add_shopper(tx: Tx, brand: Brand, lots: Lots) -> Shopper:
     await ledger.write_members_side(tx, book)
     await ledger.write_brands_side(tx, book)
     return Shopper(Actor(ActorKind.MEMBER, brand.id, identity.id, CONSUMER), member.id)
+
+
+async def member_of(tx: Tx, shopper: Shopper) -> Member:
+    return await get_member(tx, shopper.actor.brand_id, shopper.member_id)
 
 
 async def set_rank(tx: Tx, brand: Brand, shopper: Shopper, rank: int) -> None:

@@ -1,11 +1,10 @@
-"""Offers of the mall are taken for what they cost, within stock, limits and rank; gifts are handed
-out, or cancelled and all given back. The books are audited after each."""
+"""Offers of the mall are taken for what they cost, within stock, limits, rank and time, or refused
+and nothing is spent. The books are audited after each."""
 
 import asyncio
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -13,7 +12,6 @@ from loyalty.actor import system_actor
 from loyalty.assets.models import AssetStatus
 from loyalty.assets.rules import Expiry, ExpiryKind, Unit
 from loyalty.assets.service import configure_asset
-from loyalty.brands.models import Brand
 from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
 from loyalty.errors import (
@@ -24,24 +22,17 @@ from loyalty.errors import (
     NotForSale,
     NotFound,
     NotOpenYet,
-    OrderStateWrong,
     OutOfStock,
     RankTooLow,
-    Refusal,
 )
-from loyalty.ids import new_id
-from loyalty.ledger.audit import audit
-from loyalty.ledger.models import NEVER_EXPIRES, Account, AccountKind
+from loyalty.ledger.models import NEVER_EXPIRES
 from loyalty.members.service import freeze_member
-from loyalty.outbox import list_events
 from rewards.coupons.models import Coupon, CouponTemplateStatus
 from rewards.coupons.service import set_template_status
 from rewards.offers.models import LimitWindow, Offer, OfferKind, OfferStatus
-from rewards.offers.queries import get_offer
 from rewards.offers.service import update_offer
 from rewards.offers.terms import OfferGives, Part, RankLimit
-from rewards.orders import queries, service
-from rewards.orders.models import OfferOrder, OrderStatus, PartPurpose
+from rewards.orders import service
 from tests.brands_made import make_brand
 from tests.clocks import SettableClock
 from tests.rewards.coupons.wallets import add_template
@@ -55,53 +46,10 @@ from tests.rewards.offers.malls import (
     set_rank,
     terms,
 )
+from tests.rewards.orders.taking import assert_clean, books_of, parts_of, rows_of, take, topics
 
 TODAY = date(2026, 11, 9)
 CHANCES = OfferGives(OfferKind.ASSET, asset="CHANCES", amount=3)
-
-
-async def take(db: Database, keyring: Keyring, shopper: Shopper, offer: Offer, **more: Any) -> str:
-    """What comes of it: the refusal's code, or the order's status."""
-    try:
-        order, _ = await db.in_transaction(
-            service.redeem_offer, shopper.actor, keyring, offer.id, **more
-        )
-    except Refusal as refusal:
-        return refusal.code
-    return order.status
-
-
-async def parts_of(db: Database, order: OfferOrder) -> dict[tuple[str, str], int]:
-    async with db.snapshot() as snapshot:
-        rows = await queries.list_parts(snapshot, order.brand_id, [order.id])
-    return {(row.purpose, row.asset): row.amount for row in rows}
-
-
-async def rows_of(db: Database, model: type[Any], brand: Brand) -> list[Any]:
-    async with db.snapshot() as snapshot:
-        connection = await snapshot.session.connection()
-        table = model.__table__
-        return list(
-            (await connection.execute(table.select().where(table.c.brand_id == brand.id))).all()
-        )
-
-
-async def books_of(db: Database, brand: Brand) -> dict[tuple[str, str], int]:
-    """What lies in the brand's own books, by kind and asset."""
-    return {
-        (row.kind, row.asset): row.credits_posted - row.debits_posted
-        for row in await rows_of(db, Account, brand)
-        if row.owner_id == brand.id and row.credits_posted != row.debits_posted
-    }
-
-
-async def topics(db: Database, brand: Brand) -> Counter[str]:
-    async with db.snapshot() as snapshot:
-        return Counter(event.topic for event in await list_events(snapshot, brand_id=brand.id))
-
-
-async def assert_clean(db: Database) -> None:
-    assert [(c.name, c.examples) for c in await audit(db) if c.broken] == []
 
 
 # --- what is paid and given --------------------------------------------------------------------
@@ -342,85 +290,3 @@ async def test_the_last_pieces_in_all_and_of_a_day_hold_against_many_at_once(
     clock.advance(days=1)
     assert await all_at_once(daily, shoppers[:5]) == {"FULFILLED": 4, OutOfStock.code: 1}
     await assert_clean(db)
-
-
-# --- gifts -------------------------------------------------------------------------------------
-
-
-async def _order(db: Database, keyring: Keyring, shopper: Shopper, offer_id: UUID) -> OfferOrder:
-    where = "王小二 13800138000 人民路1号"
-    order, _ = await db.in_transaction(
-        service.redeem_offer, shopper.actor, keyring, offer_id, delivery=f" {where} "
-    )
-    assert service.opened_delivery(keyring, order) == where
-    return order
-
-
-async def test_a_gift_waits_until_it_is_handed_out_once(db: Database, keyring: Keyring) -> None:
-    brand = await db.in_transaction(make_brand)
-    shopper = await db.in_transaction(add_shopper, brand, {"POINTS": {FAR: 500}})
-    offer = await db.in_transaction(add_offer, brand)
-    admin = system_actor(brand.id)
-    order = await _order(db, keyring, shopper, offer.id)
-    assert order.status == OrderStatus.PLACED
-    [stored] = await rows_of(db, OfferOrder, brand)
-    assert "人民" not in stored.delivery_cipher
-    with pytest.raises(NotFound):
-        await db.in_transaction(service.fulfil_order, admin, new_id())
-
-    sent = await db.in_transaction(
-        service.fulfil_order, admin, order.id, carrier="顺丰", tracking_number="SF1"
-    )
-    assert (sent.status, sent.carrier, sent.tracking_number) == ("FULFILLED", "顺丰", "SF1")
-    for wanted, again in (
-        ("FULFILLED", db.in_transaction(service.fulfil_order, admin, order.id)),
-        ("CANCELLED", db.in_transaction(service.cancel_order, admin, order.id, "late")),
-    ):
-        with pytest.raises(OrderStateWrong) as refused:
-            await again
-        assert refused.value.details == {"status": "FULFILLED", "wanted": wanted}
-    assert await topics(db, brand) == {"offer.redeemed": 1, "order.fulfilled": 1}
-    await assert_clean(db)
-
-
-async def test_a_cancelled_order_gives_everything_back_where_it_came_from(
-    clocked_db: Database, clock: SettableClock, keyring: Keyring
-) -> None:
-    db = clocked_db
-    brand = await db.in_transaction(make_brand)
-    points = {TODAY: 70, FAR: 100}
-    lots = {"POINTS": points, "CASH": {NEVER_EXPIRES: 1000}}
-    shopper = await db.in_transaction(add_shopper, brand, lots)
-    more: dict[str, Any] = {"fee": Part("CASH", 600), "stock_max": 1, "per_day_max": 1}
-    limits = (RankLimit(LimitWindow.ALL, 0, 1),)
-    offer = await db.in_transaction(add_offer, brand, limits=limits, **more)
-    admin = system_actor(brand.id)
-    order = await _order(db, keyring, shopper, offer.id)
-    paid = {"POINTS": {FAR: 70}, "CASH": {NEVER_EXPIRES: 400}}
-    assert await lots_of(db, brand, shopper) == paid
-    assert await take(db, keyring, shopper, offer) == OutOfStock.code
-
-    clock.advance(minutes=5)
-    ends = await asyncio.gather(
-        *(db.in_transaction(service.cancel_order, admin, order.id, "缺货") for _ in range(3)),
-        return_exceptions=True,
-    )
-    assert Counter(type(end).__name__ for end in ends) == {"OfferOrder": 1, "OrderStateWrong": 2}
-    assert await lots_of(db, brand, shopper) == lots
-    books = await books_of(db, brand)
-    assert not {kind for kind, _ in books} & {AccountKind.SPENT, AccountKind.FEES}
-    async with db.snapshot() as snapshot:
-        assert (await get_offer(snapshot, brand.id, offer.id)).taken == 0
-        again = await queries.get_order(snapshot, brand.id, order.id)
-    assert (again.status, again.reason, again.cancelled_at) == ("CANCELLED", "缺货", clock.at)
-    assert await topics(db, brand) == {"offer.redeemed": 1, "order.cancelled": 1}
-    await assert_clean(db)
-
-    assert await take(db, keyring, shopper, offer) == "PLACED"
-    clock.set(datetime(2026, 11, 10, tzinfo=clock.at.tzinfo))
-    assert await take(db, keyring, shopper, offer) == OutOfStock.code
-    await assert_clean(db)
-
-
-def test_parts_are_named_as_the_audit_knows_them() -> None:
-    assert [purpose.value for purpose in PartPurpose] == ["PRICE", "FEE", "GIVEN"]

@@ -10,6 +10,7 @@ from loyalty.assets.rules import ExpiryKind
 from loyalty.assets.rules import Unit as PeriodUnit
 from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
 from loyalty.holds.models import HoldStatus
+from loyalty.ledger.models import TransferKind as EntryKind
 from loyalty.ledger.states import ReturnPolicy
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 from rewards.coupons.models import (
@@ -27,6 +28,7 @@ from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 from tiers.ladders.models import Downgrade, PeriodKind, TierEnd, TierMetric, TierStart
+from tiers.privileges.rules import PrivilegeKind, QuotaPeriod
 from tiers.standings.models import Basis as TierBasis
 from tiers.standings.models import ChangeReason as TierChangeReason
 
@@ -43,6 +45,7 @@ __all__ = [
     "CouponStatus",
     "CouponTemplateStatus",
     "Downgrade",
+    "EntryKind",
     "EventKind",
     "ExpiryKind",
     "Gate",
@@ -61,6 +64,8 @@ __all__ = [
     "PayoutStatus",
     "PeriodKind",
     "PeriodUnit",
+    "PrivilegeKind",
+    "QuotaPeriod",
     "RedemptionStatus",
     "RedemptionStep",
     "ReturnPolicy",
@@ -73,6 +78,10 @@ __all__ = [
     "Verdict",
 ]
 
+strawberry.enum(
+    PrivilegeKind, description="积分倍数, 中奖加成, 专享商品, 提前购, 限购放宽, 免运费, 礼, 其他."
+)
+strawberry.enum(QuotaPeriod, description="By the brand's calendar.")
 strawberry.enum(MemberRole, description="消费者, 导购员, 终端门店, 经销商, 业务员.")
 strawberry.enum(CodeKind, description="盖内码, 瓶外码, 箱内码, 箱外码, 垛码, DM卡, 票券.")
 strawberry.enum(CodePurpose, description="奖励, 导购码, 动销码, 溯源/防伪, 维修码.")
@@ -97,9 +106,8 @@ strawberry.enum(PayoutStatus, description="待发送, 已发送, 处理中, 已�
 strawberry.enum(PayoutReportSource, name="PayoutReportSource", description="How we heard.")
 strawberry.enum(PayoutReportState, name="PayoutReportState", description="As the provider says.")
 strawberry.enum(AssetStatus, description="RETIRED: no more of it is given out.")
-strawberry.enum(
-    ExpiryKind, description="永久有效, 自获得起若干天月年, 周期末, 固定日期, 活跃顺延."
-)
+strawberry.enum(ExpiryKind, description="永久有效, 自获得起若干天月年, 周期末, 固定日期, 活跃顺延.")
+strawberry.enum(EntryKind, name="EntryKind", description="What a movement is, by its cause.")
 strawberry.enum(HoldStatus, description="已预占, 已扣减, 已释放, 已失效.")
 strawberry.enum(AdjustmentStatus, description="待审批, 已生效, 已驳回.")
 strawberry.enum(

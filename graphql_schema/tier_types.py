@@ -17,6 +17,12 @@ from graphql_schema.enums import (
     TierMetric,
     TierStart,
 )
+from graphql_schema.privileges import (
+    HeldPrivilege,
+    MemberPrivilege,
+    Privilege,
+    held_privileges,
+)
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date, utc_now
@@ -25,6 +31,7 @@ from tiers.ladders import rules
 from tiers.ladders.periods import PeriodRule
 from tiers.ladders.rules import LadderView
 from tiers.ladders.service import current_ladders
+from tiers.privileges.rules import Privilege as PrivilegeRow
 from tiers.standings import progress
 from tiers.standings.progress import Keep, Rise, period_shown, to_keep, to_rise
 from tiers.standings.queries import TierReading, read_tier
@@ -42,6 +49,8 @@ class Level:
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, rules.Level | cls)
+
+    privileges: list[PrivilegeRow] = strawberry.field(graphql_type=list[Privilege])
 
     @strawberry.field(description="The name in the caller's language.")
     def name(self, row: strawberry.Parent[rules.Level], info: Info) -> str:
@@ -165,6 +174,8 @@ class TierView:
     reading: TierReading
     joined_on: date
     day: date
+    brand_id: UUID
+    member_id: UUID
 
     @property
     def level(self) -> rules.Level:
@@ -220,6 +231,11 @@ class Tier:
     @strawberry.field(description="Of the metric: the growth balance, or what this period has.")
     def amount(self, row: strawberry.Parent[TierView]) -> BigInt:
         return BigInt(row.reading.amount)
+
+    @strawberry.field(graphql_type=list[MemberPrivilege])
+    def privileges(self, row: strawberry.Parent[TierView]) -> list[HeldPrivilege]:
+        """What the level grants today."""
+        return held_privileges(row.brand_id, row.member_id, row.level.privileges, row.day)
 
     @strawberry.field(graphql_type=PendingLevel | None)
     def pending(self, row: strawberry.Parent[TierView]) -> PendingLevel | None:
@@ -285,5 +301,9 @@ async def tier_of(context: Context, member: Member) -> TierView | None:
         period = period_shown(ladder, joined_on, day) if ladder else None
         reading = await read_tier(context.database, member.brand_id, member.id, metric, period)
         if reading.revision == revision:
-            return None if ladder is None else TierView(ladder, reading, joined_on, day)
+            return (
+                None
+                if ladder is None
+                else TierView(ladder, reading, joined_on, day, member.brand_id, member.id)
+            )
         revision, ladders = await ladders_of(context, member.brand_id, reading.revision)

@@ -28,6 +28,7 @@ from graphql_schema.pagination import (
     page_of,
 )
 from graphql_schema.permissions import HasGrant, IsSignedIn
+from graphql_schema.privileges import PrivilegeInput, privileges_of
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
 from graphql_schema.tier_types import Ladder, Level, Tier, TierView, ladders_of, tier_of
@@ -90,6 +91,7 @@ class LevelInput:
     )
     points_multiplier_percent: int = 100
     invitation_only: bool = False
+    privileges: list[PrivilegeInput] = strawberry.field(default_factory=list)
 
 
 @strawberry.input(
@@ -160,6 +162,7 @@ def _levels(terms: LadderTerms) -> list[rules.Level]:
                 given[0] if given else 0,
                 level.points_multiplier_percent,
                 level.invitation_only,
+                privileges_of(level.privileges),
             )
         )
     return levels

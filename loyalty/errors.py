@@ -109,6 +109,22 @@ class InsufficientBalance(Refusal):
     zh = "余额不足:可用 {available},需要 {wanted}。"
 
 
+class LockedRewardEnded(Refusal):
+    """``status`` is UNLOCKED, VOIDED or LAPSED."""
+
+    code = "LOCKED_REWARD_ENDED"
+    en = "This reward is no longer locked: {status}."
+    zh = "该奖励已不在待解锁状态（{status}）。"
+
+
+class ScanNotReversible(Refusal):
+    """``reason``: NOT_PAID, PRE_SCAN or ALREADY_REVERSED."""
+
+    code = "SCAN_NOT_REVERSIBLE"
+    en = "What this scan gave cannot be taken back ({reason})."
+    zh = "该次扫码的奖励无法收回（{reason}）。"
+
+
 class SameAccount(Refusal):
     code = "SAME_ACCOUNT"
     en = "A transfer needs two different members."
@@ -160,7 +176,7 @@ class SecondOperatorNeeded(Refusal):
 
 
 class TransferNotReversible(Refusal):
-    """``reason``: KIND (moved, expired, taken back itself), VOIDED, LOCKED_REWARD or HELD."""
+    """``reason``: KIND (moved, expired, taken back itself), VOIDED, LOCKED_REWARD, HELD, ORDER."""
 
     code = "TRANSFER_NOT_REVERSIBLE"
     en = "This transfer cannot be reversed ({reason})."
@@ -288,6 +304,14 @@ class OrderStateWrong(Refusal):
     code = "ORDER_STATE_WRONG"
     en = "An order that is {status} cannot be {wanted}."
     zh = "状态为{status}的兑换单不能变更为{wanted}。"
+
+
+class BirthdaySet(Refusal):
+    """Gifts depend on it, so a member tells it once."""
+
+    code = "BIRTHDAY_SET"
+    en = "Your birthday is known already. Please contact the brand to change it."
+    zh = "生日已登记，如需修改请联系品牌客服。"
 
 
 class PrivilegeUsedUp(Refusal):

@@ -309,3 +309,19 @@ async def join_persons(tx: Tx, source: Identity, target: Identity) -> None:
         .values(person_id=person_id)
         .execution_options(synchronize_session=False)
     )
+
+
+async def set_birthday(
+    tx: Tx, brand_id: UUID, member_id: UUID, birthday: str, *, only_first: bool
+) -> bool:
+    """False when there is no such member, or (``only_first``) its birthday is known already."""
+    conditions = [col(Member.brand_id) == brand_id, col(Member.id) == member_id]
+    if only_first:
+        conditions.append(col(Member.birthday).is_(None))
+    changed = await tx.session.exec(
+        update(Member)
+        .where(*conditions)
+        .values(birthday=birthday)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1

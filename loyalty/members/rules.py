@@ -1,6 +1,7 @@
 """Who may enrol and invite, and what a phone number is."""
 
 import re
+from calendar import monthrange
 
 import phonenumbers
 
@@ -45,3 +46,13 @@ def check_active(member: Member | None) -> Member:
     if member.status != "ACTIVE":
         raise MemberClosed()
     return member
+
+
+def check_birthday(month: int, day: int) -> str:
+    """``MM-DD`` of a day that some year has."""
+    if not 1 <= month <= 12:
+        raise InvalidInput(field="month", problem="1 to 12")
+    days = monthrange(2024, month)[1]  # a leap year
+    if not 1 <= day <= days:
+        raise InvalidInput(field="day", problem=f"1 to {days}")
+    return f"{month:02}-{day:02}"

@@ -10,6 +10,7 @@ from loyalty.crypto import Keyring, mask_phone
 from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import (
     AlreadyInvited,
+    BirthdaySet,
     InvalidInput,
     MemberClosed,
     MemberFrozen,
@@ -34,6 +35,7 @@ from loyalty.members.rules import (
     NAME_LENGTH_MAX,
     ROSTER_ENTRIES_MAX,
     check_active,
+    check_birthday,
     needs_roster,
     normalise_phone,
 )
@@ -57,8 +59,10 @@ __all__ = [
     "import_roster",
     "invite_member",
     "masked_phone",
+    "change_birthday",
     "require_active_member",
     "require_unmerged",
+    "set_birthday",
     "unfreeze_member",
     "find_member",
     "get_identity",
@@ -306,6 +310,28 @@ async def _set_status(tx: Tx, actor: Actor, member_id: UUID, status: str, reason
         action = "member.freeze" if status == FROZEN else "member.unfreeze"
         await audit_log.record(tx, actor, action, member_id, reason)
     return member
+
+
+async def set_birthday(tx: Tx, actor: Actor, month: int, day: int) -> str:
+    """A member tells its birthday, once: ``MM-DD``. Refuses BirthdaySet, InvalidInput and what
+    ``enrol`` refuses."""
+    birthday = check_birthday(month, day)
+    member = await enrol(tx, actor)
+    if not await queries.set_birthday(tx, actor.brand_id, member.id, birthday, only_first=True):
+        raise BirthdaySet()
+    return birthday
+
+
+async def change_birthday(
+    tx: Tx, actor: Actor, member_id: UUID, month: int, day: int, reason: str
+) -> str:
+    """An operator sets a member's birthday: ``MM-DD``. Refuses NotFound (member), InvalidInput."""
+    reason = checked_text(reason, "reason", length_max=500)
+    birthday = check_birthday(month, day)
+    if not await queries.set_birthday(tx, actor.brand_id, member_id, birthday, only_first=False):
+        raise NotFound(noun="member")
+    await audit_log.record(tx, actor, "member.birthday", member_id, reason)
+    return birthday
 
 
 # --- two members become one --------------------------------------------------------------------

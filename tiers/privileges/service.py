@@ -4,10 +4,19 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
+from loyalty import audit_log
+from loyalty.actor import Actor
+from loyalty.clock import local_date
 from loyalty.db import Snapshot, Tx
-from loyalty.errors import PrivilegeUsedUp
+from loyalty.errors import NotFound, PrivilegeUsedUp
+from loyalty.ids import new_id
+from loyalty.ledger.service import lock_member_accounts
+from loyalty.members.service import require_active_member
 from tiers.privileges import queries
-from tiers.privileges.rules import Privilege, period_key
+from tiers.privileges.rules import Privilege, PrivilegeKind, live, period_key
+from tiers.standings.folding import catch_up
+from tiers.standings.loading import load_tiers, write_tiers
+from tiers.standings.service import brand_tiers
 
 UseKey = tuple[UUID, str, str]
 """(member_id, privilege's code, period key)"""
@@ -51,3 +60,27 @@ async def first_with_something_left(
         return privileges[0]
     uses = await find_uses(snapshot, brand_id, [member_id])
     return next((each for each in privileges if left_of(uses, member_id, each, on) != 0), None)
+
+
+async def use_privilege(tx: Tx, actor: Actor, member_id: UUID, code: str) -> int | None:
+    """Count one use of a PERK of the level that a member holds now: how many are left in this
+    period, None without quota.
+
+    Refuses NotFound (member, privilege), MemberFrozen, MemberClosed and PrivilegeUsedUp.
+    """
+    member = await require_active_member(tx, actor.brand_id, member_id)
+    await lock_member_accounts(tx, [(actor.brand_id, member.id)])
+    rules = await brand_tiers(tx, actor.brand_id)
+    on = local_date(tx.now, rules.timezone)
+    tier = (await load_tiers(tx, {actor.brand_id: rules}, [(actor.brand_id, member.id, on)]))[
+        actor.brand_id, member.id
+    ]
+    catch_up(tier, on, new_id)
+    granted = live(tier.level.privileges if tier.level else (), PrivilegeKind.PERK, on)
+    privilege = next((each for each in granted if each.code == code), None)
+    if privilege is None:
+        raise NotFound(noun="privilege")
+    await count_use(tx, actor.brand_id, member.id, privilege, on)
+    await write_tiers(tx, [tier])
+    await audit_log.record(tx, actor, "privilege.use", member.id, privilege=code)
+    return left_of(await find_uses(tx, actor.brand_id, [member.id]), member.id, privilege, on)

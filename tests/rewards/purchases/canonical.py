@@ -18,7 +18,7 @@ from tiers.standings.models import Standing, StandingChange
 Row = TypeVar("Row", bound=SQLModel)
 Rows = list[tuple[Any, ...]]
 
-UNCOMPARED = {"brand_id", "id", "created_at", "enrolled_at", "due_at"}
+UNCOMPARED = {"brand_id", "id", "created_at", "enrolled_at", "due_at", "revision"}
 NAMED = {
     *("identity_id", "member_id", "owner_id", "account_id", "debit_account_id"),
     *("credit_account_id", "cause_id", "transfer_id", "campaign_id", "subject_id"),
@@ -47,6 +47,9 @@ async def _names(snapshot: Snapshot, brand_id: UUID) -> dict[UUID | str, str]:
         names[purchase.id] = f"purchase {purchase.purchase_ref}"
     for transfer in await _all(snapshot, Transfer, brand_id):
         names[transfer.id] = f"{transfer.asset} for {names[transfer.cause_id]}"
+    for change in await _all(snapshot, StandingChange, brand_id):
+        move = f"{names[change.member_id]} from {change.from_rank} to {change.to_rank}"
+        names[change.id.hex] = f"{move} at {change.occurred_at}"
     return names
 
 
@@ -65,6 +68,11 @@ async def canonical_rows(db: Database, slug: str) -> dict[str, Rows]:
                 values = {k: v for k, v in row.model_dump().items() if k not in UNCOMPARED}
                 values |= {k: names[v] for k, v in values.items() if k in NAMED and v is not None}
                 values.pop("ladder_id", None)
+                if "payload" in values:
+                    told = values["payload"].items()
+                    values["payload"] = {
+                        k: names.get(v, v) if isinstance(v, str) else v for k, v in told
+                    }
                 if "subject_kind" in values:
                     values["subject"] = names[values["subject"]]
                 rows.append(tuple(values.items()))

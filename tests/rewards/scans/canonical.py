@@ -87,6 +87,9 @@ def _name_rows(found: Mapping[str, Sequence[RowMapping]], names: Names) -> None:
     for row in found["transfers"]:
         accounts = f"{names[row['debit_account_id']]} to {names[row['credit_account_id']]}"
         names.give(row["id"], f"{row['phase']} {accounts} by {names.say(row['cause_id'])}")
+    for row in found["standing_changes"]:
+        rise = f"rise of {names[row['member_id']]} to {row['to_rank']}"
+        names.give(row["id"], f"{rise} by {names.say(row['transfer_id'])}")
     for row in found["coupons"]:
         coupon = f"coupon of {names[row['template_id']]} by {names[row['cause_id']]}"
         names.give(row["id"], coupon)

@@ -36,7 +36,8 @@ from rewards.grants.world import (
     WaitKey,
 )
 from tiers.ladders.rules import Level, multiplied
-from tiers.standings.service import Rise
+from tiers.privileges.rules import points_percent
+from tiers.standings.folding import TierEvent, after_event, catch_up
 
 __all__ = [
     "AccountKey",
@@ -59,20 +60,30 @@ UNLOCKED_TOPIC = "reward.unlocked"
 LAPSED_TOPIC = "reward.lapsed"
 
 
-def level_of(world: GrantWorld, member: MemberState) -> Level | None:
-    """The level a member holds; None when its role has no ladder."""
-    ladder = world.brands[member.brand_id].ladders.get(member.role)
-    if ladder is None:
+def level_of(world: GrantWorld, member: MemberState, at: datetime | None = None) -> Level | None:
+    """The level a member holds at an event's time, after what the days before it brought about by
+    themselves; None when its role has no ladder."""
+    tier = world.tiers.get((member.brand_id, member.id))
+    if tier is None:
         return None
-    return ladder.level(world.ranks.get((member.brand_id, member.id), 0))
+    catch_up(tier, local_date(at or world.now, tier.timezone), world.new_id)
+    return tier.level
 
 
 def credits_of(
-    world: GrantWorld, campaign: LiveCampaign, member: MemberState, amount_fen: int = 0
+    world: GrantWorld,
+    campaign: LiveCampaign,
+    member: MemberState,
+    amount_fen: int = 0,
+    at: datetime | None = None,
 ) -> list[Credit]:
-    """What a campaign gives a member in its role, with the points multiplier of its tier."""
-    level = level_of(world, member)
-    percent = level.points_multiplier_percent if level else 100
+    """What a campaign gives a member in its role for an event (of now, if not ``at``), with the
+    points multiplier of its tier and its privileges."""
+    level = level_of(world, member, at)
+    percent = 100
+    if level is not None:
+        on = local_date(at or world.now, world.brands[member.brand_id].timezone)
+        percent = points_percent(level.points_multiplier_percent, level.privileges, on)
     credits = []
     for outcome in campaign.outcomes_for(MemberRole(member.role)):
         amount = outcome.value(amount_fen)
@@ -129,7 +140,7 @@ def give(
     )
     key = (brand.id, campaign.id, credit.asset)
     _spend_budget(world, key, spent=credit.amount, reserved=0)
-    _rise(world, member, movement)
+    _count_credit(world, member, movement)
     return None
 
 
@@ -192,8 +203,11 @@ def waits_for_item(world: GrantWorld, brand_id: UUID, unlock_key: str) -> bool:
 
 
 def count_scan(world: GrantWorld, member: MemberState, cause: Cause) -> None:
-    """One more paid scan of a consumer: what waits for its last one is unlocked. Call it before
-    what this scan locks is locked."""
+    """One more paid scan of a consumer, for its tier and for what waits for scans: the last one
+    unlocks it. Call it before what this scan locks is locked."""
+    count_for_tier(
+        world, member, TierEvent(cause.occurred_at, cause.kind, cause.id, scans=1, visit=True)
+    )
     unlock_waiting(world, member, UnlockKind.NEXT_SCAN.value, cause)
 
 
@@ -239,7 +253,7 @@ def end_locked(
     told = {"asset": state.asset, "amount": state.amount}
     if post:
         state.count = 0
-        _rise(world, member, movement)
+        _count_credit(world, member, movement)
         world.emit(brand.id, UNLOCKED_TOPIC, member.id, told)
     elif end is LockStatus.LAPSED:
         world.emit(brand.id, LAPSED_TOPIC, member.id, told)
@@ -299,36 +313,26 @@ def _good_until(
     return until
 
 
-def _rise(world: GrantWorld, member: MemberState, movement: Movement) -> None:
-    if movement.credit.asset != Asset.GROWTH.value:
-        return
-    ladder = world.brands[member.brand_id].ladders.get(member.role)
-    if ladder is None:
-        return
-    key = (member.brand_id, member.id)
-    held = world.ranks.get(key, 0)
-    earned = ladder.rank_for(movement.credit.balance)
-    if earned <= held:
-        return
-    world.ranks[key] = earned
-    world.rises.append(
-        Rise(
-            member.brand_id,
-            world.new_id(),
-            member.id,
-            held,
-            earned,
-            movement.id,
-            ladder.id,
-            movement.cause.occurred_at,
-        )
+def _count_credit(world: GrantWorld, member: MemberState, movement: Movement) -> None:
+    """Let a credit count for its member's tier: the growth balance after it, or what was earned."""
+    cause, credited = movement.cause, movement.credit
+    is_growth = credited.asset == Asset.GROWTH.value
+    event = TierEvent(
+        cause.occurred_at,
+        cause.kind,
+        cause.id,
+        movement.id,
+        balance=credited.balance if is_growth else None,
+        earned={credited.asset: movement.amount},
     )
-    world.emit(
-        member.brand_id,
-        "tier.reached",
-        member.id,
-        {"from_rank": held, "to_rank": earned, "code": ladder.level(earned).code},
-    )
+    count_for_tier(world, member, event)
+
+
+def count_for_tier(world: GrantWorld, member: MemberState, event: TierEvent) -> None:
+    """Fold an event over its member's tier, if its role has a ladder."""
+    tier = world.tiers.get((member.brand_id, member.id))
+    if tier is not None:
+        after_event(tier, event, world.new_id)
 
 
 def counter_key(

@@ -4,12 +4,14 @@ One global order of locks, by table and then by key: members and their accounts 
 events after, and the brand's hottest rows (counters, budgets, issuance) last.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
 from uuid import UUID
 
 from loyalty import outbox
 from loyalty.assets.service import assets_by_code
 from loyalty.brands.service import get_brand
+from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
@@ -18,6 +20,7 @@ from loyalty.products.service import products_by_id
 from rewards.campaigns import service as campaigns
 from rewards.coupons import service as coupons
 from rewards.grants import queries
+from rewards.grants.models import LockedReward
 from rewards.grants.world import (
     BrandConfiguration,
     CounterKey,
@@ -26,7 +29,7 @@ from rewards.grants.world import (
     StockKey,
 )
 from tiers.ladders.service import current_ladders
-from tiers.standings import service as standings
+from tiers.standings.loading import load_tiers, write_tiers
 
 
 async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfiguration:
@@ -60,12 +63,32 @@ def empty_world(tx: Tx, brands: dict[UUID, BrandConfiguration]) -> GrantWorld:
 
 
 async def load_members_side(
-    tx: Tx, world: GrantWorld, members: Iterable[tuple[UUID, UUID]]
+    tx: Tx,
+    world: GrantWorld,
+    members: Iterable[tuple[UUID, UUID]],
+    new_members: Collection[tuple[UUID, UUID]] = (),
+    first_days: Mapping[tuple[UUID, UUID], date] | None = None,
 ) -> None:
-    """Lock the accounts of (brand_id, member_id) pairs, then read what only that lock protects."""
+    """Lock the accounts of (brand_id, member_id) pairs, then read what only that lock protects;
+    ``new_members`` were enrolled in this very transaction. ``first_days`` are the local days
+    of their first events, where those are not of today. Refuses MemberClosed."""
     pairs = sorted(set(members))
-    world.accounts, world.owed = await ledger.lock_accounts_and_debts(tx, pairs)
-    world.ranks = await standings.find_ranks(tx, pairs)
+    world.accounts, world.owed = await ledger.lock_accounts_and_debts(
+        tx, pairs, new_owners=new_members
+    )
+    world.tiers = await load_tiers(
+        tx, world.brands, [(*pair, _first_day(tx, world, pair, first_days)) for pair in pairs]
+    )
+
+
+def _first_day(
+    tx: Tx,
+    world: GrantWorld,
+    pair: tuple[UUID, UUID],
+    first_days: Mapping[tuple[UUID, UUID], date] | None,
+) -> date:
+    today = local_date(tx.now, world.brands[pair[0]].timezone)
+    return min(today, (first_days or {}).get(pair, today))
 
 
 async def load_brands_side(
@@ -104,6 +127,22 @@ async def load_locked_by_cause(
     return states
 
 
+async def list_granted_locked(
+    tx: Tx, brand_id: UUID, cause_ids: Collection[UUID]
+) -> list[LockedReward]:
+    """All that scans or purchases ever locked, also what is no longer locked."""
+    return await queries.list_granted(tx, brand_id, cause_ids)
+
+
+async def load_locked(
+    tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, UUID]]
+) -> list[LockedState]:
+    """Read what is still locked of (brand_id, id) rewards, oldest first."""
+    states = await queries.list_locked(tx, sorted(set(keys)))
+    _note_locked(world, states)
+    return states
+
+
 def _note_locked(world: GrantWorld, states: Iterable[LockedState]) -> None:
     for state in states:
         world.locked.setdefault(state.wait_key, []).append(state)
@@ -114,7 +153,7 @@ async def write_members_side(tx: Tx, world: GrantWorld) -> None:
     coupons."""
     await ledger.write_members_side(tx, world.book)
     await _write_locked(tx, world)
-    await standings.write_rises(tx, world.rises)
+    await write_tiers(tx, world.tiers.values())
     await coupons.write_coupons(tx, world.coupons)
     await outbox.emit(tx, world.facts)
 

@@ -18,7 +18,7 @@ from rewards.coupons.models import CouponTemplate
 from rewards.coupons.rules import CouponIssue
 from rewards.grants.models import LockStatus
 from tiers.ladders.rules import LadderView
-from tiers.standings.service import Rise
+from tiers.standings.folding import MemberTier
 
 AccountKey = tuple[UUID, UUID, str]
 BudgetKey = tuple[UUID, UUID, str]
@@ -49,7 +49,8 @@ class BrandConfiguration:
 
 @dataclass(slots=True)
 class MemberState:
-    """A member as rules see it."""
+    """A member as rules see it. ``person_id`` is the identity that stands for whoever it is, once
+    members of several identities were merged."""
 
     brand_id: UUID
     id: UUID
@@ -59,6 +60,12 @@ class MemberState:
     invited_by_id: UUID | None = None
     is_new: bool = False
     is_greeted: bool = False
+    person_id: UUID | None = None
+
+    @property
+    def person(self) -> UUID:
+        """The same for all identities and roles of one person."""
+        return self.person_id or self.identity_id
 
 
 @dataclass(slots=True)
@@ -132,7 +139,7 @@ class GrantWorld:
     accounts: dict[AccountKey, AccountState] = field(default_factory=dict)
     owed: dict[AccountKey, AccountState] = field(default_factory=dict)
     issuance: dict[AccountKey, AccountState] = field(default_factory=dict)
-    ranks: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
+    tiers: dict[tuple[UUID, UUID], MemberTier] = field(default_factory=dict)
     budgets: dict[BudgetKey, int] = field(default_factory=dict)
     counters: dict[CounterKey, int] = field(default_factory=dict)
     locked: dict[WaitKey, list[LockedState]] = field(default_factory=dict)
@@ -141,7 +148,6 @@ class GrantWorld:
     stock: dict[StockKey, int | None] = field(default_factory=dict)
     stock_moves: dict[StockKey, int] = field(default_factory=dict)
     coupons: list[CouponIssue] = field(default_factory=list)
-    rises: list[Rise] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
 
     def account(self, member: MemberState, asset: str) -> AccountState:

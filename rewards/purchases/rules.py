@@ -24,6 +24,7 @@ from rewards.grants import rules as grants
 from rewards.grants.rules import BrandConfiguration, CounterKey, GrantWorld, MemberState
 from rewards.purchases.models import PurchaseSource
 from tiers.ladders.rules import Level
+from tiers.standings.folding import TierEvent
 
 RECORDED_TOPIC = "purchase.recorded"
 CAUSE_KIND = "PURCHASE"
@@ -183,14 +184,16 @@ def decide(world: PurchaseWorld, actor: Actor, fact: PurchaseFact) -> PurchaseRe
     member = world.buyers[fact.buyer]
     at = occurred_at(fact, world.brand.timezone)
     cause = Cause(CAUSE_KIND, world.grants.new_id(), actor.kind.value, actor.id, "purchase", at)
-    level_before = grants.level_of(world.grants, member)
+    level_before = grants.level_of(world.grants, member, at)
     version_id, earned = _reward(world, fact, member, cause)
     points = sum(e.amount for e in earned if e.asset == Asset.POINTS and not e.locked)
     recorded = RecordedPurchase(cause.id, content_hash, member.id, points)
     world.recorded[fact.purchase_ref] = recorded
     world.new.append(NewPurchase(fact, recorded, at, version_id))
     _tell(world, fact, recorded)
-    level_after = grants.level_of(world.grants, member)
+    bought = TierEvent(at, CAUSE_KIND, cause.id, spend_fen=fact.amount_fen, visit=True)
+    grants.count_for_tier(world.grants, member, bought)
+    level_after = grants.level_of(world.grants, member, at)
     result = _result(PurchaseStatus.RECORDED, recorded)
     return replace(result, earned=earned, level_before=level_before, level_after=level_after)
 
@@ -206,18 +209,19 @@ def _reward(
     campaign = campaign_of(world, cause.occurred_at)
     if campaign is None or member.status != ACTIVE:
         return None, ()
-    credits = grants.credits_of(world.grants, campaign, member, fact.amount_fen)
+    at = cause.occurred_at
+    credits = grants.credits_of(world.grants, campaign, member, fact.amount_fen, at)
     if not credits:
         return None, ()
-    caps = caps_of(world.brand, campaign, member.id, cause.occurred_at)
+    caps = caps_of(world.brand, campaign, member.id, at)
     if not grants.caps_allow(world.grants, caps):
         return None, ()
     if not grants.within_budget(world.grants, campaign, credits):
         return None, ()
     earned = []
     for credit in credits:
-        grants.give(world.grants, campaign, credit, cause)
-        earned.append(Earned(credit.asset, credit.amount, locked=False))
+        locked = grants.give(world.grants, campaign, credit, cause)
+        earned.append(Earned(credit.asset, credit.amount, locked is not None))
     grants.count_caps(world.grants, caps)
     return campaign.version_id, tuple(earned)
 

@@ -11,14 +11,20 @@ from loyalty.brands.service import get_brand, get_brand_by_slug
 from loyalty.clock import local_date
 from loyalty.crypto import Keyring
 from loyalty.db import RetryTransaction, Tx
-from loyalty.errors import InvalidInput, ReferenceConflict
+from loyalty.errors import InvalidInput, MemberClosed, ReferenceConflict
 from loyalty.members import service as members
 from loyalty.members.rules import EXTERNAL_REF_LENGTH_MAX
 from loyalty.members.service import ENROLLED_TOPIC
 from loyalty.reversals.service import find_credits
 from loyalty.text import checked_text
 from rewards.grants import service as grants
-from rewards.grants.rules import BrandConfiguration, CounterKey, MemberState, level_of
+from rewards.grants.rules import (
+    BrandConfiguration,
+    CounterKey,
+    GrantWorld,
+    MemberState,
+    level_of,
+)
 from rewards.purchases import queries
 from rewards.purchases.models import PurchaseEvent
 from rewards.purchases.queries import find_purchase, find_purchase_by_ref, list_lines, lock_purchase
@@ -52,6 +58,8 @@ __all__ = [
     "begin_import",
     "configuration_of",
     "count_returned",
+    "find_owner",
+    "load_owners",
     "record_purchase",
     "settle_purchases",
     "find_purchase",
@@ -127,6 +135,8 @@ async def _find_buyer(
         return ref, None
     if buyer.member_id is not None:
         member = await members.get_member(tx, brand_id, buyer.member_id)
+        if member.merged_into_id is not None:
+            raise MemberClosed()
         identity = await members.get_identity(tx, brand_id, member.identity_id)
     else:
         identity = await members.find_or_create_identity_by_phone(
@@ -142,16 +152,31 @@ async def _find_buyer(
     return "", MemberState(brand_id, member.id, identity.id, member.role, member.status)
 
 
+async def find_owner(tx: Tx, brand_id: UUID, buyer_id: UUID) -> MemberState:
+    """Who has by now what a buyer got: itself, or whom it was merged into."""
+    owners = await members.follow_merges(tx, brand_id, [buyer_id])
+    owner = await members.get_member(tx, brand_id, owners[buyer_id])
+    return MemberState(brand_id, owner.id, owner.identity_id, owner.role, owner.status)
+
+
+async def load_owners(tx: Tx, world: GrantWorld, owners: Iterable[MemberState]) -> None:
+    """Lock the accounts of members that were found to be nobody else's."""
+    try:
+        await grants.load_members_side(tx, world, [(m.brand_id, m.id) for m in owners])
+    except MemberClosed as merged:
+        raise RetryTransaction from merged  # in this moment: find anew who has them
+
+
 async def _as_recorded(tx: Tx, brand: BrandConfiguration, result: PurchaseResult) -> PurchaseResult:
     """What was there before, with what it earned and the level that its buyer has now."""
     if result.purchase_id is None or result.member_id is None:
         raise ValueError("a conflict was not recorded")
-    member = await members.get_member(tx, brand.id, result.member_id)
+    owner = await find_owner(tx, brand.id, result.member_id)
     world = grants.empty_world(tx, {brand.id: brand})
-    await grants.load_members_side(tx, world, [(brand.id, member.id)])
-    state = MemberState(brand.id, member.id, member.identity_id, member.role, member.status)
-    level = level_of(world, state)
-    credited = await find_credits(tx, brand.id, [(member.id, result.purchase_id)])
+    await load_owners(tx, world, [owner])
+    level = level_of(world, owner)
+    buyers = {result.member_id, owner.id}
+    credited = await find_credits(tx, brand.id, [(id, result.purchase_id) for id in buyers])
     earned = tuple(Earned(c.asset, c.amount, c.is_pending) for c in credited)
     return replace(result, earned=earned, level_before=level, level_after=level)
 
@@ -220,7 +245,7 @@ async def _load_buyers(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFac
     for ref in refs:
         if ref not in world.buyers:
             world.buyers[ref] = MemberState(
-                brand_id, world.grants.new_id(), identities[ref], CONSUMER, ACTIVE, None, True
+                brand_id, world.grants.new_id(), identities[ref], CONSUMER, ACTIVE, is_new=True
             )
     await _enrol(tx, world, [(brand_id, identities[ref], ref, tx.now) for ref in unknown])
 
@@ -244,9 +269,19 @@ async def _enrol(
 
 async def _load_grants(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFact]) -> None:
     """Accounts and ranks, locked; budgets and counters that the purchases may need."""
-    await grants.load_members_side(
-        tx, world.grants, [(m.brand_id, m.id) for m in world.buyers.values()]
-    )
+    buyers = world.buyers.values()
+    first_days: dict[tuple[UUID, UUID], date] = {}
+    for fact in facts:
+        day = local_date(occurred_at(fact, world.brand.timezone), world.brand.timezone)
+        key = (world.brand.id, world.buyers[fact.buyer].id)
+        first_days[key] = min(day, first_days.get(key, day))
+    new = {(buyer.brand_id, buyer.id) for buyer in buyers if buyer.is_new}
+    try:
+        await grants.load_members_side(
+            tx, world.grants, {(buyer.brand_id, buyer.id) for buyer in buyers}, new, first_days
+        )
+    except MemberClosed as late:
+        raise RetryTransaction from late  # merged into another since it was looked up
     campaigns: set[tuple[UUID, UUID]] = set()
     counters: set[CounterKey] = set()
     for fact in facts:

@@ -98,7 +98,8 @@ def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
 
 
 def _rank(world: ScanWorld, member: MemberState | None) -> int:
-    return world.grants.ranks.get((member.brand_id, member.id), 0) if member else 0
+    level = grants.level_of(world.grants, member) if member else None
+    return level.rank if level else 0
 
 
 def verdict_of(status: str, was_scanned: bool) -> Verdict:
@@ -211,8 +212,8 @@ def _find_guide(
 def _is_same_person(
     world: ScanWorld, request: ScanRequest, member: MemberState, guide: MemberState
 ) -> bool:
-    """Never the same identity (so never the same phone), and never the same device."""
-    if member.identity_id == guide.identity_id:
+    """Never the same person (so never the same phone), and never the same device."""
+    if member.person == guide.person:
         return True
     device = request.device_hash
     return device is not None and (guide.brand_id, device, guide.id) in world.devices

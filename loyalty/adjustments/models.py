@@ -38,7 +38,6 @@ class Adjustment(SQLModel, table=True):
             postgresql_where=text("status = 'PROPOSED'"),
         ),
         reference("member_id", "members"),
-        reference("asset", "assets", "code"),
     )
 
     brand_id: UUID = tenant()

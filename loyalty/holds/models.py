@@ -39,7 +39,6 @@ class Hold(SQLModel, table=True):
         ),
         Index(None, "brand_id", "member_id", "id"),
         reference("member_id", "members"),
-        reference("asset", "assets", "code"),
     )
 
     brand_id: UUID = tenant()

@@ -148,11 +148,13 @@ class Found:
 
 def side_of(found: Found) -> Side:
     """Refuses TransferNotReversible: only what members earned, were given by hand, or spent can be
-    taken back, and it must be posted."""
+    taken back, and it must be posted; of an order of the mall, only by cancelling it."""
     is_credit = found.kind in _CREDITS and found.credit_kind == AccountKind.MAIN
     is_spend = found.kind == TransferKind.SPEND and found.debit_kind == AccountKind.MAIN
     if not is_credit and not is_spend:
         raise TransferNotReversible(reason="KIND")
+    if found.cause_kind == "ORDER":
+        raise TransferNotReversible(reason="ORDER")  # cancelled whole, or what it gave stays
     if found.phase == TransferPhase.VOID:
         raise TransferNotReversible(reason="VOIDED")
     if found.phase == TransferPhase.PENDING:

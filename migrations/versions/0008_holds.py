@@ -46,11 +46,6 @@ def _add_holds() -> None:
             ["members.brand_id", "members.id"],
             name=op.f("fk_holds_brand_id_member_id_members"),
         ),
-        sa.ForeignKeyConstraint(
-            ["brand_id", "asset"],
-            ["assets.brand_id", "assets.code"],
-            name=op.f("fk_holds_brand_id_asset_assets"),
-        ),
         sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_holds")),
     )
     op.create_index(
@@ -99,11 +94,6 @@ def _add_adjustments() -> None:
             ["brand_id", "member_id"],
             ["members.brand_id", "members.id"],
             name=op.f("fk_adjustments_brand_id_member_id_members"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["brand_id", "asset"],
-            ["assets.brand_id", "assets.code"],
-            name=op.f("fk_adjustments_brand_id_asset_assets"),
         ),
         sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_adjustments")),
     )

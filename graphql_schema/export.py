@@ -143,6 +143,7 @@ ANSWERS_TO_FOREIGN = {
     "ladders": "not listed",
     "previewLadder": "not listed",
     "tierChanges": "not listed",
+    "books": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",

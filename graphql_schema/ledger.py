@@ -49,6 +49,10 @@ class Entry:
     reason: str
     expires_on: date | None
     occurred_at: datetime
+    booked_at: datetime
+    account: str = strawberry.field(
+        description="MAIN; RECEIVABLE for what moved only what the member owes."
+    )
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:

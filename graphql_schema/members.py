@@ -10,18 +10,19 @@ from graphql_schema.context import Context, Info
 from graphql_schema.coupons import Coupon, wallet_of
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponStatus, MemberRole
-from graphql_schema.ledger import ENTRY_CURSOR, Balance, Entry
+from graphql_schema.ledger import Balance
 from graphql_schema.loaders import identity_loader
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.orders import OfferOrder, orders_of
 from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.refusals import Refused
+from graphql_schema.statements import MemberStatements
 from graphql_schema.tiers import Tier, TierView, tier_of
 from loyalty.actor import Actor, Grant
 from loyalty.clock import local_date, utc_now
 from loyalty.db import Tx
-from loyalty.ledger.queries import BalanceRow, EntryRow, read_balances, read_entries
+from loyalty.ledger.queries import BalanceRow, read_balances
 from loyalty.members import queries, service
 from loyalty.members.models import Member as MemberRow
 from rewards.coupons.queries import CouponView
@@ -31,7 +32,7 @@ CURSOR = Cursor(UUID)
 
 
 @strawberry.type(description="A person's account in the brand, in one role (会员).")
-class Member(Node):
+class Member(Node, MemberStatements):
     id: strawberry.ID = id_field("Member")
     role: MemberRole
     status: str
@@ -64,25 +65,6 @@ class Member(Node):
     async def balances(self, row: strawberry.Parent[MemberRow], info: Info) -> list[BalanceRow]:
         today = local_date(utc_now(), await info.context.timezone(row.brand_id))
         return await read_balances(info.context.database, row.brand_id, row.id, today)
-
-    @strawberry.field(graphql_type=Connection[Entry])
-    async def entries(
-        self,
-        row: strawberry.Parent[MemberRow],
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-    ) -> Connection[EntryRow]:
-        """What moved on this member's accounts, newest first."""
-        page = page_of(ENTRY_CURSOR, first, after)
-        rows = await read_entries(
-            info.context.database,
-            row.brand_id,
-            row.id,
-            before=page.start[0] if page.start else None,
-            limit=page.limit,
-        )
-        return connection_of(rows, page, ENTRY_CURSOR, key=lambda entry: (entry.id,))
 
     @strawberry.field(graphql_type=Connection[Coupon])
     async def coupons(

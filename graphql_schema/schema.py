@@ -39,6 +39,7 @@ from graphql_schema.refusals import RefusalHandler
 from graphql_schema.reversals import ReversalMutation
 from graphql_schema.scalars import SCALAR_MAP
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
+from graphql_schema.statements import StatementQuery
 from graphql_schema.tiers import TierMutation, TierQuery
 from graphql_schema.tills import TillMutation
 
@@ -96,6 +97,7 @@ class Query(
     TierQuery,
     OfferQuery,
     OrderQuery,
+    StatementQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:

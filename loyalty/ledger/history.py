@@ -31,6 +31,7 @@ from loyalty.ledger.models import AccountKind, TransferKind
 from loyalty.ledger.origins import LotMovement, LotProlonged, Tracing, UnspentCredit
 
 __all__ = [
+    "EVER",
     "BalanceAt",
     "BookOfAsset",
     "BrandEntry",

@@ -1,6 +1,6 @@
 """What must hold of the record of what happened: invariant 4."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 
 _APPENDED = (
     ("transfers", "transfer"),
@@ -9,8 +9,10 @@ _APPENDED = (
     ("scan_reversals", "scan taken back"),
     ("action_reports", "reported action"),
     ("purchase_events", "purchase"),
+    ("purchase_returns", "purchase return"),
     ("standing_changes", "standing change"),
     ("audit_log", "audit row"),
+    ("member_merges", "merge"),
     ("redemption_events", "redemption step"),
     ("payout_reports", "payout report"),
 )
@@ -58,6 +60,7 @@ _AT_ONCE = "t.occurred_at = e.occurred_at AND t.created_at = e.created_at"
 _CAUSES = {
     "SCAN": ("scan_events", _AT_ONCE),
     "PURCHASE": ("purchase_events", _AT_ONCE),
+    "PURCHASE_RETURN": ("purchase_returns", "t.created_at = e.created_at"),
     "ACTION": ("action_reports", "t.created_at = e.created_at"),
     "LOCK": ("locked_rewards", "t.created_at = e.resolved_at"),
     "SCAN_REVERSAL": ("scan_reversals", "t.created_at = e.created_at"),
@@ -68,9 +71,17 @@ _CAUSES = {
     "GIFT": ("tier_gifts", "t.created_at = e.created_at"),
     "HOLD": ("holds", "t.created_at IN (e.held_at, e.ended_at)"),
     "ADJUSTMENT": ("adjustments", "t.created_at = e.decided_at"),
+    "MERGE": ("member_merges", "t.occurred_at = e.created_at AND t.created_at = e.created_at"),
     "EXPIRY": ("expiry_runs", "t.occurred_at = t.created_at AND t.created_at >= e.started_at"),
 }
 """What causes transfers: the table of each kind, and the times at which it books."""
+
+# What waited for a member that was merged waits for the other one, as granted by what it was.
+_NOT_LOCKED_ANEW = """NOT (t.phase = 'PENDING' AND t.kind = 'EARN' AND EXISTS (
+            SELECT 1 FROM member_merges g
+            JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
+            WHERE g.brand_id = t.brand_id AND g.into_member_id = a.owner_id
+                AND g.created_at = t.created_at))"""
 
 _UNTIMELY = " UNION ALL ".join(
     f"""
@@ -79,7 +90,7 @@ _UNTIMELY = " UNION ALL ".join(
         ELSE 'it was not booked with its {kind}, or is of another time' END AS problem
     FROM transfers t LEFT JOIN {table} e ON e.brand_id = t.brand_id AND e.id = t.cause_id
     WHERE t.brand_id = :brand AND t.cause_kind = '{kind}' AND (e.id IS NULL
-        OR ({booked}) IS NOT TRUE)
+        OR ({booked}) IS NOT TRUE AND {_NOT_LOCKED_ANEW})
     """
     for kind, (table, booked) in _CAUSES.items()
 )
@@ -118,7 +129,8 @@ HISTORY = (
         "a claim's scans exist and are of its item",
         "领取记录的扫码存在且同码",
         "claims",
-        """
+        f"""
+        WITH {MERGED}
         SELECT CAST(c.item_no AS text) || ' ' || c.beneficiary_role AS id, CASE
             WHEN e.id IS NULL THEN 'its scan does not exist'
             WHEN e.item_no <> c.item_no THEN 'its scan is of another item'
@@ -129,9 +141,12 @@ HISTORY = (
         FROM claims c
         LEFT JOIN scan_events e ON e.brand_id = c.brand_id AND e.id = c.scan_id
         LEFT JOIN scan_events s ON s.brand_id = c.brand_id AND s.id = c.settled_scan_id
+        LEFT JOIN merged m ON m.id = c.member_id
+        LEFT JOIN merged n ON n.id = e.member_id
         WHERE c.brand_id = :brand AND (e.id IS NULL OR e.item_no <> c.item_no
             OR c.settled_scan_id IS NOT NULL AND (s.id IS NULL OR s.item_no <> c.item_no)
-            OR e.role = c.beneficiary_role AND c.member_id <> e.member_id)
+            OR e.role = c.beneficiary_role AND COALESCE(m.into_id, c.member_id)
+                <> COALESCE(n.into_id, e.member_id))
         """,
     ),
     Probe(

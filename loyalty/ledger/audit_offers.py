@@ -1,7 +1,7 @@
 """What must hold of the mall's orders: what was paid and given for them (invariant 3), how they end
 (4), their coupons (7), their stock and limits (8)."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 
 _DAYS = "local AS MATERIALIZED (SELECT day, starts_at, ends_at FROM {coupon_days})"
 
@@ -18,7 +18,8 @@ _WINDOWS = " UNION ALL ".join(
 """Each order once for every counter that it moves: its window key as the counters have it."""
 
 OFFERS = (
-    # Debts that a credit repays are no part of the order.
+    # Debts that a credit repays are no part of the order, nor what goes on to whom its member was
+    # merged into.
     Probe(
         3,
         "an order's transfers are what was paid and given for it",
@@ -48,7 +49,8 @@ OFFERS = (
             FROM transfers t
             JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
             JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
-            WHERE t.brand_id = :brand AND t.cause_kind = 'ORDER' AND t.kind <> 'REPAY'
+            WHERE t.brand_id = :brand AND t.cause_kind = 'ORDER'
+                AND t.kind NOT IN ('REPAY', 'MOVE')
         ) AS entries
         GROUP BY order_id, member_id, purpose, asset HAVING SUM(said) <> SUM(booked)
         """,
@@ -75,7 +77,8 @@ OFFERS = (
         "an order of coupons has as many as were taken, its member's",
         "兑换单的优惠券数量与归属一致",
         "coupons WHERE cause_kind = 'ORDER'",
-        """
+        f"""
+        WITH {MERGED}
         SELECT CAST(order_id AS text) AS id, SUM(taken) || ' taken, ' || SUM(made)
             || ' coupons of this template and member' AS problem
         FROM (
@@ -86,8 +89,9 @@ OFFERS = (
             UNION ALL
             SELECT c.cause_id, c.member_id, c.template_id, 0, 1 FROM coupons c
             WHERE c.brand_id = :brand AND c.cause_kind = 'ORDER'
-        ) AS entries
-        GROUP BY order_id, member_id, template_id HAVING SUM(taken) <> SUM(made)
+        ) AS entries LEFT JOIN merged m ON m.id = member_id
+        GROUP BY order_id, COALESCE(m.into_id, member_id), template_id
+        HAVING SUM(taken) <> SUM(made)
         """,
     ),
     Probe(

@@ -19,7 +19,16 @@ _SETS = {
 }
 """Row sets that a probe may join as ``{alias}``; ``audit.py`` fills them, brand by brand."""
 
-_PARAMS = {"brand": "uuid", "never": "date", "soon": "timestamptz"}
+_PARAMS = {"brand": "uuid", "never": "date", "soon": "timestamptz", "today": "date"}
+
+MERGED = """
+    merged AS MATERIALIZED (
+        SELECT id, merged_into_id AS into_id FROM members
+        WHERE brand_id = :brand AND merged_into_id IS NOT NULL
+    )
+"""
+"""For a ``WITH``: members that were merged. What one of them did counts for whom it leads to; what
+is told of a member and of its cause is compared after both were looked up here."""
 
 LOCAL_DAYS = "day AS MATERIALIZED (SELECT utc_day, day_on, day_key, starts_at, ends_at FROM {days})"
 ON_LOCAL_DAY = (

@@ -1,10 +1,16 @@
 """What must hold of references: invariant 12. Each resolves inside its own brand, whether or not a
 foreign key guards it: the hot tables have none, and a dropped one would not be missed."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 
 _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
-    ("members", "会员"): {"identity_id": "identities", "invited_by_id": "members"},
+    ("identities", "身份"): {"person_id": "identities"},
+    ("members", "会员"): {
+        "identity_id": "identities",
+        "invited_by_id": "members",
+        "merged_into_id": "members",
+    },
+    ("member_merges", "会员合并"): {"from_member_id": "members", "into_member_id": "members"},
     ("invitations", "邀请"): {"inviter_id": "members", "accepted_member_id": "members"},
     ("member_devices", "会员设备"): {"member_id": "members"},
     ("code_batches", "码批次"): {"key_epoch_id": "key_epochs", "product_id": "products"},
@@ -42,7 +48,14 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "member_id": "members",
         "campaign_id": "campaigns",
     },
-    ("purchase_events", "购买"): {"member_id": "members"},
+    ("purchase_events", "购买"): {
+        "member_id": "members",
+        "campaign_version_id": "campaign_versions",
+    },
+    ("purchase_lines", "购买明细"): {"purchase_id": "purchase_events", "product_id": "products"},
+    ("purchase_returns", "退货"): {"purchase_id": "purchase_events"},
+    ("purchase_return_lines", "退货明细"): {"return_id": "purchase_returns"},
+    ("purchase_return_takings", "退货扣回"): {"return_id": "purchase_returns"},
     ("ladder_levels", "等级"): {"ladder_id": "ladders"},
     ("standings", "会员等级"): {"member_id": "members"},
     ("privilege_uses", "权益使用"): {"member_id": "members"},
@@ -71,6 +84,8 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("offer_counters", "兑换计数"): {"offer_id": "offers", "member_id": "members"},
     ("offer_orders", "兑换单"): {"offer_id": "offers", "member_id": "members"},
     ("offer_order_parts", "兑换单金额"): {"order_id": "offer_orders"},
+    ("holds", "预占"): {"member_id": "members"},
+    ("adjustments", "调账"): {"member_id": "members"},
     ("redemptions", "核销"): {
         "coupon_id": "coupons",
         "template_id": "coupon_templates",
@@ -101,7 +116,6 @@ _TENANT_TABLES = (
     "audit_log",
     "campaigns",
     "idempotency_records",
-    "identities",
     "key_epochs",
     "ladders",
     "operators",
@@ -204,12 +218,18 @@ REFERENCES = (
         "a scan's member is its identity's, in the role acted in",
         "扫码会员与身份、角色一致",
         "scan_events",
-        """
-        SELECT CAST(e.id AS text) AS id, CASE WHEN m.identity_id <> e.identity_id
+        f"""
+        WITH {MERGED}
+        SELECT CAST(e.id AS text) AS id, CASE WHEN m.role = e.role
             THEN 'its member is another identity''s' ELSE 'a ' || m.role || ' scanned as '
             || e.role END AS problem
         FROM scan_events e JOIN members m ON m.brand_id = e.brand_id AND m.id = e.member_id
-        WHERE e.brand_id = :brand AND (m.identity_id <> e.identity_id OR m.role <> e.role)
+        WHERE e.brand_id = :brand AND (m.role <> e.role OR m.identity_id <> e.identity_id
+            AND NOT EXISTS (
+                SELECT 1 FROM merged g
+                JOIN members o ON o.brand_id = :brand AND o.id = g.id
+                WHERE o.identity_id = e.identity_id AND o.role = e.role
+                    AND g.into_id = COALESCE(m.merged_into_id, m.id)))
         """,
     ),
     Probe(

@@ -1,6 +1,6 @@
 """What must hold of scans, claims and the rewards they made: invariant 6."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 
 _PAYS = "t.kind = 'EARN' AND t.phase IN ('POSTED', 'POST')"
 
@@ -38,7 +38,7 @@ SCANS = (
         "扫码有奖励或有未发原因",
         "scan_events",
         f"""
-        WITH given AS MATERIALIZED (
+        WITH {MERGED}, given AS MATERIALIZED (
             SELECT t.cause_id, a.owner_id, CASE WHEN t.phase = 'PENDING' THEN 0 ELSE 1 END AS now,
                 COUNT(*) AS n
             FROM transfers t
@@ -51,9 +51,12 @@ SCANS = (
             WHERE brand_id = :brand AND cause_kind = 'SCAN' GROUP BY cause_id, member_id
         ), sums AS MATERIALIZED (
             SELECT g.cause_id, SUM(g.n) AS n,
-                SUM(CASE WHEN g.owner_id = e.member_id THEN g.n ELSE 0 END) AS own,
+                SUM(CASE WHEN COALESCE(m.into_id, g.owner_id) = COALESCE(n.into_id, e.member_id)
+                    THEN g.n ELSE 0 END) AS own,
                 SUM(g.n * g.now) AS posted
             FROM given g JOIN scan_events e ON e.brand_id = :brand AND e.id = g.cause_id
+            LEFT JOIN merged m ON m.id = g.owner_id
+            LEFT JOIN merged n ON n.id = e.member_id
             GROUP BY g.cause_id
         )
         SELECT CAST(e.id AS text) AS id, CASE
@@ -201,15 +204,26 @@ SCANS = (
             AND (g.outcome = 'LOCKED') <> (COALESCE(p.n, 0) > 0)
         """,
     ),
+    # Two identities are one person from their merge on. The day tells: neither ids nor times do who
+    # of two that were under way at once came first.
     Probe(
         6,
         "the two rewards of a scan go to different people",
         "双奖归属不同的人",
         "claims WHERE beneficiary_role = 'CONSUMER'",
         """
+        WITH linked AS MATERIALIZED (
+            SELECT x.identity_id AS one_id, y.identity_id AS other_id, r.created_at
+            FROM member_merges r
+            JOIN members x ON x.brand_id = r.brand_id
+            JOIN members y ON y.brand_id = r.brand_id AND y.id <> x.id
+            WHERE r.brand_id = :brand AND x.id IN (r.from_member_id, r.into_member_id)
+                AND y.id IN (r.from_member_id, r.into_member_id)
+        )
         SELECT CAST(c.item_no AS text) AS id, CASE
             WHEN c.member_id = g.member_id THEN 'one member got both'
             WHEN m.identity_id = n.identity_id THEN 'one identity got both'
+            WHEN l.one_id IS NOT NULL THEN 'one person of two identities got both'
             ELSE 'one device scanned for both' END AS problem
         FROM claims c
         JOIN claims g ON g.brand_id = c.brand_id AND g.item_no = c.item_no
@@ -219,10 +233,12 @@ SCANS = (
         LEFT JOIN scan_events e ON e.brand_id = c.brand_id AND e.id = c.scan_id
         LEFT JOIN scan_events f ON f.brand_id = g.brand_id AND f.id = g.scan_id
             AND f.id <> c.scan_id
+        LEFT JOIN linked l ON l.one_id = m.identity_id AND l.other_id = n.identity_id
+            AND date(l.created_at) < date(e.created_at)
         WHERE c.brand_id = :brand AND c.beneficiary_role = 'CONSUMER'
             AND c.outcome = 'PAID' AND g.outcome = 'PAID'
             AND (c.member_id = g.member_id OR m.identity_id = n.identity_id
-                OR e.device_hash = f.device_hash)
+                OR l.one_id IS NOT NULL OR e.device_hash = f.device_hash)
         """,
     ),
     Probe(

@@ -10,7 +10,7 @@ from loyalty.clock import local_date
 from loyalty.codes.rules import item_no
 from loyalty.codes.service import UnknownCode, count_unknown_codes
 from loyalty.db import RetryTransaction, Tx
-from loyalty.errors import Refusal
+from loyalty.errors import MemberClosed, Refusal
 from loyalty.members.service import ENROLLED_TOPIC
 from rewards.campaigns.models import CapSubject, UnlockKind
 from rewards.grants import service as grants
@@ -120,8 +120,8 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
     keys = sorted({(r.actor.brand_id, r.actor.id, r.actor.role) for r in requests})
     enrolled: list[Enrolment] = []
     for row in await tx.fetch(queries.FIND_SCANNERS, keys=keys):
-        brand_id, identity_id, role, member_id, status, invited_by_id = row[:6]
-        roster_id, roster_name, invitation_id, inviter_id = row[6:]
+        brand_id, identity_id, role, member_id, status, invited_by_id, person_id = row[:7]
+        roster_id, roster_name, invitation_id, inviter_id = row[7:]
         member: MemberState | None = None
         if role != CONSUMER and roster_id is None:
             pass  # off the roster: nobody in this role, also if it was on it before
@@ -139,6 +139,7 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
             enrolled.append((member, None, roster_name))
         world.members[(brand_id, identity_id, role)] = member
         if member is not None:
+            member.person_id = person_id
             world.members_by_id[(brand_id, member.id)] = member
     await _enrol(tx, world, enrolled)
 
@@ -155,7 +156,9 @@ async def _enrol(tx: Tx, world: ScanWorld, enrolled: list[Enrolment]) -> None:
     if len(await tx.fetch(queries.INSERT_MEMBERS, rows=rows)) != len(rows):
         raise RetryTransaction  # another process enrolled one of them first
     accepted = sorted(
-        (m.brand_id, invitation_id, m.id) for m, invitation_id, _ in enrolled if invitation_id
+        (m.brand_id, invitation_id, m.id, m.invited_by_id)
+        for m, invitation_id, _ in enrolled
+        if invitation_id
     )
     if accepted and len(
         await tx.fetch(queries.ACCEPT_INVITATIONS, accepted=accepted, now=tx.now)
@@ -192,8 +195,10 @@ async def _load_people(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
     wanted -= world.members_by_id.keys()
     if wanted:
         for row in await tx.fetch(queries.FIND_MEMBERS, keys=sorted(wanted)):
-            world.members_by_id[(row[0], row[1])] = MemberState(*row)
-    await grants.load_members_side(tx, world.grants, world.members_by_id.keys())
+            found = MemberState(*row[1:-1])
+            found.person_id = row[-1]
+            world.members_by_id[(found.brand_id, row[0])] = found
+    await _load_members_side(tx, world)
     devices = set()
     for request, related in _related(world, requests):
         if request.device_hash is not None:
@@ -203,6 +208,17 @@ async def _load_people(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
     if devices:
         rows = await tx.fetch(queries.FIND_DEVICES, keys=sorted(devices))
         world.devices = {(row[0], row[1], row[2]) for row in rows}
+
+
+async def _load_members_side(tx: Tx, world: ScanWorld) -> None:
+    members = world.members_by_id.values()
+    new = {(member.brand_id, member.id) for member in members if member.is_new}
+    try:
+        await grants.load_members_side(
+            tx, world.grants, {(member.brand_id, member.id) for member in members}, new
+        )
+    except MemberClosed as late:
+        raise RetryTransaction from late  # merged into another since it was looked up
 
 
 def _related(

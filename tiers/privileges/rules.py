@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from loyalty.assets.models import Asset
 from loyalty.errors import InvalidInput
 
 PRIVILEGES_MAX = 30
@@ -200,6 +201,8 @@ def _check_gift(privilege: Privilege, at: str) -> None:
         raise InvalidInput(field=at, problem="a gift is a coupon, or an amount of an asset")
     if privilege.amount is not None and not 1 <= privilege.amount <= AMOUNT_MAX:
         raise InvalidInput(field=f"{at}.amount", problem=f"1 to {AMOUNT_MAX}")
+    if privilege.asset == Asset.GROWTH:
+        raise InvalidInput(field=f"{at}.asset", problem="growth would lift the level that gives it")
     if privilege.percent is not None or privilege.count is not None or privilege.offer_codes:
         raise InvalidInput(field=at, problem="percent, count and offerCodes mean nothing to a gift")
 

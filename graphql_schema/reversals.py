@@ -13,7 +13,7 @@ from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Actor, Grant
 from loyalty.db import Tx
-from rewards.reversals import service
+from rewards.corrections import service
 
 
 @strawberry.type

@@ -11,7 +11,7 @@ from loyalty.assets.rules import expiry_from_json
 from loyalty.assets.service import require_asset
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
-from loyalty.db import RetryTransaction, Tx
+from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import (
     AdjustmentStateWrong,
     AssetRetired,
@@ -39,13 +39,21 @@ BALANCE_MAX = 10**18
 
 
 async def adjust_balance(
-    tx: Tx, actor: Actor, *, member_id: UUID, asset: str, amount: int, reason: str
+    tx: Tx,
+    actor: Actor,
+    *,
+    member_id: UUID,
+    asset: str,
+    amount: int,
+    reason: str,
+    book: Book | None = None,
 ) -> Adjustment:
     """Give a member so much of an asset, or take it (below zero): APPLIED at once up to the
     asset's ``adjustment_limit``, above it PROPOSED.
 
     What is given is good as long as what is earned today, and repays what the member owes first;
-    what is taken comes from the lots that expire soonest. Refuses NotFound (member, asset),
+    what is taken comes from the lots that expire soonest. ``book`` is an empty one, for who wants
+    to see afterwards what moved. Refuses NotFound (member, asset),
     MemberFrozen, MemberClosed, AssetRetired (of what is to be given), InsufficientBalance and
     InvalidInput.
     """
@@ -74,7 +82,7 @@ async def adjust_balance(
         return adjustment
     owner = (actor.brand_id, member_id)
     locked = await lock_accounts_and_debts(tx, [owner])
-    book = await _booked(tx, actor, adjustment, policy, *locked)
+    book = await _booked(tx, actor, adjustment, policy, *locked, book or Book(new_id))
     await tx.add(adjustment)
     await write_members_side(tx, book)
     await _log(tx, actor, "adjustment.apply", adjustment, reason)
@@ -82,16 +90,23 @@ async def adjust_balance(
     return adjustment
 
 
-async def approve_adjustment(tx: Tx, actor: Actor, adjustment_id: UUID) -> Adjustment:
+async def get_adjustment(snapshot: Snapshot, brand_id: UUID, adjustment_id: UUID) -> Adjustment:
+    """Refuses NotFound (adjustment)."""
+    return await get_row(snapshot, Adjustment, brand_id, adjustment_id, "adjustment")
+
+
+async def approve_adjustment(
+    tx: Tx, actor: Actor, adjustment_id: UUID, *, book: Book | None = None
+) -> Adjustment:
     """Apply what another operator has proposed: the adjustment, APPLIED. Refuses NotFound
     (adjustment), AdjustmentStateWrong, SecondOperatorNeeded, and what ``adjust_balance`` does."""
-    seen = await get_row(tx, Adjustment, actor.brand_id, adjustment_id, "adjustment")
+    seen = await get_adjustment(tx, actor.brand_id, adjustment_id)
     locked = await lock_accounts_and_debts(tx, [(seen.brand_id, seen.member_id)])
     adjustment = await _decide(tx, actor, seen, AdjustmentStatus.APPLIED, None)
     policy = await _check(
         tx, seen.brand_id, adjustment.member_id, adjustment.asset, adjustment.amount
     )
-    book = await _booked(tx, actor, adjustment, policy, *locked)
+    book = await _booked(tx, actor, adjustment, policy, *locked, book or Book(new_id))
     await write_members_side(tx, book)
     await _log(tx, actor, "adjustment.approve", adjustment, adjustment.reason)
     await write_brands_side(tx, book)
@@ -102,7 +117,7 @@ async def reject_adjustment(tx: Tx, actor: Actor, adjustment_id: UUID, reason: s
     """Turn down what another operator has proposed: the adjustment, REJECTED. Refuses NotFound
     (adjustment), AdjustmentStateWrong, SecondOperatorNeeded and InvalidInput."""
     reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
-    seen = await get_row(tx, Adjustment, actor.brand_id, adjustment_id, "adjustment")
+    seen = await get_adjustment(tx, actor.brand_id, adjustment_id)
     adjustment = await _decide(tx, actor, seen, AdjustmentStatus.REJECTED, reason)
     await _log(tx, actor, "adjustment.reject", adjustment, reason)
     return adjustment
@@ -122,7 +137,7 @@ async def _decide(
     tx: Tx, actor: Actor, seen: Adjustment, status: AdjustmentStatus, reason: str | None
 ) -> Adjustment:
     is_decided = await queries.decide(tx, seen, status, actor.id, reason)
-    adjustment = await get_row(tx, Adjustment, seen.brand_id, seen.id, "adjustment")
+    adjustment = await get_adjustment(tx, seen.brand_id, seen.id)
     if is_decided:
         return adjustment
     if adjustment.status != AdjustmentStatus.PROPOSED.value:
@@ -139,6 +154,7 @@ async def _booked(
     policy: AssetDefinition,
     has: dict[tuple[UUID, UUID, str], AccountState],
     owes: dict[tuple[UUID, UUID, str], AccountState],
+    book: Book,
 ) -> Book:
     """The adjustment's transfers, of accounts that are locked."""
     brand_id, asset = adjustment.brand_id, adjustment.asset
@@ -147,7 +163,6 @@ async def _booked(
     cause = Cause(
         "ADJUSTMENT", adjustment.id, actor.kind.value, actor.id, adjustment.reason, tx.now
     )
-    book = Book(new_id)
     account = has.get(key)
     if adjustment.amount < 0:
         if account is None:

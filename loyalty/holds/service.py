@@ -14,7 +14,7 @@ from loyalty.assets.rules import expiry_from_json
 from loyalty.assets.service import require_asset
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
-from loyalty.db import RetryTransaction, Tx
+from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import HoldStateWrong, InsufficientBalance, InvalidInput
 from loyalty.holds import queries
 from loyalty.holds.models import Hold, HoldStatus
@@ -87,27 +87,37 @@ async def hold_balance(
     return hold
 
 
-async def capture_hold(tx: Tx, actor: Actor, hold_id: UUID, amount: int | None = None) -> Hold:
+async def get_hold(snapshot: Snapshot, brand_id: UUID, hold_id: UUID) -> Hold:
+    """As its row says. Refuses NotFound (hold)."""
+    return await get_row(snapshot, Hold, brand_id, hold_id, "hold")
+
+
+async def capture_hold(
+    tx: Tx, actor: Actor, hold_id: UUID, amount: int | None = None, *, book: Book | None = None
+) -> Hold:
     """Spend what is held, or ``amount`` of it, soonest expiry first; the rest goes back to its
     lots: the hold, CAPTURED. Also of a member that was frozen meanwhile: what was held is due.
+    ``book`` is an empty one, for who wants to see afterwards what moved.
 
     Refuses NotFound (hold), HoldStateWrong and InvalidInput.
     """
-    hold = await get_row(tx, Hold, actor.brand_id, hold_id, "hold")
+    hold = await get_hold(tx, actor.brand_id, hold_id)
     wanted = hold.amount if amount is None else amount
     if not 1 <= wanted <= hold.amount:
         raise InvalidInput(field="amount", problem=f"1 to {hold.amount}")
-    return await _end(tx, actor, hold, HoldStatus.CAPTURED, wanted)
+    return await _end(tx, actor, hold, HoldStatus.CAPTURED, wanted, book or Book(new_id))
 
 
 async def release_hold(tx: Tx, actor: Actor, hold_id: UUID) -> Hold:
     """Give what is held back to its lots: the hold, RELEASED. Refuses NotFound (hold) and
     HoldStateWrong."""
-    hold = await get_row(tx, Hold, actor.brand_id, hold_id, "hold")
-    return await _end(tx, actor, hold, HoldStatus.RELEASED, 0)
+    hold = await get_hold(tx, actor.brand_id, hold_id)
+    return await _end(tx, actor, hold, HoldStatus.RELEASED, 0, Book(new_id))
 
 
-async def _end(tx: Tx, actor: Actor, seen: Hold, status: HoldStatus, captured: int) -> Hold:
+async def _end(
+    tx: Tx, actor: Actor, seen: Hold, status: HoldStatus, captured: int, book: Book
+) -> Hold:
     owner = (seen.brand_id, seen.member_id)
     accounts = await lock_member_accounts(tx, [owner])
     hold = await queries.end_hold(tx, seen.brand_id, seen.id, status, captured)
@@ -116,7 +126,6 @@ async def _end(tx: Tx, actor: Actor, seen: Hold, status: HoldStatus, captured: i
     account = accounts[*owner, hold.asset]
     parts = (await queries.find_parts(tx, [(hold, account)])).get(hold.id, [])
     cause = Cause("HOLD", hold.id, actor.kind.value, actor.id, hold.reason, tx.now)
-    book = Book(new_id)
     spent = await _spent_book(tx, hold)
     _settle(book, account, spent, plan_capture(parts, captured), hold, cause)
     if captured:
@@ -130,7 +139,7 @@ async def _end(tx: Tx, actor: Actor, seen: Hold, status: HoldStatus, captured: i
 
 async def _why_not(tx: Tx, seen: Hold, wanted: HoldStatus) -> Exception:
     """Why a hold could not be ended; RetryTransaction where it could be, by now."""
-    hold = await get_row(tx, Hold, seen.brand_id, seen.id, "hold")
+    hold = await get_hold(tx, seen.brand_id, seen.id)
     status = status_at(hold.status, hold.held_until, tx.now)
     if status is HoldStatus.HELD:
         return RetryTransaction()

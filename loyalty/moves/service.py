@@ -60,9 +60,11 @@ async def move_balances(
     reason: str,
     timezone: str,
     command_id: UUID,
+    book: Book | None = None,
 ) -> list[list[Movement]]:
     """Move value between members, all of up to LEGS_MAX legs or none, in their order: what one leg
-    brings the next may pass on. The transfers of each leg.
+    brings the next may pass on. The transfers of each leg. ``book`` is an empty one, for who wants
+    to see afterwards what moved.
 
     Refuses what ``move_balance`` does, and NotFound (member), MemberFrozen and MemberClosed, each
     with ``leg`` in its details: the failing one, counted from 0.
@@ -82,7 +84,7 @@ async def move_balances(
             check_amount(leg.amount, f"legs[{leg_no}].amount")
             if leg.asset not in assets:
                 raise NotFound(noun="asset")
-    world = await _load(tx, brand_id, legs, cause, local_date(tx.now, timezone))
+    world = await _load(tx, brand_id, legs, cause, local_date(tx.now, timezone), book)
     moved = []
     for leg_no, leg in enumerate(legs):
         with named(leg_no):
@@ -96,9 +98,16 @@ def _cause(tx: Tx, actor: Actor, reason: str, command_id: UUID) -> Cause:
     return Cause("OPERATOR", command_id, actor.kind.value, actor.id, reason, tx.now)
 
 
-async def _load(tx: Tx, brand_id: UUID, legs: Sequence[Leg], cause: Cause, on: date) -> MoveWorld:
+async def _load(
+    tx: Tx,
+    brand_id: UUID,
+    legs: Sequence[Leg],
+    cause: Cause,
+    on: date,
+    book: Book | None = None,
+) -> MoveWorld:
     owners = {(brand_id, id) for leg in legs for id in (leg.from_member_id, leg.to_member_id)}
     accounts = await lock_member_accounts(tx, owners)
-    book = Book(new_id)
+    book = book or Book(new_id)
     lots = await find_free_lots(tx, book, accounts.values(), on)
     return MoveWorld(brand_id, accounts, lots, book, cause, on)

@@ -48,7 +48,8 @@ FIND_TRANSFER = Statement(
     """
     SELECT COALESCE(e.id, t.id), t.kind, COALESCE(e.phase, t.phase), d.kind, c.kind, t.asset,
         t.amount, t.campaign_id, COALESCE(e.cause_kind, t.cause_kind),
-        COALESCE(e.cause_id, t.cause_id), d.owner_id, c.owner_id,
+        COALESCE(e.cause_id, t.cause_id), COALESCE(e.occurred_at, t.occurred_at), d.owner_id,
+        c.owner_id,
         COALESCE(e.debit_expires_on, t.debit_expires_on),
         COALESCE(e.credit_expires_on, t.credit_expires_on), COALESCE(r.reversed, 0)
     FROM {keys} {each:t transfers ON t.brand_id = keys.brand_id AND t.id = keys.id}
@@ -60,8 +61,9 @@ FIND_TRANSFER = Statement(
     """,
     sets={"keys": "brand_id uuid, id uuid"},
     returns="id uuid, kind text, phase text, debit_kind text, credit_kind text, asset text,"
-    " amount bigint, campaign_id uuid, cause_kind text, cause_id uuid, debit_owner_id uuid,"
-    " credit_owner_id uuid, debit_expires_on date, credit_expires_on date, reversed bigint",
+    " amount bigint, campaign_id uuid, cause_kind text, cause_id uuid, occurred_at timestamptz,"
+    " debit_owner_id uuid, credit_owner_id uuid, debit_expires_on date,"
+    " credit_expires_on date, reversed bigint",
 )
 
 

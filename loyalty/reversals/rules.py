@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -110,6 +110,7 @@ class Found:
     campaign_id: UUID | None
     cause_kind: str
     cause_id: UUID
+    occurred_at: datetime
     debit_owner_id: UUID
     credit_owner_id: UUID
     debit_expires_on: date | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from loyalty import audit_log
@@ -24,7 +24,7 @@ from loyalty.ledger.service import (
     lock_accounts_and_debts,
     write_members_side,
 )
-from loyalty.members.service import list_members_by_ids
+from loyalty.members.service import follow_merges
 from loyalty.reversals import queries
 from loyalty.reversals.queries import find_credits
 from loyalty.reversals.rules import (
@@ -39,7 +39,7 @@ from loyalty.reversals.rules import (
 from loyalty.text import checked_text
 
 # Other nouns may call this service and never the queries: the last one is the read they need.
-__all__ = ["Reversal", "reverse", "take_back", "find_credits"]
+__all__ = ["Reversal", "find_holder", "give_back", "reverse", "take_back", "find_credits"]
 
 
 async def take_back(
@@ -74,9 +74,12 @@ async def take_back(
 @dataclass(frozen=True, slots=True)
 class Reversal:
     """What a reversal did: of a credit ``taken`` (nothing else for a spend), of a spend
-    ``given_back``. The brand's side of ``book`` is still to be written."""
+    ``given_back``. ``occurred_at`` is when what it reverses had occurred. The brand's side of
+    ``book`` is still to be written."""
 
+    cause_id: UUID
     transfer_id: UUID
+    occurred_at: datetime
     asset: str
     taken: TakenBack | None
     given_back: int
@@ -91,9 +94,11 @@ async def reverse(
     amount: int | None,
     policy: ReturnPolicy,
     reason: str,
+    book: Book | None = None,
 ) -> Reversal:
     """Take back what a member earned or was given by hand, or give back what it spent, into the
-    lot it came from: the amount, or all that is left (None). Also of frozen members.
+    lot it came from: the amount, or all that is left (None). Also of frozen members. ``book`` is
+    an empty one, for who wants to see afterwards what moved.
 
     Writes the members' side. The caller returns to the campaign's budget what
     ``rules.returned_to_campaigns`` says, and then writes the brand's side of the book.
@@ -110,13 +115,16 @@ async def reverse(
     wanted = check_left(found, amount)
     today = local_date(tx.now, (await get_brand(tx, brand_id)).timezone)
     cause = Cause("OPERATOR", new_id(), actor.kind.value, actor.id, reason, tx.now)
-    book = Book(new_id)
+    book = book or Book(new_id)
     taken = None
     if side is Side.CREDIT:
         want = Wanted(found.as_credited(), wanted, policy, locked.holder_id)
         [taken] = await take_back(tx, book, [want], cause, today, has=locked.has, owes=locked.owes)
     else:
-        await _give_back(tx, book, locked, wanted, cause, today)
+        holder = locked.holder_id
+        await give_back(
+            tx, book, found, wanted, cause, today, holder, has=locked.has, owes=locked.owes
+        )
     await write_members_side(tx, book)
     done = (
         {"taken": taken.taken, "owed": taken.owed, "left": taken.left}
@@ -124,7 +132,16 @@ async def reverse(
         else {"given_back": wanted}
     )
     await audit_log.record(tx, actor, "ledger.reverse", transfer_id, reason, wanted=wanted, **done)
-    return Reversal(found.id, found.asset, taken, 0 if taken else wanted, book)
+    given_back = 0 if taken else wanted
+    return Reversal(cause.id, found.id, found.occurred_at, found.asset, taken, given_back, book)
+
+
+async def find_holder(tx: Tx, brand_id: UUID, transfer_id: UUID) -> UUID:
+    """The member who has by now what a transfer gave or took. Refuses NotFound (transfer) and
+    TransferNotReversible."""
+    found = await _get(tx, brand_id, transfer_id)
+    side_of(found)
+    return await _holder_of(tx, brand_id, found.member_id)
 
 
 async def _get(tx: Tx, brand_id: UUID, transfer_id: UUID) -> Found:
@@ -147,40 +164,55 @@ class _Locked:
 
 async def _lock(tx: Tx, brand_id: UUID, transfer_id: UUID) -> _Locked:
     member_id = (await _get(tx, brand_id, transfer_id)).member_id
-    rows = await list_members_by_ids(tx, brand_id, [member_id])
-    holder_id = (rows[0].merged_into_id if rows else None) or member_id
+    holder_id = await _holder_of(tx, brand_id, member_id)
     both = (brand_id, member_id), (brand_id, holder_id)
     closed = both[:1] if holder_id != member_id else ()
     has, owes = await lock_accounts_and_debts(tx, both, closed_owners=closed)
     return _Locked(await _get(tx, brand_id, transfer_id), holder_id, has, owes)
 
 
-async def _give_back(
-    tx: Tx, book: Book, locked: _Locked, amount: int, cause: Cause, today: date
+async def _holder_of(tx: Tx, brand_id: UUID, member_id: UUID) -> UUID:
+    return (await follow_merges(tx, brand_id, [member_id]))[member_id]
+
+
+async def give_back(
+    tx: Tx,
+    book: Book,
+    found: Found,
+    amount: int,
+    cause: Cause,
+    today: date,
+    holder_id: UUID,
+    *,
+    has: AccountsByKey,
+    owes: AccountsByKey,
 ) -> None:
-    found = locked.found
+    """Give back so much of a spend, into the lot it came from, and on to ``holder_id`` where its
+    member was merged into that one. ``has`` and ``owes`` are the accounts of both, as
+    ``ledger.service.lock_accounts_and_debts`` locked them before the spend was read. The caller
+    writes the book, which raises RetryTransaction when another reversal came first."""
     brand_id, asset = found.brand_id, found.asset
     books = await brand_books(tx, [brand_id], AccountKind(found.credit_kind))
-    account = locked.has[brand_id, found.member_id, asset]
-    holder = (brand_id, locked.holder_id, asset)
+    account = has[brand_id, found.member_id, asset]
+    holder = (brand_id, holder_id, asset)
     part = (found.debit_expires_on or NEVER_EXPIRES, amount)
     # What is past its date is there until the next sweep: it repays nothing, and is not moved on.
     is_good = part[0] >= today
-    is_merged = locked.holder_id != found.member_id
+    is_merged = holder_id != found.member_id
     book.give_back(
         books[brand_id, brand_id, asset],
         account,
         part,
         cause,
         reverses=ReversibleTransfer(found.id, found.amount, found.campaign_id),
-        owed=locked.owes.get(holder) if is_good and not is_merged else None,
+        owed=owes.get(holder) if is_good and not is_merged else None,
     )
     if is_good and is_merged:
-        target = locked.has.get(holder) or AccountState(
-            brand_id, new_id(), locked.holder_id, asset, is_new=True
-        )
+        target = has.get(holder) or AccountState(brand_id, new_id(), holder_id, asset, is_new=True)
+        # What comes of the same asset goes to the same account.
+        has[holder] = target
         book.move(account, target, [part], cause)
-        debt = locked.owes.get(holder)
+        debt = owes.get(holder)
         if debt is not None and debt.balance < 0:
             repaid = (part[0], min(amount, -debt.balance))
             book.take(target, debt, [repaid], TransferKind.REPAY, cause)

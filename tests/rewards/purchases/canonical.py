@@ -68,6 +68,11 @@ async def canonical_rows(db: Database, slug: str) -> dict[str, Rows]:
                 values = {k: v for k, v in row.model_dump().items() if k not in UNCOMPARED}
                 values |= {k: names[v] for k, v in values.items() if k in NAMED and v is not None}
                 values.pop("ladder_id", None)
+                if "payload" in values:  # facts of tiers name the move that they are of
+                    told = values["payload"].items()
+                    values["payload"] = {
+                        k: names.get(v, v) if k == "change_id" else v for k, v in told
+                    }
                 if "payload" in values:
                     told = values["payload"].items()
                     values["payload"] = {

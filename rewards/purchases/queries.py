@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 
 from loyalty import keyed
-from loyalty.db import Snapshot, Statement, Tx
+from loyalty.db import Database, Snapshot, Statement, Tx
+from loyalty.statements import columns_of, names_of
 from rewards.purchases.models import PurchaseEvent, PurchaseLine
 
 FIND_PURCHASES = Statement(
@@ -19,13 +20,16 @@ FIND_PURCHASES = Statement(
     returns="purchase_ref text, id uuid, content_hash text, member_id uuid, points_granted bigint",
 )
 
-# One row per outside reference that is known; its consumer, if it is one yet.
+# One row per outside reference that is known; its consumer, if it is one yet (of a merged one
+# ``m``, into which it was merged).
 FIND_BUYERS = Statement(
     """
-    SELECT i.external_ref, i.id, m.id, m.status
+    SELECT i.external_ref, i.id, COALESCE(m.id, own.id), COALESCE(m.status, own.status)
     FROM {keys}
     {each:i identities ON i.brand_id = keys.brand_id AND i.external_ref = keys.external_ref}
-    {maybe:m members ON m.brand_id = i.brand_id AND m.identity_id = i.id AND m.role = 'CONSUMER'}
+    {maybe:own members ON own.brand_id = i.brand_id AND own.identity_id = i.id
+        AND own.role = 'CONSUMER'}
+    {maybe:m members ON m.brand_id = own.brand_id AND m.id = own.merged_into_id}
     """,
     sets={"keys": "brand_id uuid, external_ref text"},
     returns="external_ref text, identity_id uuid, member_id uuid, status text",
@@ -115,9 +119,39 @@ COUNT_RETURNED_LINES = Statement(
     returns="line_no bigint",
 )
 
+_PURCHASE = columns_of(PurchaseEvent)
+
+READ_PURCHASES = Statement(
+    f"""
+    SELECT bought.owner_id, {", ".join(names_of(_PURCHASE, "bought"))}
+    FROM (
+        SELECT wanted.member_id AS owner_id, p.*,
+            row_number() OVER (PARTITION BY wanted.member_id ORDER BY p.id DESC) AS turn
+        FROM {{wanted}}
+        {{each:m members ON m.brand_id = wanted.brand_id
+            AND (m.id = wanted.member_id OR m.merged_into_id = wanted.member_id)}}
+        {{each:p purchase_events ON p.brand_id = m.brand_id AND p.member_id = m.id
+            AND p.id < :before}}
+    ) AS bought
+    WHERE bought.turn <= :row_count_max ORDER BY bought.id DESC
+    """,
+    sets={"wanted": "brand_id uuid, member_id uuid"},
+    params="before uuid, row_count_max bigint",
+    returns=f"owner_id uuid, {_PURCHASE}",
+)
+
+NEWEST = UUID(int=2**128 - 1)
+
 
 async def find_purchase(snapshot: Snapshot, brand_id: UUID, id: UUID) -> PurchaseEvent | None:
     return await keyed.find_row(snapshot, PurchaseEvent, brand_id, id)
+
+
+async def list_purchases_by_ids(
+    snapshot: Snapshot, brand_id: UUID, ids: Sequence[UUID]
+) -> list[PurchaseEvent]:
+    """For loaders: those that exist, in no order."""
+    return await keyed.list_rows_by_ids(snapshot, PurchaseEvent, brand_id, ids)
 
 
 async def find_purchase_by_ref(
@@ -143,38 +177,24 @@ async def list_purchases(
     return await keyed.list_newest(snapshot, PurchaseEvent, brand_id, before=before, limit=limit)
 
 
-async def list_purchases_of_members(
-    snapshot: Snapshot,
+async def read_purchases(
+    db: Database,
     brand_id: UUID,
     member_ids: Sequence[UUID],
     *,
     before: UUID | None,
     limit: int,
-) -> list[PurchaseEvent]:
-    """For loaders: up to ``limit`` purchases of each member, newest recorded first, older than
-    the id ``before``."""
-    older = () if before is None else (col(PurchaseEvent.id) < before,)
-    place = (
-        func.row_number()
-        .over(partition_by=col(PurchaseEvent.member_id), order_by=col(PurchaseEvent.id).desc())
-        .label("place")
+) -> list[tuple[UUID, PurchaseEvent]]:
+    """Up to ``limit`` purchases of each member with its id, newest recorded first, older than the
+    id ``before``; what members bought that were merged into it is its own."""
+    rows = await db.read(
+        READ_PURCHASES,
+        wanted=[(brand_id, member_id) for member_id in member_ids],
+        before=before or NEWEST,
+        row_count_max=limit,
     )
-    pages = (
-        select(col(PurchaseEvent.id), place)
-        .where(
-            col(PurchaseEvent.brand_id) == brand_id,
-            col(PurchaseEvent.member_id).in_(member_ids),
-            *older,
-        )
-        .subquery()
-    )
-    found = await snapshot.session.exec(
-        select(PurchaseEvent)
-        .join(pages, pages.c.id == col(PurchaseEvent.id))
-        .where(col(PurchaseEvent.brand_id) == brand_id, pages.c.place <= limit)
-        .order_by(col(PurchaseEvent.id).desc())
-    )
-    return list(found)
+    names = names_of(_PURCHASE)
+    return [(row[0], PurchaseEvent(**dict(zip(names, row[1:], strict=True)))) for row in rows]
 
 
 async def list_lines(

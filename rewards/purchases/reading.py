@@ -132,7 +132,7 @@ class LineReport:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseReport:
-    """A purchase as it was sent, but for who bought."""
+    """A purchase as it was sent, but for who bought. ``currency`` is the brand's, if named."""
 
     purchase_ref: str
     occurred_at: datetime
@@ -140,6 +140,7 @@ class PurchaseReport:
     amount_fen: int
     source: PurchaseSource
     lines: tuple[LineReport, ...] = ()
+    currency: str | None = None
 
 
 def read_report(

@@ -1,7 +1,7 @@
 """Settle purchases, a batch in a transaction: discover by set, fold one by one, write by set."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -44,6 +44,7 @@ from rewards.purchases.rules import (
     fresh_facts,
     occurred_at,
 )
+from tiers.ladders.rules import Level
 
 BATCH_SIZE_MAX = 500
 CONSUMER = MemberRole.CONSUMER.value
@@ -55,6 +56,7 @@ __all__ = [
     "BATCH_SIZE_MAX",
     "BuyerReport",
     "ConfigurationCache",
+    "Recorded",
     "begin_import",
     "configuration_of",
     "count_returned",
@@ -78,6 +80,19 @@ class BuyerReport:
     phone: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A purchase that is there. ``is_new`` is False for a repeat: ``earned`` is what is there of
+    the first time's rewards, the levels those of now. ``member_id`` has what the buyer had."""
+
+    purchase_id: UUID
+    member_id: UUID
+    is_new: bool
+    earned: tuple[Earned, ...]
+    level_before: Level | None
+    level_after: Level | None
+
+
 async def begin_import(tx: Tx, slug: str, file_name: str) -> tuple[Actor, date]:
     """Who imports into the brand (the command line, audited), and the brand's today.
 
@@ -96,7 +111,7 @@ async def record_purchase(
     report: PurchaseReport,
     buyer: BuyerReport,
     cache: ConfigurationCache | None = None,
-) -> PurchaseResult:
+) -> Recorded:
     """Record one purchase with what it earns, as ``settle_purchases`` does; a repeat with the same
     content answers what the purchase earned then. A buyer who is no member yet is enrolled.
 
@@ -104,20 +119,28 @@ async def record_purchase(
     when the reference is another purchase's.
     """
     cache = {} if cache is None else cache
+    await _check_currency(tx, actor.brand_id, report.currency)
     brand = await configuration_of(tx, actor.brand_id, cache)
     member_ref, member = await _find_buyer(tx, keyring, actor.brand_id, buyer)
     identity_id = member.identity_id if member else None
     fact = read_report(report, member_ref, identity_id, brand.products, brand.timezone, tx.now)
     known = {} if member is None else {fact.buyer: member}
     [result] = await settle_purchases(tx, brand.id, actor, [fact], cache, known)
-    if result.status is PurchaseStatus.CONFLICT or result.purchase_id is None:
+    purchase_id, member_id = result.purchase_id, result.member_id
+    if purchase_id is None or member_id is None:
         raise ReferenceConflict(noun="purchase", ref=fact.purchase_ref)
     if result.status is PurchaseStatus.ALREADY_RECORDED:
-        return await _as_recorded(tx, brand, result)
-    await audit_log.record(
-        tx, actor, "purchase.record", result.purchase_id, source=fact.source.value
-    )
-    return result
+        return await _as_recorded(tx, brand, purchase_id, member_id)
+    await audit_log.record(tx, actor, "purchase.record", purchase_id, source=fact.source.value)
+    levels = (result.level_before, result.level_after)
+    return Recorded(purchase_id, member_id, True, result.earned, *levels)
+
+
+async def _check_currency(tx: Tx, brand_id: UUID, currency: str | None) -> None:
+    if currency is not None:
+        brand = await get_brand(tx, brand_id)
+        if currency != brand.currency:
+            raise InvalidInput(field="currency", problem=f"the brand's is {brand.currency}")
 
 
 async def _find_buyer(
@@ -167,18 +190,18 @@ async def load_owners(tx: Tx, world: GrantWorld, owners: Iterable[MemberState]) 
         raise RetryTransaction from merged  # in this moment: find anew who has them
 
 
-async def _as_recorded(tx: Tx, brand: BrandConfiguration, result: PurchaseResult) -> PurchaseResult:
+async def _as_recorded(
+    tx: Tx, brand: BrandConfiguration, purchase_id: UUID, buyer_id: UUID
+) -> Recorded:
     """What was there before, with what it earned and the level that its buyer has now."""
-    if result.purchase_id is None or result.member_id is None:
-        raise ValueError("a conflict was not recorded")
-    owner = await find_owner(tx, brand.id, result.member_id)
+    owner = await find_owner(tx, brand.id, buyer_id)
     world = grants.empty_world(tx, {brand.id: brand})
     await load_owners(tx, world, [owner])
     level = level_of(world, owner)
-    buyers = {result.member_id, owner.id}
-    credited = await find_credits(tx, brand.id, [(id, result.purchase_id) for id in buyers])
+    having = {buyer_id, owner.id}
+    credited = await find_credits(tx, brand.id, [(id, purchase_id) for id in having])
     earned = tuple(Earned(c.asset, c.amount, c.is_pending) for c in credited)
-    return replace(result, earned=earned, level_before=level, level_after=level)
+    return Recorded(purchase_id, owner.id, False, earned, level, level)
 
 
 async def settle_purchases(

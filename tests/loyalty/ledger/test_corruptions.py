@@ -28,13 +28,14 @@ from tests.loyalty.ledger.corruptions_of_offers import OF_OFFERS
 from tests.loyalty.ledger.corruptions_of_payouts import OF_PAYOUTS
 from tests.loyalty.ledger.corruptions_of_redemptions import OF_REDEMPTIONS
 from tests.loyalty.ledger.corruptions_of_references import OF_REFERENCES
+from tests.loyalty.ledger.corruptions_of_returns import OF_RETURNS
 from tests.loyalty.ledger.corruptions_of_scans import OF_SCANS
 from tests.loyalty.ledger.corruptions_of_value import OF_VALUE
 from tests.postgresql_server import PostgresqlServer
 
 CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
-    *(*OF_PAYOUTS, *OF_LIMITS, *OF_OFFERS, *OF_REFERENCES),
+    *(*OF_PAYOUTS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_REFERENCES),
 )
 
 _CONSTRAINTS = """

@@ -23,10 +23,11 @@ from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Actor, Grant
-from loyalty.adjustments import service
 from loyalty.adjustments.models import Adjustment as AdjustmentRow
 from loyalty.adjustments.queries import list_adjustments
+from loyalty.adjustments.service import reject_adjustment
 from loyalty.db import Tx
+from rewards.corrections import service
 
 CURSOR = Cursor(UUID)
 Step = Callable[[Tx, Actor], Awaitable[AdjustmentRow]]
@@ -200,7 +201,7 @@ class AdjustmentMutation:
 
         async def step(tx: Tx, actor: Actor) -> AdjustmentRow:
             adjustment_id = local_id("Adjustment", input.adjustment_id)
-            return await service.reject_adjustment(tx, actor, adjustment_id, input.reason)
+            return await reject_adjustment(tx, actor, adjustment_id, input.reason)
 
         adjustment, replayed = await _take(info.context, "rejectAdjustment", input, step)
         return RejectAdjustmentReceipt(replayed=replayed, adjustment=adjustment)

@@ -27,6 +27,7 @@ from loyalty.db import Tx
 from loyalty.holds import service
 from loyalty.holds.models import Hold as HoldRow
 from loyalty.holds.queries import list_holds
+from rewards.corrections import service as corrections
 
 CURSOR = Cursor(UUID)
 Step = Callable[[Tx, Actor], Awaitable[HoldRow]]
@@ -170,7 +171,7 @@ class HoldMutation:
 
         async def step(tx: Tx, actor: Actor) -> HoldRow:
             hold_id = local_id("Hold", input.hold_id)
-            return await service.capture_hold(tx, actor, hold_id, input.amount)
+            return await corrections.capture_hold(tx, actor, hold_id, input.amount)
 
         hold, replayed = await _take(info.context, "captureHold", input, step)
         return CaptureHoldReceipt(replayed=replayed, hold=hold)

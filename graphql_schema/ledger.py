@@ -20,8 +20,8 @@ from loyalty.db import Tx
 from loyalty.ids import new_id
 from loyalty.ledger.queries import BalanceRow, EntryRow
 from loyalty.members.service import require_active_member
-from loyalty.moves import service
 from loyalty.moves.rules import Leg, named
+from rewards.corrections import service
 
 ENTRY_CURSOR = Cursor(UUID)
 

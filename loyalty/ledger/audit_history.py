@@ -157,13 +157,14 @@ HISTORY = (
         """
         SELECT CAST(s.id AS text) AS id, CASE WHEN l.id IS NULL THEN 'its ladder does not exist'
             WHEN t.id IS NULL THEN 'its transfer does not exist'
-            ELSE 'its transfer gave its member no growth' END AS problem
+            ELSE 'its transfer moved no growth of its member' END AS problem
         FROM standing_changes s
         LEFT JOIN ladders l ON l.brand_id = s.brand_id AND l.id = s.ladder_id
         LEFT JOIN transfers t ON t.brand_id = s.brand_id AND t.id = s.transfer_id
-        LEFT JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
+        LEFT JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
+        LEFT JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
         WHERE s.brand_id = :brand AND (l.id IS NULL OR s.transfer_id IS NOT NULL AND (
-            t.id IS NULL OR t.asset <> 'GROWTH' OR a.owner_id <> s.member_id))
+            t.id IS NULL OR t.asset <> 'GROWTH' OR s.member_id NOT IN (d.owner_id, c.owner_id)))
         """,
     ),
     Probe(

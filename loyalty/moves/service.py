@@ -35,6 +35,7 @@ async def move_balance(
     reason: str,
     timezone: str,
     command_id: UUID,
+    book: Book | None = None,
 ) -> list[Movement]:
     """Move spendable value from one member to another of the brand, soonest expiry first.
 
@@ -46,7 +47,8 @@ async def move_balance(
     check_amount(amount)
     await require_asset(tx, actor.brand_id, asset)
     cause = _cause(tx, actor, reason, command_id)
-    world = await _load(tx, actor.brand_id, [leg], cause, local_date(tx.now, timezone))
+    today = local_date(tx.now, timezone)
+    world = await _load(tx, actor.brand_id, [leg], cause, today, book)
     moved = world.move(leg)
     await write_members_side(tx, world.book)
     return moved

@@ -76,6 +76,40 @@ async def capture_hold(tx: Tx, actor: Actor, hold_id: UUID, amount: int | None =
     return await _followed(tx, actor.brand_id, [seen.member_id], book, verb)
 
 
+async def move_balance(
+    tx: Tx,
+    actor: Actor,
+    *,
+    from_member_id: UUID,
+    to_member_id: UUID,
+    asset: str,
+    amount: int,
+    reason: str,
+    timezone: str,
+    command_id: UUID,
+) -> list[Movement]:
+    """``loyalty.moves.service.move_balance``, with the tiers that it leads to."""
+    book = Book(new_id)
+
+    async def verb() -> list[Movement]:
+        return await moves.move_balance(
+            tx,
+            actor,
+            from_member_id=from_member_id,
+            to_member_id=to_member_id,
+            asset=asset,
+            amount=amount,
+            reason=reason,
+            timezone=timezone,
+            command_id=command_id,
+            book=book,
+        )
+
+    if asset != GROWTH:
+        return await verb()
+    return await _followed(tx, actor.brand_id, {from_member_id, to_member_id}, book, verb)
+
+
 async def move_balances(
     tx: Tx,
     actor: Actor,

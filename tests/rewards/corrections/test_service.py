@@ -29,8 +29,8 @@ from loyalty.reversals.service import Reversal
 from rewards.campaigns.models import EventKind, OutcomeBasis
 from rewards.campaigns.rules import CampaignDefinition, Outcome
 from rewards.campaigns.service import find_budgets, publish_campaign, write_budgets
-from rewards.merges.service import merge_members
 from rewards.corrections.service import reverse_transfer
+from rewards.merges.service import merge_members
 from tests.clocks import SettableClock
 from tests.loyalty.bank import POINTS, Bank, open_bank
 

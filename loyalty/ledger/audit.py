@@ -19,18 +19,21 @@ from loyalty.ledger.audit_books import BOOKS
 from loyalty.ledger.audit_coupons import COUPONS
 from loyalty.ledger.audit_deliveries import DELIVERIES
 from loyalty.ledger.audit_history import HISTORY
+from loyalty.ledger.audit_holds import HOLDS
 from loyalty.ledger.audit_issuance import ISSUANCE
 from loyalty.ledger.audit_limits import KEYS, LIMITS
+from loyalty.ledger.audit_merges import MERGES
 from loyalty.ledger.audit_offers import OFFERS
 from loyalty.ledger.audit_payouts import PAYOUTS
 from loyalty.ledger.audit_probe import EXAMPLES_MAX, Probe
 from loyalty.ledger.audit_redemptions import REBATES, STEPS
 from loyalty.ledger.audit_references import REFERENCES
+from loyalty.ledger.audit_returns import RETURNS
 from loyalty.ledger.audit_scans import SCANS
 
 _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, COUPONS, STEPS, REBATES),
-    *(LIMITS, OFFERS, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
+    *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)
@@ -96,6 +99,7 @@ class _BrandFacts:
 
     brand_id: UUID | None
     sets: dict[str, list[tuple[Any, ...]]]
+    today: date | None = None
 
 
 async def audit(
@@ -136,7 +140,12 @@ async def _run(
     examples: list[str] = []
     soon = snap.now + CLOCK_SKEW_MAX
     for facts in over:
-        scalars = {"brand": facts.brand_id, "never": NEVER, "soon": soon}
+        scalars = {
+            "brand": facts.brand_id,
+            "never": NEVER,
+            "soon": soon,
+            "today": facts.today,
+        }
         values = {name: scalars[name] for name in probe.params}
         sets = {name: facts.sets[name] for name in probe.sets}
         size_key = (probe.over, facts.brand_id)
@@ -176,6 +185,7 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
                 if day < NEVER
             ],
         },
+        snap.now.astimezone(zone).date(),
     )
 
 

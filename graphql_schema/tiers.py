@@ -58,7 +58,6 @@ class TierChange:
     note: str
     occurred_at: datetime
     cause_kind: str | None
-    cause_id: UUID | None
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
@@ -67,6 +66,10 @@ class TierChange:
     @strawberry.field
     def reason(self, row: strawberry.Parent[StandingChange]) -> TierChangeReason:
         return TierChangeReason(row.reason)
+
+    @strawberry.field(description="The scan, purchase or other event behind it, by causeKind.")
+    def cause_id(self, row: strawberry.Parent[StandingChange]) -> strawberry.ID | None:
+        return strawberry.ID(str(row.cause_id)) if row.cause_id else None
 
     @strawberry.field(description="The transfer that caused it, where there was one.")
     def transfer_id(self, row: strawberry.Parent[StandingChange]) -> strawberry.ID | None:

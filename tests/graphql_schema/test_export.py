@@ -35,7 +35,10 @@ from rewards.redemptions.models import Redemption, RedemptionEvent
 from rewards.redemptions.rules import CouponAtTill, Taken
 from rewards.scans.models import ScanEvent
 from tests.graphql_schema.arguments import CORE
-from tiers.ladders.rules import Level
+from tiers.ladders.periods import PeriodRule
+from tiers.ladders.rules import LadderView, Level
+from tiers.standings.models import StandingChange
+from tiers.standings.progress import Keep, Rise
 
 ROW_OF_TYPE: dict[str, type] = {
     "Balance": BalanceRow,
@@ -60,7 +63,12 @@ ROW_OF_TYPE: dict[str, type] = {
     "Redemption": Redemption,
     "RedemptionEvent": RedemptionEvent,
     "ScanEvent": ScanEvent,
+    "Ladder": LadderView,
+    "QualifyingPeriod": PeriodRule,
     "Tier": TierView,
+    "TierChange": StandingChange,
+    "TierKeep": Keep,
+    "TierRise": Rise,
     "Till": Till,
 }
 """The row behind each type that resolvers answer with rows."""
@@ -69,6 +77,7 @@ MADE_BY_RESOLVERS = {
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
     *("Item", "Sighting", "Budget", "DayFigures", "HourOfScans"),
     *("Reward", "ScanBalance", "ScanCoupon", "ScanTier", "Desk", "Rebates"),
+    *("PendingLevel", "LadderMove", "LadderPreview"),
 }
 """Types whose instances resolvers make themselves; receipts, connections and edges too."""
 

@@ -1,12 +1,10 @@
 """The SQL of campaigns, budgets and caps."""
 
-from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import Text, cast
 from sqlmodel import col, func, select
 
-from loyalty import keyed
 from loyalty.db import Snapshot, Statement, Tx
 from rewards.campaigns.models import (
     Campaign,
@@ -157,19 +155,16 @@ async def get_newest_version(tx: Tx, brand_id: UUID, campaign_id: UUID) -> int:
     return found.one() or 0
 
 
-async def list_versions_by_ids(
-    snapshot: Snapshot, brand_id: UUID, ids: Collection[UUID]
-) -> list[CampaignVersion]:
-    return await keyed.list_rows_by_ids(snapshot, CampaignVersion, brand_id, sorted(ids))
-
-
 async def has_lock_kind(snapshot: Snapshot, brand_id: UUID, kind: UnlockKind) -> bool:
     """Whether any version locks in this way: its name is in the stored outcomes, where it can be
     nothing else but an asset of that name."""
     stored = cast(col(CampaignVersion.outcomes), Text)
     found = await snapshot.session.exec(
         select(col(CampaignVersion.id))
-        .where(col(CampaignVersion.brand_id) == brand_id, stored.contains(f'"{kind.value}"', autoescape=True))
+        .where(
+            col(CampaignVersion.brand_id) == brand_id,
+            stored.contains(f'"{kind.value}"', autoescape=True),
+        )
         .limit(1)
     )
     return found.first() is not None

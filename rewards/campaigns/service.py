@@ -11,7 +11,6 @@ from loyalty.brands.service import touch_configuration
 from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import BudgetBelowSpent, InvalidInput
 from loyalty.ledger.models import Asset
-from loyalty.ledger.rules import ReturnPolicy
 from loyalty.products.service import require_product
 from rewards.campaigns import queries
 from rewards.campaigns.models import (
@@ -32,7 +31,6 @@ from rewards.campaigns.rules import (
     check_definition,
     index_campaigns,
     outcomes_to_json,
-    policies_from_json,
     policies_to_json,
 )
 from rewards.coupons.service import require_templates
@@ -146,15 +144,6 @@ async def live_campaigns(snapshot: Snapshot, brand_id: UUID) -> CampaignIndex:
 async def has_scan_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
     """Whether any version of a brand's campaigns, an old one too, locks until the next scans."""
     return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.NEXT_SCAN)
-
-
-async def return_policies(
-    snapshot: Snapshot, brand_id: UUID, version_ids: Collection[UUID]
-) -> dict[UUID, dict[MemberRole, ReturnPolicy]]:
-    """By version and beneficiary, what may be taken back of what it paid; who is not named there
-    is under ``rules.DEFAULT_RETURN_POLICY``."""
-    versions = await queries.list_versions_by_ids(snapshot, brand_id, version_ids)
-    return {version.id: policies_from_json(version.return_policies) for version in versions}
 
 
 async def find_version(

@@ -91,6 +91,18 @@ REDEEM_COUPON = Statement(
     returns="id uuid",
 )
 
+VOID_WON = Statement(
+    """
+    UPDATE coupons SET status = 'VOID', held_until = NULL, redemption_id = NULL, ended_at = :now
+    WHERE brand_id = :brand_id AND member_id = :member_id
+        AND cause_kind = 'SCAN' AND cause_id = :scan_id
+        AND (status = 'ISSUED' OR (status = 'HELD' AND held_until <= :now))
+    RETURNING id
+    """,
+    params="now timestamptz, brand_id uuid, member_id uuid, scan_id uuid",
+    returns="id uuid",
+)
+
 # A hold that has lapsed is none. The condition on the status is the index's own.
 EXPIRE_COUPONS = Statement(
     """

@@ -80,6 +80,7 @@ __all__ = [
     "take_stock",
     "templates_by_id",
     "void_coupon",
+    "void_won",
     "write_coupons",
     "get_coupon",
     "get_template",
@@ -167,6 +168,16 @@ async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Cou
         raise CouponNotUsable(reason=status_at(coupon, tx.now).value)
     await audit_log.record(tx, actor, "coupon.void", coupon_id, reason)
     return coupon
+
+
+async def void_won(tx: Tx, owner: tuple[UUID, UUID], scan_id: UUID) -> int:
+    """End the coupons that a (brand_id, member_id) has by a scan and that nobody is using; how
+    many."""
+    brand_id, member_id = owner
+    voided = await tx.fetch(
+        queries.VOID_WON, now=tx.now, brand_id=brand_id, member_id=member_id, scan_id=scan_id
+    )
+    return len(voided)
 
 
 # --- issuing -----------------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 """The SQL of locked rewards."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from loyalty.db import Statement, Tx, insert_statement
+from sqlmodel import col, select
+
+from loyalty.db import Snapshot, Statement, Tx, insert_statement
 from loyalty.statements import columns_of
 from rewards.campaigns.models import UnlockKind
 from rewards.grants.models import LockedReward
@@ -59,26 +62,26 @@ FIND_LOCKED_BY_CAUSE = Statement(
     returns=_STATE_RETURNS,
 )
 
-# Those whose time has come, and those whose time is over; a transaction for each. The conditions
+# Those whose time has come, and those whose time is over, the longest ago first. The conditions
 # are the indexes' own.
 FIND_UNLOCKING = Statement(
     """
-    SELECT l.brand_id, l.id, l.member_id FROM locked_rewards l
+    SELECT l.brand_id, l.id, l.member_id, l.unlocks_at FROM locked_rewards l
     WHERE l.status = 'LOCKED' AND l.unlocks_at IS NOT NULL AND l.unlocks_at <= :now
     ORDER BY l.unlocks_at LIMIT :row_count_max
     """,
     params="now timestamptz, row_count_max bigint",
-    returns="brand_id uuid, id uuid, member_id uuid",
+    returns="brand_id uuid, id uuid, member_id uuid, due_at timestamptz",
 )
 
 FIND_LAPSING = Statement(
     """
-    SELECT l.brand_id, l.id, l.member_id FROM locked_rewards l
+    SELECT l.brand_id, l.id, l.member_id, l.lapses_at FROM locked_rewards l
     WHERE l.status = 'LOCKED' AND l.lapses_at IS NOT NULL AND l.lapses_at <= :now
     ORDER BY l.lapses_at LIMIT :row_count_max
     """,
     params="now timestamptz, row_count_max bigint",
-    returns="brand_id uuid, id uuid, member_id uuid",
+    returns="brand_id uuid, id uuid, member_id uuid, due_at timestamptz",
 )
 
 INSERT_LOCKED = insert_statement(LockedReward, columns_of(LockedReward))
@@ -125,6 +128,29 @@ async def list_locked_by_cause(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> lis
 
 async def list_locked(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> list[LockedState]:
     return await _list(tx, FIND_LOCKED, keys)
+
+
+async def list_granted(
+    snapshot: Snapshot, brand_id: UUID, cause_ids: Collection[UUID]
+) -> list[LockedReward]:
+    found = await snapshot.session.exec(
+        select(LockedReward)
+        .where(
+            col(LockedReward.brand_id) == brand_id,
+            col(LockedReward.cause_id).in_(sorted(cause_ids)),
+        )
+        .order_by(col(LockedReward.id))
+    )
+    return list(found)
+
+
+async def list_due(tx: Tx, now: datetime, limit: int) -> list[tuple[UUID, UUID, UUID, datetime]]:
+    """(brand_id, id, member_id, due_at) of rewards, of any brand, that are to be unlocked by now,
+    or else have lapsed. Not locked."""
+    unlocking = await tx.fetch(FIND_UNLOCKING, now=now, row_count_max=limit)
+    room = limit - len(unlocking)
+    lapsing = await tx.fetch(FIND_LAPSING, now=now, row_count_max=room) if room else []
+    return [(row[0], row[1], row[2], row[3]) for row in (*unlocking, *lapsing)]
 
 
 async def _list(tx: Tx, statement: Statement, keys: Sequence[tuple[Any, ...]]) -> list[LockedState]:

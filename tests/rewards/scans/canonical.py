@@ -84,12 +84,19 @@ def _name_rows(found: Mapping[str, Sequence[RowMapping]], names: Names) -> None:
         names.give(row["id"], f"{names[row['identity_id']]} as {row['role']}")
     for row in found["accounts"]:
         names.give(row["id"], f"{row['kind']} {row['asset']} of {names[row['owner_id']]}")
-    for row in found["transfers"]:
+    for row in sorted(found["transfers"], key=lambda row: row["pending_id"] is not None):
         accounts = f"{names[row['debit_account_id']]} to {names[row['credit_account_id']]}"
+        if row["pending_id"] is not None:
+            accounts = names[row["pending_id"]]
+        elif row["phase"] == "PENDING":  # a scan may lock several of one asset
+            accounts = f"{row['amount']} from {accounts}"
         names.give(row["id"], f"{row['phase']} {accounts} by {names.say(row['cause_id'])}")
     for row in found["standing_changes"]:
         rise = f"rise of {names[row['member_id']]} to {row['to_rank']}"
         names.give(row["id"], f"{rise} by {names.say(row['transfer_id'])}")
+    for row in found["standing_changes"]:
+        moved = f"{row['from_rank']} to {row['to_rank']} of {names[row['member_id']]}"
+        names.give(row["id"], f"move from {moved} by {names.say(row['transfer_id'])}")
     for row in found["coupons"]:
         coupon = f"coupon of {names[row['template_id']]} by {names[row['cause_id']]}"
         names.give(row["id"], coupon)

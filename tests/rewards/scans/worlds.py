@@ -42,7 +42,9 @@ SOMEWHERE_ELSE = UUID(int=7)
 @dataclass(frozen=True)
 class CampaignPlan:
     """``budgets`` is (asset, allowed); ``opens_after_hours`` counts from the world's beginning.
-    ``coupons``: one of each for the consumer, and how many there are (None: no end of them)."""
+    ``coupons``: one of each for the consumer, and how many there are (None: no end of them).
+    ``locked``: what is locked besides, each (beneficiary, asset, amount, lock as stored); the
+    amounts are all different, so that one is told from the other."""
 
     gate: Gate
     outcomes: dict[MemberRole, dict[Asset, int]]
@@ -50,6 +52,8 @@ class CampaignPlan:
     budgets: dict[Asset, int]
     opens_after_hours: int
     coupons: tuple[int | None, ...] = ()
+    locked: tuple[tuple[MemberRole, Asset, int, dict[str, Any]], ...] = ()
+    return_policies: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -307,6 +311,16 @@ class _Maker:
                     for asset, amount in given.items()
                 ]
                 + [
+                    {
+                        "beneficiary": beneficiary.value,
+                        "asset": asset.value,
+                        "basis": "FIXED",
+                        "amount": amount,
+                        "lock": lock,
+                    }
+                    for beneficiary, asset, amount, lock in campaign.locked
+                ]
+                + [
                     {"beneficiary": CONSUMER.value, "coupon_template_id": template_id.hex}
                     for template_id in templates
                 ],
@@ -314,6 +328,7 @@ class _Maker:
                     {"subject": subject.value, "window": window.value, "times_max": times_max}
                     for (subject, window), times_max in campaign.caps.items()
                 ],
+                return_policies=campaign.return_policies,
                 published_by=SOMEWHERE_ELSE,
                 published_at=self.tx.now,
             )

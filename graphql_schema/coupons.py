@@ -9,12 +9,13 @@ from uuid import UUID
 import strawberry
 from strawberry.dataloader import DataLoader
 
+from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
 from graphql_schema.coupon_templates import CouponTerms
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponCause, CouponStatus
 from graphql_schema.ledger import Balance
-from graphql_schema.loaders import member_loader, row_loader
+from graphql_schema.loaders import row_loader
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant, IsMember
@@ -132,9 +133,7 @@ async def fetch_coupon(context: Context, id: UUID) -> CouponView | None:
     view = await context.loader(coupon_loader).load(id)
     if view is None or Grant.READ in context.caller.grants:
         return view
-    member = await context.loader(member_loader).load(view.coupon.member_id)
-    is_own = member is not None and member.identity_id == context.caller.id
-    return view if is_own and context.caller.kind is ActorKind.MEMBER else None
+    return view if await is_own(context, view.coupon.member_id) else None
 
 
 @strawberry.input

@@ -9,12 +9,13 @@ from uuid import UUID
 import strawberry
 from strawberry.dataloader import DataLoader
 
+from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
 from graphql_schema.coupons import Coupon
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import OrderStatus, PartPurpose
 from graphql_schema.ledger import Balance
-from graphql_schema.loaders import member_loader, rows_loader
+from graphql_schema.loaders import rows_loader
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.offer_types import MallOffer, OfferView
 from graphql_schema.offers import offer_loader
@@ -135,9 +136,7 @@ async def fetch_order(context: Context, id: UUID) -> OrderRow | None:
         order = await queries.find_order(snapshot, context.caller.brand_id, id)
     if order is None or Grant.READ in context.caller.grants:
         return order
-    member = await context.loader(member_loader).load(order.member_id)
-    is_own = member is not None and member.identity_id == context.caller.id
-    return order if is_own and context.caller.kind is ActorKind.MEMBER else None
+    return order if await is_own(context, order.member_id) else None
 
 
 @strawberry.input

@@ -69,5 +69,13 @@ FIND_TRANSFER = Statement(
 
 async def find_transfer(snapshot: Snapshot, brand_id: UUID, transfer_id: UUID) -> Found | None:
     """A transfer, or what ended it if it was pending."""
-    rows = await snapshot.fetch(FIND_TRANSFER, keys=[(brand_id, transfer_id)])
-    return Found(brand_id, *rows[0]) if rows else None
+    found = await find_transfers(snapshot, brand_id, [transfer_id])
+    return found[0] if found else None
+
+
+async def find_transfers(
+    snapshot: Snapshot, brand_id: UUID, transfer_ids: Iterable[UUID]
+) -> list[Found]:
+    """Transfers, or what ended those that were pending, by id."""
+    keys = [(brand_id, id) for id in sorted(set(transfer_ids))]
+    return [Found(brand_id, *row) for row in await snapshot.fetch(FIND_TRANSFER, keys=keys)]

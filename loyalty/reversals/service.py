@@ -26,7 +26,7 @@ from loyalty.ledger.service import (
 )
 from loyalty.members.service import follow_merges
 from loyalty.reversals import queries
-from loyalty.reversals.queries import find_credits
+from loyalty.reversals.queries import find_credits, find_transfers
 from loyalty.reversals.rules import (
     Found,
     Side,
@@ -38,8 +38,16 @@ from loyalty.reversals.rules import (
 )
 from loyalty.text import checked_text
 
-# Other nouns may call this service and never the queries: the last one is the read they need.
-__all__ = ["Reversal", "find_holder", "give_back", "reverse", "take_back", "find_credits"]
+# Other nouns may call this service and never the queries: the last two are the reads they need.
+__all__ = [
+    "Reversal",
+    "find_holder",
+    "give_back",
+    "reverse",
+    "take_back",
+    "find_credits",
+    "find_transfers",
+]
 
 
 async def take_back(

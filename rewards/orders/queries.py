@@ -1,7 +1,6 @@
 """The SQL of orders, always inside one brand."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,42 +9,27 @@ from sqlmodel import col, func, select
 
 from loyalty import keyed
 from loyalty.db import Snapshot, Statement, Tx, insert_statement
-from loyalty.ledger.models import NEVER_EXPIRES
-from loyalty.ledger.rules import LotPart, ReversibleTransfer
 from rewards.offers.terms import Part
 from rewards.orders.models import OfferOrder, OfferOrderPart, OrderStatus, PartPurpose
 
 # Through the accounts of the member: transfers are not found by their causes alone.
-FIND_PAID = Statement(
+FIND_PAYMENTS = Statement(
     """
-    SELECT t.id, t.asset, t.amount, COALESCE(t.debit_expires_on, :never), b.kind
+    SELECT t.id
     FROM {payers}
     {each:a accounts ON a.brand_id = payers.brand_id AND a.owner_id = payers.member_id
         AND a.kind = 'MAIN'}
     {each:t transfers ON t.brand_id = a.brand_id AND t.debit_account_id = a.id
         AND t.kind <> 'EARN' AND t.kind = 'SPEND' AND t.cause_id = payers.order_id}
-    {each:b accounts ON b.brand_id = t.brand_id AND b.id = t.credit_account_id}
-    ORDER BY t.id
     """,
     sets={"payers": "brand_id uuid, member_id uuid, order_id uuid"},
-    params="never date",
-    returns="id uuid, asset text, amount bigint, expires_on date, book text",
+    returns="id uuid",
 )
 
 INSERT_PARTS = insert_statement(
     OfferOrderPart,
     "brand_id uuid, order_id uuid, purpose text, asset text, amount bigint",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """A transfer that paid for an order, from which lot, and into which of the brand's books."""
-
-    transfer: ReversibleTransfer
-    asset: str
-    part: LotPart
-    book: str
 
 
 async def find_order(snapshot: Snapshot, brand_id: UUID, order_id: UUID) -> OfferOrder | None:
@@ -130,14 +114,10 @@ async def write_parts(
         await tx.fetch(INSERT_PARTS, rows=sorted(rows))
 
 
-async def find_paid(tx: Tx, order: OfferOrder) -> list[Paid]:
-    """What paid for an order, first to last."""
+async def list_payments(tx: Tx, order: OfferOrder) -> list[UUID]:
+    """The transfers that paid for an order."""
     payer = (order.brand_id, order.member_id, order.id)
-    rows = await tx.fetch(FIND_PAID, payers=[payer], never=NEVER_EXPIRES)
-    return [
-        Paid(ReversibleTransfer(id, amount, None), asset, (expires_on, amount), book)
-        for id, asset, amount, expires_on, book in rows
-    ]
+    return [row[0] for row in await tx.fetch(FIND_PAYMENTS, payers=[payer])]
 
 
 async def list_parts(

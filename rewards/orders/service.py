@@ -31,8 +31,9 @@ from loyalty.ledger import service as ledger
 from loyalty.ledger.models import AccountKind, TransferKind
 from loyalty.ledger.rules import AccountState, Book, Cause
 from loyalty.members.models import Member
-from loyalty.members.service import enrol
+from loyalty.members.service import enrol, follow_merges
 from loyalty.outbox import Fact
+from loyalty.reversals.service import find_transfers, give_back
 from loyalty.text import checked_text
 from rewards.coupons import service as coupons
 from rewards.coupons.models import CouponCause, CouponTemplateStatus
@@ -309,7 +310,8 @@ async def fulfil_order(
     await _end(tx, order, OrderStatus.FULFILLED, values | {"fulfilled_at": tx.now})
     await audit_log.record(tx, actor, "order.fulfil", order_id, "", **values)
     payload = order_payload(order, **values)
-    await outbox.emit(tx, [Fact(order.brand_id, FULFILLED_TOPIC, order.member_id, payload, tx.now)])
+    holder_id = await _holder_of(tx, order)
+    await outbox.emit(tx, [Fact(order.brand_id, FULFILLED_TOPIC, holder_id, payload, tx.now)])
     return await get_order(tx, actor.brand_id, order_id)
 
 
@@ -320,41 +322,39 @@ def _checked(text: str | None, field: str, length_max: int) -> str | None:
 async def cancel_order(tx: Tx, actor: Actor, order_id: UUID, reason: str) -> OfferOrder:
     """End an order whose gift was not handed out: price and fee go back into the lots they came
     from (what the member owes is repaid first), its pieces into the stock and the limits. The
-    reason is shown to the member.
+    reason is shown to the member, or to the one that it was merged into.
 
     Refuses NotFound, InvalidInput and OrderStateWrong.
     """
     reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
     order = await get_order(tx, actor.brand_id, order_id)
     offer = await offers.get_offer(tx, actor.brand_id, order.offer_id)
-    owner = (order.brand_id, order.member_id)
-    has, owes = await ledger.lock_accounts_and_debts(tx, [owner])
+    holder_id = await _holder_of(tx, order)
+    owner, holder = (order.brand_id, order.member_id), (order.brand_id, holder_id)
+    closed = [owner] if holder != owner else []
+    has, owes = await ledger.lock_accounts_and_debts(tx, [owner, holder], closed_owners=closed)
     values = {"cancelled_at": tx.now, "reason": reason}
     await _end(tx, order, OrderStatus.CANCELLED, values)
     cause = Cause(ORDER, order.id, actor.kind.value, actor.id, reason, tx.now)
+    today = local_date(tx.now, (await get_brand(tx, order.brand_id)).timezone)
     book = Book(new_id)
-    books: dict[str, ledger.AccountsByKey] = {}
-    for paid in await queries.find_paid(tx, order):
-        if paid.book not in books:
-            kind = AccountKind(paid.book)
-            books[paid.book] = await ledger.brand_books(tx, [order.brand_id], kind)
-        book.give_back(
-            books[paid.book][order.brand_id, order.brand_id, paid.asset],
-            has[*owner, paid.asset],
-            paid.part,
-            cause,
-            reverses=paid.transfer,
-            owed=owes.get((*owner, paid.asset)),
-        )
+    payments = await queries.list_payments(tx, order)
+    for paid in await find_transfers(tx, order.brand_id, payments):
+        await give_back(tx, book, paid, paid.amount, cause, today, holder_id, has=has, owes=owes)
     day, quantity = order.ordered_on, order.quantity
     await offers.give_back_times(tx, offer, order.member_id, day, quantity)
     await ledger.write_members_side(tx, book)
     await audit_log.record(tx, actor, "order.cancel", order_id, reason)
     payload = order_payload(order, reason=reason)
-    await outbox.emit(tx, [Fact(order.brand_id, CANCELLED_TOPIC, order.member_id, payload, tx.now)])
+    await outbox.emit(tx, [Fact(order.brand_id, CANCELLED_TOPIC, holder_id, payload, tx.now)])
     await offers.give_back_stock(tx, offer, day, quantity)
     await ledger.write_brands_side(tx, book)
     return await get_order(tx, actor.brand_id, order_id)
+
+
+async def _holder_of(tx: Tx, order: OfferOrder) -> UUID:
+    """The member of an order, or the one that it was merged into."""
+    return (await follow_merges(tx, order.brand_id, [order.member_id]))[order.member_id]
 
 
 async def _end(

@@ -18,9 +18,11 @@ from loyalty.errors import (
 )
 from loyalty.ids import new_id
 from loyalty.ledger.models import NEVER_EXPIRES, AccountKind
-from rewards.offers.models import LimitWindow, OfferKind
+from loyalty.outbox import list_events
+from rewards.merges.service import merge_members
+from rewards.offers.models import LimitWindow
 from rewards.offers.queries import get_offer
-from rewards.offers.terms import OfferGives, Part, RankLimit
+from rewards.offers.terms import Part, RankLimit
 from rewards.orders import queries, service
 from rewards.orders.models import OfferOrder, OrderStatus, PartPurpose
 from tests.brands_made import make_brand
@@ -35,7 +37,6 @@ from tests.rewards.offers.malls import (
 from tests.rewards.orders.taking import assert_clean, books_of, rows_of, take, topics
 
 TODAY = date(2026, 11, 9)
-CHANCES = OfferGives(OfferKind.ASSET, asset="CHANCES", amount=3)
 
 
 async def _order(db: Database, keyring: Keyring, shopper: Shopper, offer_id: UUID) -> OfferOrder:
@@ -115,3 +116,31 @@ async def test_a_cancelled_order_gives_everything_back_where_it_came_from(
 
 def test_parts_are_named_as_the_audit_knows_them() -> None:
     assert [purpose.value for purpose in PartPurpose] == ["PRICE", "FEE", "GIVEN"]
+
+
+async def test_what_a_merged_member_paid_is_given_back_to_whom_it_leads(
+    db: Database, keyring: Keyring
+) -> None:
+    brand = await db.in_transaction(make_brand)
+    old = await db.in_transaction(add_shopper, brand, {"POINTS": {NEVER_EXPIRES: 200}})
+    new = await db.in_transaction(add_shopper, brand, {"CASH": {FAR: 7}})
+    offer = await db.in_transaction(add_offer, brand, stock_max=1)
+    admin = system_actor(brand.id)
+    order = await _order(db, keyring, old, offer.id)
+    await db.in_transaction(
+        merge_members,
+        admin,
+        from_member_id=old.member_id,
+        into_member_id=new.member_id,
+        reason="one person",
+    )
+    await db.in_transaction(service.cancel_order, admin, order.id, "缺货")
+    assert await lots_of(db, brand, new) == {
+        "POINTS": {NEVER_EXPIRES: 200},
+        "CASH": {FAR: 7},
+    }
+    async with db.snapshot() as snapshot:
+        events = await list_events(snapshot, brand_id=brand.id, topic="order.cancelled")
+    assert [event.subject_id for event in events] == [new.member_id]
+    assert await take(db, keyring, old, offer) == "PLACED"
+    await assert_clean(db)

@@ -65,4 +65,4 @@ def re_evaluate(
         "done": done,
         "moved": moved,
     }
-    say(result, as_json, f"{done} standings were looked at; {moved} came to another level.")
+    say(result, as_json, f"Standings looked at: {done}; moved to another level: {moved}.")

@@ -70,6 +70,17 @@ _ORDER = """
     id quantity status orderedOn delivery carrier trackingNumber reason fulfilledAt cancelledAt
     offer { id name } parts { purpose asset amount }
 """
+_PURCHASE = """
+    id purchaseRef source purchasedOn occurredAt quantity amountFen returnedFen pointsGranted
+    memberId
+    lines { lineNo sku quantity amountFen returnedQuantity returnedFen product { sku } }
+    returns { returnRef amountFen leftFen reason
+              lines { lineNo quantity amountFen } takings { asset taken owed voided } }
+"""
+_AFTER_PURCHASE = """
+    tierBefore { rank code } tierAfter { rank code nameZh nameEn }
+    balances { asset balance spendable locked }
+"""
 _REDEMPTION = """
     id status basketFen discountFen payFen rebateFen heldAt heldUntil capturedAt settledAt endedAt
     reason tillName clerkName place { id name } product { sku } coupon { id code }
@@ -101,6 +112,10 @@ SELECTIONS = {
     "inviteMember": "replayed phone",
     "importRoster": "replayed added unchanged rejected { index reason }",
     "setMemberStatus": "replayed member { id role status }",
+    "mergeMembers": """
+        replayed couponCount lockedRewardCount assets { asset amount owed repaid }
+        member { id role status mergedInto { id } }
+    """,
     "createProduct": "replayed product { id sku nameZh nameEn gtin pictureUrl }",
     "createCodeBatch": _BATCHES,
     "activateCodeBatch": _BATCHES,
@@ -109,6 +124,13 @@ SELECTIONS = {
         replayed campaign { id code version gate budgets { asset allowed spent reserved } }
     """,
     "publishLadder": "replayed version role levels { rank code growthThreshold }",
+    **dict.fromkeys(
+        ("grantTier", "inviteToTier", "endTierGrant"),
+        "replayed tier { level { rank code } basis until }",
+    ),
+    "usePrivilege": "replayed code left",
+    "setBirthday": "replayed birthday",
+    "changeBirthday": "replayed birthday",
     "moveBalance": "replayed transferCount amount",
     "moveBalances": "replayed legCount transferCount",
     "createAsset": f"replayed asset {{ {_ASSET} }}",
@@ -138,6 +160,14 @@ SELECTIONS = {
     "captureRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
     "voidRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
     "reverseRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
+    "recordPurchase": f"""
+        replayed alreadyRecorded purchase {{ {_PURCHASE} }} earned {{ asset amount locked }}
+        {_AFTER_PURCHASE}
+    """,
+    "returnPurchase": f"""
+        replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen
+        taken {{ asset taken owed voided }} {_AFTER_PURCHASE}
+    """,
 }
 
 ME = """

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from loyalty.assets.models import AssetStatus
 from loyalty.assets.rules import Expiry, ExpiryKind
-from loyalty.db import Database, Snapshot
+from loyalty.db import Database, Snapshot, Tx
 from loyalty.errors import (
     HoldStateWrong,
     InsufficientBalance,
@@ -31,6 +31,8 @@ from loyalty.holds.service import (
     release_hold,
 )
 from loyalty.ids import new_id
+from loyalty.ledger import service as ledger
+from loyalty.ledger.rules import Book, Cause
 from loyalty.ledger.service import AMOUNT_MAX
 from loyalty.members.service import freeze_member
 from tests.clocks import SettableClock
@@ -302,12 +304,26 @@ async def test_of_a_capture_and_the_lapse_at_once_one_wins(
 
 
 @only_postgresql
-async def test_of_holds_at_once_no_more_is_held_than_there_is(bank: Bank) -> None:
+async def test_of_holds_and_spends_at_once_no_more_goes_than_there_is(bank: Bank) -> None:
     member = await bank.member({SOON: 60, LATER: 60})
-    ends = await asyncio.gather(*(outcome(held(bank, member, 50)) for _ in range(6)))
-    assert sorted(ends) == ["HELD", "HELD", *["INSUFFICIENT_BALANCE"] * 4]
+    takers: list[Awaitable[Any]] = []
+    for _ in range(2):
+        takers += [held(bank, member, 50), bank.run(spent, bank, member, 50)]
+    ends = await asyncio.gather(*(outcome(taker) for taker in takers))
+    assert ends.count("INSUFFICIENT_BALANCE") == 2
     assert await bank.lots(member) == {LATER: 20}
+    assert (await bank.sums(member))["MAIN"] - (await bank.sums(member))["HELD"] == 20
     assert await bank.is_clean()
+
+
+async def spent(tx: Tx, bank: Bank, member: UUID, amount: int) -> None:
+    """At once, as whoever sells something takes it."""
+    book = Book(new_id)
+    cause = Cause("OPERATOR", new_id(), "OPERATOR", new_id(), "spent", tx.now)
+    owner = (bank.brand.id, member)
+    await ledger.spend_balance(tx, book, owner, POINTS, amount, cause, TODAY)
+    await ledger.write_members_side(tx, book)
+    await ledger.write_brands_side(tx, book)
 
 
 async def test_a_page_of_holds_is_newest_first(bank: Bank) -> None:

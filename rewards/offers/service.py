@@ -40,7 +40,6 @@ from rewards.offers.terms import (
 from tiers.ladders.service import current_ladders
 from tiers.privileges.rules import Privilege, offer_privileges
 from tiers.privileges.service import first_with_something_left
-from tiers.standings.service import find_standing
 
 # Other nouns may call this service and never the queries: the last one is the read they need.
 __all__ = [
@@ -132,8 +131,7 @@ class Buyer:
 
 async def find_buyer(snapshot: Snapshot, member: Member, today: date) -> Buyer:
     """A member's rank, and what its level grants in the mall on a local day."""
-    standing = await find_standing(snapshot, member.brand_id, member.id)
-    rank = standing.rank if standing else 0
+    rank = await queries.find_rank(snapshot, member.brand_id, member.id)
     ladder = (await current_ladders(snapshot, member.brand_id)).get(member.role)
     if ladder is None:
         return Buyer(rank)

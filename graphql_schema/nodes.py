@@ -19,6 +19,9 @@ class Node:
 _NOUNS = {
     "CodeBatch": "batch",
     "CouponTemplate": "coupon template",
+    "Entry": "transfer",
+    "LockedReward": "locked reward",
+    "ScanEvent": "scan",
     "MallOffer": "offer",
     "OfferOrder": "order",
 }

@@ -12,13 +12,21 @@ from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
 from loyalty.holds.models import HoldStatus
 from loyalty.ledger.models import TransferKind as EntryKind
 from loyalty.ledger.states import ReturnPolicy
-from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
+from rewards.campaigns.models import (
+    CapSubject,
+    CapWindow,
+    EventKind,
+    Gate,
+    OutcomeBasis,
+    UnlockKind,
+)
 from rewards.coupons.models import (
     CouponCause,
     CouponKind,
     CouponStatus,
     CouponTemplateStatus,
 )
+from rewards.grants.models import LockStatus as LockedRewardStatus
 from rewards.offers.models import LimitWindow, OfferKind, OfferStatus
 from rewards.orders.models import OrderStatus, PartPurpose
 from rewards.payouts.models import PayoutStatus
@@ -52,6 +60,7 @@ __all__ = [
     "GuideUnpaidReason",
     "HoldStatus",
     "LimitWindow",
+    "LockedRewardStatus",
     "MemberRole",
     "NotUsableReason",
     "OfferKind",
@@ -74,6 +83,7 @@ __all__ = [
     "TierEnd",
     "TierMetric",
     "TierStart",
+    "UnlockKind",
     "UnpaidReason",
     "Verdict",
 ]
@@ -88,6 +98,14 @@ strawberry.enum(CodePurpose, description="奖励, 导购码, 动销码, 溯源/�
 strawberry.enum(BatchStatus, description="草稿, 已印刷, 已激活, 已作废.")
 strawberry.enum(EventKind, description="What earns: a scan, a purchase.")
 strawberry.enum(Gate, description="NONE, or the guide's reward waits for the consumer's scan.")
+strawberry.enum(
+    UnlockKind,
+    description="ITEM: the buyer's scan of the guide's item (a gate). NEXT_SCAN: so many paid scans"
+    " of the member. ACTION: a report that it did something. AFTER: a duration. ON: a local day.",
+)
+strawberry.enum(
+    LockedRewardStatus, name="LockedRewardStatus", description="待解锁, 已解锁, 已收回, 已过期."
+)
 strawberry.enum(OutcomeBasis, description="Per event, or per whole unit of currency spent.")
 strawberry.enum(CapSubject, description="Whose paid events a cap counts.")
 strawberry.enum(CapWindow, description="A local day of the brand, or the whole campaign.")

@@ -178,6 +178,9 @@ ANSWERS_TO_FOREIGN = {
     "approveAdjustment": "NOT_FOUND",
     "rejectAdjustment": "NOT_FOUND",
     "reverseTransfer": "NOT_FOUND",
+    "reverseScan": "NOT_FOUND",
+    "reportAction": "not listed",
+    "voidLockedReward": "NOT_FOUND",
     "createPlace": "not listed",
     "setPlaceStatus": "NOT_FOUND",
     "signInClerk": "not listed",
@@ -238,6 +241,7 @@ ROWS_SHOWN = {
     "MallOffer.taken": _shown(),
     "MallOffer.stockLeft": _shown(operators="null", CONSUMER=MAY),
     "MallOffer.mine": _shown(operators="null", CONSUMER=MAY),
+    "LockedReward": _shown(members="own"),
     "OfferOrder": _shown(members="own"),
     "OfferOrder.delivery": _shown(members="own", VIEWER="masked", FINANCE="masked"),
 }

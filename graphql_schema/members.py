@@ -12,6 +12,7 @@ from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponStatus, MemberRole
 from graphql_schema.ledger import Balance
 from graphql_schema.loaders import identity_loader
+from graphql_schema.locked_rewards import MemberLockedRewards
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.orders import OfferOrder, orders_of
 from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
@@ -32,7 +33,7 @@ CURSOR = Cursor(UUID)
 
 
 @strawberry.type(description="A person's account in the brand, in one role (会员).")
-class Member(Node, MemberStatements):
+class Member(Node, MemberStatements, MemberLockedRewards):
     id: strawberry.ID = id_field("Member")
     role: MemberRole
     status: str

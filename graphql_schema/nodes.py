@@ -19,6 +19,8 @@ class Node:
 _NOUNS = {
     "CodeBatch": "batch",
     "CouponTemplate": "coupon template",
+    "LockedReward": "locked reward",
+    "ScanEvent": "scan",
     "Entry": "transfer",
     "LockedReward": "locked reward",
     "ScanEvent": "scan",

@@ -21,6 +21,7 @@ from graphql_schema.coupon_templates import (
 from graphql_schema.coupons import CouponMutation, fetch_coupon
 from graphql_schema.holds import HoldMutation, HoldQuery
 from graphql_schema.ledger import LedgerMutation
+from graphql_schema.locked_rewards import LockedRewardMutation, fetch_locked_reward
 from graphql_schema.members import MemberMutation, MemberQuery, fetch_member
 from graphql_schema.nodes import FetchNode, Node
 from graphql_schema.offers import OfferMutation, OfferQuery, fetch_offer
@@ -38,6 +39,7 @@ from graphql_schema.redemptions import (
 from graphql_schema.refusals import RefusalHandler
 from graphql_schema.reversals import ReversalMutation
 from graphql_schema.scalars import SCALAR_MAP
+from graphql_schema.scan_reversals import ScanReversalMutation
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
 from graphql_schema.statements import StatementQuery
 from graphql_schema.tiers import TierMutation, TierQuery
@@ -64,6 +66,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "CodeBatch": fetch_batch,
     "Campaign": fetch_campaign,
     "ScanEvent": fetch_scan,
+    "LockedReward": fetch_locked_reward,
     "CouponTemplate": fetch_template,
     "Coupon": fetch_coupon,
     "Place": fetch_place,
@@ -110,6 +113,8 @@ class Query(
 class Mutation(
     AccessMutation,
     ScanMutation,
+    LockedRewardMutation,
+    ScanReversalMutation,
     MemberMutation,
     ProductMutation,
     CodeMutation,

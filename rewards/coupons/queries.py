@@ -96,7 +96,7 @@ VOID_WON = Statement(
     UPDATE coupons SET status = 'VOID', held_until = NULL, redemption_id = NULL, ended_at = :now
     WHERE brand_id = :brand_id AND member_id = :member_id
         AND cause_kind = 'SCAN' AND cause_id = :scan_id
-        AND (status = 'ISSUED' OR (status = 'HELD' AND held_until <= :now))
+        AND (status = 'ISSUED' OR status = 'HELD' AND held_until <= :now)
     RETURNING id
     """,
     params="now timestamptz, brand_id uuid, member_id uuid, scan_id uuid",

@@ -7,12 +7,15 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from loyalty.db import Snapshot, Statement, Tx, insert_statement
-from loyalty.statements import columns_of
+from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
+from loyalty.statements import columns_of, names_of
 from rewards.campaigns.models import UnlockKind
-from rewards.grants.models import LockedReward
+from rewards.grants.models import LockedReward, LockStatus
 from rewards.grants.world import LockedState, Unlock
 
+_REWARD = columns_of(LockedReward)
+_REWARD_NAMES = names_of(_REWARD)
+_NEWEST = UUID(int=2**128 - 1)
 _STATE = """l.brand_id, l.id, l.member_id, l.campaign_id, l.asset, l.amount, l.cause_id,
     l.unlock_kind, l.unlock_key, l.unlock_count, l.unlocks_at, l.lapses_at"""
 _STATE_RETURNS = (
@@ -84,7 +87,27 @@ FIND_LAPSING = Statement(
     returns="brand_id uuid, id uuid, member_id uuid, due_at timestamptz",
 )
 
-INSERT_LOCKED = insert_statement(LockedReward, columns_of(LockedReward))
+# Newest first, a page of each member. One that waited for too long has lapsed, swept or not.
+READ_LOCKED_REWARDS = Statement(
+    f"""
+    SELECT {", ".join(names_of(_REWARD, "r"))}
+    FROM (
+        SELECT l.*, row_number() OVER (PARTITION BY l.member_id ORDER BY l.id DESC) AS turn
+        FROM {{members}} {{each:l locked_rewards ON l.brand_id = members.brand_id
+            AND l.member_id = members.member_id AND l.id < :before}}
+        WHERE CASE :status WHEN '' THEN true
+            WHEN 'LOCKED' THEN l.status = 'LOCKED' AND (l.lapses_at IS NULL OR l.lapses_at > :now)
+            WHEN 'LAPSED' THEN l.status = 'LAPSED' OR l.status = 'LOCKED' AND l.lapses_at <= :now
+            ELSE l.status = :status END
+    ) AS r
+    WHERE r.turn <= :row_count_max ORDER BY r.id DESC
+    """,
+    sets={"members": "brand_id uuid, member_id uuid"},
+    params="before uuid, status text, now timestamptz, row_count_max bigint",
+    returns=_REWARD,
+)
+
+INSERT_LOCKED = insert_statement(LockedReward, _REWARD)
 
 RESOLVE_LOCKED = Statement(
     """
@@ -128,6 +151,29 @@ async def list_locked_by_cause(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> lis
 
 async def list_locked(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> list[LockedState]:
     return await _list(tx, FIND_LOCKED, keys)
+
+
+async def read_locked_rewards(
+    db: Database,
+    brand_id: UUID,
+    member_ids: Sequence[UUID],
+    *,
+    status: LockStatus | None,
+    now: datetime,
+    before: UUID | None,
+    limit: int,
+) -> list[LockedReward]:
+    """Up to ``limit`` locked rewards of each of some members, newest first, older than the id
+    ``before``; only those that are shown in a status (``rules.shown_status``) if one is named."""
+    rows = await db.read(
+        READ_LOCKED_REWARDS,
+        members=[(brand_id, member_id) for member_id in member_ids],
+        before=before or _NEWEST,
+        status="" if status is None else status.value,
+        now=now,
+        row_count_max=limit,
+    )
+    return [LockedReward(**dict(zip(_REWARD_NAMES, row, strict=True))) for row in rows]
 
 
 async def list_granted(

@@ -19,7 +19,7 @@ from rewards.campaigns.models import CapSubject, CapWindow, UnlockKind
 from rewards.campaigns.rules import Cap, LiveCampaign
 from rewards.coupons.models import CouponCause
 from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
-from rewards.grants.models import LockStatus
+from rewards.grants.models import LockedReward, LockStatus
 from rewards.grants.world import (
     AccountKey,
     BrandConfiguration,
@@ -200,6 +200,14 @@ def waits_for_item(world: GrantWorld, brand_id: UUID, unlock_key: str) -> bool:
     """Whether anything is still locked until an item's scan."""
     states = world.locked.get((brand_id, None, unlock_key), ())
     return any(state.status is LockStatus.LOCKED for state in states)
+
+
+def shown_status(reward: LockedReward, now: datetime) -> LockStatus:
+    """A locked reward's status as people see it: one that waited for too long has lapsed, swept or
+    not."""
+    status = LockStatus(reward.status)
+    has_lapsed = reward.lapses_at is not None and reward.lapses_at <= now
+    return LockStatus.LAPSED if status is LockStatus.LOCKED and has_lapsed else status
 
 
 def count_scan(world: GrantWorld, member: MemberState, cause: Cause) -> None:

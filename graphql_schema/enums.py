@@ -32,6 +32,7 @@ from rewards.orders.models import OrderStatus, PartPurpose
 from rewards.payouts.models import PayoutStatus
 from rewards.payouts.rules import ReportSource as PayoutReportSource
 from rewards.payouts.rules import ReportState as PayoutReportState
+from rewards.purchases.models import PurchaseSource
 from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
@@ -75,6 +76,7 @@ __all__ = [
     "PeriodUnit",
     "PrivilegeKind",
     "QuotaPeriod",
+    "PurchaseSource",
     "RedemptionStatus",
     "RedemptionStep",
     "ReturnPolicy",
@@ -118,6 +120,7 @@ strawberry.enum(OfferStatus, description="PAUSED: nobody sees or takes it.")
 strawberry.enum(LimitWindow, description="For ever, or a day, month or year of the brand.")
 strawberry.enum(OrderStatus, description="待发放, 已发放, 已取消.")
 strawberry.enum(PartPurpose, description="兑换价, 运费等费用, 所得.")
+strawberry.enum(PurchaseSource, description="收银台, 订单, 导入 (of past ones: no news).")
 strawberry.enum(RedemptionStatus, description="已锁定, 已核销, 已取消, 已失效, 已撤销.")
 strawberry.enum(RedemptionStep, description="What a redemption went through, each once.")
 strawberry.enum(PayoutStatus, description="待发送, 已发送, 处理中, 已付款, 付款失败.")

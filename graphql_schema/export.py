@@ -66,9 +66,9 @@ A role that may call a field can still be refused by its rules: a DEALER may not
 
 A row that a caller reaches, by `node` or in the lists and receipts above, shows all of its fields
 but those named here. `own`: of what is the caller's own, else `null`. A member's own are its
-account, its coupons and orders and, as STORE, the places with its phone and their payouts; a
-clerk's own are the place where it stands and what is redeemed there. A clerk sees the coupon whose
-number it has. A consumer sees what it may take in the mall now.
+account, its coupons, orders and purchases and, as STORE, the places with its phone and their
+payouts; a clerk's own are the place where it stands and what is redeemed there. A clerk sees the
+coupon whose number it has. A consumer sees what it may take in the mall now.
 `masked`: `****` stands for most of it.
 
 | Row or field | {heads} |
@@ -137,6 +137,7 @@ ANSWERS_TO_FOREIGN = {
     "myRedemptions": "not listed",
     "payouts": "not listed",
     "myPayouts": "not listed",
+    "purchases": "not listed",
     "mall": "not listed",
     "mallOffers": "not listed",
     "offerOrders": "not listed",
@@ -197,6 +198,8 @@ ANSWERS_TO_FOREIGN = {
     "captureRedemption": "NOT_FOUND",
     "voidRedemption": "NOT_FOUND",
     "reverseRedemption": "NOT_FOUND",
+    "recordPurchase": "NOT_FOUND",
+    "returnPurchase": "NOT_FOUND",
     "createOffer": "NOT_FOUND",
     "updateOffer": "NOT_FOUND",
     "redeemOffer": "NOT_FOUND",
@@ -233,6 +236,7 @@ ROWS_SHOWN = {
     "Place.clerks": _shown(STORE="own"),
     "Redemption": _shown(clerk="own"),
     "Redemption.member": _shown(),
+    "Purchase": _shown(members="own"),
     "Payout": _shown(STORE="own", VIEWER="null", MARKETER="null"),
     "Payout.payee": _shown(operators="masked", STORE="own, masked", VIEWER="null", MARKETER="null"),
     "MallOffer": _shown(CONSUMER=MAY),

@@ -17,6 +17,7 @@ from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.orders import OfferOrder, orders_of
 from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
 from graphql_schema.permissions import HasGrant, IsMember
+from graphql_schema.purchase_types import MemberPurchases
 from graphql_schema.refusals import Refused
 from graphql_schema.statements import MemberStatements
 from graphql_schema.tiers import Tier, TierView, tier_of
@@ -33,7 +34,7 @@ CURSOR = Cursor(UUID)
 
 
 @strawberry.type(description="A person's account in the brand, in one role (会员).")
-class Member(Node, MemberStatements, MemberLockedRewards):
+class Member(Node, MemberStatements, MemberPurchases, MemberLockedRewards):
     id: strawberry.ID = id_field("Member")
     role: MemberRole
     status: str

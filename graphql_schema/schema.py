@@ -31,6 +31,8 @@ from graphql_schema.payouts import PayoutQuery, fetch_payout
 from graphql_schema.permissions import IsSignedIn, unguarded_fields
 from graphql_schema.places import PlaceMutation, PlaceQuery, fetch_place
 from graphql_schema.products import ProductMutation, ProductQuery, fetch_product
+from graphql_schema.purchase_types import fetch_purchase
+from graphql_schema.purchases import PurchaseMutation, PurchaseQuery
 from graphql_schema.redemptions import (
     RedemptionMutation,
     RedemptionQuery,
@@ -72,6 +74,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Place": fetch_place,
     "Redemption": fetch_redemption,
     "Payout": fetch_payout,
+    "Purchase": fetch_purchase,
     "MallOffer": fetch_offer,
     "OfferOrder": fetch_order,
 }
@@ -94,6 +97,7 @@ class Query(
     CouponTemplateQuery,
     RedemptionQuery,
     PayoutQuery,
+    PurchaseQuery,
     AssetQuery,
     HoldQuery,
     AdjustmentQuery,
@@ -130,6 +134,7 @@ class Mutation(
     CouponTemplateMutation,
     CouponMutation,
     RedemptionMutation,
+    PurchaseMutation,
     OfferMutation,
     OrderMutation,
 ):

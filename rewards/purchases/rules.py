@@ -73,7 +73,7 @@ class PurchaseFact:
             lines = [
                 (line.line_no, line.sku, line.quantity, line.amount_fen) for line in self.lines
             ]
-            body += [self.identity_id, self.at, sorted(lines)]
+            body += [self.identity_id.hex if self.identity_id else None, self.at, sorted(lines)]
         return hashlib.sha256(orjson.dumps(body)).hexdigest()
 
 

@@ -13,9 +13,10 @@ from loyalty.tables import brand_reference, own_id, reference, tenant
 
 
 class TierMetric(StrEnum):
-    """What a ladder's thresholds are on: the balance of GROWTH; or of a period: what was EARNED of
-    an asset, the fen of purchases (SPEND), the scans that paid (SCANS), the days with such a scan
-    or a purchase (VISITS)."""
+    """What a ladder's thresholds are on: the balance of GROWTH; or of a period: what campaigns gave
+    of an asset (EARNED), the fen of purchases (SPEND), a consumer's scans that paid (SCANS), the
+    days with such a scan or a purchase (VISITS). What is returned or taken back is subtracted on
+    the day on which it was counted; a visit stays one."""
 
     GROWTH = "GROWTH"
     EARNED = "EARNED"

@@ -85,10 +85,11 @@ class TierChange:
 class TierEvent:
     """What an event added to a member, or, below zero, took back.
 
-    ``balance`` is the growth balance after it, None if growth did not move. ``earned`` is what it
-    credited by EARN, by asset. ``scans`` counts scans that paid, ``visit`` tells that the day had
-    such a scan or a purchase. What it took back is taken from the day of ``counted_at``, on which
-    it had been counted. ``transfer_id`` is the transfer that a change is put down to."""
+    ``balance`` is the growth balance after it, None if growth did not move. ``earned`` is what a
+    campaign credited, by asset: no gift, no adjustment, nothing bought. ``scans`` counts scans that
+    paid, ``visit`` tells that the day had such a scan or a purchase. What it took back is taken
+    from the day of ``counted_at``, on which it had been counted. ``transfer_id`` is the transfer
+    that a change is put down to."""
 
     occurred_at: datetime
     cause_kind: str

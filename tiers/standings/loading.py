@@ -148,11 +148,14 @@ async def _fill_days(tx: Tx, tiers: Sequence[MemberTier], rows: Sequence[Sequenc
 
 
 async def _read_history(snapshot: Snapshot, tiers: Sequence[MemberTier]) -> None:
+    by_key = {(tier.brand_id, tier.member_id): tier for tier in tiers}
+    if by_key:
+        rows = await snapshot.fetch(queries.FIND_MERGED, keys=sorted(by_key))
+        by_key |= {(row[0], row[2]): by_key[row[0], row[1]] for row in rows}
     by_metric: dict[TierMetric, dict[MemberKey, MemberTier]] = {}
-    for tier in tiers:
+    for key, tier in by_key.items():
         if tier.ladder is not None:
-            group = by_metric.setdefault(tier.ladder.policy.metric, {})
-            group[tier.brand_id, tier.member_id] = tier
+            by_metric.setdefault(tier.ladder.policy.metric, {})[key] = tier
     for metric, group in by_metric.items():
         if metric is TierMetric.EARNED:
             await _read_earned(snapshot, group)
@@ -185,10 +188,14 @@ async def _read_spend(
 async def _read_scans(
     snapshot: Snapshot, group: Mapping[MemberKey, MemberTier], *, visits: bool
 ) -> None:
-    for brand_id, member_id, at in await snapshot.fetch(queries.FIND_SCANS, keys=sorted(group)):
+    rows = await snapshot.fetch(queries.FIND_SCANS, keys=sorted(group))
+    for brand_id, member_id, at, was_reversed in rows:
         tier = group[brand_id, member_id]
         day = local_date(at, tier.timezone)
-        tier.days[day] = 1 if visits else tier.days.get(day, 0) + 1
+        if visits:
+            tier.days[day] = 1
+        elif not was_reversed:
+            tier.days[day] = tier.days.get(day, 0) + 1
 
 
 # --- writing -----------------------------------------------------------------------------------

@@ -1,8 +1,4 @@
-"""The SQL of standings: a constant number of set statements for any number of members.
-
-``FIND_EARNED``, ``FIND_SPEND`` and ``FIND_SCANS`` read what others wrote (the ledger, purchases,
-scans): the history that days qualify by, before anybody counted it.
-"""
+"""The SQL of standings: a constant number of set statements for any number of members."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,32 +20,6 @@ from tiers.standings.models import (
     StandingChange,
 )
 from tiers.standings.rules import Held, TierGrant
-
-FIND_STANDINGS = Statement(
-    """
-    SELECT s.brand_id, s.member_id, s.rank FROM {members} {each:s standings
-        ON s.brand_id = members.brand_id AND s.member_id = members.member_id}
-    """,
-    sets={"members": "brand_id uuid, member_id uuid"},
-    returns="brand_id uuid, member_id uuid, rank bigint",
-)
-
-PUT_STANDINGS = Statement(
-    """
-    INSERT INTO standings (brand_id, member_id, rank, since, basis, earned_rank, revision)
-    SELECT brand_id, member_id, rank, since, 'EARNED', rank, 1 FROM {rows} WHERE true
-    ON CONFLICT (brand_id, member_id) DO UPDATE SET rank = excluded.rank, since = excluded.since,
-        earned_rank = excluded.rank, revision = standings.revision + 1
-    WHERE (standings.brand_id, standings.member_id, standings.rank) IN (
-        SELECT held.brand_id, held.member_id, held.rank FROM {held})
-    RETURNING member_id
-    """,
-    sets={
-        "rows": "brand_id uuid, member_id uuid, rank bigint, since timestamptz",
-        "held": "brand_id uuid, member_id uuid, rank bigint",
-    },
-    returns="member_id uuid",
-)
 
 # --- members as a batch sees them --------------------------------------------------------------
 
@@ -86,7 +56,7 @@ LIST_TIERS = Statement(
     LEFT JOIN standings s ON s.brand_id = m.brand_id AND s.member_id = m.id
     LEFT JOIN accounts a ON a.brand_id = m.brand_id AND a.owner_id = m.id AND a.asset = 'GROWTH'
         AND a.kind = 'MAIN'
-    WHERE m.brand_id = :brand_id AND m.role = :role AND m.id > :after
+    WHERE m.brand_id = :brand_id AND m.role = :role AND m.status <> 'MERGED' AND m.id > :after
     ORDER BY m.id LIMIT :row_count_max
     """,
     params="brand_id uuid, role text, after uuid, row_count_max bigint",
@@ -128,18 +98,22 @@ PUT_TIERS = Statement(
 INSERT_CHANGES = insert_statement(StandingChange, columns_of(StandingChange))
 
 # A visit is counted once a day, whoever meets whom.
+_ADDED = """
+    ON CONFLICT (brand_id, member_id, metric, day) DO UPDATE SET
+        amount = CASE WHEN qualifying_days.metric = 'VISITS' THEN excluded.amount
+            ELSE qualifying_days.amount + excluded.amount END
+"""
+
 ADD_TO_DAYS = Statement(
     """
     INSERT INTO qualifying_days (brand_id, member_id, metric, day, amount)
     SELECT brand_id, member_id, metric, day, amount FROM {rows} WHERE true
-    ON CONFLICT (brand_id, member_id, metric, day) DO UPDATE SET
-        amount = CASE WHEN qualifying_days.metric = 'VISITS' THEN excluded.amount
-            ELSE qualifying_days.amount + excluded.amount END
-    """,
+    """
+    + _ADDED,
     sets={"rows": columns_of(QualifyingDay)},
 )
 
-# --- days filled from history ------------------------------------------------------------------
+# --- days filled from history: what others wrote before anybody counted it ----------------------
 
 FIND_EARNED = Statement(
     """
@@ -148,7 +122,7 @@ FIND_EARNED = Statement(
     {each:a accounts ON a.brand_id = keys.brand_id AND a.owner_id = keys.member_id
         AND a.asset = keys.asset AND a.kind = 'MAIN'}
     {each:t transfers ON t.brand_id = a.brand_id AND t.credit_account_id = a.id
-        AND t.kind = 'EARN' AND t.phase IN ('POSTED', 'POST')}
+        AND t.kind = 'EARN' AND t.phase IN ('POSTED', 'POST') AND t.campaign_id IS NOT NULL}
     {maybe:r transfer_reversals ON r.brand_id = t.brand_id AND r.transfer_id = t.id}
     """,
     sets={"keys": "brand_id uuid, member_id uuid, asset text"},
@@ -166,12 +140,23 @@ FIND_SPEND = Statement(
 
 FIND_SCANS = Statement(
     """
-    SELECT e.brand_id, e.member_id, e.occurred_at FROM {keys}
+    SELECT e.brand_id, e.member_id, e.occurred_at, r.id IS NOT NULL FROM {keys}
     {each:e scan_events ON e.brand_id = keys.brand_id AND e.member_id = keys.member_id
-        AND e.unpaid_reason IS NULL}
+        AND e.role = 'CONSUMER' AND e.unpaid_reason IS NULL}
+    {maybe:r scan_reversals ON r.brand_id = e.brand_id AND r.scan_id = e.id}
     """,
     sets={"keys": "brand_id uuid, member_id uuid"},
-    returns="brand_id uuid, member_id uuid, occurred_at timestamptz",
+    returns="brand_id uuid, member_id uuid, occurred_at timestamptz, reversed boolean",
+)
+
+# What members did before they were merged into another one is the other one's now.
+FIND_MERGED = Statement(
+    """
+    SELECT m.brand_id, m.merged_into_id, m.id FROM {keys}
+    {each:m members ON m.brand_id = keys.brand_id AND m.merged_into_id = keys.member_id}
+    """,
+    sets={"keys": "brand_id uuid, member_id uuid"},
+    returns="brand_id uuid, member_id uuid, merged_id uuid",
 )
 
 CLEAR_DAYS = Statement(
@@ -230,7 +215,8 @@ COUNT_DROPPED = Statement(
 
 FIND_MEMBERS = Statement(
     """
-    SELECT m.id FROM members m WHERE m.brand_id = :brand_id AND m.role = :role AND m.id > :after
+    SELECT m.id FROM members m
+    WHERE m.brand_id = :brand_id AND m.role = :role AND m.status <> 'MERGED' AND m.id > :after
     ORDER BY m.id LIMIT :row_count_max
     """,
     params="brand_id uuid, role text, after uuid, row_count_max bigint",
@@ -238,7 +224,8 @@ FIND_MEMBERS = Statement(
 )
 
 COUNT_MEMBERS = Statement(
-    "SELECT COUNT(*) FROM members m WHERE m.brand_id = :brand_id AND m.role = :role",
+    "SELECT COUNT(*) FROM members m"
+    " WHERE m.brand_id = :brand_id AND m.role = :role AND m.status <> 'MERGED'",
     params="brand_id uuid, role text",
     returns="count bigint",
 )
@@ -336,10 +323,8 @@ MOVE_DAYS = Statement(
     INSERT INTO qualifying_days (brand_id, member_id, metric, day, amount)
     SELECT d.brand_id, :into_id, d.metric, d.day, d.amount FROM qualifying_days d
     WHERE d.brand_id = :brand_id AND d.member_id = :from_id
-    ON CONFLICT (brand_id, member_id, metric, day) DO UPDATE SET
-        amount = CASE WHEN qualifying_days.metric = 'VISITS' THEN excluded.amount
-            ELSE qualifying_days.amount + excluded.amount END
-    """,
+    """
+    + _ADDED,
     params="into_id uuid, brand_id uuid, from_id uuid",
 )
 
@@ -349,16 +334,6 @@ CLEAR_MEMBER = Statement(
 )
 
 # --- what is shown -----------------------------------------------------------------------------
-
-
-async def find_standing(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> Standing | None:
-    """A member's standing; None is rank 0."""
-    found = await snapshot.session.exec(
-        select(Standing).where(
-            col(Standing.brand_id) == brand_id, col(Standing.member_id) == member_id
-        )
-    )
-    return found.first()
 
 
 READ_TIER = Statement(

@@ -1,15 +1,13 @@
 """Verbs of standings. What events do to them is in ``folding.py``."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from loyalty import audit_log
 from loyalty.actor import Actor
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
-from loyalty.db import RetryTransaction, Snapshot, Tx
+from loyalty.db import Snapshot, Tx
 from loyalty.errors import InvalidInput, LevelByInvitation, NotFound
 from loyalty.ids import new_id
 from loyalty.ledger.service import lock_member_accounts
@@ -133,8 +131,8 @@ async def merge_tiers(tx: Tx, brand_id: UUID, *, from_id: UUID, into_id: UUID) -
     """Give one member's qualifying days and standing to another of its role: the better standing
     stays, days add up, and what they earn together counts at once.
 
-    The caller has locked both members' accounts and moved their growth; whatever else of a period
-    is counted from later on (a ladder with another metric) is only what is the kept member's own.
+    The caller has locked both members' accounts and moved their growth. A ladder that counts
+    something else later on finds the history of both.
     """
     rules = {brand_id: await brand_tiers(tx, brand_id)}
     today = local_date(tx.now, rules[brand_id].timezone)
@@ -152,69 +150,6 @@ async def merge_tiers(tx: Tx, brand_id: UUID, *, from_id: UUID, into_id: UUID) -
     await write_tiers(tx, [kept])
 
 
-# --- what is shown -----------------------------------------------------------------------------
-
-
 async def find_standing(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> Standing | None:
-    """A member's standing; None is rank 0."""
-    return await queries.find_standing(snapshot, brand_id, member_id)
-
-
-# --- rises of the growth balance, as written before there was ``folding.py`` --------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Rise:
-    """A member's move from one rank to another, and the transfer that caused it."""
-
-    brand_id: UUID
-    id: UUID
-    member_id: UUID
-    from_rank: int
-    to_rank: int
-    transfer_id: UUID | None
-    ladder_id: UUID
-    occurred_at: datetime
-
-
-async def find_ranks(tx: Tx, members: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], int]:
-    """Ranks by (brand_id, member_id); members without a standing are at 0 and left out."""
-    rows = await tx.fetch(queries.FIND_STANDINGS, members=sorted(set(members)))
-    return {(row[0], row[1]): row[2] for row in rows}
-
-
-async def write_rises(tx: Tx, rises: Sequence[Rise]) -> None:
-    """Write moves and where they end. RetryTransaction if a standing is no longer what it was
-    when the first of its moves was decided: a new ladder may have lowered it meanwhile."""
-    if not rises:
-        return
-    last = {(rise.brand_id, rise.member_id): rise for rise in rises}
-    first = {(rise.brand_id, rise.member_id): rise for rise in reversed(rises)}
-    written = await tx.fetch(
-        queries.PUT_STANDINGS,
-        rows=sorted((*key, rise.to_rank, rise.occurred_at) for key, rise in last.items()),
-        held=sorted((*key, rise.from_rank) for key, rise in first.items()),
-    )
-    if len(written) != len(last):
-        raise RetryTransaction
-    await tx.fetch(
-        queries.INSERT_CHANGES,
-        rows=[
-            (
-                rise.brand_id,
-                rise.id,
-                rise.member_id,
-                rise.from_rank,
-                rise.to_rank,
-                rise.transfer_id,
-                rise.ladder_id,
-                rise.occurred_at,
-                tx.now,
-                "LADDER" if rise.transfer_id is None else "EARNED",
-                None,
-                None,
-                "",
-            )
-            for rise in rises
-        ],
-    )
+    """A member's standing as it is written; None is rank 0."""
+    return await snapshot.session.get(Standing, (brand_id, member_id), populate_existing=True)

@@ -5,16 +5,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
+from sqlmodel import col
 
 from loyalty.actor import system_actor
 from loyalty.brands.models import Brand
 from loyalty.db import Database, RetryTransaction, Tx
 from loyalty.ids import new_id
 from loyalty.ledger.models import Transfer, TransferReversal
+from loyalty.members.models import Member
 from rewards.purchases.rules import PurchaseFact
 from rewards.purchases.service import settle_purchases
-from rewards.scans.models import ScanEvent
+from rewards.scans.models import ScanEvent, ScanReversal
 from tests.brands_made import make_brand
 from tests.clocks import SettableClock
 from tests.statement_log import statements_told
@@ -32,6 +34,7 @@ from tiers.ladders.rules import LadderPolicy
 from tiers.standings.folding import MemberTier, TierEvent, after_event, put_grant
 from tiers.standings.loading import BrandTiers, load_tiers, write_tiers
 from tiers.standings.models import Basis, QualifyingDay, Standing, StandingChange
+from tiers.standings.reevaluation import re_evaluate
 from tiers.standings.rules import TierGrant
 
 LEVELS = levels(0, 100, 300)
@@ -220,6 +223,48 @@ async def test_what_was_taken_back_was_not_earned(db: Database) -> None:
     rules = BrandTiers(brand.timezone, {ROLE.value: await publish(db, brand, LEVELS, policy)})
     found = await db.in_transaction(load_tiers, {brand.id: rules}, [(brand.id, member_id, APRIL_1)])
     assert found[brand.id, member_id].days == {MARCH_31: 120, APRIL_1: 100}
+
+
+async def test_a_scan_that_was_taken_back_is_a_visit_and_no_scan(db: Database) -> None:
+    brand = await db.in_transaction(make_brand)
+    member_id = await lived(db, brand)
+    [first, *_] = sorted(await rows(db, ScanEvent), key=lambda scan: scan.occurred_at)
+    reversal = ScanReversal(
+        brand_id=brand.id,
+        scan_id=first.id,
+        reason="why",
+        reversed_by=new_id(),
+        created_at=first.occurred_at,
+    )
+    await db.in_transaction(lambda tx: tx.add(reversal))
+    for metric, april_1 in ((TierMetric.SCANS, {}), (TierMetric.VISITS, {APRIL_1: 1})):
+        rules = BrandTiers(
+            brand.timezone,
+            {ROLE.value: await publish(db, brand, LEVELS, LadderPolicy(metric, None, MONTH))},
+        )
+        wanted = [(brand.id, member_id, APRIL_1)]
+        days = (await db.in_transaction(load_tiers, {brand.id: rules}, wanted))[brand.id, member_id]
+        assert {day: n for day, n in days.days.items() if day > MARCH_31} == {APRIL_2: 1} | april_1
+
+
+async def test_what_a_merged_member_did_is_its_successors_history(db: Database) -> None:
+    brand = await db.in_transaction(make_brand)
+    member_id = await lived(db, brand)
+    [successor] = await db.in_transaction(add_members, brand.id, [noon(APRIL_1)])
+
+    async def merge(tx: Tx) -> None:
+        await tx.session.exec(
+            update(Member)
+            .where(col(Member.id) == member_id)
+            .values(status="MERGED", merged_into_id=successor)
+        )
+
+    await db.in_transaction(merge)
+    await publish(db, brand, LEVELS, LadderPolicy(TierMetric.SPEND, None, MONTH))
+    while (chunk := await db.in_transaction(re_evaluate, 10)) and chunk.is_more_to_do:
+        pass
+    days = {(row.member_id, row.day): row.amount for row in await rows(db, QualifyingDay)}
+    assert days == {(successor, MARCH_31): 12_000, (successor, APRIL_1): 25_000}
 
 
 async def test_a_ladder_that_counted_nothing_in_between_makes_days_count_anew(

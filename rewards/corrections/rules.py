@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from loyalty.ledger.models import AccountKind, Asset, TransferKind, TransferPhase
+from loyalty.ledger.models import AccountKind, Asset, TransferPhase
 from loyalty.ledger.rules import AccountState, Book, Movement
 from loyalty.reversals.rules import TakenBack
 from tiers.standings.folding import TierEvent
@@ -39,8 +39,8 @@ def no_longer_earned(
     taken: TakenBack | None, earned_at: datetime, now: datetime, cause_id: UUID
 ) -> TierEvent | None:
     """What of a credit that was earned at a time does not count any more, of the day on which it
-    had been counted; None for a credit that was not earned, or of which nothing was taken."""
-    if taken is None or taken.credit.kind != TransferKind.EARN or not taken.taken + taken.owed:
+    had been counted; None for one that no campaign gave, or of which nothing was taken."""
+    if taken is None or taken.credit.campaign_id is None or not taken.taken + taken.owed:
         return None
     return TierEvent(
         now,

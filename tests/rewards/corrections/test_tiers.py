@@ -15,6 +15,9 @@ from loyalty.ids import new_id
 from loyalty.ledger.queries import read_entries
 from loyalty.ledger.rules import ReturnPolicy
 from loyalty.moves.rules import Leg
+from rewards.campaigns.models import EventKind, OutcomeBasis
+from rewards.campaigns.rules import CampaignDefinition, Outcome
+from rewards.campaigns.service import publish_campaign
 from rewards.corrections.service import (
     adjust_balance,
     approve_adjustment,
@@ -160,9 +163,13 @@ async def test_what_is_taken_back_no_longer_counts_on_its_day(
     bank: Bank, clock: SettableClock
 ) -> None:
     member = await bank.member()
-    first = await bank.credit(member, 450)
+    outcome = Outcome(MemberRole.CONSUMER, POINTS, OutcomeBasis.FIXED, 1)
+    definition = CampaignDefinition("scan", "扫码", "Scan", EventKind.SCAN, (outcome,))
+    campaign, _ = await bank.run(publish_campaign, system_actor(bank.brand.id), definition)
+    first = await bank.credit(member, 450, campaign_id=campaign.id)
     clock.set(datetime(2026, 11, 20, 4, tzinfo=UTC))
-    second = await bank.credit(member, 100)
+    second = await bank.credit(member, 100, campaign_id=campaign.id)
+    a_gift = await bank.credit(member, 1_000)
     await with_ladder(bank, EARNED)
 
     async def days() -> dict[date, int]:
@@ -174,6 +181,7 @@ async def test_what_is_taken_back_no_longer_counts_on_its_day(
 
         return await bank.run(read)
 
+    await reverse(bank, a_gift)
     await reverse(bank, second, 10)
     assert await days() == {date(2026, 11, 9): 450, date(2026, 11, 20): 90}
     assert await ranks(bank, member) == [GOLD]

@@ -1,22 +1,19 @@
 """Tiers: publishing ladders, giving levels by hand, and the history of both."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
-from graphql_schema.enums import (
-    Downgrade,
-    MemberRole,
-    PeriodKind,
-    PeriodUnit,
-    TierChangeReason,
-    TierEnd,
-    TierMetric,
-    TierStart,
+from graphql_schema.enums import MemberRole, TierChangeReason
+from graphql_schema.ladder_inputs import (
+    PreviewLadderInput,
+    PublishLadderInput,
+    levels_of,
+    policy_of,
 )
 from graphql_schema.nodes import local_id
 from graphql_schema.pagination import (
@@ -28,18 +25,15 @@ from graphql_schema.pagination import (
     page_of,
 )
 from graphql_schema.permissions import HasGrant, IsSignedIn
-from graphql_schema.privileges import PrivilegeInput, privileges_of
 from graphql_schema.refusals import Refused
-from graphql_schema.scalars import AssetCode, BigInt
 from graphql_schema.tier_types import Ladder, Level, Tier, TierView, ladders_of, tier_of
 from loyalty.actor import Actor, Grant
 from loyalty.brands.service import get_brand
 from loyalty.db import Tx
-from loyalty.errors import InvalidInput
 from loyalty.members.service import get_member
+from rewards.gifts.service import require_gifts
 from tiers.ladders import rules
-from tiers.ladders.periods import PeriodRule, read_grace
-from tiers.ladders.rules import LadderPolicy, LadderView
+from tiers.ladders.rules import LadderView
 from tiers.ladders.service import preview_ladder, publish_ladder
 from tiers.standings.models import StandingChange
 from tiers.standings.queries import list_changes
@@ -77,111 +71,6 @@ class TierChange:
 
 
 # --- ladders -----------------------------------------------------------------------------------
-
-
-@strawberry.input
-class LevelInput:
-    code: str
-    name_zh: str
-    name_en: str
-    threshold: BigInt | None = strawberry.field(
-        default=None,
-        description="Of the ladder's metric: 0 for the first level, rising; none with"
-        " invitationOnly.",
-    )
-    growth_threshold: BigInt | None = strawberry.field(
-        default=None, description="The former name of threshold.", deprecation_reason="threshold"
-    )
-    points_multiplier_percent: int = 100
-    invitation_only: bool = False
-    privileges: list[PrivilegeInput] = strawberry.field(default_factory=list)
-
-
-@strawberry.input(
-    description="CALENDAR: MONTH, QUARTER or YEAR. ROLLING: count DAYs back from today. JOIN: count"
-    " MONTHs from the day of joining."
-)
-class PeriodInput:
-    kind: PeriodKind
-    unit: PeriodUnit
-    count: int = 1
-
-
-class LadderTerms(Protocol):
-    """What the inputs of publishing and of its preview share."""
-
-    levels: list[LevelInput]
-    role: MemberRole
-    metric: TierMetric
-    metric_asset: AssetCode | None
-    period: PeriodInput | None
-    starts: TierStart
-    ends: TierEnd
-    grace: str | None
-    downgrade: Downgrade
-
-
-@strawberry.input
-class PreviewLadderInput:
-    levels: list[LevelInput]
-    role: MemberRole = MemberRole.CONSUMER
-    metric: TierMetric = TierMetric.GROWTH
-    metric_asset: AssetCode | None = None
-    period: PeriodInput | None = None
-    starts: TierStart = TierStart.AT_ONCE
-    ends: TierEnd = TierEnd.NEVER
-    grace: str | None = None
-    downgrade: Downgrade = Downgrade.TO_EARNED
-
-
-@strawberry.input
-class PublishLadderInput:
-    idempotency_key: strawberry.ID
-    levels: list[LevelInput]
-    role: MemberRole = MemberRole.CONSUMER
-    allow_lowering: bool = False
-    metric: TierMetric = TierMetric.GROWTH
-    metric_asset: AssetCode | None = None
-    period: PeriodInput | None = None
-    starts: TierStart = TierStart.AT_ONCE
-    ends: TierEnd = TierEnd.NEVER
-    grace: str | None = None
-    downgrade: Downgrade = Downgrade.TO_EARNED
-
-
-def _levels(terms: LadderTerms) -> list[rules.Level]:
-    levels = []
-    for rank, level in enumerate(terms.levels):
-        given = [t for t in (level.threshold, level.growth_threshold) if t is not None]
-        if len(given) != (0 if level.invitation_only and not given else 1):
-            problem = "is missing" if not given else "and growthThreshold are one and the same"
-            raise InvalidInput(field=f"levels[{rank}].threshold", problem=problem)
-        levels.append(
-            rules.Level(
-                rank,
-                level.code,
-                level.name_zh,
-                level.name_en,
-                given[0] if given else 0,
-                level.points_multiplier_percent,
-                level.invitation_only,
-                privileges_of(level.privileges),
-            )
-        )
-    return levels
-
-
-def _policy(terms: LadderTerms) -> LadderPolicy:
-    period = terms.period
-    return LadderPolicy(
-        terms.metric,
-        terms.metric_asset,
-        PeriodRule(period.kind, period.unit, period.count) if period else None,
-        terms.starts,
-        terms.ends,
-        read_grace(terms.grace),
-        terms.downgrade,
-    )
 
 
 @strawberry.type(
@@ -302,13 +191,15 @@ class TierQuery:
         self, info: Info, input: PreviewLadderInput, sample_size: int = 5
     ) -> PreviewLadderResult:
         """Who would move if this ladder were published: counted among all members of its role."""
+        levels = levels_of(input)
         async with info.context.database.snapshot() as snapshot:
+            await require_gifts(snapshot, info.context.caller.brand_id, levels)
             moves = await preview_ladder(
                 snapshot,
                 info.context.caller,
                 role=input.role,
-                levels=_levels(input),
-                policy=_policy(input),
+                levels=levels,
+                policy=policy_of(input),
                 sample_max=max(0, min(sample_size, SAMPLE_MAX)),
             )
         return LadderPreview(
@@ -352,9 +243,10 @@ class TierMutation:
     async def publish_ladder(self, info: Info, input: PublishLadderInput) -> PublishLadderResult:
         """Publish the next version of a role's ladder; rank 0 is the first level given. Levels are
         known by their codes: holders keep theirs."""
-        levels, policy = _levels(input), _policy(input)
+        levels, policy = levels_of(input), policy_of(input)
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+            await require_gifts(tx, actor.brand_id, levels)
             ladder = await publish_ladder(
                 tx,
                 actor,

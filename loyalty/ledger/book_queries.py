@@ -12,19 +12,23 @@ ID_SLACK = timedelta(days=1)
 """How far the clock by which a server makes ids may be off the database's."""
 _FIRST_TIME = datetime(1970, 1, 2, tzinfo=UTC)
 
-# Members' and places' accounts hold what was issued; what crosses between them and the brand's own
-# books is told by the kinds of both.
+# Only the brand's own books are looked up, a handful: all other accounts, of members and places,
+# hold what was issued, and the kind of a transfer tells which of a member's they are.
 SUM_FLOWS = Statement(
     """
-    SELECT t.asset, t.kind, d.kind, c.kind, t.created_at >= :since, CAST(SUM(t.amount) AS bigint)
+    SELECT t.asset, t.kind, d.id IS NULL, c.id IS NULL, t.created_at >= :since,
+        CAST(SUM(t.amount) AS bigint)
     FROM transfers t
-    JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
-    JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
+    LEFT JOIN accounts d ON d.brand_id = :brand_id AND d.owner_id = :brand_id
+        AND d.id = t.debit_account_id
+    LEFT JOIN accounts c ON c.brand_id = :brand_id AND c.owner_id = :brand_id
+        AND c.id = t.credit_account_id
     WHERE t.brand_id = :brand_id AND t.created_at < :until AND t.phase IN ('POSTED', 'POST')
     GROUP BY 1, 2, 3, 4, 5
     """,
     params="brand_id uuid, since timestamptz, until timestamptz",
-    returns="asset text, kind text, payer text, payee text, is_recent boolean, amount bigint",
+    returns="asset text, kind text, is_out boolean, is_in boolean, is_recent boolean,"
+    " amount bigint",
 )
 
 LIST_BRAND_ENTRIES = Statement(
@@ -38,8 +42,8 @@ LIST_BRAND_ENTRIES = Statement(
             AND own.created_at >= :since AND own.created_at < :until
         ORDER BY own.id LIMIT :row_count_max
     ) AS t
-    JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
-    JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
+    {each:d accounts ON d.brand_id = t.brand_id AND d.id = t.debit_account_id}
+    {each:c accounts ON c.brand_id = t.brand_id AND c.id = t.credit_account_id}
     ORDER BY t.id
     """,
     params="brand_id uuid, after uuid, before uuid, since timestamptz, until timestamptz,"
@@ -53,12 +57,13 @@ LIST_BRAND_ENTRIES = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The sum of transfers of one kind between two kinds of accounts, before a time or since."""
+    """The sum of transfers of one kind, before a time or since: out of the accounts of those who
+    hold what was issued (``is_out``), into them, or from one of them to another."""
 
     asset: str
     kind: str
-    payer: str
-    payee: str
+    is_out: bool
+    is_in: bool
     is_recent: bool
     amount: int
 

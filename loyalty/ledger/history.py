@@ -27,7 +27,7 @@ from loyalty.ledger.history_queries import (
     list_prolonged,
     owners_of,
 )
-from loyalty.ledger.models import AccountKind, TransferKind
+from loyalty.ledger.models import TransferKind
 from loyalty.ledger.origins import LotMovement, LotProlonged, Tracing, UnspentCredit
 
 __all__ = [
@@ -53,7 +53,6 @@ __all__ = [
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9998, 12, 31)
 MOVEMENTS_MAX = 100_000
-_HOLDERS = frozenset({AccountKind.MAIN, AccountKind.RECEIVABLE, AccountKind.PLACE})
 _GIVES_BACK = frozenset({TransferKind.REVERSE, TransferKind.OWE, TransferKind.ADJUST})
 
 
@@ -148,16 +147,16 @@ class BookOfAsset:
     def add(self, flow: Flow) -> None:
         """Count what crossed between those who hold value and the brand."""
         amount = flow.amount
-        is_out, is_in = flow.payer in _HOLDERS, flow.payee in _HOLDERS
-        self.outstanding += amount * (is_in - is_out)
-        self.owed += amount * (
-            (flow.payer == AccountKind.RECEIVABLE) - (flow.payee == AccountKind.RECEIVABLE)
-        )
-        if is_in is is_out:
+        self.outstanding += amount * (flow.is_in - flow.is_out)
+        if flow.kind == TransferKind.OWE:
+            self.owed += amount
+        elif flow.kind == TransferKind.REPAY:
+            self.owed -= amount
+        if flow.is_in is flow.is_out:
             return
-        if is_in and flow.kind == TransferKind.REVERSE:
+        if flow.is_in and flow.kind == TransferKind.REVERSE:
             self.spent -= amount
-        elif is_in:
+        elif flow.is_in:
             self.issued += amount
         elif flow.kind == TransferKind.EXPIRE:
             self.expired += amount

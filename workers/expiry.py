@@ -9,8 +9,8 @@ log = structlog.get_logger("expiry")
 
 
 async def expire_lots(tx: Tx, limit: int) -> int:
-    """Sweep up to ``limit`` lots of the first brand that is due and has any past their last day;
-    how many were looked at, and ``limit`` as long as this brand or another is not done with."""
+    """Sweep up to ``limit`` lots of the first brand that is due and has any past their last day:
+    ``limit`` as long as this brand or another is not done with, else fewer: those that expired."""
     due = await list_due(tx)
     for number, brand_id in enumerate(due, 1):
         swept = await sweep_chunk(tx, brand_id, limit)
@@ -26,5 +26,5 @@ async def expire_lots(tx: Tx, limit: int) -> int:
                 finished=swept.is_finished,
             )
             is_done = swept.is_finished and number == len(due)
-            return min(swept.lots_seen, limit - 1) if is_done else limit
+            return min(swept.expired_now, limit - 1) if is_done else limit
     return 0

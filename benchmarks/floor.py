@@ -122,12 +122,15 @@ _REPLY = _insert(
     "idempotency_records", "brand_id, actor_id, operation, key, body_hash, reply, created_at"
 )
 _STANDING = (
-    "INSERT INTO standings (brand_id, member_id, rank, since) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (brand_id, member_id) DO UPDATE SET rank = excluded.rank, since = excluded.since"
+    "INSERT INTO standings (brand_id, member_id, rank, since, basis, earned_rank, revision)"
+    " VALUES (?1, ?2, ?3, ?4, 'EARNED', ?3, 1)"
+    " ON CONFLICT (brand_id, member_id) DO UPDATE SET rank = excluded.rank, since = excluded.since,"
+    " earned_rank = excluded.rank, revision = standings.revision + 1"
 )
 _RISE = _insert(
     "standing_changes",
-    "brand_id, id, member_id, from_rank, to_rank, transfer_id, ladder_id, occurred_at, created_at",
+    "brand_id, id, member_id, from_rank, to_rank, transfer_id, ladder_id, occurred_at, created_at,"
+    " reason, note",
 )
 
 
@@ -314,9 +317,11 @@ class FloorPlan:
         self._ranks[member] = earned
         brand, now, ladder = self._brand, self._now, levels[0].ladder_id
         steps.append((_STANDING, (brand, member, earned, now)))
-        row = (brand, new_id().hex, member, held, earned, transfer, ladder, now, now)
+        change = new_id().hex
+        row = (brand, change, member, held, earned, transfer, ladder, now, now, "EARNED", "")
         steps.append((_RISE, row))
         payload = {"from_rank": held, "to_rank": earned, "code": levels[earned].code}
+        payload |= {"change_id": change, "direction": "UP", "reason": "EARNED"}
         self._emit(steps, "tier.reached", member, payload)
 
     def _count(self, steps: list[Step], subjects: dict[str, str]) -> None:

@@ -22,6 +22,8 @@ from benchmarks.floor import FloorPlan, measure_floor
 from benchmarks.history import store_claims
 from benchmarks.postgres import SETTINGS, WORK, Postgres, running_postgres
 from benchmarks.processes import SERVE
+from benchmarks.reevaluation import bare_update as bare_update_of_standings
+from benchmarks.reevaluation import prepare_standings, re_evaluate
 from benchmarks.report import (
     RESULTS,
     Bar,
@@ -42,7 +44,7 @@ from loyalty.codes.rules import KEY_BYTES, CodeKey
 
 T = TypeVar("T")
 SCANS = "scans/s"
-PARTS = ("codes", "scans", "tills", "settlement", "expiry", "sqlite")
+PARTS = ("codes", "scans", "tills", "settlement", "expiry", "tiers", "sqlite")
 """What may be measured alone; the result is then not kept."""
 
 
@@ -106,6 +108,8 @@ class Bench:
                 versions["redis"] = self._tills(postgres, keys)
             if "expiry" in self._parts:
                 self._expiry(postgres, keys)
+            if "tiers" in self._parts:
+                self._tiers(postgres, keys)
         if "sqlite" in self._parts:
             self._sqlite(keys)
         return versions
@@ -215,6 +219,26 @@ class Bench:
         self.bars.append(bar(name, much.lots_per_second, bare, "lots/s"))
         peak, small = much.peak_bytes / 2**20, little.peak_bytes / 2**20
         name = f"peak memory of the expiry of {lots:,} lots / of {few:,}"
+        self.bars.append(Bar(name, peak / small, None, None, peak, small, "MiB", True))
+
+    def _tiers(self, postgres: Postgres, keys: Secrets) -> None:
+        """How fast standings are re-evaluated; and that memory does not grow with their number."""
+        count, few = self.sizes.lots, self.sizes.few_lots
+        environment = keys.environment("")
+        self.step("A few standings", lambda: prepare_standings(postgres, environment, few))
+        little = self.step(
+            "Re-evaluation of a few", lambda: re_evaluate(postgres, environment, few)
+        )
+        brand = self.step("Many standings", lambda: prepare_standings(postgres, environment, count))
+        bare = self.step(
+            "One bare UPDATE of standings",
+            lambda: bare_update_of_standings(postgres, brand, count),
+        )
+        much = self.step("Re-evaluation", lambda: re_evaluate(postgres, environment, count))
+        name = f"re-evaluation of {count:,} standings, PostgreSQL / one bare UPDATE of them"
+        self.bars.append(bar(name, much.standings_per_second, bare, "standings/s"))
+        peak, small = much.peak_bytes / 2**20, little.peak_bytes / 2**20
+        name = f"peak memory of the re-evaluation of {count:,} standings / of {few:,}"
         self.bars.append(Bar(name, peak / small, None, None, peak, small, "MiB", True))
 
     def _sqlite(self, keys: Secrets) -> None:

@@ -1,5 +1,6 @@
 """``loyalty tiers``."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -32,6 +33,7 @@ def re_evaluate(
     waited for. Stopped anywhere, run it again: it goes on where it was.
     """
     settings = read_settings()
+    began = time.perf_counter()
 
     async def work(database: Database) -> list[Chunk]:
         async with database.snapshot() as snapshot:
@@ -64,5 +66,6 @@ def re_evaluate(
         ],
         "done": done,
         "moved": moved,
+        "seconds": round(time.perf_counter() - began, 3),
     }
     say(result, as_json, f"Standings looked at: {done}; moved to another level: {moved}.")

@@ -20,7 +20,6 @@ from tiers.standings.rules import (
     Held,
     TierGrant,
     decide_standing,
-    first_day_counted,
 )
 
 REACHED_TOPIC = "tier.reached"
@@ -106,9 +105,9 @@ class TierEvent:
 @dataclass(slots=True)
 class MemberTier:
     """One member's tier in a batch. ``ladder`` is its role's, None if that has none. ``days`` reach
-    back to ``days_from``; ``added`` are increments of days, to be written. ``revision`` is 0 for a
-    member without a row; ``moves`` counts how often the standing moved since it was read (that its
-    days were filled from history counts too)."""
+    back as far as decisions on ``loaded_for`` and later need; ``added`` are increments of days, to
+    be written. ``revision`` is 0 for a member without a row; ``moves`` counts how often the
+    standing moved since it was read (that its days were filled from history counts too)."""
 
     brand_id: UUID
     member_id: UUID
@@ -120,7 +119,7 @@ class MemberTier:
     revision: int = 0
     balance: int = 0
     days: dict[date, int] = field(default_factory=dict)
-    days_from: date | None = None
+    loaded_for: date = date.max
     moves: int = 0
     added: dict[date, int] = field(default_factory=dict)
     changes: list[TierChange] = field(default_factory=list)
@@ -217,8 +216,7 @@ def _amounts(tier: MemberTier) -> Amounts:
 
 
 def _decide(tier: MemberTier, ladder: LadderView, day: date) -> Decision:
-    first = first_day_counted(ladder, tier.joined_on, day)
-    if first is not None and (tier.days_from is None or first < tier.days_from):
+    if day < tier.loaded_for and not ladder.policy.counts_balance:
         raise ValueError(f"the tier was not loaded for {day}")
     return decide_standing(ladder, tier.held, _amounts(tier), tier.joined_on, day)
 

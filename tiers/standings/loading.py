@@ -59,7 +59,7 @@ async def load_tiers(
     tiers = {}
     for row in rows:
         tier = tier_of_row(row, brands[row[0]])
-        set_days_from(tier, first_days[row[0], row[1]])
+        load_for(tier, first_days[row[0], row[1]])
         tiers[row[0], row[1]] = tier
     counted = {(row[0], row[1]): is_counted(row, tiers[row[0], row[1]]) for row in rows}
     await _fill_days(tx, [tier for key, tier in tiers.items() if not counted[key]], rows)
@@ -92,23 +92,25 @@ def is_counted(row: Sequence[Any], tier: MemberTier) -> bool:
     return ladder is None or ladder.policy.counts_balance or row[6] == ladder.counting_id
 
 
-def set_days_from(tier: MemberTier, day: date) -> None:
-    """Note from which day on days are needed to decide on ``day`` and what was due before."""
-    if tier.ladder is not None:
-        first = min(day, tier.held.due_on or day)
-        tier.days_from = first_day_counted(tier.ladder, tier.joined_on, first)
+def load_for(tier: MemberTier, day: date) -> None:
+    """Note that decisions are wanted on ``day`` and later, and on what was due before."""
+    tier.loaded_for = min(day, tier.held.due_on or day)
 
 
 async def _read_days(snapshot: Snapshot, tiers: Sequence[MemberTier]) -> None:
-    keys = sorted(
-        (tier.brand_id, tier.member_id, tier.ladder.policy.day_metric, tier.days_from)
-        for tier in tiers
-        if tier.ladder is not None and tier.days_from is not None
-    )
+    keys = []
+    for tier in tiers:
+        if tier.ladder is not None:
+            first_day = first_day_counted(tier.ladder, tier.joined_on, tier.loaded_for)
+            if first_day is not None:
+                metric = tier.ladder.policy.day_metric
+                keys.append((tier.brand_id, tier.member_id, metric, first_day))
     if not keys:
         return
     by_key = {(tier.brand_id, tier.member_id): tier for tier in tiers}
-    for brand_id, member_id, day, amount in await snapshot.fetch(queries.FIND_DAYS, keys=keys):
+    for brand_id, member_id, day, amount in await snapshot.fetch(
+        queries.FIND_DAYS, keys=sorted(keys)
+    ):
         by_key[brand_id, member_id].days[day] = amount
 
 

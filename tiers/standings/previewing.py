@@ -14,7 +14,7 @@ from loyalty.ids import new_id
 from tiers.ladders.rules import LadderView, Level, carried_ranks
 from tiers.standings import queries
 from tiers.standings.folding import MemberTier, look
-from tiers.standings.loading import BrandTiers, add_days, set_days_from, tier_of_row
+from tiers.standings.loading import BrandTiers, add_days, load_for, tier_of_row
 from tiers.standings.rules import Held
 
 PIECE_ROWS_MAX = 20_000
@@ -99,7 +99,7 @@ async def _read(
 
 def _carried(tier: MemberTier, carried: dict[int, int], today: date) -> MemberTier:
     tier.held = carried_held(tier.held, carried)
-    set_days_from(tier, today)
+    load_for(tier, today)
     return tier
 
 

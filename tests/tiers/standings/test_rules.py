@@ -366,3 +366,11 @@ def test_each_metric_counts_its_own_and_nothing_else(metric: TierMetric) -> None
         assert life.on(d("02-02"))[0] == 0
         life.event(d("02-03"), **added[metric])
     assert life.on(d("02-03"))[0] == 1
+
+
+def test_a_decision_without_the_days_that_it_needs_is_no_decision() -> None:
+    life = Timeline(ladder())
+    life.tier.loaded_for = d("03-01")
+    with pytest.raises(ValueError, match="not loaded"):
+        life.spends(d("02-28"), 1)
+    life.spends(d("03-01"), 1)

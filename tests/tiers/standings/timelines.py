@@ -64,7 +64,7 @@ class Timeline:
 
     def __init__(self, on: LadderView, joined_on: date = JOINED_ON) -> None:
         self.tier = MemberTier(
-            BRAND, MEMBER, on, ZONE, joined_on, noon(joined_on), days_from=date.min
+            BRAND, MEMBER, on, ZONE, joined_on, noon(joined_on), loaded_for=date.min
         )
 
     def event(self, day: date, **added: object) -> None:

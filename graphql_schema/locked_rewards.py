@@ -20,7 +20,6 @@ from graphql_schema.pagination import (
     Cursor,
     connection_of,
     encode_id,
-    find_id_of,
     page_of,
 )
 from graphql_schema.permissions import HasGrant
@@ -232,11 +231,10 @@ class LockedRewardMutation:
     @strawberry.mutation(extensions=[HasGrant(Grant.MEMBERS)])
     async def report_action(self, info: Info, input: ReportActionInput) -> ReportActionResult:
         """Tell that a member did something that rewards wait for: followed the official account,
-        added a WeCom contact. A member that nobody knows is answered as one with nothing that
-        waits."""
+        added a WeCom contact."""
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-            member_id = find_id_of("Member", input.member_id) or UUID(int=0)
+            member_id = local_id("Member", input.member_id)
             reported = await unlocking.report_action(tx, actor, member_id, input.action)
             return {"unlocked": len(reported.unlocked)}
 

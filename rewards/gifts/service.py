@@ -8,11 +8,11 @@ from uuid import UUID
 from loyalty import outbox
 from loyalty.actor import ActorKind, system_actor
 from loyalty.assets.models import AssetStatus
-from loyalty.assets.service import assets_by_code
+from loyalty.assets.service import assets_by_code, require_asset
 from loyalty.brands.models import Brand
 from loyalty.brands.service import get_brand, list_brands
 from loyalty.clock import day_start, first_id_at, local_date
-from loyalty.db import RetryTransaction, Tx
+from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
 from loyalty.ledger.rules import AccountState, Book, Cause
@@ -29,11 +29,20 @@ from rewards.gifts.rules import (
     occasion_of_year,
     plan_gifts,
 )
-from tiers.ladders.rules import LadderView
+from tiers.ladders.rules import LadderView, Level
 from tiers.ladders.service import current_ladders
 from tiers.privileges.rules import Privilege, PrivilegeKind, live
 
 CAUSE = "GIFT"
+
+
+async def require_gifts(snapshot: Snapshot, brand_id: UUID, levels: Iterable[Level]) -> None:
+    """Refuses NotFound (coupon template, asset) unless the brand has what its levels would give."""
+    gifts = [privilege for level in levels for privilege in level.privileges]
+    templates = {each.coupon_template_id for each in gifts if each.coupon_template_id is not None}
+    await coupons.require_templates(snapshot, brand_id, sorted(templates))
+    for asset in sorted({each.asset for each in gifts if each.asset is not None}):
+        await require_asset(snapshot, brand_id, asset)
 
 
 async def give_gifts(tx: Tx, dues: Iterable[GiftDue]) -> int:

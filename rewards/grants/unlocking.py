@@ -9,7 +9,7 @@ from loyalty import audit_log, keyed
 from loyalty.actor import SYSTEM_ID, Actor, ActorKind
 from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Tx
-from loyalty.errors import LockedRewardEnded, MemberClosed
+from loyalty.errors import LockedRewardEnded, MemberClosed, NotFound
 from loyalty.ids import new_id
 from loyalty.ledger.rules import Cause
 from loyalty.members.service import follow_merges, list_members_by_ids
@@ -40,22 +40,22 @@ BY_TIME = "LOCK"
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What a report of an action unlocked. ``report_id`` is None where nobody was told of."""
+    """What a report of an action unlocked."""
 
-    report_id: UUID | None
+    report_id: UUID
     unlocked: list[LockedState]
 
 
 async def report_action(tx: Tx, actor: Actor, member_id: UUID, action: str) -> Reported:
     """Note that a member did something, and unlock what waits for it.
 
-    An unknown member, or one with nothing that waits, is no refusal: whoever calls back tells of
-    everybody. Nothing of a frozen member is unlocked. Refuses InvalidInput (action).
+    A member with nothing that waits is no refusal: whoever calls back tells of everybody. Nothing
+    of a frozen member is unlocked. Refuses NotFound (member), InvalidInput (action).
     """
     check_action("action", action)
     member = await _find_owner(tx, actor.brand_id, member_id)
     if member is None:
-        return Reported(None, [])
+        raise NotFound(noun="member")
     report = ActionReport(
         brand_id=actor.brand_id,
         member_id=member.id,

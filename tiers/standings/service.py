@@ -19,6 +19,8 @@ from tiers.standings.loading import BrandTiers, load_tiers, write_tiers
 from tiers.standings.models import Basis, Standing
 from tiers.standings.rules import NOTHING_HELD, TierGrant, better_of
 
+LAST_DAY = date(2999, 12, 31)
+"""A grant ends, if it ends, in a time that calendars reach beyond."""
 REASON_LENGTH_MAX = 500
 """Of what an operator says about a grant."""
 
@@ -102,6 +104,8 @@ async def _put_grant(
         raise LevelByInvitation(level=tier.ladder.level(rank).code)
     if until is not None and until < today:
         raise InvalidInput(field="until", problem="is over")
+    if until is not None and until > LAST_DAY:
+        raise InvalidInput(field="until", problem=f"{LAST_DAY} at the latest")
     grant = TierGrant(rank, kind, until, reason)
     put_grant(tier, grant, today, tx.now, new_id, note=reason)
     await write_tiers(tx, [tier])

@@ -252,34 +252,33 @@ async def mark_merged(tx: Tx, source: Member, target: Member) -> None:
     )
 
 
-async def hand_over_invitations(tx: Tx, source: Member, target: Member) -> None:
-    """Whom one member has invited, another has; but nobody brings itself.
-
-    Invitations first: an enrolment under way holds its invitation, so that either it is over when
-    the members are looked for, or it finds another inviter and begins anew.
-    """
-    brand_id = source.brand_id
+async def hand_over_invitations(tx: Tx, brand_id: UUID, from_id: UUID, into_id: UUID) -> None:
+    """Let another member have invited whom one has invited; but nobody invites itself."""
     await tx.session.exec(
         update(Invitation)
         .where(
             col(Invitation.brand_id) == brand_id,
-            col(Invitation.inviter_id) == source.id,
+            col(Invitation.inviter_id) == from_id,
             or_(
                 col(Invitation.accepted_member_id).is_(None),
-                col(Invitation.accepted_member_id) != target.id,
+                col(Invitation.accepted_member_id) != into_id,
             ),
         )
-        .values(inviter_id=target.id)
+        .values(inviter_id=into_id)
         .execution_options(synchronize_session=False)
     )
+
+
+async def hand_over_invited(tx: Tx, brand_id: UUID, from_id: UUID, into_id: UUID) -> None:
+    """Let another member have brought whom one has brought; but nobody brings itself."""
     await tx.session.exec(
         update(Member)
         .where(
             col(Member.brand_id) == brand_id,
-            col(Member.invited_by_id) == source.id,
-            col(Member.id) != target.id,
+            col(Member.invited_by_id) == from_id,
+            col(Member.id) != into_id,
         )
-        .values(invited_by_id=target.id)
+        .values(invited_by_id=into_id)
         .execution_options(synchronize_session=False)
     )
 

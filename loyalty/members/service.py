@@ -49,6 +49,7 @@ FROZEN = "FROZEN"
 __all__ = [
     "ENROLLED_TOPIC",
     "RosterImport",
+    "begin_merge",
     "close_member",
     "create_wechat_identity",
     "enrol",
@@ -244,6 +245,7 @@ async def invite_member(tx: Tx, actor: Actor, keyring: Keyring, phone: str) -> I
         )
         if consumer is not None:
             raise AlreadyInvited()
+    await require_unmerged(tx, [(inviter.brand_id, inviter.id)])
     invitation = Invitation(
         brand_id=actor.brand_id,
         inviter_id=inviter.id,
@@ -352,15 +354,27 @@ async def require_unmerged(tx: Tx, members: Collection[tuple[UUID, UUID]]) -> No
         raise MemberClosed()
 
 
+async def begin_merge(tx: Tx, brand_id: UUID, from_id: UUID, into_id: UUID) -> None:
+    """Wait until no other merge of the brand goes on, and no enrolment by an invitation of the
+    first: who enrols has its invitation before it waits for anybody's accounts. Refuses NotFound.
+    """
+    # One at a time: so none makes a chain of another, nor two persons of one.
+    await tx.take_turns(f"merges of {brand_id.hex}")
+    for member_id in (from_id, into_id):
+        await queries.get_member(tx, brand_id, member_id)
+    await queries.hand_over_invitations(tx, brand_id, from_id, into_id)
+
+
 async def close_member(tx: Tx, source: Member, target: Member) -> None:
     """Let one member take another's place: signing in and scanning as the closed one acts as the
     other, whom it has invited the other has, and who brought it has brought the other, unless
     that one had an inviter. Their identities are one person from now on.
 
-    Both are of one brand and role and active; no other merge of the brand goes on.
+    Both are of one brand and role and active, and their rows are locked; after ``begin_merge``.
     """
     await queries.mark_merged(tx, source, target)
-    await queries.hand_over_invitations(tx, source, target)
+    await queries.hand_over_invitations(tx, source.brand_id, source.id, target.id)
+    await queries.hand_over_invited(tx, source.brand_id, source.id, target.id)
     if target.invited_by_id in (None, source.id):
         inherited = None if source.invited_by_id == target.id else source.invited_by_id
         if inherited != target.invited_by_id:

@@ -8,7 +8,7 @@ from loyalty.actor import Actor
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Tx
-from loyalty.errors import NotFound, SameAccount
+from loyalty.errors import SameAccount
 from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
 from loyalty.ledger.rules import Book, Cause
@@ -56,8 +56,7 @@ async def merge_members(
     if from_member_id == into_member_id:
         raise SameAccount()
     brand = await get_brand(tx, actor.brand_id)
-    # One merge of a brand at a time: so none makes a chain of another, nor two persons of one.
-    await tx.take_turns(f"merges of {brand.id.hex}")
+    await members.begin_merge(tx, brand.id, from_member_id, into_member_id)
     source, target, has, owes = await _lock_pair(tx, brand.id, from_member_id, into_member_id)
     check_nothing_held(source.id, has)
     merge = MemberMerge(
@@ -99,8 +98,6 @@ async def _lock_pair(
     # Whether one of them is merged is asked below, when the answer cannot change any more.
     locked = await ledger.lock_accounts_and_debts(tx, owners, closed_owners=owners)
     rows = {row.id: row for row in await members.lock_members(tx, brand_id, [from_id, into_id])}
-    if len(rows) != len(owners):
-        raise NotFound(noun="member")
     check_pair(rows[from_id], rows[into_id])
     now = await ledger.lock_accounts_and_debts(tx, owners, new_owners=owners)
     if [side.keys() for side in now] != [side.keys() for side in locked]:

@@ -2,7 +2,7 @@
 until somebody finds out that two of them are one."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -223,10 +223,10 @@ async def _reverse(tx: Tx, actor: Actor, transfer_id: UUID) -> None:
     await write_brands_side(tx, done.book)
 
 
-async def make_family(db: Database, slug: str = "demo") -> Family:
+async def make_family(db: Database, slug: str = "demo", names: Iterable[str] = PEOPLE) -> Family:
     """Nobody has done anything yet, so nobody is a member."""
     brand = await db.in_transaction(make_brand, slug)
-    people, epoch = await db.in_transaction(_add_people_and_codes, brand)
+    people, epoch = await db.in_transaction(_add_people_and_codes, brand, names)
     family = Family(db, brand, people, epoch)
     template = await db.in_transaction(add_template, brand, points_price=5, bought_per_member_max=3)
     family.template = template.id
@@ -274,9 +274,11 @@ def _outcome(role: MemberRole, asset: str, amount: int, lock: Lock | None = None
     return Outcome(role, asset, OutcomeBasis.FIXED, amount, lock)
 
 
-async def _add_people_and_codes(tx: Tx, brand: Brand) -> tuple[dict[str, UUID], UUID]:
+async def _add_people_and_codes(
+    tx: Tx, brand: Brand, names: Iterable[str]
+) -> tuple[dict[str, UUID], UUID]:
     people = {}
-    for name in PEOPLE:
+    for name in names:
         identity = Identity(
             brand_id=brand.id,
             phone_hash=f"phone of {name}",

@@ -81,17 +81,6 @@ _AFTER_PURCHASE = """
     tierBefore { rank code } tierAfter { rank code nameZh nameEn }
     balances { asset balance spendable locked }
 """
-_PURCHASE = """
-    id purchaseRef source purchasedOn occurredAt quantity amountFen returnedFen pointsGranted
-    memberId
-    lines { lineNo sku quantity amountFen returnedQuantity returnedFen product { sku } }
-    returns { returnRef amountFen leftFen reason
-              lines { lineNo quantity amountFen } takings { asset taken owed voided } }
-"""
-_AFTER_PURCHASE = """
-    tierBefore { rank code } tierAfter { rank code nameZh nameEn }
-    balances { asset balance spendable locked }
-"""
 _REDEMPTION = """
     id status basketFen discountFen payFen rebateFen heldAt heldUntil capturedAt settledAt endedAt
     reason tillName clerkName place { id name } product { sku } coupon { id code }
@@ -171,14 +160,6 @@ SELECTIONS = {
     "captureRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
     "voidRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
     "reverseRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
-    "recordPurchase": f"""
-        replayed alreadyRecorded purchase {{ {_PURCHASE} }} earned {{ asset amount locked }}
-        {_AFTER_PURCHASE}
-    """,
-    "returnPurchase": f"""
-        replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen
-        taken {{ asset taken owed voided }} {_AFTER_PURCHASE}
-    """,
     "recordPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} earned {{ asset amount locked }}
         {_AFTER_PURCHASE}

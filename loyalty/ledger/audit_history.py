@@ -157,14 +157,15 @@ HISTORY = (
         """
         SELECT CAST(s.id AS text) AS id, CASE WHEN l.id IS NULL THEN 'its ladder does not exist'
             WHEN t.id IS NULL THEN 'its transfer does not exist'
-            ELSE 'its transfer moved no growth of its member' END AS problem
+            ELSE 'its transfer moved nothing of its member that counts' END AS problem
         FROM standing_changes s
         LEFT JOIN ladders l ON l.brand_id = s.brand_id AND l.id = s.ladder_id
         LEFT JOIN transfers t ON t.brand_id = s.brand_id AND t.id = s.transfer_id
         LEFT JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
         LEFT JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
         WHERE s.brand_id = :brand AND (l.id IS NULL OR s.transfer_id IS NOT NULL AND (
-            t.id IS NULL OR t.asset <> 'GROWTH' OR s.member_id NOT IN (d.owner_id, c.owner_id)))
+            t.id IS NULL OR t.asset NOT IN ('GROWTH', COALESCE(l.metric_asset, 'GROWTH'))
+            OR s.member_id NOT IN (d.owner_id, c.owner_id)))
         """,
     ),
     Probe(

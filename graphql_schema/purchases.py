@@ -149,9 +149,8 @@ async def _purchase(context: Context, id: str) -> PurchaseEvent:
         return await keyed.get_row(snapshot, PurchaseEvent, *key, "purchase")
 
 
-async def _balances(tx: Tx, context: Context, member_id: UUID) -> list[dict[str, Any]]:
-    brand_id = context.caller.brand_id
-    today = local_date(tx.now, await context.timezone(brand_id))
+async def _balances(tx: Tx, brand_id: UUID, member_id: UUID, timezone: str) -> list[dict[str, Any]]:
+    today = local_date(tx.now, timezone)
     return [asdict(row) for row in await list_balances(tx, brand_id, member_id, today)]
 
 
@@ -216,6 +215,7 @@ class PurchaseMutation:
         """Record what a member bought, with what it earns by the campaigns of its time. A known
         purchaseRef with the same content has no second effect. A frozen member earns nothing."""
         context = info.context
+        timezone = await context.timezone(context.caller.brand_id)
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
             member_id = None
@@ -235,7 +235,7 @@ class PurchaseMutation:
                 "earned": [asdict(one) for one in done.earned],
                 "before": _tier_json(done.level_before),
                 "after": _tier_json(done.level_after),
-                "balances": await _balances(tx, context, done.member_id),
+                "balances": await _balances(tx, actor.brand_id, done.member_id, timezone),
             }
 
         reply, replayed = await effect_once(context, "recordPurchase", input, verb)
@@ -254,6 +254,7 @@ class PurchaseMutation:
         """Take back what was earned by what came back: of each reward its share, by the return
         policy of its campaign. A known returnRef with the same content has no second effect."""
         context = info.context
+        timezone = await context.timezone(context.caller.brand_id)
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
             purchase_id = None
@@ -275,7 +276,7 @@ class PurchaseMutation:
                 "taken": takings,
                 "before": _tier_json(done.level_before),
                 "after": _tier_json(done.level_after),
-                "balances": await _balances(tx, context, done.owner_id),
+                "balances": await _balances(tx, actor.brand_id, done.owner_id, timezone),
             }
 
         reply, replayed = await effect_once(context, "returnPurchase", input, verb)

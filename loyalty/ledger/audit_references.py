@@ -58,6 +58,8 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("purchase_return_takings", "退货扣回"): {"return_id": "purchase_returns"},
     ("ladder_levels", "等级"): {"ladder_id": "ladders"},
     ("standings", "会员等级"): {"member_id": "members"},
+    ("qualifying_days", "定级日累计"): {"member_id": "members"},
+    ("re_evaluations", "等级重评"): {"ladder_id": "ladders"},
     ("privilege_uses", "权益使用"): {"member_id": "members"},
     ("tier_gifts", "等级礼"): {"member_id": "members", "coupon_template_id": "coupon_templates"},
     ("standing_changes", "等级变动"): {

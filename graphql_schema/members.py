@@ -6,12 +6,13 @@ from uuid import UUID
 
 import strawberry
 
+from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
 from graphql_schema.coupons import Coupon, wallet_of
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponStatus, MemberRole
 from graphql_schema.ledger import Balance
-from graphql_schema.loaders import identity_loader
+from graphql_schema.loaders import identity_loader, member_loader
 from graphql_schema.locked_rewards import MemberLockedRewards
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.orders import OfferOrder, orders_of
@@ -59,6 +60,15 @@ class Member(Node, MemberStatements, MemberPurchases, MemberLockedRewards):
     def invited_by_id(self, row: strawberry.Parent[MemberRow]) -> strawberry.ID | None:
         return encode_id("Member", row.invited_by_id) if row.invited_by_id else None
 
+    @strawberry.field(
+        graphql_type=Annotated["Member", strawberry.lazy("graphql_schema.members")] | None,
+        description="Of a MERGED one: who has everything that was good of it (合并至).",
+    )
+    async def merged_into(self, row: strawberry.Parent[MemberRow], info: Info) -> MemberRow | None:
+        if row.merged_into_id is None:
+            return None
+        return await info.context.loader(member_loader).load(row.merged_into_id)
+
     @strawberry.field(graphql_type=Tier | None)
     async def tier(self, row: strawberry.Parent[MemberRow], info: Info) -> TierView | None:
         return await tier_of(info.context, row)
@@ -93,13 +103,11 @@ class Member(Node, MemberStatements, MemberPurchases, MemberLockedRewards):
 
 
 async def fetch_member(context: Context, id: UUID) -> MemberRow | None:
-    """For ``node``: an operator sees the brand's members, a member itself."""
-    actor = context.caller
-    async with context.database.snapshot() as snapshot:
-        rows = await queries.list_members_by_ids(snapshot, actor.brand_id, [id])
-    if not rows or (Grant.READ not in actor.grants and rows[0].identity_id != actor.id):
-        return None
-    return rows[0]
+    """For ``node``: an operator sees the brand's members, a member itself, whom it was merged into
+    and who was merged into it."""
+    if Grant.READ in context.caller.grants or await is_own(context, id):
+        return await context.loader(member_loader).load(id)
+    return None
 
 
 @strawberry.type

@@ -19,8 +19,6 @@ class Node:
 _NOUNS = {
     "CodeBatch": "batch",
     "CouponTemplate": "coupon template",
-    "LockedReward": "locked reward",
-    "ScanEvent": "scan",
     "Entry": "transfer",
     "LockedReward": "locked reward",
     "ScanEvent": "scan",

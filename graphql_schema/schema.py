@@ -23,6 +23,7 @@ from graphql_schema.holds import HoldMutation, HoldQuery
 from graphql_schema.ledger import LedgerMutation
 from graphql_schema.locked_rewards import LockedRewardMutation, fetch_locked_reward
 from graphql_schema.members import MemberMutation, MemberQuery, fetch_member
+from graphql_schema.merges import MergeMutation
 from graphql_schema.nodes import FetchNode, Node
 from graphql_schema.offers import OfferMutation, OfferQuery, fetch_offer
 from graphql_schema.orders import OrderMutation, OrderQuery, fetch_order
@@ -30,6 +31,7 @@ from graphql_schema.pagination import find_id
 from graphql_schema.payouts import PayoutQuery, fetch_payout
 from graphql_schema.permissions import IsSignedIn, unguarded_fields
 from graphql_schema.places import PlaceMutation, PlaceQuery, fetch_place
+from graphql_schema.privileges import PrivilegeMutation
 from graphql_schema.products import ProductMutation, ProductQuery, fetch_product
 from graphql_schema.purchase_types import fetch_purchase
 from graphql_schema.purchases import PurchaseMutation, PurchaseQuery
@@ -120,10 +122,12 @@ class Mutation(
     LockedRewardMutation,
     ScanReversalMutation,
     MemberMutation,
+    MergeMutation,
     ProductMutation,
     CodeMutation,
     CampaignMutation,
     TierMutation,
+    PrivilegeMutation,
     LedgerMutation,
     AssetMutation,
     HoldMutation,

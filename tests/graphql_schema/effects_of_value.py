@@ -163,6 +163,46 @@ async def reverse_transfer(stage: Stage) -> Effect:
     return Effect(stage.admin, one, other, one | {"transferId": stage.unknown_id("Entry")})
 
 
+# --- what waits, and scans taken back -----------------------------------------------------------
+
+
+async def waiting(stage: Stage) -> tuple[Caller, str, list[str]]:
+    """Somebody with two rewards that wait for a follow and a contact: its id, and theirs."""
+    locks = [{"kind": "ACTION", "action": action} for action in ("follow", "wecom_contact")]
+    given = [outcome(CONSUMER, 5, "CHANCES") | {"lock": lock} for lock in locks]
+    await stage.publish([outcome(CONSUMER, 1000), *given])
+    caller = await stage.member(ALICE)
+    await caller.done("scanCode", code=await stage.code())
+    seen = (await caller.ask("{ me { id lockedRewards { nodes { id } } } }"))["me"]
+    return caller, seen["id"], [locked["id"] for locked in seen["lockedRewards"]["nodes"]]
+
+
+async def report_action(stage: Stage) -> Effect:
+    _, id, _ = await waiting(stage)
+    follow = {"memberId": id, "action": "follow"}
+    unknown = {"memberId": stage.unknown_id("Member")}
+    return Effect(stage.admin, follow, follow | {"action": "wecom_contact"}, follow | unknown)
+
+
+async def void_locked_reward(stage: Stage) -> Effect:
+    _, _, ids = await waiting(stage)
+    one, other, unknown = [
+        {"lockedRewardId": id} | WHY for id in (*ids, stage.unknown_id("LockedReward"))
+    ]
+    return Effect(stage.admin, one, other, unknown)
+
+
+async def reverse_scan(stage: Stage) -> Effect:
+    await stage.publish()
+    caller = await stage.member(ALICE)
+    scans = [await caller.done("scanCode", code=await stage.code()) for _ in range(2)]
+    one, other, unknown = [
+        {"scanId": id} | WHY
+        for id in (*(scan["scanId"] for scan in scans), stage.unknown_id("ScanEvent"))
+    ]
+    return Effect(stage.admin, one, other, unknown)
+
+
 # --- purchases ---------------------------------------------------------------------------------
 
 
@@ -247,6 +287,9 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "approveAdjustment": approve_adjustment,
     "rejectAdjustment": reject_adjustment,
     "reverseTransfer": reverse_transfer,
+    "reportAction": report_action,
+    "voidLockedReward": void_locked_reward,
+    "reverseScan": reverse_scan,
     "recordPurchase": record_purchase,
     "returnPurchase": return_purchase,
     "createOffer": create_offer,

@@ -9,6 +9,7 @@ from loyalty.errors import (
     BirthdaySet,
     HoldStateWrong,
     LevelByInvitation,
+    LockedRewardEnded,
     MemberClosed,
     NotOpenYet,
     OrderStateWrong,
@@ -18,14 +19,17 @@ from loyalty.errors import (
     ReturnTooLarge,
     ReversalTooLarge,
     RolesDiffer,
+    ScanNotReversible,
     SecondOperatorNeeded,
     StockBelowTaken,
     TransferNotReversible,
 )
+from rewards.scans.models import GuideUnpaidReason
 from tests.graphql_schema import effects_of_value as effects
 from tests.graphql_schema.effects import BOB, WHY, Effect
 from tests.graphql_schema.effects_of_value import ENTRIES, MALL_TERMS, PERKS, PLAIN, consumer
-from tests.graphql_schema.provoking import Call, refused
+from tests.graphql_schema.provoking import Call, guide_unpaid, refused
+from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import GUIDE, Stage
 
 
@@ -92,6 +96,30 @@ async def a_hold_reversed_as_if_it_were_spent(stage: Stage) -> Call:
 async def more_taken_back_than_a_transfer_gave(stage: Stage) -> Call:
     effect = await effects.reverse_transfer(stage)
     return Call(effect.caller, "reverseTransfer", effect.good | {"amount": 1_001})
+
+
+@refused(LockedRewardEnded)
+async def a_reward_voided_that_was_unlocked(stage: Stage) -> Call:
+    _, id, [one, _] = await effects.waiting(stage)
+    for action in ("follow", "wecom_contact"):
+        await stage.admin.done("reportAction", memberId=id, action=action)
+    return Call(stage.admin, "voidLockedReward", {"lockedRewardId": one} | WHY)
+
+
+@refused(ScanNotReversible)
+async def a_scan_taken_back_twice(stage: Stage) -> Call:
+    return await done(await effects.reverse_scan(stage), "reverseScan")
+
+
+@guide_unpaid(GuideUnpaidReason.GUIDE_VOIDED)
+async def a_sale_whose_reward_was_voided(stage: Stage) -> Call:
+    await stage.publish(gate="CONSUMER_SCAN")
+    [[inner], [outer]] = await stage.codes(1, "INNER", "OUTER")
+    guide = await stage.guide("13900139001")
+    await guide.done("scanCode", code=outer)
+    seen = (await guide.ask("{ me { lockedRewards { nodes { id } } } }"))["me"]["lockedRewards"]
+    await stage.admin.done("voidLockedReward", lockedRewardId=seen["nodes"][0]["id"], **WHY)
+    return Call(await stage.member(ALICE), "scanCode", {"code": inner})
 
 
 # --- members and tiers -------------------------------------------------------------------------

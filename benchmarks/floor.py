@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 
 from benchmarks.stage import PlannedScan, Stage
+from loyalty.assets.rules import expiry_from_json
 from loyalty.clock import local_date, utc_now
 from loyalty.codes.rules import item_no
 from loyalty.crypto import Keyring
 from loyalty.ids import new_id
-from loyalty.assets.rules import expiry_from_json
 
 Step = tuple[str, tuple[Any, ...]]
 

@@ -93,7 +93,7 @@ def _index_locked_rewards() -> None:
             "locked_rewards",
             ["brand_id", *columns],
         )
-    for name, columns, condition in (
+    for name, found_by, condition in (
         ("waiting", ("brand_id", "member_id", "unlock_key"), "status = 'LOCKED'"),
         ("unlocking", ("unlocks_at",), "status = 'LOCKED' AND unlocks_at IS NOT NULL"),
         ("lapsing", ("lapses_at",), "status = 'LOCKED' AND lapses_at IS NOT NULL"),
@@ -101,7 +101,7 @@ def _index_locked_rewards() -> None:
         op.create_index(
             f"ix_locked_rewards_{name}",
             "locked_rewards",
-            list(columns),
+            list(found_by),
             sqlite_where=sa.text(condition),
             postgresql_where=sa.text(condition),
         )

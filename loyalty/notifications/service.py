@@ -20,6 +20,8 @@ REWARD_UNLOCKED = "REWARD_UNLOCKED"
 OFFER_REDEEMED = "OFFER_REDEEMED"
 ORDER_FULFILLED = "ORDER_FULFILLED"
 ORDER_CANCELLED = "ORDER_CANCELLED"
+PURCHASE_REWARDED = "PURCHASE_REWARDED"
+PURCHASE_RETURNED = "PURCHASE_RETURNED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,26 @@ def reward_unlocked(to: Recipient, asset: str, amount: int) -> Message:
         "en": f"{en} you were waiting for at {to.brand_name} is now in your account.",
     }
     return Message(to.event_id, to.brand_id, to.member_id, REWARD_UNLOCKED, content)
+
+
+def purchase_rewarded(to: Recipient, points: int) -> Message:
+    """To a member whose purchase has earned points."""
+    content = {
+        "zh": f"您在{to.brand_name}的消费获得{points}积分。",
+        "en": f"Your purchase at {to.brand_name} has earned you {points} points.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, PURCHASE_REWARDED, content)
+
+
+def purchase_returned(to: Recipient, taken: int, owed: int) -> Message:
+    """To a member who gave something back: points that were taken, and that later ones repay."""
+    repaid_zh = f"，另有{owed}积分将从以后获得的积分中抵扣" if owed else ""
+    repaid_en = f" Later points will repay {owed} more." if owed else ""
+    content = {
+        "zh": f"您在{to.brand_name}的退货已处理，扣回{taken}积分{repaid_zh}。",
+        "en": f"Your return at {to.brand_name} has taken back {taken} points.{repaid_en}",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, PURCHASE_RETURNED, content)
 
 
 def offer_redeemed(

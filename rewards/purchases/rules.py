@@ -227,13 +227,13 @@ def _reward(
 
 
 def _tell(world: PurchaseWorld, fact: PurchaseFact, recorded: RecordedPurchase) -> None:
-    """The fact of a purchase made now; a list of past ones is no news."""
+    """The fact of a purchase made now, told of its member; a list of past ones is no news."""
     if fact.source is not PurchaseSource.IMPORT:
         payload = {
-            "member_id": recorded.member_id.hex,
+            "purchase_id": recorded.id.hex,
             "source": fact.source.value,
             "quantity": fact.quantity,
             "amount_fen": fact.amount_fen,
             "points_granted": recorded.points_granted,
         }
-        world.grants.emit(world.brand.id, RECORDED_TOPIC, recorded.id, payload)
+        world.grants.emit(world.brand.id, RECORDED_TOPIC, recorded.member_id, payload)

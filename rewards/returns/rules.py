@@ -288,13 +288,11 @@ def tier_events(
     return events
 
 
-def returned_payload(
-    row: PurchaseReturn, owner: MemberState, takings: Mapping[str, Taking]
-) -> dict[str, Any]:
-    """Of the fact of a return, whose subject is the purchase."""
+def returned_payload(row: PurchaseReturn, takings: Mapping[str, Taking]) -> dict[str, Any]:
+    """Of the fact of a return, which is told of who has what the buyer had."""
     return {
         "return_id": row.id.hex,
-        "member_id": owner.id.hex,
+        "purchase_id": row.purchase_id.hex,
         "amount_fen": row.amount_fen,
         "left_fen": row.left_fen,
         "taken": [{"asset": asset, **asdict(taking)} for asset, taking in takings.items()],

@@ -203,8 +203,7 @@ async def _settle(
     takings = takings_of(taken, voided)
     level_before = level_of(world, owner)
     await _lower_tier(tx, rewards, purchase, given, taken, cause)
-    told = returned_payload(row, owner, takings)
-    world.emit(purchase.brand_id, RETURNED_TOPIC, purchase.id, told)
+    world.emit(purchase.brand_id, RETURNED_TOPIC, owner.id, returned_payload(row, takings))
     await _write(tx, rewards, purchase, row, given, takings, campaign)
     await audit_log.record(
         tx,

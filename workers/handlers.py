@@ -15,6 +15,7 @@ from loyalty.actor import MemberRole
 from loyalty.db import Snapshot, Tx
 from loyalty.notifications import service as notifications
 from loyalty.notifications.providers import Message
+from loyalty.notifications.rules import spoken_amount
 from loyalty.notifications.service import Recipient
 from loyalty.outbox import Leased
 from tiers.ladders.rules import LadderView
@@ -109,14 +110,32 @@ async def prepare_unlocked_news(
     snapshot: Snapshot, events: Sequence[Leased]
 ) -> dict[UUID, Message]:
     """``reward.unlocked``: how much of what."""
+    return await _prepare_reward_news(snapshot, events, notifications.reward_unlocked)
+
+
+async def prepare_lapsed_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
+    """``reward.lapsed``: how much of what."""
+    return await _prepare_reward_news(snapshot, events, notifications.reward_lapsed)
+
+
+async def _prepare_reward_news(
+    snapshot: Snapshot,
+    events: Sequence[Leased],
+    say: Callable[[Recipient, tuple[str, str]], Message],
+) -> dict[UUID, Message]:
     facts = {event.id: event for event in events}
+    recipients = await _find_recipients(snapshot, events)
+    keys = {(event.brand_id, str(event.payload["asset"])) for event in events}
+    found = await snapshot.fetch(queries.FIND_ASSET_NAMES, keys=sorted(keys))
+    names = {(brand_id, code): (zh, en) for brand_id, code, zh, en in found}
     messages = {}
-    for to in await _find_recipients(snapshot, events):
+    for to in recipients:
         if not to.is_told:
             payload = facts[to.event_id].payload
-            messages[to.event_id] = notifications.reward_unlocked(
-                to, str(payload["asset"]), int(payload["amount"])
-            )
+            asset = str(payload["asset"])
+            own = names.get((to.brand_id, asset))
+            spoken = spoken_amount(asset, int(payload["amount"]), own)
+            messages[to.event_id] = say(to, spoken)
     return messages
 
 
@@ -178,6 +197,7 @@ NEWS: Mapping[str, Prepare] = {
     "coupon.issued": prepare_coupon_news,
     "coupon.redeemed": prepare_redeemed_news,
     "reward.unlocked": prepare_unlocked_news,
+    "reward.lapsed": prepare_lapsed_news,
     "offer.redeemed": prepare_mall_news,
     "order.fulfilled": prepare_mall_news,
     "order.cancelled": prepare_mall_news,

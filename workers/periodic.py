@@ -18,6 +18,7 @@ from loyalty.outbox import LEASE_SECONDS, StaleLease
 from loyalty.periodic import LeasedJob
 from rewards.coupons.service import expire_coupons
 from rewards.gifts.service import give_days_gifts
+from rewards.grants.unlocking import settle_due
 from rewards.redemptions.service import lapse_holds
 from workers.expiry import expire_lots
 from workers.handing_back import in_order
@@ -50,6 +51,7 @@ JOBS: Mapping[str, Periodic] = {
     "lapse_holds": Periodic(15, lapse_holds),
     "lapse_balance_holds": Periodic(15, lapse_balance_holds),
     "expire_coupons": Periodic(600, expire_coupons),
+    "settle_locked_rewards": Periodic(15, settle_due),
     "give_days_gifts": Periodic(600, give_days_gifts),
     "expire_lots": Periodic(15, expire_lots, CHUNK_LOTS, 20),
     "re_evaluate_tiers": Periodic(15, re_evaluate_tiers, CHUNK_STANDINGS, 20),

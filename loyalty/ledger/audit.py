@@ -22,6 +22,7 @@ from loyalty.ledger.audit_history import HISTORY
 from loyalty.ledger.audit_holds import HOLDS
 from loyalty.ledger.audit_issuance import ISSUANCE
 from loyalty.ledger.audit_limits import KEYS, LIMITS
+from loyalty.ledger.audit_locks import LOCKS
 from loyalty.ledger.audit_merges import MERGES
 from loyalty.ledger.audit_offers import OFFERS
 from loyalty.ledger.audit_payouts import PAYOUTS
@@ -32,7 +33,7 @@ from loyalty.ledger.audit_returns import RETURNS
 from loyalty.ledger.audit_scans import SCANS
 
 _ALL = (
-    *(BOOKS, ISSUANCE, HISTORY, SCANS, COUPONS, STEPS, REBATES),
+    *(BOOKS, ISSUANCE, HISTORY, SCANS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
 )
 PROBES: tuple[Probe, ...] = tuple(
@@ -175,6 +176,7 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
         brand_id,
         {
             "outcomes": _outcomes(versions),
+            "locked_outcomes": _locked_outcomes(versions),
             "coupon_outcomes": _coupon_outcomes(versions),
             "caps": _caps(versions),
             "days": _days(scan_days, zone),
@@ -190,13 +192,30 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
 
 
 def _outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
-    """(version_id, beneficiary, asset, amount) of what scans pay."""
+    """(version_id, beneficiary, asset, amount) of what scans pay at once."""
     return [
         (version_id, outcome["beneficiary"], outcome["asset"], outcome["amount"])
         for version_id, _, event, outcomes, _ in versions
         if event == "SCAN"
         for outcome in json.loads(outcomes)
-        if "asset" in outcome
+        if "asset" in outcome and "lock" not in outcome
+    ]
+
+
+def _locked_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
+    """(version_id, beneficiary, asset, kind of lock, amount) of what scans lock."""
+    return [
+        (
+            version_id,
+            outcome["beneficiary"],
+            outcome["asset"],
+            outcome["lock"]["kind"],
+            outcome["amount"],
+        )
+        for version_id, _, event, outcomes, _ in versions
+        if event == "SCAN"
+        for outcome in json.loads(outcomes)
+        if "lock" in outcome
     ]
 
 

@@ -4,7 +4,7 @@ from loyalty.ledger.audit_probe import MERGED, Probe
 
 _PAYS = "t.kind = 'EARN' AND t.phase IN ('POSTED', 'POST')"
 
-_OUTCOME_MOST = "CASE WHEN asset = 'POINTS' THEN amount * 10 ELSE amount END"
+OUTCOME_MOST = "CASE WHEN asset = 'POINTS' THEN amount * 10 ELSE amount END"
 """A tier multiplies points by 1 to 10, rounded down; other assets are paid as published."""
 
 SCANS = (
@@ -90,6 +90,7 @@ SCANS = (
                 <> COALESCE(e.unpaid_reason, 'none')
         """,
     ),
+    # What earlier scans have locked until this one is theirs: ``audit_locks.py``.
     Probe(
         6,
         "a paid scan has exactly its consumer credit and its guide credit",
@@ -97,7 +98,7 @@ SCANS = (
         "claims WHERE outcome = 'PAID'",
         f"""
         WITH offer AS MATERIALIZED (
-            SELECT version_id, beneficiary, asset, amount AS low, {_OUTCOME_MOST} AS high
+            SELECT version_id, beneficiary, asset, amount AS low, {OUTCOME_MOST} AS high
             FROM {{outcomes}}
         ), due AS MATERIALIZED (
             SELECT c.beneficiary_role, c.member_id,
@@ -121,7 +122,9 @@ SCANS = (
             SELECT t.cause_id, a.owner_id, t.asset, 0, 0, t.amount
             FROM transfers t
             JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
+            LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.pending_id
             WHERE t.brand_id = :brand AND t.cause_kind = 'SCAN' AND {_PAYS}
+                AND COALESCE(r.unlock_kind, 'ITEM') = 'ITEM'
         ) AS entries
         GROUP BY scan_id, member_id, asset
         HAVING SUM(given) < SUM(low) OR SUM(given) > SUM(high)
@@ -185,6 +188,7 @@ SCANS = (
                 AND (c.scan_id IS NULL OR c.scan_id <> g.settled_scan_id))
         """,
     ),
+    # An operator may have taken back what waits; the consumer's scan then says so.
     Probe(
         6,
         "a guide's claim is locked while its credits are pending",
@@ -194,14 +198,19 @@ SCANS = (
         SELECT CAST(g.item_no AS text) AS id, 'the guide''s claim is ' || g.outcome || ' with '
             || COALESCE(p.n, 0) || ' pending credits' AS problem
         FROM claims g LEFT JOIN (
-            SELECT t.cause_id, COUNT(*) AS n FROM transfers t
+            SELECT t.cause_id, SUM(CASE WHEN e.id IS NULL THEN 1 ELSE 0 END) AS n,
+                SUM(CASE WHEN e.phase = 'VOID' AND e.cause_kind = 'OPERATOR' THEN 1 ELSE 0 END)
+                    AS voided
+            FROM transfers t
+            LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.id
             LEFT JOIN transfers e ON e.brand_id = t.brand_id AND e.pending_id = t.id
             WHERE t.brand_id = :brand AND t.phase = 'PENDING' AND t.cause_kind = 'SCAN'
-                AND e.id IS NULL
+                AND COALESCE(r.unlock_kind, 'ITEM') = 'ITEM'
             GROUP BY t.cause_id
         ) AS p ON p.cause_id = g.scan_id
         WHERE g.brand_id = :brand AND g.beneficiary_role = 'GUIDE'
-            AND (g.outcome = 'LOCKED') <> (COALESCE(p.n, 0) > 0)
+            AND (g.outcome <> 'LOCKED' AND p.n > 0
+                OR g.outcome = 'LOCKED' AND COALESCE(p.n + p.voided, 0) = 0)
         """,
     ),
     # Two identities are one person from their merge on. The day tells: neither ids nor times do who

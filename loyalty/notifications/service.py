@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from loyalty.db import Snapshot, Tx
-from loyalty.notifications import queries, rules
+from loyalty.notifications import queries
 from loyalty.notifications.providers import Message
 
 WELCOME = "WELCOME"
@@ -17,6 +17,7 @@ TIER_LOWERED = "TIER_LOWERED"
 COUPON_ISSUED = "COUPON_ISSUED"
 COUPON_REDEEMED = "COUPON_REDEEMED"
 REWARD_UNLOCKED = "REWARD_UNLOCKED"
+REWARD_LAPSED = "REWARD_LAPSED"
 OFFER_REDEEMED = "OFFER_REDEEMED"
 ORDER_FULFILLED = "ORDER_FULFILLED"
 ORDER_CANCELLED = "ORDER_CANCELLED"
@@ -94,14 +95,24 @@ def coupon_redeemed(to: Recipient, name_zh: str, name_en: str, place_name: str) 
     return Message(to.event_id, to.brand_id, to.member_id, COUPON_REDEEMED, content)
 
 
-def reward_unlocked(to: Recipient, asset: str, amount: int) -> Message:
-    """To a member whose locked reward was paid; ``amount`` is in fen for CASH."""
-    zh, en = rules.spoken_amount(asset, amount)
+def reward_unlocked(to: Recipient, spoken: tuple[str, str]) -> Message:
+    """To a member whose locked reward was paid; ``spoken`` as ``spoken_amount`` says it."""
+    zh, en = spoken
     content = {
         "zh": f"您在{to.brand_name}的{zh}已解锁到账。",
         "en": f"{en} you were waiting for at {to.brand_name} is now in your account.",
     }
     return Message(to.event_id, to.brand_id, to.member_id, REWARD_UNLOCKED, content)
+
+
+def reward_lapsed(to: Recipient, spoken: tuple[str, str]) -> Message:
+    """To a member whose locked reward waited for too long."""
+    zh, en = spoken
+    content = {
+        "zh": f"您在{to.brand_name}的{zh}未在期限内解锁，已失效。",
+        "en": f"{en} at {to.brand_name} was not unlocked in time and has lapsed.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, REWARD_LAPSED, content)
 
 
 def purchase_rewarded(to: Recipient, points: int) -> Message:

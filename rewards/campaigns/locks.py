@@ -15,7 +15,7 @@ LAPSING_KINDS = frozenset({UnlockKind.NEXT_SCAN, UnlockKind.ACTION})
 """What may never come; a time always does."""
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_DURATION = re.compile(r"P(?:(\d{1,5})W|(?:(\d{1,5})D)?(?:T(\d{1,5})H)?)")
+_DURATION = re.compile(r"P(?:([0-9]{1,5})W|(?:([0-9]{1,5})D)?(?:T([0-9]{1,5})H)?)")
 
 
 @dataclass(frozen=True, slots=True)

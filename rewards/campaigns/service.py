@@ -146,9 +146,7 @@ async def has_scan_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
     return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.NEXT_SCAN)
 
 
-async def find_version(
-    snapshot: Snapshot, brand_id: UUID, version_id: UUID
-) -> LiveCampaign | None:
+async def find_version(snapshot: Snapshot, brand_id: UUID, version_id: UUID) -> LiveCampaign | None:
     """A version as it was published, an old one too."""
     found = await queries.find_version(snapshot, brand_id, version_id)
     return None if found is None else queries.as_live(*found)

@@ -13,7 +13,7 @@ from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_merges import AuditedMerges
+from tests.loyalty.ledger.audited_locks import AuditedLocks
 from tiers.ladders.models import Ladder, LadderLevel
 from tiers.standings.models import Standing, StandingChange
 
@@ -34,11 +34,11 @@ CAPS = [
 ]
 
 
-class AuditedBrand(AuditedMerges):
+class AuditedBrand(AuditedLocks):
     """Item 1: pre-scanned by the guide, scanned by the consumer, scanned again. Item 2: only
     pre-scanned. Item 3: scanned by a consumer without a guide. Item 4: the budget did not suffice.
     Besides: a purchase, an old one whose points expired, points that an operator moved, what
-    becomes of cash, and what happens in the store and in the mall."""
+    becomes of cash, what waits for something, and what happens in the store and in the mall."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(slug)
@@ -61,6 +61,7 @@ class AuditedBrand(AuditedMerges):
         self._coupons()
         self._mall()
         self._merges()
+        self._locks()
         self._payouts()
         self._sign_ins()
 

@@ -25,6 +25,7 @@ from tests.loyalty.ledger.corruptions_of_books import OF_BOOKS
 from tests.loyalty.ledger.corruptions_of_coupons import OF_COUPONS
 from tests.loyalty.ledger.corruptions_of_holds import OF_HOLDS
 from tests.loyalty.ledger.corruptions_of_limits import OF_LIMITS
+from tests.loyalty.ledger.corruptions_of_locks import OF_LOCKS
 from tests.loyalty.ledger.corruptions_of_merges import OF_MERGES
 from tests.loyalty.ledger.corruptions_of_offers import OF_OFFERS
 from tests.loyalty.ledger.corruptions_of_payouts import OF_PAYOUTS
@@ -37,7 +38,8 @@ from tests.postgresql_server import PostgresqlServer
 
 CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
-    *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES, *OF_REFERENCES),
+    *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
+    *(*OF_LOCKS, *OF_REFERENCES),
 )
 
 _CONSTRAINTS = """

@@ -58,12 +58,14 @@ class CampaignPlan:
 
 @dataclass(frozen=True)
 class BrandPlan:
-    """``campaigns[0]`` is for every product, ``campaigns[1]`` for the first one alone."""
+    """``campaigns[0]`` is for every product, ``campaigns[1]`` for the first one alone.
+    ``tiers_end`` is when a level does that is no longer earned."""
 
     campaigns: tuple[CampaignPlan, ...]
     frozen: frozenset[str]
     points_valid_months: int | None
     quantity: int = SERIALS
+    tiers_end: str = "NEVER"
 
 
 @dataclass(frozen=True)
@@ -185,14 +187,15 @@ class _Maker:
                 expiry=expiring if asset is Asset.POINTS and months else {"kind": "NEVER"},
                 created_at=self.tx.now,
             )
-            self.add(
-                Account,
-                owner_id=self.brand_id,
-                asset=asset.value,
-                kind=AccountKind.ISSUANCE.value,
-                overdraft_allowed=True,
-                created_at=self.tx.now,
-            )
+            for kind in (AccountKind.ISSUANCE, AccountKind.SPENT, AccountKind.REVERSED):
+                self.add(
+                    Account,
+                    owner_id=self.brand_id,
+                    asset=asset.value,
+                    kind=kind.value,
+                    overdraft_allowed=kind is AccountKind.ISSUANCE,
+                    created_at=self.tx.now,
+                )
         self.world.brand_ids.append(self.brand_id)
 
     def codes(self, quantity: int) -> list[UUID]:
@@ -337,7 +340,7 @@ class _Maker:
                     CampaignBudget, campaign_id=campaign_id, asset=asset.value, allowed=allowed
                 )
 
-    def ladders(self) -> None:
+    def ladders(self, plan: BrandPlan) -> None:
         for role, levels in LEVELS.items():
             ladder_id = self.new(f"ladder of {role.value}")
             self.add(
@@ -345,6 +348,7 @@ class _Maker:
                 id=ladder_id,
                 role=role.value,
                 version=1,
+                ends=plan.tiers_end,
                 published_by=SOMEWHERE_ELSE,
                 published_at=self.tx.now,
             )
@@ -372,7 +376,7 @@ async def make_world(tx: Tx, plans: Iterable[BrandPlan]) -> World:
         products = maker.codes(plan.quantity)
         maker.people(plan.frozen)
         maker.campaigns(plan, products)
-        maker.ladders()
+        maker.ladders(plan)
         for row in maker.rows:
             rows.setdefault(type(row), []).append(row.model_dump())
     connection = await tx.session.connection()

@@ -1,5 +1,6 @@
 """Which rows are purchases, and why others are not."""
 
+import hashlib
 from datetime import UTC, date, datetime
 
 import pytest
@@ -99,6 +100,12 @@ def test_the_content_is_what_was_meant_and_not_how_it_was_written() -> None:
         assert content("P", *other) != written
     for other in (("M", "2026-11-09", "3", "5"), ("M", "2026-11-09", "2", "5.01")):
         assert content("P", *other) != written
+
+
+def test_the_content_of_a_files_row_is_what_it_always_was() -> None:
+    fact = PurchaseFact("P", "M", TODAY, 2, 500)
+    body = b'["M","2026-11-09",2,500]'
+    assert fact.content_hash == hashlib.sha256(body).hexdigest()
 
 
 def test_a_purchase_happened_at_noon_of_its_day_in_the_brands_zone() -> None:

@@ -15,20 +15,17 @@ from loyalty.brands.models import Brand
 from loyalty.clock import local_date
 from loyalty.codes.models import BatchStatus, CodeBatch, CodeKind, CodePurpose, KeyEpoch
 from loyalty.db import Database, Tx
-from loyalty.errors import Refusal
 from loyalty.ids import new_id
 from loyalty.ledger.audit import audit
 from loyalty.ledger.models import Account, Lot, Transfer
 from loyalty.ledger.rules import ReturnPolicy
-from loyalty.ledger.service import write_brands_side
 from loyalty.members.models import Identity, Member, RosterEntry
 from loyalty.products.models import Product
-from loyalty.reversals.rules import returned_to_campaigns
-from loyalty.reversals.service import reverse
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.locks import Lock
 from rewards.campaigns.models import EventKind, Gate, OutcomeBasis, UnlockKind
 from rewards.campaigns.rules import CampaignDefinition, CouponOutcome, Outcome
+from rewards.corrections.service import reverse_transfer
 from rewards.coupons.service import buy_coupon
 from rewards.merges.service import Merged, merge_members
 from rewards.purchases.rules import PurchaseFact, PurchaseResult
@@ -137,7 +134,14 @@ class Family:
         for account in accounts:
             for credit in await self.rows(Transfer, credit_account_id=account.id, kind="EARN"):
                 if credit.phase == "POSTED":
-                    await self.run(_reverse, self.operator, credit.id)
+                    await self.run(
+                        reverse_transfer,
+                        self.operator,
+                        credit.id,
+                        amount=None,
+                        policy=ReturnPolicy.UNLIMITED,
+                        reason="a mistake",
+                    )
                     return
 
     async def merge(self, one: str, other: str, role: MemberRole = CONSUMER) -> Merged:
@@ -208,19 +212,6 @@ class Family:
         """The auditor finds nothing wrong."""
         broken = {check.name: check.examples for check in await audit(self.db) if check.broken}
         assert not broken, broken
-
-
-async def _reverse(tx: Tx, actor: Actor, transfer_id: UUID) -> None:
-    try:
-        done = await reverse(
-            tx, actor, transfer_id, amount=None, policy=ReturnPolicy.UNLIMITED, reason="a mistake"
-        )
-    except Refusal:
-        return  # taken back before
-    assert done.taken is not None
-    returned = returned_to_campaigns([done.taken])
-    await campaigns.write_budgets(tx, {key: (-amount, 0) for key, amount in returned.items()})
-    await write_brands_side(tx, done.book)
 
 
 async def make_family(db: Database, slug: str = "demo", names: Iterable[str] = PEOPLE) -> Family:

@@ -135,6 +135,12 @@ SELECTIONS = {
     "setBirthday": "replayed birthday",
     "changeBirthday": "replayed birthday",
     "moveBalance": "replayed transferCount amount",
+    "reportAction": "replayed unlocked",
+    "voidLockedReward": "replayed lockedReward { id asset amount status endedAt }",
+    "reverseScan": """
+        replayed couponsVoided scan { id reversedAt }
+        legs { beneficiary asset taken owed voided left }
+    """,
     "moveBalances": "replayed legCount transferCount",
     "createAsset": f"replayed asset {{ {_ASSET} }}",
     "configureAsset": f"replayed asset {{ {_ASSET} }}",

@@ -1,6 +1,7 @@
 """How identities, members and invitations are found, always inside one brand."""
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, update
@@ -283,12 +284,12 @@ async def hand_over_invited(tx: Tx, brand_id: UUID, from_id: UUID, into_id: UUID
     )
 
 
-async def set_inviter(tx: Tx, member: Member, inviter_id: UUID | None) -> None:
-    """Say anew who brought a member."""
+async def describe_anew(tx: Tx, /, member: Member, **told: Any) -> None:
+    """Overwrite what is told of a member, such as who brought it."""
     await tx.session.exec(
         update(Member)
         .where(col(Member.brand_id) == member.brand_id, col(Member.id) == member.id)
-        .values(invited_by_id=inviter_id)
+        .values(**told)
         .execution_options(synchronize_session=False)
     )
 

@@ -56,3 +56,17 @@ def check_birthday(month: int, day: int) -> str:
     if not 1 <= day <= days:
         raise InvalidInput(field="day", problem=f"1 to {days}")
     return f"{month:02}-{day:02}"
+
+
+def inheritance(source: Member, target: Member) -> dict[str, object]:
+    """What a member that takes another's place is told of from now on; nobody brought itself."""
+    told: dict[str, object] = {
+        name: getattr(source, name)
+        for name in ("display_name", "birthday")
+        if getattr(target, name) is None and getattr(source, name) is not None
+    }
+    if target.invited_by_id in (None, source.id):
+        inviter_id = None if source.invited_by_id == target.id else source.invited_by_id
+        if inviter_id != target.invited_by_id:
+            told["invited_by_id"] = inviter_id
+    return told

@@ -36,6 +36,7 @@ from loyalty.members.rules import (
     ROSTER_ENTRIES_MAX,
     check_active,
     check_birthday,
+    inheritance,
     needs_roster,
     normalise_phone,
 )
@@ -367,18 +368,16 @@ async def begin_merge(tx: Tx, brand_id: UUID, from_id: UUID, into_id: UUID) -> N
 
 async def close_member(tx: Tx, source: Member, target: Member) -> None:
     """Let one member take another's place: signing in and scanning as the closed one acts as the
-    other, whom it has invited the other has, and who brought it has brought the other, unless
-    that one had an inviter. Their identities are one person from now on.
+    other, whom it has invited the other has, and what was known of it alone (who brought it, its
+    name and birthday) is the other's. Their identities are one person from now on.
 
     Both are of one brand and role and active, and their rows are locked; after ``begin_merge``.
     """
     await queries.mark_merged(tx, source, target)
     await queries.hand_over_invitations(tx, source.brand_id, source.id, target.id)
     await queries.hand_over_invited(tx, source.brand_id, source.id, target.id)
-    if target.invited_by_id in (None, source.id):
-        inherited = None if source.invited_by_id == target.id else source.invited_by_id
-        if inherited != target.invited_by_id:
-            await queries.set_inviter(tx, target, inherited)
+    if inherited := inheritance(source, target):
+        await queries.describe_anew(tx, target, **inherited)
     await queries.join_persons(
         tx,
         await queries.get_identity(tx, source.brand_id, source.identity_id),

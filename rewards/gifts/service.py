@@ -13,9 +13,11 @@ from loyalty.brands.models import Brand
 from loyalty.brands.service import get_brand, list_brands
 from loyalty.clock import day_start, first_id_at, local_date
 from loyalty.db import RetryTransaction, Snapshot, Tx
+from loyalty.errors import MemberClosed
 from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
 from loyalty.ledger.rules import AccountState, Book, Cause
+from loyalty.members.service import require_unmerged
 from rewards.coupons import service as coupons
 from rewards.coupons.models import CouponCause
 from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload
@@ -85,9 +87,15 @@ async def _give_in_brand(tx: Tx, brand: Brand, dues: Sequence[GiftDue]) -> int:
     if len(await tx.fetch(queries.INSERT_GIFTS, rows=rows)) != len(rows):
         raise RetryTransaction
     real = [gift for gift in planned if gift.status is GiftStatus.GIVEN]
-    book = await _credit(tx, brand, [gift for gift in real if gift.dates is None], ids, on)
+    credits = [gift for gift in real if gift.dates is None]
+    issues = [gift for gift in real if gift.dates is not None]
+    try:
+        book = await _credit(tx, brand, credits, ids, on)
+        await require_unmerged(tx, {(brand.id, gift.due.member_id) for gift in issues})
+    except MemberClosed as late:
+        raise RetryTransaction from late  # merged into another since it was looked up
     await ledger.write_members_side(tx, book)
-    await _issue(tx, brand, [gift for gift in real if gift.dates is not None], ids)
+    await _issue(tx, brand, issues, ids)
     await ledger.write_brands_side(tx, book)
     return len(planned)
 

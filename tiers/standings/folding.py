@@ -200,7 +200,8 @@ def put_grant(
 
 
 def put_held(tier: MemberTier, held: Held, day: date, at: datetime, new_id: NewId) -> None:
-    """Let a member hold what another held, and what it earns with that one's days, or nothing."""
+    """Let a member hold what another held, and what it earns with that one's days, or nothing. The
+    gifts of the levels that were held are given already."""
     ladder = tier.ladder
     if ladder is None:
         return
@@ -208,7 +209,7 @@ def put_held(tier: MemberTier, held: Held, day: date, at: datetime, new_id: NewI
     if held != NOTHING_HELD:
         after = decide_standing(ladder, held, _amounts(tier), tier.joined_on, day).held
     reason = ChangeReason.MERGED if after.rank != tier.held.rank else None
-    _take(tier, ladder, Decision(after, reason), new_id, at)
+    _take(tier, ladder, Decision(after, reason), new_id, at, gifts_above=held.rank)
 
 
 def _amounts(tier: MemberTier) -> Amounts:
@@ -250,6 +251,7 @@ def _take(
     at: datetime,
     event: TierEvent | None = None,
     note: str = "",
+    gifts_above: int = 0,
 ) -> list[TierChange]:
     """Move the tier to where a decision leads, and note the change of its rank."""
     before = tier.held
@@ -274,7 +276,12 @@ def _take(
         event.cause_kind if event else None,
         event.cause_id if event else None,
         note,
-        _gifts(ladder, before.rank, decision.held.rank, local_date(at, tier.timezone)),
+        _gifts(
+            ladder,
+            max(before.rank, gifts_above),
+            decision.held.rank,
+            local_date(at, tier.timezone),
+        ),
     )
     tier.changes.append(change)
     return [change]

@@ -14,7 +14,7 @@ from tiers.ladders.models import TierMetric
 from tiers.ladders.rules import LadderView
 from tiers.standings import queries
 from tiers.standings.folding import GIFTS_TOPIC, MemberTier, TierChange
-from tiers.standings.models import Basis
+from tiers.standings.models import Basis, ChangeReason
 from tiers.standings.rules import Held, TierGrant, first_day_counted
 
 MemberKey = tuple[UUID, UUID]
@@ -231,11 +231,12 @@ async def write_tiers(tx: Tx, tiers: Iterable[MemberTier]) -> None:
 async def write_changes(
     tx: Tx, changes: Sequence[TierChange], *, facts: Iterable[TierChange] | None = None
 ) -> None:
-    """Write the history of moves, and the facts of all of them, or of these only."""
+    """Write the history of moves, and the facts of all of them, or of these only. Nobody is told
+    of what a member lost by being merged into another: that one has it."""
     if not changes:
         return
     await tx.fetch(queries.INSERT_CHANGES, rows=[_change_row(change, tx) for change in changes])
-    told = list(changes if facts is None else facts)
+    told = [change for change in (changes if facts is None else facts) if not _went_over(change)]
     emitted = [
         Fact(change.brand_id, change.topic, change.member_id, change.payload, tx.now)
         for change in told
@@ -246,6 +247,10 @@ async def write_changes(
         if change.gifts
     ]
     await outbox.emit(tx, emitted)
+
+
+def _went_over(change: TierChange) -> bool:
+    return change.reason is ChangeReason.MERGED and change.to_rank < change.from_rank
 
 
 def _standing_row(tier: MemberTier) -> tuple[Any, ...]:

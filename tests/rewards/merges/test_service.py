@@ -1,5 +1,6 @@
 """Two members become one: what goes over, what stays, and who acts as whom from then on."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -20,8 +21,9 @@ from loyalty.ids import new_id
 from loyalty.ledger.expiry import sweep_chunk
 from loyalty.ledger.models import Account, Transfer
 from loyalty.members.models import Invitation, Member, MemberDevice
-from loyalty.members.queries import set_inviter
+from loyalty.members.queries import describe_anew
 from loyalty.members.service import enrol, find_member, freeze_member, unfreeze_member
+from loyalty.outbox import OutboxEvent
 from rewards.coupons.models import Coupon
 from rewards.coupons.service import buy_coupon
 from rewards.grants.models import LockedReward
@@ -41,6 +43,8 @@ from tests.rewards.merges.families import (
     Family,
     make_family,
 )
+from tiers.ladders.service import publish_ladder, starter_levels
+from tiers.privileges.rules import Privilege, PrivilegeKind
 from tiers.standings.models import Standing, StandingChange
 
 SOON = date(2026, 11, 19)
@@ -157,6 +161,45 @@ async def test_the_better_standing_is_kept_and_growth_adds_up(clocked_db: Databa
     await family.check()
 
 
+async def test_levels_that_were_held_give_no_gifts_again(clocked_db: Database) -> None:
+    """Of what the two reach together, only the levels above both give; and nobody is told of what
+    the merged one lost."""
+    family = await make_family(clocked_db)
+    levels = [
+        replace(
+            level,
+            privileges=(
+                Privilege(
+                    level.code,
+                    PrivilegeKind.LEVEL_GIFT,
+                    "礼",
+                    "Gift",
+                    asset="CASH",
+                    amount=level.rank + 1,
+                ),
+            ),
+        )
+        for level in starter_levels()
+    ]
+    await family.run(publish_ladder, family.operator, role=CONSUMER, levels=levels)
+    await family.buy("ann", 550)  # gold
+    await family.buy("bea", 150)  # silver
+    await family.buy("cat", 1400)  # gold, and with the others diamond
+    told = {fact.id for fact in await family.rows(OutboxEvent)}
+    await family.merge("ann", "bea")
+    await family.merge("bea", "cat")
+    facts = [fact for fact in await family.rows(OutboxEvent) if fact.id not in told]
+    bea, cat = await family.own("bea"), await family.own("cat")
+    assert [(fact.topic, fact.subject_id) for fact in sorted(facts, key=lambda f: f.id)] == [
+        ("tier.reached", bea.id),
+        ("tier.reached", cat.id),
+        ("tier.gifts_due", cat.id),
+    ]
+    [gifts] = [fact.payload["gifts"] for fact in facts if fact.topic == "tier.gifts_due"]
+    assert [gift["privilege"]["amount"] for gift in gifts] == [1 + 3]
+    await family.check()
+
+
 async def test_relations_are_handed_over(clocked_db: Database) -> None:
     """Whom ann brought, bea has brought; who brought ann, brought bea, but nobody itself."""
     family = await make_family(clocked_db)
@@ -165,14 +208,18 @@ async def test_relations_are_handed_over(clocked_db: Database) -> None:
     ann, bea, cat = [await family.own(person) for person in ("ann", "bea", "cat")]
     gus = await family.run(enrol, family.actor("gus", GUIDE))
     for member, inviter in ((ann, gus), (bea, ann), (cat, ann)):
-        await family.run(set_inviter, member, inviter.id)
+        await family.run(describe_anew, member, invited_by_id=inviter.id)
+    await family.run(describe_anew, ann, birthday="02-29", display_name="Ann")
+    await family.run(describe_anew, bea, display_name="Bea")
     await family.run(_invite, family, ann, "open", None)
     await family.run(_invite, family, ann, "of cat", cat)
     await family.run(_invite, family, ann, "of bea", bea)
     await family.scan("ann", 1, device="phone")
     await family.scan("bea", 2, device="tablet")
     await family.merge("ann", "bea")
-    assert (await family.own("bea")).invited_by_id == gus.id
+    now = await family.own("bea")
+    assert now.invited_by_id == gus.id
+    assert (now.display_name, now.birthday) == ("Bea", "02-29")
     assert (await family.own("cat")).invited_by_id == bea.id
     inviters = {row.phone_hash: row.inviter_id for row in await family.rows(Invitation)}
     assert inviters == {"open": bea.id, "of cat": bea.id, "of bea": ann.id}

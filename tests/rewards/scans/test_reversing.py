@@ -1,5 +1,6 @@
 """Scans taken back: both whom they paid give back what they got, and nobody else anything."""
 
+import asyncio
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from loyalty.ledger.rules import Book, Cause
 from rewards.campaigns.models import CapCounter, CapSubject, CapWindow, Gate
 from rewards.coupons.models import Coupon
 from rewards.grants.unlocking import report_action
+from rewards.merges.service import merge_members
 from rewards.scans.models import Claim, ScanEvent
 from rewards.scans.reversing import ScanReversed, reverse_scan
 from tests.clocks import SettableClock
@@ -178,3 +180,39 @@ async def test_only_a_consumers_paid_scan_is_taken_back_for_a_reason(clocked_db:
     with pytest.raises(InvalidInput):
         await reverse(played, {"scan_id": first.id.hex}, "")
     assert await played.has("ann", Asset.POINTS) == before == (3, 0)
+
+
+async def test_it_is_taken_back_once_however_many_ask_at_once(clocked_db: Database) -> None:
+    played = await play(clocked_db, plan_of(outcomes=BOTH, budgets={Asset.CASH: 1000}))
+    reply = await played.scan("ann", 0)
+    answers = await asyncio.gather(
+        *(reverse(played, reply) for _ in range(4)), return_exceptions=True
+    )
+    assert sorted(type(answer).__name__ for answer in answers) == (
+        ["ScanNotReversible"] * 3 + ["ScanReversed"]
+    )
+    assert (await played.has("ann"), await played.budget()) == ((0, 0), (0, 0))
+    assert await played.broken() == {}
+
+
+async def test_who_took_the_consumers_place_gives_back_what_it_has_of_the_scan(
+    clocked_db: Database,
+) -> None:
+    plan = plan_of(waits("ACTION", 7, action="follow"), waits("ACTION", 9, action="join"))
+    played = await play(clocked_db, plan)
+    reply = await played.scan("ann", 0)
+    await played.scan("cat", 1)
+    ann, cat = await played.member("ann"), await played.member("cat")
+    await played.db.in_transaction(
+        merge_members, played.operator, from_member_id=ann.id, into_member_id=cat.id, reason="one"
+    )
+    # Told of the one that is closed: the other's is unlocked, of both scans.
+    reported = await played.db.in_transaction(report_action, played.operator, ann.id, "follow")
+    assert len(reported.unlocked) == 2
+    assert figures(await reverse(played, reply)) == {
+        ("CONSUMER", "CASH"): (7, 0, 9, 0),
+        ("CONSUMER", "POINTS"): (3, 0, 0, 0),
+    }
+    assert await played.has("cat") == (7, 9)
+    assert await played.has("cat", Asset.POINTS) == (3, 0)
+    assert await played.broken() == {}

@@ -131,9 +131,7 @@ async def configure_asset(
     if not await change_asset(tx, actor.brand_id, code, values):
         raise NotFound(noun="asset")
     await touch_configuration(tx, actor.brand_id)
-    await audit_log.record(
-        tx, actor, "asset.configure", actor.brand_id, **{"code": code} | values
-    )
+    await audit_log.record(tx, actor, "asset.configure", actor.brand_id, **{"code": code} | values)
     return await require_asset(tx, actor.brand_id, code)
 
 

@@ -130,17 +130,14 @@ SELECTIONS = {
     ),
     "usePrivilege": "replayed code left",
     "reportAction": "replayed unlocked",
-    "voidLockedReward": "replayed lockedReward { id status }",
-    "reverseScan": "replayed legs { __typename }",
-    "setBirthday": "replayed birthday",
-    "changeBirthday": "replayed birthday",
-    "moveBalance": "replayed transferCount amount",
-    "reportAction": "replayed unlocked",
     "voidLockedReward": "replayed lockedReward { id asset amount status endedAt }",
     "reverseScan": """
         replayed couponsVoided scan { id reversedAt }
         legs { beneficiary asset taken owed voided left }
     """,
+    "setBirthday": "replayed birthday",
+    "changeBirthday": "replayed birthday",
+    "moveBalance": "replayed transferCount amount",
     "moveBalances": "replayed legCount transferCount",
     "createAsset": f"replayed asset {{ {_ASSET} }}",
     "configureAsset": f"replayed asset {{ {_ASSET} }}",

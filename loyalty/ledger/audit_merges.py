@@ -116,10 +116,11 @@ MERGES = (
         JOIN identities j ON j.brand_id = n.brand_id AND j.id = n.identity_id
         WHERE r.brand_id = :brand AND COALESCE(i.person_id, i.id) <> COALESCE(j.person_id, j.id)
         UNION ALL
-        SELECT CAST(i.id AS text), 'stands for people, and is not its own person' FROM identities i
-        WHERE i.brand_id = :brand AND i.person_id IS NOT NULL AND i.id IN (
-            SELECT o.person_id FROM identities o
-            WHERE o.brand_id = :brand AND o.person_id IS NOT NULL)
+        SELECT CAST(i.id AS text), 'is said to be somebody who stands for nobody'
+        FROM identities i
+        LEFT JOIN identities p ON p.brand_id = i.brand_id AND p.id = i.person_id
+        WHERE i.brand_id = :brand AND i.person_id IS NOT NULL
+            AND (p.person_id IS NULL OR p.person_id <> p.id)
         """,
     ),
 )

@@ -19,8 +19,8 @@ class Identity(SQLModel, table=True):
 
     ``phone_cipher`` is AES-GCM, ``phone_hash`` a keyed hash to find it by; neither leaves the
     server. One identity may hold several members, one in each role. ``person_id`` is the identity
-    that stands for the person, once members of several identities were merged; never one that
-    itself has one.
+    that stands for the person, once members of several identities were merged; that one names
+    itself.
     """
 
     __tablename__ = "identities"

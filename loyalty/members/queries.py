@@ -295,7 +295,8 @@ async def describe_anew(tx: Tx, /, member: Member, **told: Any) -> None:
 
 
 async def join_persons(tx: Tx, source: Identity, target: Identity) -> None:
-    """Let two identities, and whoever is one person with either, count as one person."""
+    """Let two identities, and whoever is one person with either, count as one person: all of them
+    name the one that stands for it, itself among them."""
     person_id = target.person_id or target.id
     was_id = source.person_id or source.id
     if was_id == person_id:
@@ -304,7 +305,10 @@ async def join_persons(tx: Tx, source: Identity, target: Identity) -> None:
         update(Identity)
         .where(
             col(Identity.brand_id) == source.brand_id,
-            or_(col(Identity.id) == was_id, col(Identity.person_id) == was_id),
+            or_(
+                col(Identity.id).in_((was_id, person_id)),
+                col(Identity.person_id) == was_id,
+            ),
         )
         .values(person_id=person_id)
         .execution_options(synchronize_session=False)

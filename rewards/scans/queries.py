@@ -88,21 +88,23 @@ ACCEPT_INVITATIONS = Statement(
     returns="id uuid",
 )
 
-# By the id asked for; of a merged one ``m``, into which it was merged.
 FIND_MEMBERS = Statement(
     """
-    SELECT own.id, own.brand_id, COALESCE(m.id, own.id), i.id, own.role,
-        COALESCE(m.status, own.status),
-        CASE WHEN m.id IS NULL THEN own.invited_by_id ELSE m.invited_by_id END, i.person_id
-    FROM {keys}
-    {each:own members ON own.brand_id = keys.brand_id AND own.id = keys.member_id}
-    {maybe:m members ON m.brand_id = own.brand_id AND m.id = own.merged_into_id}
-    {each:i identities ON i.brand_id = own.brand_id
-        AND i.id = COALESCE(m.identity_id, own.identity_id)}
+    SELECT m.brand_id, m.id, m.identity_id, m.role, m.status, m.invited_by_id, m.merged_into_id
+    FROM {keys} {each:m members ON m.brand_id = keys.brand_id AND m.id = keys.member_id}
     """,
     sets={"keys": "brand_id uuid, member_id uuid"},
-    returns="asked_id uuid, brand_id uuid, id uuid, identity_id uuid, role text, status text,"
-    " invited_by_id uuid, person_id uuid",
+    returns="brand_id uuid, id uuid, identity_id uuid, role text, status text,"
+    " invited_by_id uuid, merged_into_id uuid",
+)
+
+FIND_PERSONS = Statement(
+    """
+    SELECT i.brand_id, i.id, i.person_id
+    FROM {keys} {each:i identities ON i.brand_id = keys.brand_id AND i.id = keys.identity_id}
+    """,
+    sets={"keys": "brand_id uuid, identity_id uuid"},
+    returns="brand_id uuid, id uuid, person_id uuid",
 )
 
 FIND_ITEM_CODES = Statement(

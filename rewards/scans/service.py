@@ -187,10 +187,7 @@ async def _load_people(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
             wanted.add((member.brand_id, member.invited_by_id))
     wanted -= world.members_by_id.keys()
     if wanted:
-        for row in await tx.fetch(queries.FIND_MEMBERS, keys=sorted(wanted)):
-            found = MemberState(*row[1:-1])
-            found.person_id = row[-1]
-            world.members_by_id[(found.brand_id, row[0])] = found
+        await _load_others(tx, world, wanted)
     await _load_members_side(tx, world)
     devices = set()
     for request, related in _related(world, requests):
@@ -201,6 +198,32 @@ async def _load_people(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
     if devices:
         rows = await tx.fetch(queries.FIND_DEVICES, keys=sorted(devices))
         world.devices = {(row[0], row[1], row[2]) for row in rows}
+
+
+async def _load_others(tx: Tx, world: ScanWorld, wanted: set[tuple[UUID, UUID]]) -> None:
+    """Members who do not scan themselves, each by the id that names it: of a merged one that into
+    which it was merged. Only where there was a merge, more than one statement."""
+    merged: dict[tuple[UUID, UUID], tuple[UUID, UUID]] = {}
+    for row in await tx.fetch(queries.FIND_MEMBERS, keys=sorted(wanted)):
+        world.members_by_id[(row[0], row[1])] = MemberState(*row[:-1])
+        if row[-1] is not None:
+            merged[(row[0], row[1])] = (row[0], row[-1])
+    unknown = set(merged.values()) - world.members_by_id.keys()
+    if unknown:
+        for row in await tx.fetch(queries.FIND_MEMBERS, keys=sorted(unknown)):
+            world.members_by_id[(row[0], row[1])] = MemberState(*row[:-1])
+    for key, leads_to in merged.items():
+        world.members_by_id[key] = world.members_by_id[leads_to]
+    if any(member is not None and member.person_id for member in world.members.values()):
+        # Whoever is of no other identity can only be one person with those of its own.
+        others = world.members_by_id.values()
+        keys = {(other.brand_id, other.identity_id) for other in others}
+        persons = {
+            (row[0], row[1]): row[2]
+            for row in await tx.fetch(queries.FIND_PERSONS, keys=sorted(keys))
+        }
+        for other in others:
+            other.person_id = persons[other.brand_id, other.identity_id]
 
 
 async def _load_members_side(tx: Tx, world: ScanWorld) -> None:

@@ -69,7 +69,7 @@ class AuditedMerges(AuditedReturns):
         for row in self.rows:
             if isinstance(row, Member) and row.id == self.twin:
                 row.status, row.merged_into_id = "MERGED", self.other_consumer
-            if isinstance(row, Identity) and row.id == self.twin_identity:
+            if isinstance(row, Identity) and row.id in (self.twin_identity, self.other_identity):
                 row.person_id = self.other_identity
         self.accounts[self.twin, "POINTS"].closed_at = MERGED_AT
 

@@ -11,10 +11,7 @@ from sqlalchemy.engine import make_url
 Effects = dict[str, int]
 """Rows per table, and sums of the columns scans move: ``{"claims": 2, "lots.remaining": 20}``."""
 
-WRITTEN_LATER = {
-    *("alembic_version", "notifications", "scan_rollups", "outbox_deliveries"),
-    *("expiry_runs", "re_evaluations"),
-}
+WRITTEN_LATER = {"alembic_version", "notifications", "scan_rollups", "outbox_deliveries"}
 """What is not the scan's own: the migration mark, and what jobs write afterwards."""
 
 MOVED = {

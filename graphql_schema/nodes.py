@@ -16,15 +16,7 @@ class Node:
     id: strawberry.ID
 
 
-_NOUNS = {
-    "CodeBatch": "batch",
-    "CouponTemplate": "coupon template",
-    "Entry": "transfer",
-    "LockedReward": "locked reward",
-    "ScanEvent": "scan",
-    "MallOffer": "offer",
-    "OfferOrder": "order",
-}
+_NOUNS = {"CodeBatch": "batch", "CouponTemplate": "coupon template"}
 """What services call a type that is not there, where it is not the type's own name."""
 
 FetchNode = Callable[[Context, UUID], Awaitable[Any | None]]

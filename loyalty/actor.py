@@ -39,7 +39,6 @@ class Grant(StrEnum):
     LEDGER = "ledger"
     COUPONS = "coupons"
     PLACES = "places"
-    PURCHASES = "purchases"
 
 
 GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {
@@ -50,7 +49,7 @@ GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {
             *(Grant.MEMBERS, Grant.COUPONS, Grant.PLACES),
         }
     ),
-    OperatorRole.FINANCE: frozenset({Grant.READ, Grant.LEDGER, Grant.PURCHASES}),
+    OperatorRole.FINANCE: frozenset({Grant.READ, Grant.LEDGER}),
     OperatorRole.ADMIN: frozenset(Grant),
 }
 

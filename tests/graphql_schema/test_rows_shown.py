@@ -27,23 +27,15 @@ from tests.graphql_schema.stage import open_stage
 
 NULL_TO_ALL = {
     "Product": {"gtin", "pictureUrl"},
-    "Member": {"displayName", "externalRef", "invitedById", "mergedInto"},
+    "Member": {"displayName", "externalRef", "invitedById"},
     "CodeBatch": {"printedAt", "activatedAt", "retiredAt"},
     "Campaign": {"startsAt", "endsAt", "product"},
-    "ScanEvent": {
-        *("unpaidReason", "guideUnpaidReason", "latitude", "longitude", "reversedAt"),
-    },
+    "ScanEvent": {"unpaidReason", "guideUnpaidReason", "latitude", "longitude"},
     "CouponTemplate": {
         *("amountOffFen", "usableFrom", "usableUntil", "boughtPerMemberMax", "stockMax"),
     },
     "Coupon": {"amountOffFen", "endedAt"},
     "Payout": {"failure", "providerReference"},
-    "LockedReward": {"endedAt"},
-    "MallOffer": {
-        *("pictureUrl", "fee", "gives", "opensAt", "earlyHours", "earlyRankMin"),
-        *("startsAt", "endsAt", "templateCode"),
-    },
-    "OfferOrder": {"carrier", "trackingNumber", "reason", "fulfilledAt", "cancelledAt"},
 }
 """What the rows of this test do not have."""
 

@@ -22,7 +22,6 @@ Kind = Literal["sqlite", "postgresql"]
 
 SCANS = "rewards/scans/service.py"
 SCANS_SQL = "rewards/scans/queries.py"
-SCANS_WRITTEN = "rewards/scans/writing.py"
 CAMPAIGNS_SQL = "rewards/campaigns/queries.py"
 LEDGER = "loyalty/ledger/service.py"
 LEDGER_SQL = "loyalty/ledger/queries.py"
@@ -87,7 +86,7 @@ GUARDS = (
         (
             FIRST_SCAN,
             Edit(
-                SCANS_WRITTEN,
+                SCANS,
                 "if new and len(await tx.fetch(queries.INSERT_CLAIMS, rows=new)) != len(new):",
                 "if new and await tx.fetch(queries.INSERT_CLAIMS, rows=new) is None:",
             ),

@@ -1,13 +1,11 @@
 """Wrong payouts: invariants 1, 3, 4, 10 and 11."""
 
-from datetime import timedelta
-
 from loyalty.ids import new_id
 from loyalty.ledger.models import Account, Transfer
 from loyalty.outbox import OutboxEvent
 from rewards.payouts.models import Payout, PayoutReport
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_store import ENDED_AT
+from tests.loyalty.ledger.audited_store import ENDED_AT, SETTLED_AT
 from tests.loyalty.ledger.corruptions import (
     STRANGER,
     Corruption,
@@ -111,7 +109,7 @@ OF_PAYOUTS = (
             change(Payout, the_payout(b, "under way"), status="PAID", resolved_at=ENDED_AT)
         ],
         (
-            "a payout ends with a report of its provider that says so",
+            "a payout ends as its provider first reported",
             "a payout is its pending transfer, and ends with it",
         ),
     ),
@@ -120,7 +118,7 @@ OF_PAYOUTS = (
         11,
         lambda b, _: [change(Payout, the_payout(b, "paid"), status="FAILED")],
         (
-            "a payout ends with a report of its provider that says so",
+            "a payout ends as its provider first reported",
             "a payout is its pending transfer, and ends with it",
         ),
     ),
@@ -146,16 +144,17 @@ OF_PAYOUTS = (
         ),
     ),
     Corruption(
-        "paid before anybody said so",
+        "paid after it had failed",
         11,
         lambda b, _: [
             change(
                 PayoutReport,
-                {"brand_id": b.id, "payout_id": b.payouts["paid"], "state": "PAID"},
-                created_at=ENDED_AT + timedelta(microseconds=1),
+                {"brand_id": b.id, "payout_id": b.payouts["paid"], "state": "ACCEPTED"},
+                state="FAILED",
+                created_at=SETTLED_AT,
             )
         ],
-        ("a payout ends with a report of its provider that says so",),
+        ("a payout ends as its provider first reported",),
     ),
     Corruption(
         "paid, and nobody said so",
@@ -163,7 +162,7 @@ OF_PAYOUTS = (
         lambda b, _: [
             remove(PayoutReport, brand_id=b.id, payout_id=b.payouts["paid"], state="PAID")
         ],
-        ("a payout ends with a report of its provider that says so",),
+        ("a payout ends as its provider first reported",),
     ),
     Corruption(
         "reported paid, and still under way",
@@ -175,7 +174,7 @@ OF_PAYOUTS = (
                 state="PAID",
             )
         ],
-        ("a payout ends with a report of its provider that says so",),
+        ("a payout ends as its provider first reported",),
     ),
     Corruption(
         "two payouts of a place under way",
@@ -191,7 +190,7 @@ OF_PAYOUTS = (
         ],
         (
             "a live payout has a fact that waits or is dead",
-            "a payout ends with a report of its provider that says so",
+            "a payout ends as its provider first reported",
             "a payout is its pending transfer, and ends with it",
             "a place has one live payout at most",
             "a transfer is booked with the event that caused it",

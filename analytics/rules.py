@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from loyalty.clock import day_start, first_id_at
 from loyalty.outbox import Leased
 
 RollupRow = tuple[UUID, date, int, UUID, int, int, int]
 """brand_id, scanned_on, hour, product_id, scans, first_scans, paid_scans."""
 
 ID_SLACK = timedelta(hours=1)
-_ID_BITS_BELOW_TIME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,11 @@ def local_day(on: date, timezone: str) -> LocalDay:
     database's), nor was it read at the same moment: the range is wider by an hour at both ends,
     and whoever uses it asks for the exact time as well.
     """
-    zone = ZoneInfo(timezone)
-    starts_at = datetime.combine(on, time(), zone).astimezone(UTC)
-    ends_at = datetime.combine(on + timedelta(days=1), time(), zone).astimezone(UTC)
+    starts_at = day_start(on, timezone)
+    ends_at = day_start(on + timedelta(days=1), timezone)
     return LocalDay(
         starts_at, ends_at, first_id_at(starts_at - ID_SLACK), first_id_at(ends_at + ID_SLACK)
     )
-
-
-def first_id_at(at: datetime) -> UUID:
-    """No UUIDv7 made at ``at`` or later sorts before this, none made earlier after it."""
-    milliseconds = (at - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
-    return UUID(int=milliseconds << _ID_BITS_BELOW_TIME)
 
 
 def count_by_hour(events: Iterable[Leased], timezones: Mapping[UUID, str]) -> list[RollupRow]:

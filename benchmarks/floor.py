@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 
 from benchmarks.stage import PlannedScan, Stage
+from loyalty.assets.rules import expiry_from_json
 from loyalty.clock import local_date, utc_now
 from loyalty.codes.rules import item_no
 from loyalty.crypto import Keyring
 from loyalty.ids import new_id
-from loyalty.ledger.rules import expiry_date
 
 Step = tuple[str, tuple[Any, ...]]
 
@@ -122,12 +122,15 @@ _REPLY = _insert(
     "idempotency_records", "brand_id, actor_id, operation, key, body_hash, reply, created_at"
 )
 _STANDING = (
-    "INSERT INTO standings (brand_id, member_id, rank, since) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (brand_id, member_id) DO UPDATE SET rank = excluded.rank, since = excluded.since"
+    "INSERT INTO standings (brand_id, member_id, rank, since, basis, earned_rank, revision)"
+    " VALUES (?1, ?2, ?3, ?4, 'EARNED', ?3, 1)"
+    " ON CONFLICT (brand_id, member_id) DO UPDATE SET rank = excluded.rank, since = excluded.since,"
+    " earned_rank = excluded.rank, revision = standings.revision + 1"
 )
 _RISE = _insert(
     "standing_changes",
-    "brand_id, id, member_id, from_rank, to_rank, transfer_id, ladder_id, occurred_at, created_at",
+    "brand_id, id, member_id, from_rank, to_rank, transfer_id, ladder_id, occurred_at, created_at,"
+    " reason, note",
 )
 
 
@@ -157,9 +160,13 @@ class FloorPlan:
         self._read(open_database(path), now)
 
     def _read(self, db: sqlite3.Connection, now: datetime) -> None:
-        zone, months = db.execute("SELECT timezone, points_valid_months FROM brands").fetchone()
-        self._today = local_date(now, zone).isoformat()
-        self._expires_on = expiry_date(local_date(now, zone), months).isoformat()
+        (zone,) = db.execute("SELECT timezone FROM brands").fetchone()
+        today = local_date(now, zone)
+        self._today = today.isoformat()
+        self._expires_on = {
+            code: expiry_from_json(orjson.loads(stored)).last_day(today).isoformat()
+            for code, stored in db.execute("SELECT code, expiry FROM assets")
+        }
         self._campaign, self._version, outcomes, caps = db.execute(
             "SELECT campaign_id, id, outcomes, caps FROM campaign_versions WHERE event = 'SCAN'"
             " ORDER BY version DESC LIMIT 1"
@@ -285,10 +292,10 @@ class FloorPlan:
         else:
             steps.append((_CREDIT, (amount, brand, account.id)))
         account.credited += amount
-        expires_on = self._expires_on if asset == "POINTS" else None
-        if expires_on is not None and account.id in self._lots:
+        expires_on = self._expires_on[asset]
+        if account.id in self._lots:
             steps.append((_ADD_TO_LOT, (amount, amount, brand, account.id, expires_on)))
-        elif expires_on is not None:
+        else:
             self._lots.add(account.id)
             steps.append((_LOT, (brand, account.id, expires_on, 0, amount, amount)))
         transfer = new_id().hex
@@ -310,9 +317,11 @@ class FloorPlan:
         self._ranks[member] = earned
         brand, now, ladder = self._brand, self._now, levels[0].ladder_id
         steps.append((_STANDING, (brand, member, earned, now)))
-        row = (brand, new_id().hex, member, held, earned, transfer, ladder, now, now)
+        change = new_id().hex
+        row = (brand, change, member, held, earned, transfer, ladder, now, now, "EARNED", "")
         steps.append((_RISE, row))
         payload = {"from_rank": held, "to_rank": earned, "code": levels[earned].code}
+        payload |= {"change_id": change, "direction": "UP", "reason": "EARNED"}
         self._emit(steps, "tier.reached", member, payload)
 
     def _count(self, steps: list[Step], subjects: dict[str, str]) -> None:

@@ -11,7 +11,10 @@ from sqlalchemy.engine import make_url
 Effects = dict[str, int]
 """Rows per table, and sums of the columns scans move: ``{"claims": 2, "lots.remaining": 20}``."""
 
-WRITTEN_LATER = {"alembic_version", "notifications", "scan_rollups", "outbox_deliveries"}
+WRITTEN_LATER = {
+    *("alembic_version", "notifications", "scan_rollups", "outbox_deliveries"),
+    *("expiry_runs", "re_evaluations"),
+}
 """What is not the scan's own: the migration mark, and what jobs write afterwards."""
 
 MOVED = {

@@ -17,10 +17,13 @@ from uuid import uuid4
 from rich.console import Console
 
 from benchmarks.baselines import bare_ping, best_tpcb, codes_by_copy, prepare_pgbench
+from benchmarks.expiry import bare_update, expire, prepare_lots
 from benchmarks.floor import FloorPlan, measure_floor
 from benchmarks.history import store_claims
 from benchmarks.postgres import SETTINGS, WORK, Postgres, running_postgres
 from benchmarks.processes import SERVE
+from benchmarks.reevaluation import bare_update as bare_update_of_standings
+from benchmarks.reevaluation import prepare_standings, re_evaluate
 from benchmarks.report import (
     RESULTS,
     Bar,
@@ -41,7 +44,7 @@ from loyalty.codes.rules import KEY_BYTES, CodeKey
 
 T = TypeVar("T")
 SCANS = "scans/s"
-PARTS = ("codes", "scans", "tills", "settlement", "sqlite")
+PARTS = ("codes", "scans", "tills", "settlement", "expiry", "tiers", "sqlite")
 """What may be measured alone; the result is then not kept."""
 
 
@@ -58,12 +61,16 @@ class Sizes:
     codes_by_copy: int
     coupons: int
     settlements: int
+    lots: int
+    few_lots: int = 1_000
     clients: int = 64
     many_clients: int = 256
 
 
-QUICK = Sizes(10, 60_000, 600, 10_000, 100_000, 2_000_000, 200_000, 10_000, 5_000)
-FULL = Sizes(20, 120_000, 2_000, 20_000, 10_000_000, 10_000_000, 1_000_000, 25_000, 20_000)
+QUICK = Sizes(10, 60_000, 600, 10_000, 100_000, 2_000_000, 200_000, 10_000, 5_000, 100_000)
+FULL = Sizes(
+    20, 120_000, 2_000, 20_000, 10_000_000, 10_000_000, 1_000_000, 25_000, 20_000, 1_000_000
+)
 
 
 class Bench:
@@ -99,6 +106,10 @@ class Bench:
                 self._postgres(postgres, keys)
             if not {"tills", "settlement"}.isdisjoint(self._parts):
                 versions["redis"] = self._tills(postgres, keys)
+            if "expiry" in self._parts:
+                self._expiry(postgres, keys)
+            if "tiers" in self._parts:
+                self._tiers(postgres, keys)
         if "sqlite" in self._parts:
             self._sqlite(keys)
         return versions
@@ -194,6 +205,41 @@ class Bench:
                 then=0.2,
             )
         )
+
+    def _expiry(self, postgres: Postgres, keys: Secrets) -> None:
+        """How fast lots expire; and that memory does not grow with their number."""
+        lots, few = self.sizes.lots, self.sizes.few_lots
+        environment = keys.environment("")
+        self.step("A few lots", lambda: prepare_lots(postgres, environment, few))
+        little = self.step("Expiry of a few lots", lambda: expire(postgres, environment, few))
+        brand = self.step("Many lots", lambda: prepare_lots(postgres, environment, lots))
+        bare = self.step("One bare UPDATE of lots", lambda: bare_update(postgres, brand, lots))
+        much = self.step("Expiry", lambda: expire(postgres, environment, lots))
+        name = f"expiry of {lots:,} lots, PostgreSQL / one bare UPDATE of them"
+        self.bars.append(bar(name, much.lots_per_second, bare, "lots/s"))
+        peak, small = much.peak_bytes / 2**20, little.peak_bytes / 2**20
+        name = f"peak memory of the expiry of {lots:,} lots / of {few:,}"
+        self.bars.append(Bar(name, peak / small, None, None, peak, small, "MiB", True))
+
+    def _tiers(self, postgres: Postgres, keys: Secrets) -> None:
+        """How fast standings are re-evaluated; and that memory does not grow with their number."""
+        count, few = self.sizes.lots, self.sizes.few_lots
+        environment = keys.environment("")
+        self.step("A few standings", lambda: prepare_standings(postgres, environment, few))
+        little = self.step(
+            "Re-evaluation of a few", lambda: re_evaluate(postgres, environment, few)
+        )
+        brand = self.step("Many standings", lambda: prepare_standings(postgres, environment, count))
+        bare = self.step(
+            "One bare UPDATE of standings",
+            lambda: bare_update_of_standings(postgres, brand, count),
+        )
+        much = self.step("Re-evaluation", lambda: re_evaluate(postgres, environment, count))
+        name = f"re-evaluation of {count:,} standings, PostgreSQL / one bare UPDATE of them"
+        self.bars.append(bar(name, much.standings_per_second, bare, "standings/s"))
+        peak, small = much.peak_bytes / 2**20, little.peak_bytes / 2**20
+        name = f"peak memory of the re-evaluation of {count:,} standings / of {few:,}"
+        self.bars.append(Bar(name, peak / small, None, None, peak, small, "MiB", True))
 
     def _sqlite(self, keys: Secrets) -> None:
         sizes = self.sizes

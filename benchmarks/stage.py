@@ -5,6 +5,9 @@ scanned, by a consumer whom a guide has invited (so it pays two people), from th
 device, with a position. One scan in ten is a consumer's first: it enrols. The others come from
 consumers in turn. The campaign is the demo's, ungated, with
 caps and budgets wide enough for a day of it.
+
+The regulars, whose home pages are asked for, have bought coupons with some of their points: more
+would be the work of another query, fewer would flatter this one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,6 +27,9 @@ from loyalty.db import Database, Tx, insert_statement
 from loyalty.ids import new_id
 from loyalty.members.models import Identity, Invitation, Member, RosterEntry
 from loyalty.products.service import create_product
+from rewards.coupons.models import CouponKind
+from rewards.coupons.rules import TemplateDefinition
+from rewards.coupons.service import create_template
 from server.founding import BrandWanted, found_brand
 
 CODES = 10_000_000  # codes have no rows before they are scanned
@@ -33,6 +39,8 @@ NEWCOMERS = 8_000
 ONE_NEWCOMER_IN = 10
 REGULARS = 200
 SCANS_OF_A_REGULAR = 10
+COUPONS_OF_A_REGULAR = 5
+COUPON_PRICE = 1
 ONE_RISES_IN = 4
 FIRST_SERIAL = ENROLLED + ENROLLED // ONE_RISES_IN + REGULARS * SCANS_OF_A_REGULAR
 """Codes below it were scanned while the stage was set."""
@@ -43,9 +51,11 @@ TOKEN_TTL_SECONDS = 6 * 3600
 
 @dataclass(frozen=True)
 class Stage:
-    """A prepared brand. ``consumers`` are identities: first the enrolled, then the newcomers."""
+    """A prepared brand. ``consumers`` are identities: first the enrolled, then the newcomers.
+    ``template_id`` is the coupon that points buy."""
 
     brand_id: UUID
+    template_id: UUID
     consumers: tuple[UUID, ...]
     key: CodeKey
     inner: CodeBatch
@@ -109,7 +119,7 @@ async def build_stage(url: str, keyring: Keyring, tokens: TokenIssuer) -> Stage:
     """Make the brand and its people in a migrated, empty database."""
     database = Database(url)
     try:
-        brand_id, product_id = await database.in_transaction(_brand_with_product)
+        brand_id, product_id, template_id = await database.in_transaction(_brand_with_product)
         actor = system_actor(brand_id)
         inner = await database.in_transaction(_active_batch, actor, keyring, product_id)
         people = _people(brand_id, keyring, utc_now())
@@ -119,17 +129,31 @@ async def build_stage(url: str, keyring: Keyring, tokens: TokenIssuer) -> Stage:
                 await database.in_transaction(_insert, insert, chunk)
         async with database.snapshot() as snapshot:
             key = await load_key(snapshot, keyring, brand_id, inner.key_epoch_id)
-        return Stage(brand_id, people.consumers, key, inner, tokens)
+        return Stage(brand_id, template_id, people.consumers, key, inner, tokens)
     finally:
         await database.close()
 
 
-async def _brand_with_product(tx: Tx) -> tuple[UUID, UUID]:
+async def _brand_with_product(tx: Tx) -> tuple[UUID, UUID, UUID]:
     brand = await found_brand(tx, BrandWanted(slug="bench", name="Bench"))
+    actor = system_actor(brand.id)
     product = await create_product(
-        tx, system_actor(brand.id), sku="TEA-500", name_zh="绿茶 500ml", name_en="Green tea 500 ml"
+        tx, actor, sku="TEA-500", name_zh="绿茶 500ml", name_en="Green tea 500 ml"
     )
-    return brand.id, product.id
+    template = await create_template(
+        tx,
+        actor,
+        TemplateDefinition(
+            code="another-bottle",
+            name_zh="再来一瓶",
+            name_en="Another bottle free",
+            kind=CouponKind.FREE_ITEM,
+            product_id=product.id,
+            usable_days=30,
+            points_price=COUPON_PRICE,
+        ),
+    )
+    return brand.id, product.id, template.id
 
 
 async def _active_batch(tx: Tx, actor: Actor, keyring: Keyring, product_id: UUID) -> CodeBatch:

@@ -7,6 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from loyalty.assets.models import AssetDefinition
+from loyalty.assets.rules import Expiry, expiry_from_json
 from loyalty.brands.models import Brand
 from loyalty.codes.models import CodeBatch, KeyEpoch
 from loyalty.codes.rules import CodeKey
@@ -29,6 +31,7 @@ class Configuration:
     campaign: CampaignVersion
     levels: dict[str, list[LadderLevel]]
     issuance: dict[str, UUID]
+    expiries: dict[str, Expiry]
 
 
 async def load_configuration(engine: AsyncEngine, keyring: Keyring) -> Configuration:
@@ -53,6 +56,7 @@ async def load_configuration(engine: AsyncEngine, keyring: Keyring) -> Configura
             )
             levels[ladder.role] = list(found)
         issuance = await session.exec(select(Account).where(Account.kind == "ISSUANCE"))
+        assets = await session.exec(select(AssetDefinition))
         return Configuration(
             brand=brand,
             keyring=keyring,
@@ -70,4 +74,5 @@ async def load_configuration(engine: AsyncEngine, keyring: Keyring) -> Configura
             campaign=campaign,
             levels=levels,
             issuance={account.asset: account.id for account in issuance},
+            expiries={asset.code: expiry_from_json(asset.expiry) for asset in assets},
         )

@@ -12,7 +12,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from benchmarks.twin_configuration import Configuration
 from loyalty.clock import local_date
 from loyalty.ledger.models import Account, Lot, Transfer
-from loyalty.ledger.rules import expiry_date
 from loyalty.members.models import Member
 from loyalty.outbox import OutboxEvent
 from rewards.campaigns.models import CampaignBudget
@@ -70,21 +69,20 @@ class Payment:
         account.credits_posted += amount
         self.session.add(account)
         today = local_date(self.now, brand.timezone)
-        expires_on = expiry_date(today, brand.points_valid_months) if asset == "POINTS" else None
-        if expires_on is not None:
-            lot = await self.session.get(Lot, (brand.id, account.id, expires_on, False))
-            if lot is None:
-                lot = Lot(
-                    brand_id=brand.id,
-                    account_id=account.id,
-                    expires_on=expires_on,
-                    locked=False,
-                    granted=0,
-                    remaining=0,
-                )
-            lot.granted += amount
-            lot.remaining += amount
-            self.session.add(lot)
+        expires_on = self.configuration.expiries[asset].last_day(today)
+        lot = await self.session.get(Lot, (brand.id, account.id, expires_on, False))
+        if lot is None:
+            lot = Lot(
+                brand_id=brand.id,
+                account_id=account.id,
+                expires_on=expires_on,
+                locked=False,
+                granted=0,
+                remaining=0,
+            )
+        lot.granted += amount
+        lot.remaining += amount
+        self.session.add(lot)
         transfer = Transfer(
             brand_id=brand.id,
             debit_account_id=self.configuration.issuance[asset],

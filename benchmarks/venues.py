@@ -27,8 +27,10 @@ from benchmarks.stage import (
 from benchmarks.tills import TillSizes, build_till_stage, is_step_taken, redeeming
 from benchmarks.wire import (
     SCAN_DOCUMENT,
+    buying_requests,
     engine_document,
     home_requests,
+    is_bought,
     is_home,
     is_paid,
     is_published,
@@ -42,6 +44,8 @@ from loyalty.crypto import Keyring
 
 TWIN = [*UVICORN, "--port", "{port}", "benchmarks.twin:app"]
 SETTING_CLIENTS = 64
+BUYING_CLIENTS = 4
+"""All buy the same coupon: more of them only wait for its stock."""
 
 
 def greet(request: bytes, port: int) -> None:
@@ -100,6 +104,8 @@ class Venue:
         with serving(SERVE, self.keys.environment(url), "setting") as port:
             measure(Load(publishing_requests(self.stage, utc_now()), 1, (port,)), is_published)
             send_all(setting, port)
+            buying = buying_requests(self.stage, utc_now())
+            measure(Load(buying, BUYING_CLIENTS, (port,)), is_bought)
         plan = list(plan_scans(self.stage, scans))
         self.engine_scans = scan_requests(self.stage, plan, document, utc_now())
         self.twin_scans = scan_requests(self.stage, plan, twin_document(), utc_now())

@@ -9,13 +9,22 @@ import orjson
 
 from benchmarks.load import request_bytes
 from benchmarks.postgres import ROOT
-from benchmarks.stage import PlannedScan, Stage, consumer_token, operator_token
+from benchmarks.stage import (
+    COUPONS_OF_A_REGULAR,
+    REGULARS,
+    PlannedScan,
+    Stage,
+    consumer_token,
+    operator_token,
+)
+from graphql_schema.pagination import encode_id
 from server.demo_campaign import BUDGETS, CAPS_PER_DAY, demo_campaign_input, demo_ladder_input
 
 TRUSTED = ROOT / "graphql_schema" / "trusted"
 SCAN_DOCUMENT = "scan_code.graphql"
 HOME_DOCUMENT = "member_home.graphql"
 HOME_ENTRIES = 20
+HOME_COUPONS = 5
 WIDER_CAPS = 100
 WIDER_BUDGETS = 1_000
 TWIN_QUERY = """
@@ -25,6 +34,12 @@ mutation Scan($input: ScanCodeInput!) {
     rewards { asset amount locked }
     balances { asset balance }
   }
+}
+"""
+
+BUY_QUERY = """
+mutation Buy($input: BuyCouponInput!) {
+  buyCoupon(input: $input) { __typename ... on BuyCouponReceipt { replayed } }
 }
 """
 
@@ -80,6 +95,21 @@ def publishing_requests(stage: Stage, now: datetime) -> list[bytes]:
     return requests
 
 
+def buying_requests(stage: Stage, now: datetime) -> list[bytes]:
+    """The coupons of the regulars, each bought by its member; nobody's second before everybody's
+    first, as a member's purchases wait for each other."""
+    template_id = encode_id("CouponTemplate", stage.template_id)
+    requests = []
+    for number in range(COUPONS_OF_A_REGULAR):
+        bought = {"idempotencyKey": f"coupon-{number}", "templateId": template_id}
+        body = orjson.dumps({"query": BUY_QUERY, "variables": {"input": bought}})
+        requests += [
+            request_bytes("/graphql", body, consumer_token(stage, consumer, now))
+            for consumer in stage.consumers[:REGULARS]
+        ]
+    return requests
+
+
 def home_requests(stage: Stage, consumers: Iterable[UUID], now: datetime) -> list[bytes]:
     """The member's home page, asked by each of the consumers."""
     body = orjson.dumps({**engine_document(HOME_DOCUMENT), "variables": {}})
@@ -110,10 +140,21 @@ def is_published(reply: bytes) -> bool:
     )
 
 
+def is_bought(reply: bytes) -> bool:
+    """A coupon, bought now."""
+    answer = orjson.loads(reply)
+    if "errors" in answer:
+        return False
+    return bool(
+        answer["data"]["buyCoupon"] == {"__typename": "BuyCouponReceipt", "replayed": False}
+    )
+
+
 def is_home(reply: bytes) -> bool:
-    """A home page with a tier, balances and as many entries as asked for."""
+    """A home page with a tier, balances, and as many coupons and entries as the bar is of."""
     answer = orjson.loads(reply)
     if "errors" in answer:
         return False
     me = answer["data"]["me"]
-    return bool(me["tier"] and me["balances"] and len(me["entries"]["nodes"]) == HOME_ENTRIES)
+    listed = (len(me["coupons"]["nodes"]), len(me["entries"]["nodes"]))
+    return bool(me["tier"] and me["balances"] and listed == (HOME_COUPONS, HOME_ENTRIES))

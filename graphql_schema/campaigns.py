@@ -8,24 +8,23 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.context import Context, Info
-from graphql_schema.coupon_templates import CouponTemplate, template_loader
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import (
-    Asset,
     CapSubject,
     CapWindow,
     EventKind,
     Gate,
     MemberRole,
-    OutcomeBasis,
+    ReturnPolicy,
 )
 from graphql_schema.loaders import product_loader
 from graphql_schema.nodes import Node, id_field, local_id
+from graphql_schema.outcomes import CouponOutcome, Outcome, OutcomeInput, outcome_of
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant
 from graphql_schema.products import Product
 from graphql_schema.refusals import Refused
-from graphql_schema.scalars import BigInt
+from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Actor, Grant
 from loyalty.db import Tx
 from loyalty.errors import InvalidInput
@@ -33,7 +32,6 @@ from loyalty.products.models import Product as ProductRow
 from rewards.campaigns import rules, service
 from rewards.campaigns.models import Campaign as CampaignRow
 from rewards.campaigns.models import CampaignBudget, CampaignVersion
-from rewards.coupons.models import CouponTemplate as TemplateRow
 
 CURSOR = Cursor(UUID)
 _LAST_ID = UUID(int=2**128 - 1)
@@ -52,27 +50,10 @@ class CampaignView:
         return self.campaign.id
 
 
-@strawberry.type(description="What one beneficiary gets.")
-class Outcome:
+@strawberry.type(description="How much may be taken back of what a beneficiary got.")
+class BeneficiaryReturnPolicy:
     beneficiary: MemberRole
-    asset: Asset
-    basis: OutcomeBasis
-    amount: BigInt
-
-
-@strawberry.type(description="One coupon for one beneficiary.")
-class CouponOutcome:
-    beneficiary: MemberRole
-
-    @classmethod
-    def is_type_of(cls, obj: object, _info: object) -> bool:
-        return isinstance(obj, rules.CouponOutcome | cls)
-
-    @strawberry.field(graphql_type=CouponTemplate | None)
-    async def template(
-        self, row: strawberry.Parent[rules.CouponOutcome], info: Info
-    ) -> TemplateRow | None:
-        return await info.context.loader(template_loader).load(row.template_id)
+    policy: ReturnPolicy
 
 
 @strawberry.type(description="At most so many paid events of one subject in one window.")
@@ -84,7 +65,7 @@ class Cap:
 
 @strawberry.type(description="What a campaign may give of one asset; reserved is locked rewards.")
 class Budget:
-    asset: Asset
+    asset: AssetCode
     allowed: BigInt
     spent: BigInt
     reserved: BigInt
@@ -152,11 +133,24 @@ class Campaign(Node):
     def caps(self, row: strawberry.Parent[CampaignView]) -> list[rules.Cap]:
         return list(rules.caps_from_json(row.version.caps))
 
+    @strawberry.field(description="For returns and reversals, of each beneficiary that it pays.")
+    def return_policies(
+        self, row: strawberry.Parent[CampaignView]
+    ) -> list[BeneficiaryReturnPolicy]:
+        stored = rules.policies_from_json(row.version.return_policies)
+        paid = {MemberRole(part["beneficiary"]) for part in row.version.outcomes}
+        return [
+            BeneficiaryReturnPolicy(
+                beneficiary=role, policy=stored.get(role, rules.DEFAULT_RETURN_POLICY)
+            )
+            for role in sorted(paid)
+        ]
+
     @strawberry.field
     def budgets(self, row: strawberry.Parent[CampaignView]) -> list[Budget]:
         return [
             Budget(
-                asset=Asset(budget.asset),
+                asset=AssetCode(budget.asset),
                 allowed=BigInt(budget.allowed),
                 spent=BigInt(budget.spent),
                 reserved=BigInt(budget.reserved),
@@ -187,16 +181,10 @@ async def _views(context: Context, *, after: UUID | None, limit: int) -> list[Ca
     ]
 
 
-@strawberry.input(
-    description="What one beneficiary gets: an asset and an amount of it, or one coupon of a"
-    " template (scans, consumers)."
-)
-class OutcomeInput:
+@strawberry.input
+class ReturnPolicyInput:
     beneficiary: MemberRole
-    asset: Asset | None = None
-    amount: BigInt | None = None
-    basis: OutcomeBasis = OutcomeBasis.FIXED
-    coupon_template_id: strawberry.ID | None = None
+    policy: ReturnPolicy
 
 
 @strawberry.input
@@ -208,7 +196,7 @@ class CapInput:
 
 @strawberry.input
 class BudgetInput:
-    asset: Asset
+    asset: AssetCode
     allowed: BigInt
 
 
@@ -227,6 +215,9 @@ class PublishCampaignInput:
     ends_at: datetime | None = None
     caps: list[CapInput] = strawberry.field(default_factory=list)
     budgets: list[BudgetInput] = strawberry.field(default_factory=list)
+    return_policies: list[ReturnPolicyInput] = strawberry.field(
+        default_factory=list, description="WITHIN_BALANCE for whoever is not named."
+    )
 
 
 @strawberry.type
@@ -251,34 +242,24 @@ def _instant(name: str, at: datetime | None) -> datetime | None:
         raise InvalidInput(field=name, problem="out of range") from error
 
 
-def _outcome_of(path: str, given: OutcomeInput) -> rules.Outcome | rules.CouponOutcome:
-    if given.coupon_template_id is not None:
-        if given.asset is not None or given.amount is not None:
-            raise InvalidInput(field=f"{path}.couponTemplateId", problem="a coupon or an amount")
-        if given.basis is not OutcomeBasis.FIXED:
-            raise InvalidInput(field=f"{path}.basis", problem="a coupon is one coupon")
-        template_id = local_id("CouponTemplate", given.coupon_template_id)
-        return rules.CouponOutcome(given.beneficiary, template_id)
-    if given.asset is None:
-        raise InvalidInput(field=f"{path}.asset", problem="needed where there is no coupon")
-    if given.amount is None:
-        raise InvalidInput(field=f"{path}.amount", problem="needed where there is no coupon")
-    return rules.Outcome(given.beneficiary, given.asset, given.basis, given.amount)
-
-
 def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
     """The input as the value that rules check; refuses a budget named twice and naive times."""
-    budgets: dict[Asset, int] = {}
+    budgets: dict[str, int] = {}
     for i, budget in enumerate(input.budgets):
         if budget.asset in budgets:
             raise InvalidInput(field=f"budgets[{i}]", problem="one budget per asset")
         budgets[budget.asset] = budget.allowed
+    policies: dict[MemberRole, ReturnPolicy] = {}
+    for i, given in enumerate(input.return_policies):
+        if given.beneficiary in policies:
+            raise InvalidInput(field=f"returnPolicies[{i}]", problem="one policy per beneficiary")
+        policies[given.beneficiary] = given.policy
     return rules.CampaignDefinition(
         code=input.code,
         name_zh=input.name_zh,
         name_en=input.name_en,
         event=input.event,
-        outcomes=tuple(_outcome_of(f"outcomes[{i}]", o) for i, o in enumerate(input.outcomes)),
+        outcomes=tuple(outcome_of(f"outcomes[{i}]", o) for i, o in enumerate(input.outcomes)),
         gate=input.gate,
         priority=input.priority,
         product_id=None if input.product_id is None else local_id("Product", input.product_id),
@@ -286,6 +267,7 @@ def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
         ends_at=_instant("endsAt", input.ends_at),
         caps=tuple(rules.Cap(c.subject, c.window, c.times_max) for c in input.caps),
         budgets=budgets,
+        return_policies=policies,
     )
 
 

@@ -21,6 +21,7 @@ from loyalty.notifications.providers import SignInCodeSender
 from loyalty.products.models import Product
 from loyalty.products.queries import find_product
 from loyalty.settings import Settings
+from rewards.purchases.service import ConfigurationCache
 from rewards.scans.intake import ScanIntake
 from tiers.ladders.rules import LadderView
 
@@ -51,6 +52,7 @@ class Services:
     ladders: dict[UUID, tuple[int, dict[str, LadderView]]] = field(default_factory=dict)
     timezones: dict[UUID, str] = field(default_factory=dict)
     products: dict[tuple[UUID, UUID], Product] = field(default_factory=dict)
+    configurations: ConfigurationCache = field(default_factory=dict)
 
 
 @dataclass(slots=True)

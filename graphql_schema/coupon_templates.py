@@ -1,17 +1,15 @@
 """What coupons promise: templates for operators, and what of them members may buy."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponKind, CouponTemplateStatus
-from graphql_schema.loaders import product_loader
+from graphql_schema.loaders import product_loader, row_loader
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
 from graphql_schema.permissions import HasGrant, IsMember
@@ -31,15 +29,7 @@ CURSOR = Cursor(UUID)
 Promise = TemplateRow | CouponView
 """Rows that show what a coupon promises."""
 
-
-def template_loader(context: Context) -> DataLoader[UUID, TemplateRow | None]:
-    async def load(ids: Sequence[UUID]) -> list[TemplateRow | None]:
-        async with context.database.snapshot() as snapshot:
-            rows = await queries.list_templates_by_ids(snapshot, context.caller.brand_id, ids)
-        found = {row.id: row for row in rows}
-        return [found.get(id) for id in ids]
-
-    return DataLoader(load_fn=load)
+template_loader = row_loader(queries.list_templates_by_ids)
 
 
 def _terms(row: Promise) -> TemplateRow:

@@ -9,12 +9,13 @@ from uuid import UUID
 import strawberry
 from strawberry.dataloader import DataLoader
 
+from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
 from graphql_schema.coupon_templates import CouponTerms
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponCause, CouponStatus
 from graphql_schema.ledger import Balance
-from graphql_schema.loaders import member_loader
+from graphql_schema.loaders import row_loader
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant, IsMember
@@ -23,7 +24,6 @@ from loyalty.actor import Actor, ActorKind, Grant, MemberRole
 from loyalty.clock import local_date, utc_now
 from loyalty.db import Tx
 from loyalty.errors import NotFound
-from loyalty.ledger.models import Asset
 from loyalty.ledger.queries import BalanceRow, list_balances
 from rewards.coupons import queries, service
 from rewards.coupons.queries import CouponView
@@ -32,14 +32,7 @@ from rewards.coupons.rules import masked_code, printed_code, shown_status, statu
 CURSOR = Cursor(UUID)
 
 
-def coupon_loader(context: Context) -> DataLoader[UUID, CouponView | None]:
-    async def load(ids: Sequence[UUID]) -> list[CouponView | None]:
-        async with context.database.snapshot() as snapshot:
-            views = await queries.list_views_by_ids(snapshot, context.caller.brand_id, ids)
-        found = {view.id: view for view in views}
-        return [found.get(id) for id in ids]
-
-    return DataLoader(load_fn=load)
+coupon_loader = row_loader(queries.list_views_by_ids)
 
 
 @strawberry.type(description="One member's coupon (券). Both dates are included.")
@@ -102,17 +95,17 @@ class WalletPages:
     def __call__(self, context: Context) -> DataLoader[UUID, list[CouponView]]:
         async def load(member_ids: Sequence[UUID]) -> list[list[CouponView]]:
             brand_id = context.caller.brand_id
-            today = local_date(utc_now(), await context.timezone(brand_id))
-            async with context.database.snapshot() as snapshot:
-                views = await queries.list_wallets(
-                    snapshot,
-                    brand_id,
-                    member_ids,
-                    status=self.status,
-                    today=today,
-                    before=self.before,
-                    limit=self.limit,
-                )
+            now = utc_now()
+            views = await queries.read_wallets(
+                context.database,
+                brand_id,
+                member_ids,
+                status=self.status,
+                now=now,
+                today=local_date(now, await context.timezone(brand_id)),
+                before=self.before,
+                limit=self.limit,
+            )
             wallets: dict[UUID, list[CouponView]] = {id: [] for id in member_ids}
             for view in views:
                 wallets[view.coupon.member_id].append(view)
@@ -140,9 +133,7 @@ async def fetch_coupon(context: Context, id: UUID) -> CouponView | None:
     view = await context.loader(coupon_loader).load(id)
     if view is None or Grant.READ in context.caller.grants:
         return view
-    member = await context.loader(member_loader).load(view.coupon.member_id)
-    is_own = member is not None and member.identity_id == context.caller.id
-    return view if is_own and context.caller.kind is ActorKind.MEMBER else None
+    return view if await is_own(context, view.coupon.member_id) else None
 
 
 @strawberry.input
@@ -202,9 +193,7 @@ class CouponMutation:
         return BuyCouponReceipt(
             replayed=replayed,
             coupon=await _coupon(info.context, reply["id"]),
-            balances=[
-                BalanceRow(**(row | {"asset": Asset(row["asset"])})) for row in reply["balances"]
-            ],
+            balances=[BalanceRow(**row) for row in reply["balances"]],
         )
 
     @strawberry.mutation(extensions=[HasGrant(Grant.COUPONS)])

@@ -4,24 +4,46 @@ from here."""
 import strawberry
 
 from loyalty.actor import MemberRole
+from loyalty.adjustments.models import AdjustmentStatus
+from loyalty.assets.models import AssetStatus
+from loyalty.assets.rules import ExpiryKind
+from loyalty.assets.rules import Unit as PeriodUnit
 from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
-from loyalty.ledger.models import Asset
-from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
+from loyalty.holds.models import HoldStatus
+from loyalty.ledger.models import TransferKind as EntryKind
+from loyalty.ledger.states import ReturnPolicy
+from rewards.campaigns.models import (
+    CapSubject,
+    CapWindow,
+    EventKind,
+    Gate,
+    OutcomeBasis,
+    UnlockKind,
+)
 from rewards.coupons.models import (
     CouponCause,
     CouponKind,
     CouponStatus,
     CouponTemplateStatus,
 )
+from rewards.grants.models import LockStatus as LockedRewardStatus
+from rewards.offers.models import LimitWindow, OfferKind, OfferStatus
+from rewards.orders.models import OrderStatus, PartPurpose
 from rewards.payouts.models import PayoutStatus
 from rewards.payouts.rules import ReportSource as PayoutReportSource
 from rewards.payouts.rules import ReportState as PayoutReportState
+from rewards.purchases.models import PurchaseSource
 from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
+from tiers.ladders.models import Downgrade, PeriodKind, TierEnd, TierMetric, TierStart
+from tiers.privileges.rules import PrivilegeKind, QuotaPeriod
+from tiers.standings.models import Basis as TierBasis
+from tiers.standings.models import ChangeReason as TierChangeReason
 
 __all__ = [
-    "Asset",
+    "AdjustmentStatus",
+    "AssetStatus",
     "BatchStatus",
     "CapSubject",
     "CapWindow",
@@ -31,43 +53,103 @@ __all__ = [
     "CouponKind",
     "CouponStatus",
     "CouponTemplateStatus",
+    "Downgrade",
+    "EntryKind",
     "EventKind",
+    "ExpiryKind",
     "Gate",
     "GuideUnpaidReason",
+    "HoldStatus",
+    "LimitWindow",
+    "LockedRewardStatus",
     "MemberRole",
     "NotUsableReason",
+    "OfferKind",
+    "OfferStatus",
+    "OrderStatus",
     "OutcomeBasis",
+    "PartPurpose",
     "PayoutReportSource",
     "PayoutReportState",
     "PayoutStatus",
+    "PeriodKind",
+    "PeriodUnit",
+    "PrivilegeKind",
+    "QuotaPeriod",
+    "PurchaseSource",
     "RedemptionStatus",
     "RedemptionStep",
+    "ReturnPolicy",
+    "TierBasis",
+    "TierChangeReason",
+    "TierEnd",
+    "TierMetric",
+    "TierStart",
+    "UnlockKind",
     "UnpaidReason",
     "Verdict",
 ]
 
+strawberry.enum(
+    PrivilegeKind, description="积分倍数, 中奖加成, 专享商品, 提前购, 限购放宽, 免运费, 礼, 其他."
+)
+strawberry.enum(QuotaPeriod, description="By the brand's calendar.")
 strawberry.enum(MemberRole, description="消费者, 导购员, 终端门店, 经销商, 业务员.")
-strawberry.enum(Asset, description="积分, 成长值, 红包 (fen), 抽奖次数.")
 strawberry.enum(CodeKind, description="盖内码, 瓶外码, 箱内码, 箱外码, 垛码, DM卡, 票券.")
 strawberry.enum(CodePurpose, description="奖励, 导购码, 动销码, 溯源/防伪, 维修码.")
 strawberry.enum(BatchStatus, description="草稿, 已印刷, 已激活, 已作废.")
 strawberry.enum(EventKind, description="What earns: a scan, a purchase.")
 strawberry.enum(Gate, description="NONE, or the guide's reward waits for the consumer's scan.")
+strawberry.enum(
+    UnlockKind,
+    description="ITEM: the buyer's scan of the guide's item (a gate). NEXT_SCAN: so many paid scans"
+    " of the member. ACTION: a report that it did something. AFTER: a duration. ON: a local day.",
+)
+strawberry.enum(
+    LockedRewardStatus, name="LockedRewardStatus", description="待解锁, 已解锁, 已收回, 已过期."
+)
 strawberry.enum(OutcomeBasis, description="Per event, or per whole unit of currency spent.")
 strawberry.enum(CapSubject, description="Whose paid events a cap counts.")
 strawberry.enum(CapWindow, description="A local day of the brand, or the whole campaign.")
 strawberry.enum(CouponKind, description="代金券, 再来一瓶, N元换购.")
 strawberry.enum(CouponStatus, description="可用, 核销中, 已核销, 已过期, 已作废.")
-strawberry.enum(CouponCause, description="Won by a scan, or bought for points.")
+strawberry.enum(CouponCause, description="Won by a scan, bought for points, taken in the mall.")
 strawberry.enum(CouponTemplateStatus, description="PAUSED: no more of them are issued.")
+strawberry.enum(OfferKind, description="优惠券, 资产 (抽奖次数, 红包...), 礼品.")
+strawberry.enum(OfferStatus, description="PAUSED: nobody sees or takes it.")
+strawberry.enum(LimitWindow, description="For ever, or a day, month or year of the brand.")
+strawberry.enum(OrderStatus, description="待发放, 已发放, 已取消.")
+strawberry.enum(PartPurpose, description="兑换价, 运费等费用, 所得.")
+strawberry.enum(PurchaseSource, description="收银台, 订单, 导入 (of past ones: no news).")
 strawberry.enum(RedemptionStatus, description="已锁定, 已核销, 已取消, 已失效, 已撤销.")
 strawberry.enum(RedemptionStep, description="What a redemption went through, each once.")
 strawberry.enum(PayoutStatus, description="待发送, 已发送, 处理中, 已付款, 付款失败.")
 strawberry.enum(PayoutReportSource, name="PayoutReportSource", description="How we heard.")
 strawberry.enum(PayoutReportState, name="PayoutReportState", description="As the provider says.")
+strawberry.enum(AssetStatus, description="RETIRED: no more of it is given out.")
+strawberry.enum(ExpiryKind, description="永久有效, 自获得起若干天月年, 周期末, 固定日期, 活跃顺延.")
+strawberry.enum(EntryKind, name="EntryKind", description="What a movement is, by its cause.")
+strawberry.enum(HoldStatus, description="已预占, 已扣减, 已释放, 已失效.")
+strawberry.enum(AdjustmentStatus, description="待审批, 已生效, 已驳回.")
+strawberry.enum(
+    ReturnPolicy,
+    description="What a reversal may take: 仅冻结部分, 余额为限, 可欠 (what is missing is owed).",
+)
 strawberry.enum(NotUsableReason, description="Why a coupon cannot be used here and now.")
 strawberry.enum(
     Verdict, description="First scan or not; or the batch is not (or no longer) active."
 )
 strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner nothing.")
 strawberry.enum(GuideUnpaidReason, description="Why a paid scan has no guide's credit.")
+strawberry.enum(PeriodUnit, name="PeriodUnit", description="日, 月, 季度, 年.")
+strawberry.enum(PeriodKind, description="自然周期, 滚动周期, 入会周年.")
+strawberry.enum(TierMetric, description="成长值余额; 周期内获得、消费、扫码次数、活跃天数.")
+strawberry.enum(TierStart, description="立即生效, 下一周期生效.")
+strawberry.enum(TierEnd, description="永不降级, 周期末, 下一周期末, 不达标即降.")
+strawberry.enum(Downgrade, description="降一级, 降至实际达标等级.")
+strawberry.enum(TierBasis, name="TierBasis", description="达标获得, 人工授予, 邀请.")
+strawberry.enum(
+    TierChangeReason,
+    name="TierChangeReason",
+    description="达标, 到期, 不达标, 授予, 授予结束, 邀请, 等级方案变更, 会员合并.",
+)

@@ -66,8 +66,9 @@ A role that may call a field can still be refused by its rules: a DEALER may not
 
 A row that a caller reaches, by `node` or in the lists and receipts above, shows all of its fields
 but those named here. `own`: of what is the caller's own, else `null`. A member's own are its
-account, its coupons and, as STORE, the places with its phone and their payouts; a clerk's own are
-the place where it stands and what is redeemed there. A clerk sees the coupon whose number it has.
+account, its coupons, orders and purchases and, as STORE, the places with its phone and their
+payouts; a clerk's own are the place where it stands and what is redeemed there. A clerk sees the
+coupon whose number it has. A consumer sees what it may take in the mall now.
 `masked`: `****` stands for most of it.
 
 | Row or field | {heads} |
@@ -136,6 +137,17 @@ ANSWERS_TO_FOREIGN = {
     "myRedemptions": "not listed",
     "payouts": "not listed",
     "myPayouts": "not listed",
+    "purchases": "not listed",
+    "assets": "not listed",
+    "holds": "not listed",
+    "adjustments": "not listed",
+    "ladders": "not listed",
+    "previewLadder": "NOT_FOUND",
+    "tierChanges": "not listed",
+    "mall": "not listed",
+    "mallOffers": "not listed",
+    "offerOrders": "not listed",
+    "books": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",
@@ -144,16 +156,36 @@ ANSWERS_TO_FOREIGN = {
     "refreshSession": "not listed",
     "signOut": "not listed",
     "scanCode": "CODE_UNKNOWN",
+    "reportAction": "NOT_FOUND",
+    "voidLockedReward": "NOT_FOUND",
+    "reverseScan": "NOT_FOUND",
     "inviteMember": "not listed",
     "importRoster": "not listed",
     "setMemberStatus": "NOT_FOUND",
+    "mergeMembers": "NOT_FOUND",
     "createProduct": "not listed",
     "createCodeBatch": "NOT_FOUND",
     "activateCodeBatch": "NOT_FOUND",
     "retireCodeBatch": "NOT_FOUND",
     "publishCampaign": "NOT_FOUND",
-    "publishLadder": "not listed",
+    "publishLadder": "NOT_FOUND",
+    "grantTier": "NOT_FOUND",
+    "inviteToTier": "NOT_FOUND",
+    "endTierGrant": "NOT_FOUND",
+    "usePrivilege": "NOT_FOUND",
+    "setBirthday": "not listed",
+    "changeBirthday": "NOT_FOUND",
     "moveBalance": "NOT_FOUND",
+    "moveBalances": "NOT_FOUND",
+    "createAsset": "not listed",
+    "configureAsset": "not listed",
+    "holdBalance": "NOT_FOUND",
+    "captureHold": "NOT_FOUND",
+    "releaseHold": "NOT_FOUND",
+    "adjustBalance": "NOT_FOUND",
+    "approveAdjustment": "NOT_FOUND",
+    "rejectAdjustment": "NOT_FOUND",
+    "reverseTransfer": "NOT_FOUND",
     "createPlace": "not listed",
     "setPlaceStatus": "NOT_FOUND",
     "signInClerk": "not listed",
@@ -170,6 +202,13 @@ ANSWERS_TO_FOREIGN = {
     "captureRedemption": "NOT_FOUND",
     "voidRedemption": "NOT_FOUND",
     "reverseRedemption": "NOT_FOUND",
+    "recordPurchase": "NOT_FOUND",
+    "returnPurchase": "NOT_FOUND",
+    "createOffer": "NOT_FOUND",
+    "updateOffer": "NOT_FOUND",
+    "redeemOffer": "NOT_FOUND",
+    "fulfilOrder": "NOT_FOUND",
+    "cancelOrder": "NOT_FOUND",
 }
 
 
@@ -201,8 +240,18 @@ ROWS_SHOWN = {
     "Place.clerks": _shown(STORE="own"),
     "Redemption": _shown(clerk="own"),
     "Redemption.member": _shown(),
+    "Purchase": _shown(members="own"),
     "Payout": _shown(STORE="own", VIEWER="null", MARKETER="null"),
     "Payout.payee": _shown(operators="masked", STORE="own, masked", VIEWER="null", MARKETER="null"),
+    "MallOffer": _shown(CONSUMER=MAY),
+    "MallOffer.stockMax": _shown(),
+    "MallOffer.perDayMax": _shown(),
+    "MallOffer.taken": _shown(),
+    "MallOffer.stockLeft": _shown(operators="null", CONSUMER=MAY),
+    "MallOffer.mine": _shown(operators="null", CONSUMER=MAY),
+    "LockedReward": _shown(members="own"),
+    "OfferOrder": _shown(members="own"),
+    "OfferOrder.delivery": _shown(members="own", VIEWER="masked", FINANCE="masked"),
 }
 
 

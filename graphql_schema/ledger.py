@@ -8,27 +8,27 @@ import strawberry
 
 from graphql_schema.context import Info
 from graphql_schema.effects import effect_once
-from graphql_schema.enums import Asset
 from graphql_schema.nodes import id_field, local_id
 from graphql_schema.pagination import Cursor
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
-from graphql_schema.scalars import BigInt
+from graphql_schema.scalars import AssetCode, BigInt
 from loyalty import audit_log
 from loyalty.actor import Actor, Grant
 from loyalty.brands.service import get_brand
 from loyalty.db import Tx
 from loyalty.ids import new_id
-from loyalty.ledger import service
 from loyalty.ledger.queries import BalanceRow, EntryRow
-from loyalty.members.queries import get_member
+from loyalty.members.service import require_active_member
+from loyalty.moves.rules import Leg, named
+from rewards.corrections import service
 
 ENTRY_CURSOR = Cursor(UUID)
 
 
 @strawberry.type(description="What a member has of one asset; CASH is in fen.")
 class Balance:
-    asset: Asset
+    asset: AssetCode
     balance: BigInt
     spendable: BigInt
     locked: BigInt
@@ -41,7 +41,7 @@ class Balance:
 @strawberry.type(description="One movement on a member's account (流水), newest first in lists.")
 class Entry:
     id: strawberry.ID = id_field("Entry")
-    asset: Asset
+    asset: AssetCode
     amount: BigInt = strawberry.field(description="Signed: what it did, or will do when PENDING.")
     phase: str
     kind: str
@@ -49,6 +49,10 @@ class Entry:
     reason: str
     expires_on: date | None
     occurred_at: datetime
+    booked_at: datetime
+    account: str = strawberry.field(
+        description="MAIN; RECEIVABLE for what moved only what the member owes."
+    )
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
@@ -67,12 +71,48 @@ class MoveBalanceInput:
     idempotency_key: strawberry.ID
     from_member_id: strawberry.ID
     to_member_id: strawberry.ID
-    asset: Asset
+    asset: AssetCode
     amount: BigInt
     reason: str = strawberry.field(description="Shown to both members, in their entries.")
 
 
+@strawberry.type
+class MoveBalancesReceipt:
+    replayed: bool
+    leg_count: int
+    transfer_count: int
+
+
+@strawberry.input
+class MoveLegInput:
+    from_member_id: strawberry.ID
+    to_member_id: strawberry.ID
+    asset: AssetCode
+    amount: BigInt
+
+
+@strawberry.input
+class MoveBalancesInput:
+    idempotency_key: strawberry.ID
+    legs: list[MoveLegInput] = strawberry.field(
+        description="1 to 100, in their order: what one leg brings, a later one may pass on."
+    )
+    reason: str = strawberry.field(description="Shown to all of the members, in their entries.")
+
+
 MoveBalanceResult = Annotated[MoveBalanceReceipt | Refused, strawberry.union("MoveBalanceResult")]
+
+
+MoveBalancesResult = Annotated[
+    MoveBalancesReceipt | Refused, strawberry.union("MoveBalancesResult")
+]
+
+
+def _leg_of(leg_no: int, input: MoveLegInput) -> Leg:
+    with named(leg_no):
+        source = local_id("Member", input.from_member_id)
+        target = local_id("Member", input.to_member_id)
+    return Leg(source, target, input.asset, input.amount)
 
 
 @strawberry.type
@@ -86,7 +126,7 @@ class LedgerMutation:
             source = local_id("Member", input.from_member_id)
             target = local_id("Member", input.to_member_id)
             for member_id in (source, target):
-                await get_member(tx, actor.brand_id, member_id)
+                await require_active_member(tx, actor.brand_id, member_id)
             brand = await get_brand(tx, actor.brand_id)
             command_id = new_id()
             moved = await service.move_balance(
@@ -106,7 +146,7 @@ class LedgerMutation:
                 "ledger.move_balance",
                 command_id,
                 input.reason,
-                asset=input.asset.value,
+                asset=input.asset,
                 amount=input.amount,
             )
             return {"transfers": len(moved), "amount": input.amount}
@@ -114,4 +154,40 @@ class LedgerMutation:
         reply, replayed = await effect_once(info.context, "moveBalance", input, verb)
         return MoveBalanceReceipt(
             replayed=replayed, transfer_count=reply["transfers"], amount=BigInt(reply["amount"])
+        )
+
+    @strawberry.mutation(extensions=[HasGrant(Grant.LEDGER)])
+    async def move_balances(self, info: Info, input: MoveBalancesInput) -> MoveBalancesResult:
+        """Move value between members in linked legs: all of them, or none. What is refused names
+        the failing leg in ``details.leg``, counted from 0. Lots keep their expiry dates."""
+
+        async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+            legs = [_leg_of(leg_no, leg) for leg_no, leg in enumerate(input.legs)]
+            brand = await get_brand(tx, actor.brand_id)
+            command_id = new_id()
+            moved = await service.move_balances(
+                tx,
+                actor,
+                legs,
+                reason=input.reason,
+                timezone=brand.timezone,
+                command_id=command_id,
+            )
+            said = [
+                {
+                    "from": leg.from_member_id.hex,
+                    "to": leg.to_member_id.hex,
+                    "asset": leg.asset,
+                    "amount": leg.amount,
+                }
+                for leg in legs
+            ]
+            await audit_log.record(
+                tx, actor, "ledger.move_balances", command_id, input.reason, legs=said
+            )
+            return {"legs": len(legs), "transfers": sum(len(leg) for leg in moved)}
+
+        reply, replayed = await effect_once(info.context, "moveBalances", input, verb)
+        return MoveBalancesReceipt(
+            replayed=replayed, leg_count=reply["legs"], transfer_count=reply["transfers"]
         )

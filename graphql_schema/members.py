@@ -6,30 +6,36 @@ from uuid import UUID
 
 import strawberry
 
+from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
 from graphql_schema.coupons import Coupon, wallet_of
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponStatus, MemberRole
-from graphql_schema.ledger import ENTRY_CURSOR, Balance, Entry
-from graphql_schema.loaders import identity_loader
+from graphql_schema.ledger import Balance
+from graphql_schema.loaders import identity_loader, member_loader
+from graphql_schema.locked_rewards import MemberLockedRewards
 from graphql_schema.nodes import Node, id_field, local_id
+from graphql_schema.orders import OfferOrder, orders_of
 from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
 from graphql_schema.permissions import HasGrant, IsMember
+from graphql_schema.purchase_types import MemberPurchases
 from graphql_schema.refusals import Refused
+from graphql_schema.statements import MemberStatements
 from graphql_schema.tiers import Tier, TierView, tier_of
 from loyalty.actor import Actor, Grant
 from loyalty.clock import local_date, utc_now
 from loyalty.db import Tx
-from loyalty.ledger.queries import BalanceRow, EntryRow, read_balances, read_entries
+from loyalty.ledger.queries import BalanceRow, read_balances
 from loyalty.members import queries, service
 from loyalty.members.models import Member as MemberRow
 from rewards.coupons.queries import CouponView
+from rewards.orders.models import OfferOrder as OrderRow
 
 CURSOR = Cursor(UUID)
 
 
 @strawberry.type(description="A person's account in the brand, in one role (会员).")
-class Member(Node):
+class Member(Node, MemberStatements, MemberPurchases, MemberLockedRewards):
     id: strawberry.ID = id_field("Member")
     role: MemberRole
     status: str
@@ -54,6 +60,15 @@ class Member(Node):
     def invited_by_id(self, row: strawberry.Parent[MemberRow]) -> strawberry.ID | None:
         return encode_id("Member", row.invited_by_id) if row.invited_by_id else None
 
+    @strawberry.field(
+        graphql_type=Annotated["Member", strawberry.lazy("graphql_schema.members")] | None,
+        description="Of a MERGED one: who has everything that was good of it (合并至).",
+    )
+    async def merged_into(self, row: strawberry.Parent[MemberRow], info: Info) -> MemberRow | None:
+        if row.merged_into_id is None:
+            return None
+        return await info.context.loader(member_loader).load(row.merged_into_id)
+
     @strawberry.field(graphql_type=Tier | None)
     async def tier(self, row: strawberry.Parent[MemberRow], info: Info) -> TierView | None:
         return await tier_of(info.context, row)
@@ -62,25 +77,6 @@ class Member(Node):
     async def balances(self, row: strawberry.Parent[MemberRow], info: Info) -> list[BalanceRow]:
         today = local_date(utc_now(), await info.context.timezone(row.brand_id))
         return await read_balances(info.context.database, row.brand_id, row.id, today)
-
-    @strawberry.field(graphql_type=Connection[Entry])
-    async def entries(
-        self,
-        row: strawberry.Parent[MemberRow],
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-    ) -> Connection[EntryRow]:
-        """What moved on this member's accounts, newest first."""
-        page = page_of(ENTRY_CURSOR, first, after)
-        rows = await read_entries(
-            info.context.database,
-            row.brand_id,
-            row.id,
-            before=page.start[0] if page.start else None,
-            limit=page.limit,
-        )
-        return connection_of(rows, page, ENTRY_CURSOR, key=lambda entry: (entry.id,))
 
     @strawberry.field(graphql_type=Connection[Coupon])
     async def coupons(
@@ -94,15 +90,24 @@ class Member(Node):
         """This member's coupons (卡券包), newest first; in one status, or all."""
         return await wallet_of(info.context, row.id, status, first, after)
 
+    @strawberry.field(graphql_type=Connection[OfferOrder])
+    async def orders(
+        self,
+        row: strawberry.Parent[MemberRow],
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Connection[OrderRow]:
+        """What this member took in the points mall (兑换记录), newest first."""
+        return await orders_of(info.context, row.id, first, after)
+
 
 async def fetch_member(context: Context, id: UUID) -> MemberRow | None:
-    """For ``node``: an operator sees the brand's members, a member itself."""
-    actor = context.caller
-    async with context.database.snapshot() as snapshot:
-        rows = await queries.list_members_by_ids(snapshot, actor.brand_id, [id])
-    if not rows or (Grant.READ not in actor.grants and rows[0].identity_id != actor.id):
-        return None
-    return rows[0]
+    """For ``node``: an operator sees the brand's members, a member itself, whom it was merged into
+    and who was merged into it."""
+    if Grant.READ in context.caller.grants or await is_own(context, id):
+        return await context.loader(member_loader).load(id)
+    return None
 
 
 @strawberry.type

@@ -16,7 +16,15 @@ class Node:
     id: strawberry.ID
 
 
-_NOUNS = {"CodeBatch": "batch", "CouponTemplate": "coupon template"}
+_NOUNS = {
+    "CodeBatch": "batch",
+    "CouponTemplate": "coupon template",
+    "Entry": "transfer",
+    "LockedReward": "locked reward",
+    "ScanEvent": "scan",
+    "MallOffer": "offer",
+    "OfferOrder": "order",
+}
 """What services call a type that is not there, where it is not the type's own name."""
 
 FetchNode = Callable[[Context, UUID], Awaitable[Any | None]]

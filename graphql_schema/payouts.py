@@ -1,15 +1,14 @@
 """Payouts: what a store was paid, and what the provider said of it."""
 
-from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context, Info
 from graphql_schema.enums import PayoutReportSource, PayoutReportState, PayoutStatus
-from graphql_schema.loaders import identity_loader
+from graphql_schema.loaders import identity_loader, rows_loader
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.pagination import Connection, Cursor, Page, connection_of, page_of
 from graphql_schema.permissions import HasGrant, IsMember
@@ -27,16 +26,7 @@ from rewards.payouts.rules import masked_payee
 CURSOR = Cursor(UUID)
 
 
-def report_loader(context: Context) -> DataLoader[UUID, list[ReportRow]]:
-    async def load(ids: Sequence[UUID]) -> list[list[ReportRow]]:
-        async with context.database.snapshot() as snapshot:
-            rows = await queries.list_reports(snapshot, context.caller.brand_id, ids)
-        found: dict[UUID, list[ReportRow]] = {id: [] for id in ids}
-        for row in rows:
-            found[row.payout_id].append(row)
-        return [found[id] for id in ids]
-
-    return DataLoader(load_fn=load)
+report_loader = rows_loader(queries.list_reports, parent=attrgetter("payout_id"))
 
 
 @strawberry.type(description="What the provider said of a payout, and how we came to hear it.")

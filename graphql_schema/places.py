@@ -1,16 +1,15 @@
 """Places: what operators set up, what a store earns, and where a clerk stands."""
 
-from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
-from graphql_schema.loaders import identity_loader
+from graphql_schema.loaders import identity_loader, row_loader
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant, IsClerk, IsMember
@@ -19,7 +18,6 @@ from graphql_schema.scalars import BigInt
 from graphql_schema.tills import Clerk, Till
 from loyalty.actor import Actor, ActorKind, Grant, MemberRole
 from loyalty.db import Tx
-from loyalty.ledger.models import Account
 from loyalty.ledger.queries import list_place_accounts
 from loyalty.places import queries, service
 from loyalty.places.models import Clerk as ClerkRow
@@ -29,14 +27,7 @@ from loyalty.places.models import Till as TillRow
 CURSOR = Cursor(UUID)
 
 
-def rebate_loader(context: Context) -> DataLoader[UUID, Account | None]:
-    async def load(place_ids: Sequence[UUID]) -> list[Account | None]:
-        async with context.database.snapshot() as snapshot:
-            rows = await list_place_accounts(snapshot, context.caller.brand_id, place_ids)
-        found = {row.owner_id: row for row in rows}
-        return [found.get(id) for id in place_ids]
-
-    return DataLoader(load_fn=load)
+rebate_loader = row_loader(list_place_accounts, key=attrgetter("owner_id"))
 
 
 async def may_look_inside(context: Context, place: PlaceRow) -> bool:

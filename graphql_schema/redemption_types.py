@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
-from graphql_schema.context import Context, Info
+from graphql_schema.context import Info
 from graphql_schema.coupons import Coupon, coupon_loader
 from graphql_schema.enums import NotUsableReason, RedemptionStatus, RedemptionStep
-from graphql_schema.loaders import member_loader
+from graphql_schema.loaders import member_loader, rows_loader, value_loader
 from graphql_schema.members import Member
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.places import Place
 from graphql_schema.products import Product
 from graphql_schema.scalars import BigInt
 from loyalty.actor import ActorKind, Grant
+from loyalty.db import Snapshot
 from loyalty.members.models import Member as MemberRow
 from loyalty.places.models import Place as PlaceRow
 from loyalty.places.service import find_places_by_ids
@@ -32,44 +33,16 @@ from rewards.redemptions.rules import steps_to
 # --- loaders -----------------------------------------------------------------------------------
 
 
-def event_loader(context: Context) -> DataLoader[UUID, list[EventRow]]:
-    async def load(ids: Sequence[UUID]) -> list[list[EventRow]]:
-        async with context.database.snapshot() as snapshot:
-            rows = await queries.list_events(snapshot, context.caller.brand_id, ids)
-        found: dict[UUID, list[EventRow]] = {id: [] for id in ids}
-        for row in rows:
-            found[row.redemption_id].append(row)
-        return [found[id] for id in ids]
-
-    return DataLoader(load_fn=load)
+async def _places_by_id(
+    snapshot: Snapshot, brand_id: UUID, ids: Sequence[UUID]
+) -> dict[UUID, PlaceRow]:
+    return {row.id: row for row in await find_places_by_ids(snapshot, brand_id, ids)}
 
 
-def place_loader(context: Context) -> DataLoader[UUID, PlaceRow]:
-    async def load(ids: Sequence[UUID]) -> list[PlaceRow]:
-        async with context.database.snapshot() as snapshot:
-            rows = await find_places_by_ids(snapshot, context.caller.brand_id, ids)
-        found = {row.id: row for row in rows}
-        return [found[id] for id in ids]
-
-    return DataLoader(load_fn=load)
-
-
-def till_name_loader(context: Context) -> DataLoader[UUID, str]:
-    async def load(ids: Sequence[UUID]) -> list[str]:
-        async with context.database.snapshot() as snapshot:
-            found = await queries.list_till_names(snapshot, context.caller.brand_id, ids)
-        return [found[id] for id in ids]
-
-    return DataLoader(load_fn=load)
-
-
-def clerk_name_loader(context: Context) -> DataLoader[UUID, str]:
-    async def load(ids: Sequence[UUID]) -> list[str]:
-        async with context.database.snapshot() as snapshot:
-            found = await queries.list_clerk_names(snapshot, context.caller.brand_id, ids)
-        return [found[id] for id in ids]
-
-    return DataLoader(load_fn=load)
+event_loader = rows_loader(queries.list_events, parent=attrgetter("redemption_id"))
+place_loader = value_loader(_places_by_id)
+till_name_loader = value_loader(queries.list_till_names)
+clerk_name_loader = value_loader(queries.list_clerk_names)
 
 
 # --- types -------------------------------------------------------------------------------------

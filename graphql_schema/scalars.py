@@ -1,18 +1,23 @@
-"""Our scalars. Points, fen and counts outgrow GraphQL's 32-bit Int: they are ``BigInt``."""
+"""Our scalars. Points, fen and counts outgrow GraphQL's 32-bit Int: they are ``BigInt``. Assets go
+by their codes, since brands have their own: ``AssetCode``."""
 
 import re
 from typing import Any, NewType
 
 import strawberry
-from graphql import GraphQLError, IntValueNode, StringValueNode, ValueNode
+from graphql import EnumValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode
 from strawberry.types.scalar import ScalarDefinition
 
 BigInt = NewType("BigInt", int)
 """Annotate resolvers and inputs with this; the value is a plain ``int``."""
 
+AssetCode = NewType("AssetCode", str)
+"""POINTS, GROWTH, CASH, CHANCES, or a brand's own; the value is a plain ``str``."""
+
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 JSON_SAFE_MAX = 2**53 - 1
+_ASSET_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 
 
@@ -40,6 +45,20 @@ def _parse_literal(node: ValueNode, _variables: dict[str, Any] | None = None) ->
     raise GraphQLError("BigInt must be a whole number, or a string of one.", node)
 
 
+def parse_asset_code(value: Any) -> str:
+    """Letters as an asset's code has them; whether the brand has such an asset is asked later."""
+    if type(value) is not str or not _ASSET_CODE.fullmatch(value):
+        raise GraphQLError("AssetCode must be the code of an asset, such as POINTS.")
+    return value
+
+
+def _parse_asset_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> str:
+    # Once an enum: documents that say POINTS without quotes go on working.
+    if isinstance(node, StringValueNode | EnumValueNode):
+        return parse_asset_code(node.value)
+    raise GraphQLError("AssetCode must be the code of an asset, such as POINTS.", node)
+
+
 SCALAR_MAP: dict[object, ScalarDefinition] = {
     BigInt: strawberry.scalar(
         name="BigInt",
@@ -47,6 +66,13 @@ SCALAR_MAP: dict[object, ScalarDefinition] = {
         serialize=serialize_big_int,
         parse_value=parse_big_int,
         parse_literal=_parse_literal,
+    ),
+    AssetCode: strawberry.scalar(
+        name="AssetCode",
+        description="POINTS 积分, GROWTH 成长值, CASH 红包 (fen), CHANCES 抽奖次数; a brand's own.",
+        serialize=str,
+        parse_value=parse_asset_code,
+        parse_literal=_parse_asset_literal,
     ),
 }
 """For ``StrawberryConfig(scalar_map=SCALAR_MAP)``."""

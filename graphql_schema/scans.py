@@ -1,6 +1,7 @@
 """Scanning a code, and the brand's scans and figures."""
 
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,43 +12,47 @@ from analytics.service import figures_of_day, list_rollups
 from graphql_schema.codes import Sighting
 from graphql_schema.context import Context, Info
 from graphql_schema.enums import (
-    Asset,
     CodeKind,
     CouponKind,
     GuideUnpaidReason,
     MemberRole,
+    UnlockKind,
     UnpaidReason,
     Verdict,
 )
 from graphql_schema.faults import Invalid, Throttled
-from graphql_schema.loaders import member_loader, product_loader
+from graphql_schema.loaders import member_loader, product_loader, row_loader
+from graphql_schema.locked_rewards import RewardLock, lock_of
 from graphql_schema.members import Member
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.products import Product
 from graphql_schema.refusals import Refused
-from graphql_schema.scalars import BigInt
+from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Grant
 from loyalty.clock import local_date, utc_now
 from loyalty.errors import CodeUnknown
 from loyalty.members.models import Member as MemberRow
 from loyalty.products.models import Product as ProductRow
 from rewards.coupons.rules import printed_code
+from rewards.grants.world import Unlock
 from rewards.scans import queries
 from rewards.scans.batcher import QueueFull
 from rewards.scans.intake import Position
 from rewards.scans.models import ScanEvent as ScanRow
 
 CURSOR = Cursor(UUID)
+reversal_loader = row_loader(queries.list_reversals, key=attrgetter("scan_id"))
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9998, 12, 31)
 
 
 @strawberry.type(description="One reward of the scanner. Locked: it waits for a named thing.")
 class Reward:
-    asset: Asset
+    asset: AssetCode
     amount: BigInt
     locked: bool
+    lock: RewardLock | None
 
 
 @strawberry.type(description="A coupon that the scanner has won; its id is a Coupon's.")
@@ -64,7 +69,7 @@ class ScanCoupon:
 
 @strawberry.type(description="A balance as it was right after the scan.")
 class ScanBalance:
-    asset: Asset
+    asset: AssetCode
     balance: BigInt
     locked: BigInt
 
@@ -130,6 +135,16 @@ def _sighting(stored: dict[str, Any] | None) -> Sighting | None:
     )
 
 
+def _lock(stored: dict[str, Any]) -> RewardLock:
+    unlocks_at, lapses_at = (
+        datetime.fromisoformat(stored[name]) if stored[name] else None
+        for name in ("unlocks_at", "lapses_at")
+    )
+    count = stored["count"]
+    unlock = Unlock(UnlockKind(stored["kind"]), stored["key"], count, unlocks_at, lapses_at)
+    return lock_of(unlock, count)
+
+
 def _coupon(stored: dict[str, Any]) -> ScanCoupon:
     return ScanCoupon(
         id=encode_id("Coupon", UUID(hex=stored["id"])),
@@ -158,12 +173,17 @@ def receipt_of(reply: dict[str, Any], replayed: bool) -> ScanCodeReceipt:
         first_scan=_sighting(reply["first_scan"]),
         latest_scan=_sighting(reply["latest_scan"]),
         rewards=[
-            Reward(asset=Asset(r["asset"]), amount=r["amount"], locked=r["locked"])
+            Reward(
+                asset=AssetCode(r["asset"]),
+                amount=r["amount"],
+                locked=r["locked"],
+                lock=_lock(r["lock"]) if "lock" in r else None,
+            )
             for r in reply["rewards"]
         ],
         coupons=[_coupon(stored) for stored in reply.get("coupons", ())],
         balances=[
-            ScanBalance(asset=Asset(b["asset"]), balance=b["balance"], locked=b["locked"])
+            ScanBalance(asset=AssetCode(b["asset"]), balance=b["balance"], locked=b["locked"])
             for b in reply["balances"]
         ],
         tier=None
@@ -192,6 +212,11 @@ class ScanEvent(Node):
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, ScanRow | cls)
+
+    @strawberry.field(description="When an operator took back what it gave.")
+    async def reversed_at(self, row: strawberry.Parent[ScanRow], info: Info) -> datetime | None:
+        reversal = await info.context.loader(reversal_loader).load(row.id)
+        return reversal.created_at if reversal else None
 
     @strawberry.field(graphql_type=Product | None)
     async def product(self, row: strawberry.Parent[ScanRow], info: Info) -> ProductRow | None:

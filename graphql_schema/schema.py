@@ -8,6 +8,8 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 
 from graphql_schema.access import AccessMutation
+from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery
+from graphql_schema.assets import AssetMutation, AssetQuery
 from graphql_schema.campaigns import CampaignMutation, CampaignQuery, fetch_campaign
 from graphql_schema.codes import CodeMutation, CodeQuery, fetch_batch
 from graphql_schema.context import Context, Info
@@ -17,23 +19,34 @@ from graphql_schema.coupon_templates import (
     fetch_template,
 )
 from graphql_schema.coupons import CouponMutation, fetch_coupon
+from graphql_schema.holds import HoldMutation, HoldQuery
 from graphql_schema.ledger import LedgerMutation
+from graphql_schema.locked_rewards import LockedRewardMutation, fetch_locked_reward
 from graphql_schema.members import MemberMutation, MemberQuery, fetch_member
+from graphql_schema.merges import MergeMutation
 from graphql_schema.nodes import FetchNode, Node
+from graphql_schema.offers import OfferMutation, OfferQuery, fetch_offer
+from graphql_schema.orders import OrderMutation, OrderQuery, fetch_order
 from graphql_schema.pagination import find_id
 from graphql_schema.payouts import PayoutQuery, fetch_payout
 from graphql_schema.permissions import IsSignedIn, unguarded_fields
 from graphql_schema.places import PlaceMutation, PlaceQuery, fetch_place
+from graphql_schema.privileges import PrivilegeMutation
 from graphql_schema.products import ProductMutation, ProductQuery, fetch_product
+from graphql_schema.purchase_types import fetch_purchase
+from graphql_schema.purchases import PurchaseMutation, PurchaseQuery
 from graphql_schema.redemptions import (
     RedemptionMutation,
     RedemptionQuery,
     fetch_redemption,
 )
 from graphql_schema.refusals import RefusalHandler
+from graphql_schema.reversals import ReversalMutation
 from graphql_schema.scalars import SCALAR_MAP
+from graphql_schema.scan_reversals import ScanReversalMutation
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
-from graphql_schema.tiers import TierMutation
+from graphql_schema.statements import StatementQuery
+from graphql_schema.tiers import TierMutation, TierQuery
 from graphql_schema.tills import TillMutation
 
 
@@ -57,11 +70,15 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "CodeBatch": fetch_batch,
     "Campaign": fetch_campaign,
     "ScanEvent": fetch_scan,
+    "LockedReward": fetch_locked_reward,
     "CouponTemplate": fetch_template,
     "Coupon": fetch_coupon,
     "Place": fetch_place,
     "Redemption": fetch_redemption,
     "Payout": fetch_payout,
+    "Purchase": fetch_purchase,
+    "MallOffer": fetch_offer,
+    "OfferOrder": fetch_order,
 }
 
 
@@ -82,6 +99,14 @@ class Query(
     CouponTemplateQuery,
     RedemptionQuery,
     PayoutQuery,
+    PurchaseQuery,
+    AssetQuery,
+    HoldQuery,
+    AdjustmentQuery,
+    TierQuery,
+    OfferQuery,
+    OrderQuery,
+    StatementQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -94,17 +119,28 @@ class Query(
 class Mutation(
     AccessMutation,
     ScanMutation,
+    LockedRewardMutation,
+    ScanReversalMutation,
     MemberMutation,
+    MergeMutation,
     ProductMutation,
     CodeMutation,
     CampaignMutation,
     TierMutation,
+    PrivilegeMutation,
     LedgerMutation,
+    AssetMutation,
+    HoldMutation,
+    AdjustmentMutation,
+    ReversalMutation,
     PlaceMutation,
     TillMutation,
     CouponTemplateMutation,
     CouponMutation,
     RedemptionMutation,
+    PurchaseMutation,
+    OfferMutation,
+    OrderMutation,
 ):
     pass
 

@@ -39,6 +39,7 @@ class Grant(StrEnum):
     LEDGER = "ledger"
     COUPONS = "coupons"
     PLACES = "places"
+    PURCHASES = "purchases"
 
 
 GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {
@@ -49,7 +50,7 @@ GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {
             *(Grant.MEMBERS, Grant.COUPONS, Grant.PLACES),
         }
     ),
-    OperatorRole.FINANCE: frozenset({Grant.READ, Grant.LEDGER}),
+    OperatorRole.FINANCE: frozenset({Grant.READ, Grant.LEDGER, Grant.PURCHASES}),
     OperatorRole.ADMIN: frozenset(Grant),
 }
 

@@ -1,5 +1,5 @@
-"""Keys derived from the master key: what protects phones, device ids, secrets and the code
-keys at rest."""
+"""Keys derived from the master key: what protects phones, addresses, device ids, secrets and the
+code keys at rest."""
 
 import base64
 import hashlib
@@ -21,6 +21,7 @@ class Keyring:
 
         self._lookup_key = derive(b"lookup")
         self._phone_cipher = AESGCM(derive(b"phone"))
+        self._delivery_cipher = AESGCM(derive(b"delivery"))
         self._wrap_cipher = AESGCM(derive(b"wrap"))
         self._secret_cipher = AESGCM(derive(b"secret"))
 
@@ -36,6 +37,13 @@ class Keyring:
 
     def decrypt_phone(self, brand_id: UUID, cipher: str) -> str:
         return _open(self._phone_cipher, cipher, brand_id.bytes).decode()
+
+    def encrypt_delivery(self, brand_id: UUID, delivery: str) -> str:
+        """Where something is to be sent: AES-GCM, bound to the brand."""
+        return _seal(self._delivery_cipher, delivery.encode(), brand_id.bytes)
+
+    def decrypt_delivery(self, brand_id: UUID, cipher: str) -> str:
+        return _open(self._delivery_cipher, cipher, brand_id.bytes).decode()
 
     def wrap_key(self, brand_id: UUID, key: bytes) -> str:
         """A code key under the master key, bound to the brand."""

@@ -109,10 +109,100 @@ class InsufficientBalance(Refusal):
     zh = "余额不足:可用 {available},需要 {wanted}。"
 
 
+class LockedRewardEnded(Refusal):
+    """``status`` is UNLOCKED, VOIDED or LAPSED."""
+
+    code = "LOCKED_REWARD_ENDED"
+    en = "This reward is no longer locked: {status}."
+    zh = "该奖励已不在待解锁状态（{status}）。"
+
+
+class ScanNotReversible(Refusal):
+    """``reason``: NOT_PAID, PRE_SCAN or ALREADY_REVERSED."""
+
+    code = "SCAN_NOT_REVERSIBLE"
+    en = "What this scan gave cannot be taken back ({reason})."
+    zh = "该次扫码的奖励无法收回（{reason}）。"
+
+
 class SameAccount(Refusal):
     code = "SAME_ACCOUNT"
     en = "A transfer needs two different members."
     zh = "转出方与转入方不能相同。"
+
+
+class MemberClosed(Refusal):
+    """Merged into another membership, which has everything now."""
+
+    code = "MEMBER_CLOSED"
+    en = "This membership was closed: another one has taken its place."
+    zh = "该会员已注销（已合并至其他会员）。"
+
+
+class RolesDiffer(Refusal):
+    code = "ROLES_DIFFER"
+    en = "A {role} and a {other} cannot become one member."
+    zh = "角色不同（{role}、{other}）的会员不能合并。"
+
+
+class BalanceHeld(Refusal):
+    code = "BALANCE_HELD"
+    en = "{held} {asset} of this member are held just now."
+    zh = "该会员有 {held} {asset} 正被预占。"
+
+
+class AssetRetired(Refusal):
+    code = "ASSET_RETIRED"
+    en = "{asset} is retired: no more of it is given out."
+    zh = "{asset} 已停用，不再发放。"
+
+
+class HoldStateWrong(Refusal):
+    code = "HOLD_STATE_WRONG"
+    en = "A hold that is {status} cannot be {wanted}."
+    zh = "状态为{status}的预占不能变更为{wanted}。"
+
+
+class AdjustmentStateWrong(Refusal):
+    code = "ADJUSTMENT_STATE_WRONG"
+    en = "An adjustment that is {status} cannot be {wanted}."
+    zh = "状态为{status}的调账不能变更为{wanted}。"
+
+
+class SecondOperatorNeeded(Refusal):
+    code = "SECOND_OPERATOR_NEEDED"
+    en = "Who proposed this cannot decide on it. Another operator has to."
+    zh = "提交人不能审批自己的申请，需由另一位操作员处理。"
+
+
+class TransferNotReversible(Refusal):
+    """``reason``: KIND (moved, expired, taken back itself), VOIDED, LOCKED_REWARD, HELD, ORDER."""
+
+    code = "TRANSFER_NOT_REVERSIBLE"
+    en = "This transfer cannot be reversed ({reason})."
+    zh = "该流水不能冲回（{reason}）。"
+
+
+class ReversalTooLarge(Refusal):
+    code = "REVERSAL_TOO_LARGE"
+    en = "Of this transfer {left} may still be taken back: {wanted} wanted."
+    zh = "该流水可冲回余额为 {left}，需要 {wanted}。"
+
+
+class ReferenceConflict(Refusal):
+    """``noun``: purchase or return. One reference, one content."""
+
+    code = "REFERENCE_CONFLICT"
+    en = "The {noun} reference {ref} was already used with other content."
+    zh = "编号 {ref} 已用于内容不同的另一条记录（{noun}）。"
+
+
+class ReturnTooLarge(Refusal):
+    """``field`` is the amount or quantity that is above what earlier returns have left."""
+
+    code = "RETURN_TOO_LARGE"
+    en = "{field}: {left} of it is left to return, {wanted} wanted."
+    zh = "{field}：剩余可退 {left}，申请退 {wanted}。"
 
 
 class LadderLowersMembers(Refusal):
@@ -121,6 +211,14 @@ class LadderLowersMembers(Refusal):
     code = "LADDER_LOWERS_MEMBERS"
     en = "This ladder would lower {members} members. Confirm with allowLowering, or change it."
     zh = "该等级方案会使 {members} 位会员降级,请确认(allowLowering)或修改方案。"
+
+
+class LevelByInvitation(Refusal):
+    """A level by invitation only is not granted, and nobody is invited to another."""
+
+    code = "LEVEL_BY_INVITATION"
+    en = "Members are either invited to the level {level} or granted it: this is not the way."
+    zh = "等级“{level}”的授予方式不符（邀请制与普通等级须分别办理）。"
 
 
 class CouponUnknown(Refusal):
@@ -161,23 +259,65 @@ class ReversalWindowOver(Refusal):
 
 
 class NotForSale(Refusal):
-    """No price, paused, or past its dates."""
+    """No price, paused, or outside its dates."""
 
     code = "NOT_FOR_SALE"
-    en = "This coupon is not on offer now."
-    zh = "该券当前不可兑换。"
+    en = "This is not on offer now."
+    zh = "该商品当前不可兑换。"
+
+
+class RankTooLow(Refusal):
+    code = "RANK_TOO_LOW"
+    en = "This is for members from level {rank_min} up; yours is {rank}."
+    zh = "该商品仅限等级{rank_min}及以上会员兑换，您当前为等级{rank}。"
+
+
+class NotOpenYet(Refusal):
+    """``opens_at``, RFC 3339 on the brand's clock: when it opens to this member."""
+
+    code = "NOT_OPEN_YET"
+    en = "This opens to you at {opens_at}."
+    zh = "该商品将于{opens_at}对您开放兑换。"
 
 
 class OutOfStock(Refusal):
     code = "OUT_OF_STOCK"
-    en = "This coupon is out of stock."
-    zh = "该券已兑完。"
+    en = "This is out of stock."
+    zh = "该商品已兑完。"
+
+
+class StockBelowTaken(Refusal):
+    code = "STOCK_BELOW_TAKEN"
+    en = "The stock cannot be less than the {taken} already taken."
+    zh = "库存不能低于已兑出的{taken}件。"
 
 
 class MemberLimitReached(Refusal):
+    """Of the mall's offers also ``window``: ALL, DAY, MONTH or YEAR."""
+
     code = "MEMBER_LIMIT_REACHED"
     en = "Each member can have {times_max} of these."
-    zh = "每位会员限兑{times_max}张。"
+    zh = "每位会员限兑{times_max}份。"
+
+
+class OrderStateWrong(Refusal):
+    code = "ORDER_STATE_WRONG"
+    en = "An order that is {status} cannot be {wanted}."
+    zh = "状态为{status}的兑换单不能变更为{wanted}。"
+
+
+class BirthdaySet(Refusal):
+    """Gifts depend on it, so a member tells it once."""
+
+    code = "BIRTHDAY_SET"
+    en = "Your birthday is known already. Please contact the brand to change it."
+    zh = "生日已登记，如需修改请联系品牌客服。"
+
+
+class PrivilegeUsedUp(Refusal):
+    code = "PRIVILEGE_USED_UP"
+    en = "This privilege ({privilege}) has been used {times_max} times in this period."
+    zh = "本期权益（{privilege}）的{times_max}次使用机会已用完。"
 
 
 class PlaceClosed(Refusal):

@@ -33,7 +33,9 @@ _DEAD = "dead_at IS NOT NULL"
 
 
 class OutboxEvent(SQLModel, table=True):
-    """One fact. ``lease_token`` is who works on it now, until ``leased_until``."""
+    """One fact. ``lease_token`` is who works on it now, until ``leased_until``. ``attempts`` counts
+    its leases, so that what kills its workers ends as well; ``failures`` those of which a worker
+    told, and only these make it wait longer."""
 
     __tablename__ = "outbox_events"
     __table_args__ = (
@@ -59,6 +61,9 @@ class OutboxEvent(SQLModel, table=True):
     created_at: datetime
     due_at: datetime
     attempts: int = Field(default=0, sa_type=BigInteger)
+    failures: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
+    )
     lease_token: UUID | None = None
     leased_until: datetime | None = None
     delivered_at: datetime | None = None
@@ -95,6 +100,7 @@ class Leased:
     payload: dict[str, Any]
     attempts: int
     created_at: datetime
+    failures: int = 0
 
 
 _INSERT = insert_statement(
@@ -113,11 +119,12 @@ _LEASE = Statement(
     UPDATE outbox_events SET lease_token = :token, leased_until = :until, attempts = attempts + 1,
         due_at = :until
     WHERE (brand_id, id) IN (SELECT brand_id, id FROM due)
-    RETURNING brand_id, id, topic, subject_id, CAST(payload AS text), attempts, created_at
+    RETURNING brand_id, id, topic, subject_id, CAST(payload AS text), attempts, created_at,
+        failures
     """,
     params="token uuid, until timestamptz, now timestamptz, batch_size_max bigint",
     returns="brand_id uuid, id uuid, topic text, subject_id uuid, payload text, attempts bigint,"
-    " created_at timestamptz",
+    " created_at timestamptz, failures bigint",
 )
 
 _DELIVER = Statement(
@@ -135,7 +142,7 @@ _DELIVER = Statement(
 _FAIL = Statement(
     """
     UPDATE outbox_events SET lease_token = NULL, leased_until = NULL, due_at = failed.due_at,
-        dead_at = failed.dead_at, last_error = failed.last_error
+        dead_at = failed.dead_at, last_error = failed.last_error, failures = failures + 1
     FROM {failed} WHERE outbox_events.brand_id = failed.brand_id AND outbox_events.id = failed.id
         AND outbox_events.lease_token = :token
     RETURNING outbox_events.id
@@ -175,7 +182,7 @@ _BURY = Statement(
 
 _RETRY = Statement(
     """
-    UPDATE outbox_events SET dead_at = NULL, due_at = :now, attempts = 0
+    UPDATE outbox_events SET dead_at = NULL, due_at = :now, attempts = 0, failures = 0
     FROM {dead} WHERE outbox_events.brand_id = dead.brand_id AND outbox_events.id = dead.id
         AND outbox_events.dead_at IS NOT NULL
     RETURNING outbox_events.id
@@ -223,7 +230,7 @@ async def lease(
     if spent:
         await tx.fetch(_BURY, spent=spent, now=tx.now, token=token, error=DIED_WITH_ITS_WORKER)
     events = [
-        Leased(row[0], row[1], row[2], row[3], orjson.loads(row[4]), row[5], row[6])
+        Leased(row[0], row[1], row[2], row[3], orjson.loads(row[4]), row[5], row[6], row[7])
         for row in rows
         if row[5] <= ATTEMPTS_MAX
     ]
@@ -250,10 +257,12 @@ async def release(tx: Tx, token: UUID, events: Sequence[Leased]) -> int:
 
 
 def next_attempt(event: Leased, now: datetime) -> datetime | None:
-    """When to try again: doubling from two seconds to an hour; None when it is to be dead."""
+    """When to try again what has just failed; None when it is to be dead. From two seconds to an
+    hour, doubling with each failure: a lease that ended with its worker says nothing of the fact.
+    """
     if event.attempts >= ATTEMPTS_MAX:
         return None
-    return now + timedelta(seconds=min(BACKOFF_SECONDS_MAX, 2**event.attempts))
+    return now + timedelta(seconds=min(BACKOFF_SECONDS_MAX, 2 ** (event.failures + 1)))
 
 
 def storable(error: str) -> str:

@@ -51,7 +51,7 @@ def _columns(declared: str) -> list[tuple[str, str]]:
     return [(pair[0], pair[1]) for pair in pairs]
 
 
-_LOOKUP = re.compile(r"\{(each|maybe|locked):(\w+) (\w+)\s+ON\s+([^{}]*)\}")
+_LOOKUP = re.compile(r"\{(each|maybe|locked|shared):(\w+) (\w+)\s+ON\s+([^{}]*)\}")
 
 
 def _postgresql_lookup(match: re.Match[str]) -> str:
@@ -59,7 +59,8 @@ def _postgresql_lookup(match: re.Match[str]) -> str:
     # turning the lookup round, which would read the whole table for every set later on.
     kind, alias, table, condition = match.groups()
     join = "LEFT JOIN LATERAL" if kind == "maybe" else "CROSS JOIN LATERAL"
-    lock = f" FOR UPDATE OF {alias}" if kind == "locked" else ""
+    strength = {"locked": "UPDATE", "shared": "SHARE"}.get(kind)
+    lock = f" FOR {strength} OF {alias}" if strength else ""
     end = " ON true" if kind == "maybe" else ""
     inner = f"SELECT * FROM {table} AS {alias} WHERE {condition} OFFSET 0{lock}"
     return f"{join} ({inner}) AS {alias}{end}"
@@ -78,7 +79,8 @@ class Statement:
     ``sets`` and ``returns`` declare columns as ``"id uuid, delta bigint"``; ``params`` likewise for
     scalars. In the text ``{alias}`` stands for a set used as a table, and after it
     ``{each:a table ON condition}`` looks its rows up one by one through an index, in the set's
-    order (``{maybe:...}`` likewise as an outer join, ``{locked:...}`` locking what it finds);
+    order (``{maybe:...}`` likewise as an outer join, ``{locked:...}`` locking what it finds,
+    ``{shared:...}`` only keeping it as it is, together with others who do so);
     ``{lock:alias}`` is a row lock that SQLite does not need (its writer is alone), and
     ``{skip:alias}`` one that skips rows locked by others. Types: uuid, text, bigint, boolean,
     timestamptz, date, jsonb (as text; not in ``returns``), float.
@@ -191,6 +193,11 @@ def columns_of(model: type[SQLModel]) -> str:
     return ", ".join(
         f"{name} {_kind_of(field.annotation)}" for name, field in model.model_fields.items()
     )
+
+
+def kind_of(model: type[SQLModel], name: str) -> str:
+    """How ``sets`` and ``returns`` declare one column of a table."""
+    return _kind_of(model.model_fields[name].annotation)
 
 
 def _kind_of(annotation: Any) -> str:

@@ -5,6 +5,8 @@ import unicodedata
 from loyalty.errors import InvalidInput
 
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, surrogates, line breaks
+_SPACES = " \u3000\u00a0"
+_FORMULA_STARTS = frozenset("=+-@|\t\r\n＝＋－＠")
 
 
 def is_clean(text: str) -> bool:
@@ -16,9 +18,18 @@ def is_clean(text: str) -> bool:
 
 def checked_text(text: str, field: str, *, length_max: int) -> str:
     """The text, trimmed: 1 to ``length_max`` clean characters, or InvalidInput."""
-    trimmed = text.strip(" \u3000\u00a0") if len(text) <= 2 * length_max + 100 else text
+    trimmed = text.strip(_SPACES) if len(text) <= 2 * length_max + 100 else text
     if not 1 <= len(trimmed) <= length_max:
         raise InvalidInput(field=field, problem=f"1 to {length_max} characters")
     if not is_clean(trimmed):
         raise InvalidInput(field=field, problem="control characters are not allowed")
     return trimmed
+
+
+def for_spreadsheet(text: str) -> str:
+    """A field that no spreadsheet takes for a formula and no terminal for a command."""
+    visible = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+    return f"'{visible}" if text.strip(_SPACES)[:1] in _FORMULA_STARTS else visible

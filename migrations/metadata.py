@@ -7,9 +7,12 @@ from sqlmodel import SQLModel
 
 import analytics.models
 import loyalty.access.models
+import loyalty.adjustments.models
+import loyalty.assets.models
 import loyalty.audit_log
 import loyalty.brands.models
 import loyalty.codes.models
+import loyalty.holds.models
 import loyalty.idempotency
 import loyalty.ledger.models
 import loyalty.members.models
@@ -20,20 +23,29 @@ import loyalty.places.models
 import loyalty.products.models
 import rewards.campaigns.models
 import rewards.coupons.models
+import rewards.gifts.models
 import rewards.grants.models
+import rewards.merges.models
+import rewards.offers.models
+import rewards.orders.models
 import rewards.payouts.models
 import rewards.purchases.models
 import rewards.redemptions.models
+import rewards.returns.models
 import rewards.scans.models
 import tiers.ladders.models
+import tiers.privileges.models
 import tiers.standings.models
 
 MODULES = (
     analytics.models,
     loyalty.access.models,
+    loyalty.adjustments.models,
+    loyalty.assets.models,
     loyalty.audit_log,
     loyalty.brands.models,
     loyalty.codes.models,
+    loyalty.holds.models,
     loyalty.idempotency,
     loyalty.ledger.models,
     loyalty.members.models,
@@ -44,12 +56,18 @@ MODULES = (
     loyalty.products.models,
     rewards.campaigns.models,
     rewards.coupons.models,
+    rewards.gifts.models,
     rewards.grants.models,
+    rewards.merges.models,
+    rewards.offers.models,
+    rewards.orders.models,
     rewards.payouts.models,
     rewards.purchases.models,
     rewards.redemptions.models,
+    rewards.returns.models,
     rewards.scans.models,
     tiers.ladders.models,
+    tiers.privileges.models,
     tiers.standings.models,
 )
 

@@ -17,6 +17,7 @@ from graphql_schema.documents import DocumentStore, trusted_documents
 from graphql_schema.schema import make_schema
 from loyalty.access.tokens import TokenIssuer
 from loyalty.access.wechat import WechatClient
+from loyalty.actor import Actor
 from loyalty.clock import utc_now
 from loyalty.crypto import Keyring
 from loyalty.db import Database, is_unavailable
@@ -28,6 +29,7 @@ from server.graphiql import asset_routes, query_page
 from server.graphql_http import GraphQLEndpoint
 from server.payout_callbacks import payout_callback_routes
 from server.providers import Providers
+from server.statement_downloads import StatementDownloads
 from server.throttle import Guesses, Throttle
 from workers.embedded import EmbeddedWorker
 from workers.periodic import PeriodicRunner
@@ -68,7 +70,12 @@ class Runtime:
             wechat=WechatClient(settings.wechat_api_url, settings.wechat_timeout_seconds),
         )
         self.providers = Providers(settings)
+        self.throttle = Throttle() if settings.throttle else None
         self.worker = self._make_waker()
+
+    def verify(self, token: str) -> Actor | None:
+        """Whom a bearer token names; None if it is no good."""
+        return self.tokens.verify(token, utc_now())
 
     def _make_waker(self) -> EmbeddedWorker | Waker:
         """With Redis facts are for ``loyalty worker``, called by it; without, we do the work."""
@@ -130,8 +137,8 @@ def create_app(settings: Settings) -> Starlette:
     endpoint = GraphQLEndpoint(
         documents,
         runtime.services,
-        verify=lambda token: runtime.tokens.verify(token, utc_now()),
-        throttle=Throttle() if settings.throttle else None,
+        verify=runtime.verify,
+        throttle=runtime.throttle,
         page=query_page() if settings.graphiql else None,
     )
 
@@ -171,6 +178,7 @@ def create_app(settings: Settings) -> Starlette:
         Route("/readyz", readyz),
         Route("/", home),
     ]
+    routes.extend(StatementDownloads(runtime.database, runtime.verify, runtime.throttle).routes())
     routes.extend(payout_callback_routes(settings, runtime.database, runtime.providers.paymaster))
     if settings.graphiql:
         routes.extend(asset_routes())

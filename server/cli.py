@@ -20,7 +20,9 @@ from server import (
     brand_commands,
     code_commands,
     import_commands,
+    ledger_commands,
     outbox_commands,
+    tier_commands,
     token_commands,
     wechat_commands,
     worker_commands,
@@ -53,7 +55,9 @@ app.add_typer(brand_commands.app, name="brand")
 app.add_typer(brand_commands.operators, name="operator")
 app.add_typer(code_commands.app, name="codes")
 app.add_typer(import_commands.app, name="import")
+app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(outbox_commands.app, name="outbox")
+app.add_typer(tier_commands.app, name="tiers")
 app.add_typer(wechat_commands.app, name="wechat")
 app.command("token")(token_commands.token)
 app.command("worker")(worker_commands.worker)

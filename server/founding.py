@@ -34,12 +34,11 @@ async def found_brand(tx: Tx, wanted: BrandWanted) -> Brand:
         name=wanted.name,
         timezone=wanted.timezone,
         currency=wanted.currency,
-        points_valid_months=wanted.points_valid_months,
         hold_seconds=wanted.hold_seconds,
         reversal_window_seconds=wanted.reversal_window_seconds,
     )
     actor = system_actor(brand.id)
-    await open_brand_books(tx, brand.id)
+    await open_brand_books(tx, brand.id, wanted.points_valid_months)
     await publish_campaign(tx, actor, purchase_campaign())
     await publish_ladder(tx, actor, role=MemberRole.CONSUMER, levels=starter_levels())
     return brand

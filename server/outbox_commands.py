@@ -37,6 +37,7 @@ class _Row:
     subject_id: str
     state: State
     attempts: int
+    failures: int
     created_at: str
     due_at: str
     last_error: str | None
@@ -126,6 +127,7 @@ def _row(event: OutboxEvent, slug: str) -> _Row:
         str(event.subject_id),
         "dead" if event.dead_at else "pending",
         event.attempts,
+        event.failures,
         event.created_at.isoformat(),
         event.due_at.isoformat(),
         event.last_error,
@@ -135,12 +137,12 @@ def _row(event: OutboxEvent, slug: str) -> _Row:
 def _table(rows: list[_Row]) -> Table:
     table = Table(title="Outbox 发件箱", title_justify="left")
     table.add_column("Event", no_wrap=True)
-    for heading in ("Brand", "Topic", "State", "Attempts", "Created", "Due"):
+    for heading in ("Brand", "Topic", "State", "Attempts", "Failures", "Created", "Due"):
         table.add_column(heading)
     table.add_column("Last error", overflow="fold")
     for row in rows:
         state = f"[red]{row.state}[/red]" if row.state == "dead" else row.state
-        cells = (row.id, row.brand, row.topic, state, str(row.attempts))
+        cells = (row.id, row.brand, row.topic, state, str(row.attempts), str(row.failures))
         times = (at[:19].replace("T", " ") for at in (row.created_at, row.due_at))
         table.add_row(*cells, *times, escape(row.last_error or ""))
     return table

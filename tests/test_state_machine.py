@@ -21,6 +21,7 @@ PLAYED = {
     *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "INSUFFICIENT_BALANCE", "SAME_ACCOUNT"),
     *("NOT_ON_ROSTER", "MEMBER_FROZEN", "ALREADY_INVITED", "BATCH_STATE_WRONG"),
     *("BUDGET_BELOW_SPENT", "LADDER_LOWERS_MEMBERS", "gone bad", "all gone bad"),
+    *("lived on", "expired"),
 }
 """What a run must have come across, lest it agree about nothing."""
 
@@ -65,9 +66,15 @@ class Planted:
 PLANTED = [
     Planted(
         "points live a month longer",
-        "loyalty/ledger/rules.py",
-        "earned_on.month - 1 + valid_months",
-        "earned_on.month + valid_months",
+        "loyalty/assets/rules.py",
+        "day.year * 12 + day.month - 1 + months",
+        "day.year * 12 + day.month + months",
+    ),
+    Planted(
+        "what is there does not live on",
+        "loyalty/ledger/journal.py",
+        "until = later",
+        "until = expires_on",
     ),
     Planted(
         "a cap forgets what came before this batch",
@@ -84,8 +91,8 @@ PLANTED = [
     Planted(
         "a level needs more growth than its threshold",
         "tiers/ladders/rules.py",
-        "if growth >= level.growth_threshold",
-        "if growth > level.growth_threshold",
+        "if amount >= level.growth_threshold",
+        "if amount > level.growth_threshold",
     ),
     Planted(
         "a guide may sell to its own device",

@@ -6,7 +6,7 @@ delivered: the fence makes it exactly once. What leaves the house goes through a
 per event.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from analytics import service as analytics
@@ -15,6 +15,7 @@ from loyalty.actor import MemberRole
 from loyalty.db import Snapshot, Tx
 from loyalty.notifications import service as notifications
 from loyalty.notifications.providers import Message
+from loyalty.notifications.rules import spoken_amount
 from loyalty.notifications.service import Recipient
 from loyalty.outbox import Leased
 from tiers.ladders.rules import LadderView
@@ -43,6 +44,17 @@ async def prepare_welcomes(snapshot: Snapshot, events: Sequence[Leased]) -> dict
 
 async def prepare_tier_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
     """``tier.reached``: the tier's name as the newest ladder has it. A statement per brand."""
+    return await _name_tiers(snapshot, events, notifications.tier_reached)
+
+
+async def prepare_fall_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
+    """``tier.lowered``: what the member holds now, named likewise."""
+    return await _name_tiers(snapshot, events, notifications.tier_lowered)
+
+
+async def _name_tiers(
+    snapshot: Snapshot, events: Sequence[Leased], tell: Callable[[Recipient, str, str], Message]
+) -> dict[UUID, Message]:
     codes = {event.id: str(event.payload["code"]) for event in events}
     recipients = await _find_recipients(snapshot, events)
     ladders = {
@@ -53,12 +65,14 @@ async def prepare_tier_news(snapshot: Snapshot, events: Sequence[Leased]) -> dic
     for to in recipients:
         if not to.is_told:
             names = _names(ladders[to.brand_id].get(to.role), codes[to.event_id])
-            messages[to.event_id] = notifications.tier_reached(to, *names)
+            messages[to.event_id] = tell(to, *names)
     return messages
 
 
 async def prepare_coupon_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
-    """``coupon.issued``: what was won or bought, by the name of its template."""
+    """``coupon.issued``: what was won or bought, by the name of its template. Of what was taken in
+    the mall its order tells."""
+    events = [event for event in events if event.payload["cause"] != "ORDER"]
     facts = {event.id: event for event in events}
     recipients = await _find_recipients(snapshot, events)
     names = await _find_template_names(snapshot, events)
@@ -96,15 +110,59 @@ async def prepare_unlocked_news(
     snapshot: Snapshot, events: Sequence[Leased]
 ) -> dict[UUID, Message]:
     """``reward.unlocked``: how much of what."""
+    return await _prepare_reward_news(snapshot, events, notifications.reward_unlocked)
+
+
+async def prepare_lapsed_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
+    """``reward.lapsed``: how much of what."""
+    return await _prepare_reward_news(snapshot, events, notifications.reward_lapsed)
+
+
+async def _prepare_reward_news(
+    snapshot: Snapshot,
+    events: Sequence[Leased],
+    say: Callable[[Recipient, tuple[str, str]], Message],
+) -> dict[UUID, Message]:
     facts = {event.id: event for event in events}
+    recipients = await _find_recipients(snapshot, events)
+    keys = {(event.brand_id, str(event.payload["asset"])) for event in events}
+    found = await snapshot.fetch(queries.FIND_ASSET_NAMES, keys=sorted(keys))
+    names = {(brand_id, code): (zh, en) for brand_id, code, zh, en in found}
+    messages = {}
+    for to in recipients:
+        if not to.is_told:
+            payload = facts[to.event_id].payload
+            asset = str(payload["asset"])
+            own = names.get((to.brand_id, asset))
+            spoken = spoken_amount(asset, int(payload["amount"]), own)
+            messages[to.event_id] = say(to, spoken)
+    return messages
+
+
+async def prepare_mall_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
+    """``offer.redeemed``, ``order.fulfilled``, ``order.cancelled``: by the name of the offer."""
+    facts = {event.id: event for event in events}
+    keys = {(event.brand_id, UUID(hex=event.payload["offer_id"])) for event in events}
+    found = await snapshot.fetch(queries.FIND_OFFER_NAMES, keys=sorted(keys))
+    names = {(brand_id, id): (zh, en) for brand_id, id, zh, en in found}
     messages = {}
     for to in await _find_recipients(snapshot, events):
         if not to.is_told:
-            payload = facts[to.event_id].payload
-            messages[to.event_id] = notifications.reward_unlocked(
-                to, str(payload["asset"]), int(payload["amount"])
-            )
+            event = facts[to.event_id]
+            name = names[to.brand_id, UUID(hex=event.payload["offer_id"])]
+            messages[to.event_id] = _mall_news(to, event, *name)
     return messages
+
+
+def _mall_news(to: Recipient, event: Leased, zh: str, en: str) -> Message:
+    told = event.payload
+    if event.topic == "order.fulfilled":
+        return notifications.order_fulfilled(to, zh, en, told["carrier"], told["tracking_number"])
+    if event.topic == "order.cancelled":
+        return notifications.order_cancelled(to, zh, en, told["reason"])
+    return notifications.offer_redeemed(
+        to, zh, en, quantity=told["quantity"], waits=told["kind"] == "GIFT"
+    )
 
 
 async def _find_template_names(
@@ -135,7 +193,12 @@ SETTLED_HERE: Mapping[str, Settle] = {"scan.recorded": count_scans}
 NEWS: Mapping[str, Prepare] = {
     "member.enrolled": prepare_welcomes,
     "tier.reached": prepare_tier_news,
+    "tier.lowered": prepare_fall_news,
     "coupon.issued": prepare_coupon_news,
     "coupon.redeemed": prepare_redeemed_news,
     "reward.unlocked": prepare_unlocked_news,
+    "reward.lapsed": prepare_lapsed_news,
+    "offer.redeemed": prepare_mall_news,
+    "order.fulfilled": prepare_mall_news,
+    "order.cancelled": prepare_mall_news,
 }

@@ -12,12 +12,18 @@ import structlog
 
 from loyalty import periodic
 from loyalty.db import Database, Tx, is_unavailable
+from loyalty.holds.service import lapse_balance_holds
+from loyalty.ledger.expiry import CHUNK_LOTS
 from loyalty.outbox import LEASE_SECONDS, StaleLease
 from loyalty.periodic import LeasedJob
 from rewards.coupons.service import expire_coupons
+from rewards.gifts.service import give_days_gifts
+from rewards.grants.unlocking import settle_due
 from rewards.redemptions.service import lapse_holds
+from workers.expiry import expire_lots
 from workers.handing_back import in_order
 from workers.relay import describe
+from workers.tiers import CHUNK_STANDINGS, re_evaluate_tiers
 
 log = structlog.get_logger("periodic")
 
@@ -32,15 +38,23 @@ was allowed means that nothing is left. What leaves the house it writes as facts
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """A job: ``verb``, every ``interval_seconds``."""
+    """A job: ``verb``, every ``interval_seconds``, up to ``chunks_max`` times ``chunk_rows_max``
+    rows of it."""
 
     interval_seconds: int
     verb: Verb
+    chunk_rows_max: int = CHUNK_ROWS_MAX
+    chunks_max: int = CHUNKS_MAX
 
 
 JOBS: Mapping[str, Periodic] = {
     "lapse_holds": Periodic(15, lapse_holds),
+    "lapse_balance_holds": Periodic(15, lapse_balance_holds),
     "expire_coupons": Periodic(600, expire_coupons),
+    "settle_locked_rewards": Periodic(15, settle_due),
+    "give_days_gifts": Periodic(600, give_days_gifts),
+    "expire_lots": Periodic(15, expire_lots, CHUNK_LOTS, 20),
+    "re_evaluate_tiers": Periodic(15, re_evaluate_tiers, CHUNK_STANDINGS, 20),
 }
 
 
@@ -91,10 +105,10 @@ class PeriodicRunner:
         work = self._jobs[job.name]
         rows = 0
         try:
-            for _ in range(CHUNKS_MAX):
-                done = await self._db.in_transaction(self._do_chunk, job, work.verb)
+            for _ in range(work.chunks_max):
+                done = await self._db.in_transaction(self._do_chunk, job, work)
                 rows += done
-                if done < CHUNK_ROWS_MAX:
+                if done < work.chunk_rows_max:
                     break
                 if stopping.is_set():
                     await self._db.in_transaction(periodic.release, job)
@@ -113,6 +127,6 @@ class PeriodicRunner:
         if rows:
             log.info("job_done", job=job.name, rows=rows)
 
-    async def _do_chunk(self, tx: Tx, job: LeasedJob, verb: Verb) -> int:
+    async def _do_chunk(self, tx: Tx, job: LeasedJob, work: Periodic) -> int:
         await periodic.renew(tx, job, lease_seconds=self._lease_seconds)
-        return await verb(tx, CHUNK_ROWS_MAX)
+        return await work.verb(tx, work.chunk_rows_max)

@@ -6,8 +6,10 @@ from loyalty.outbox import LEASE_SECONDS
 from rewards.payouts.providers import NullPayoutProvider, Paymaster
 from rewards.payouts.service import ASK_TOPIC, REQUESTED_TOPIC
 from workers.couriers import Courier, NotificationCourier
+from workers.gifts import GIFTS_TOPIC, give_level_gifts
 from workers.handlers import NEWS, SETTLED_HERE
 from workers.payouts import PayoutCourier
+from workers.purchase_news import PURCHASE_NEWS
 from workers.relay import Relay
 from workers.settlement import settlement
 
@@ -22,8 +24,9 @@ def make_relay(
     """The relay of one process; without a ``paymaster`` stores are paid in our books only."""
     paymaster = paymaster or Paymaster(NullPayoutProvider())
     couriers: dict[str, Courier] = {
-        topic: NotificationCourier(notifier, prepare) for topic, prepare in NEWS.items()
+        topic: NotificationCourier(notifier, prepare)
+        for topic, prepare in {**NEWS, **PURCHASE_NEWS}.items()
     }
     couriers |= dict.fromkeys((REQUESTED_TOPIC, ASK_TOPIC), PayoutCourier(paymaster))
-    settled_here = {**SETTLED_HERE, **settlement(paymaster)}
+    settled_here = {**SETTLED_HERE, **settlement(paymaster), GIFTS_TOPIC: give_level_gifts}
     return Relay(db, settled_here, couriers, lease_seconds=lease_seconds)

@@ -11,13 +11,11 @@ from loyalty.tables import own_id
 
 class Brand(SQLModel, table=True):
     """A brand (品牌). ``revision`` moves with every change of its configuration, so that servers
-    know when what they hold in memory is old. ``points_valid_months`` is None for points that
-    never expire. A till's hold of a coupon lapses after ``hold_seconds``; a redemption may be
-    reversed for ``reversal_window_seconds``."""
+    know when what they hold in memory is old. A till's hold of a coupon lapses after
+    ``hold_seconds``; a redemption may be reversed for ``reversal_window_seconds``."""
 
     __tablename__ = "brands"
     __table_args__ = (
-        CheckConstraint("points_valid_months > 0", name="points_valid_months_positive"),
         CheckConstraint(
             "hold_seconds > 0 AND reversal_window_seconds >= 0", name="windows_not_negative"
         ),
@@ -28,7 +26,6 @@ class Brand(SQLModel, table=True):
     name: str
     timezone: str = "Asia/Shanghai"
     currency: str = "CNY"
-    points_valid_months: int | None = 24
     hold_seconds: int = 300
     reversal_window_seconds: int = Field(default=7 * 86400, sa_type=BigInteger)
     revision: int = Field(default=1, sa_type=BigInteger)

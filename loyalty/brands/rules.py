@@ -5,7 +5,6 @@ from zoneinfo import available_timezones
 
 from loyalty.errors import InvalidInput
 
-POINTS_VALID_MONTHS_MAX = 600
 HOLD_SECONDS = 300
 HOLD_SECONDS_MAX = 86_400
 REVERSAL_WINDOW_SECONDS = 7 * 86_400
@@ -37,13 +36,6 @@ def check_currency(currency: str) -> str:
     if not _CURRENCY.fullmatch(currency):
         raise InvalidInput(field="currency", problem="an ISO 4217 code such as CNY")
     return currency
-
-
-def check_points_valid_months(months: int | None) -> int | None:
-    """None means that points never expire."""
-    if months is not None and not 1 <= months <= POINTS_VALID_MONTHS_MAX:
-        raise InvalidInput(field="pointsValidMonths", problem=f"1 to {POINTS_VALID_MONTHS_MAX}")
-    return months
 
 
 def check_hold(seconds: int) -> int:

@@ -17,7 +17,6 @@ from loyalty.brands.rules import (
     REVERSAL_WINDOW_SECONDS,
     check_currency,
     check_hold,
-    check_points_valid_months,
     check_reversal_window,
     check_slug,
     check_timezone,
@@ -46,7 +45,6 @@ async def create_brand(
     name: str,
     timezone: str = "Asia/Shanghai",
     currency: str = "CNY",
-    points_valid_months: int | None = 24,
     hold_seconds: int = HOLD_SECONDS,
     reversal_window_seconds: int = REVERSAL_WINDOW_SECONDS,
 ) -> Brand:
@@ -56,7 +54,6 @@ async def create_brand(
         name=checked_text(name, "name", length_max=NAME_LENGTH_MAX),
         timezone=check_timezone(timezone),
         currency=check_currency(currency),
-        points_valid_months=check_points_valid_months(points_valid_months),
         hold_seconds=check_hold(hold_seconds),
         reversal_window_seconds=check_reversal_window(reversal_window_seconds),
         created_at=tx.now,

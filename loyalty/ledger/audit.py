@@ -19,17 +19,22 @@ from loyalty.ledger.audit_books import BOOKS
 from loyalty.ledger.audit_coupons import COUPONS
 from loyalty.ledger.audit_deliveries import DELIVERIES
 from loyalty.ledger.audit_history import HISTORY
+from loyalty.ledger.audit_holds import HOLDS
 from loyalty.ledger.audit_issuance import ISSUANCE
 from loyalty.ledger.audit_limits import KEYS, LIMITS
+from loyalty.ledger.audit_locks import LOCKS
+from loyalty.ledger.audit_merges import MERGES
+from loyalty.ledger.audit_offers import OFFERS
 from loyalty.ledger.audit_payouts import PAYOUTS
 from loyalty.ledger.audit_probe import EXAMPLES_MAX, Probe
 from loyalty.ledger.audit_redemptions import REBATES, STEPS
 from loyalty.ledger.audit_references import REFERENCES
+from loyalty.ledger.audit_returns import RETURNS
 from loyalty.ledger.audit_scans import SCANS
 
 _ALL = (
-    *(BOOKS, ISSUANCE, HISTORY, SCANS, COUPONS, STEPS, REBATES),
-    *(LIMITS, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
+    *(BOOKS, ISSUANCE, HISTORY, SCANS, LOCKS, COUPONS, STEPS, REBATES),
+    *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)
@@ -61,7 +66,8 @@ _LOT_DAYS = Statement(
 )
 _COUPON_DAYS = Statement(
     "SELECT usable_from FROM coupons WHERE brand_id = :brand"
-    " UNION SELECT usable_until FROM coupons WHERE brand_id = :brand",
+    " UNION SELECT usable_until FROM coupons WHERE brand_id = :brand"
+    " UNION SELECT ordered_on FROM offer_orders WHERE brand_id = :brand",
     params="brand uuid",
     returns="day date",
 )
@@ -94,6 +100,7 @@ class _BrandFacts:
 
     brand_id: UUID | None
     sets: dict[str, list[tuple[Any, ...]]]
+    today: date | None = None
 
 
 async def audit(
@@ -134,7 +141,12 @@ async def _run(
     examples: list[str] = []
     soon = snap.now + CLOCK_SKEW_MAX
     for facts in over:
-        scalars = {"brand": facts.brand_id, "never": NEVER, "soon": soon}
+        scalars = {
+            "brand": facts.brand_id,
+            "never": NEVER,
+            "soon": soon,
+            "today": facts.today,
+        }
         values = {name: scalars[name] for name in probe.params}
         sets = {name: facts.sets[name] for name in probe.sets}
         size_key = (probe.over, facts.brand_id)
@@ -164,6 +176,7 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
         brand_id,
         {
             "outcomes": _outcomes(versions),
+            "locked_outcomes": _locked_outcomes(versions),
             "coupon_outcomes": _coupon_outcomes(versions),
             "caps": _caps(versions),
             "days": _days(scan_days, zone),
@@ -174,17 +187,35 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
                 if day < NEVER
             ],
         },
+        snap.now.astimezone(zone).date(),
     )
 
 
 def _outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
-    """(version_id, beneficiary, asset, amount) of what scans pay."""
+    """(version_id, beneficiary, asset, amount) of what scans pay at once."""
     return [
         (version_id, outcome["beneficiary"], outcome["asset"], outcome["amount"])
         for version_id, _, event, outcomes, _ in versions
         if event == "SCAN"
         for outcome in json.loads(outcomes)
-        if "asset" in outcome
+        if "asset" in outcome and "lock" not in outcome
+    ]
+
+
+def _locked_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
+    """(version_id, beneficiary, asset, kind of lock, amount) of what scans lock."""
+    return [
+        (
+            version_id,
+            outcome["beneficiary"],
+            outcome["asset"],
+            outcome["lock"]["kind"],
+            outcome["amount"],
+        )
+        for version_id, _, event, outcomes, _ in versions
+        if event == "SCAN"
+        for outcome in json.loads(outcomes)
+        if "lock" in outcome
     ]
 
 

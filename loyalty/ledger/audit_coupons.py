@@ -1,6 +1,6 @@
 """What must hold of coupons: invariant 7, and of their stock and limits: invariant 8."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 
 _COUPON_DAYS = "ends AS MATERIALIZED (SELECT day, starts_at, ends_at FROM {coupon_days})"
 
@@ -77,16 +77,19 @@ COUPONS = (
         "a coupon won is of a paid scan by its member",
         "扫码所得优惠券对应本人有奖扫码",
         "coupons WHERE cause_kind = 'SCAN'",
-        """
+        f"""
+        WITH {MERGED}
         SELECT CAST(c.id AS text) AS id, CASE WHEN e.id IS NULL THEN 'its scan does not exist'
-            WHEN e.member_id <> c.member_id THEN 'its scan was made by another member'
             WHEN e.unpaid_reason IS NOT NULL THEN 'its scan was not paid: ' || e.unpaid_reason
-            ELSE 'it was not issued with its scan' END AS problem
+            WHEN c.issued_at <> e.created_at THEN 'it was not issued with its scan'
+            ELSE 'its scan was made by another member' END AS problem
         FROM coupons c
         LEFT JOIN scan_events e ON e.brand_id = c.brand_id AND e.id = c.cause_id
+        LEFT JOIN merged m ON m.id = c.member_id
+        LEFT JOIN merged n ON n.id = e.member_id
         WHERE c.brand_id = :brand AND c.cause_kind = 'SCAN' AND (e.id IS NULL
-            OR e.member_id IS NULL OR e.member_id <> c.member_id OR e.unpaid_reason IS NOT NULL
-            OR c.issued_at <> e.created_at)
+            OR e.member_id IS NULL OR e.unpaid_reason IS NOT NULL OR c.issued_at <> e.created_at
+            OR COALESCE(m.into_id, c.member_id) <> COALESCE(n.into_id, e.member_id))
         """,
     ),
     Probe(
@@ -94,7 +97,8 @@ COUPONS = (
         "a coupon bought was paid for by its member",
         "积分兑换的优惠券由本人付清",
         "coupons WHERE cause_kind = 'BOUGHT'",
-        """
+        f"""
+        WITH {MERGED}
         SELECT CAST(coupon_id AS text) AS id, 'costs ' || SUM(price) || ', its member paid '
             || SUM(paid) || CASE WHEN SUM(for_sale) < SUM(bought) THEN ', and is not for sale'
             ELSE '' END AS problem
@@ -110,8 +114,8 @@ COUPONS = (
             FROM transfers t
             JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.debit_account_id
             WHERE t.brand_id = :brand AND t.cause_kind = 'OFFER'
-        ) AS entries
-        GROUP BY coupon_id, member_id
+        ) AS entries LEFT JOIN merged m ON m.id = member_id
+        GROUP BY coupon_id, COALESCE(m.into_id, member_id)
         HAVING SUM(price) <> SUM(paid) OR SUM(for_sale) < SUM(bought)
             OR COUNT(paid) < COUNT(*)
         """,
@@ -135,15 +139,19 @@ COUPONS = (
         GROUP BY template_id HAVING SUM(counted) <> SUM(made) OR SUM(made) > MAX(stock_max)
         """,
     ),
+    # Coupons move with their member when it is merged, and counters stay: each of the members that
+    # became one had a limit of its own.
     Probe(
         8,
         "a member buys no more coupons than its limit, and each is counted",
         "会员购券计数准确且不超限",
         "coupon_purchase_counters",
-        """
-        SELECT CAST(template_id AS text) || ' ' || CAST(member_id AS text) AS id, 'counted '
-            || SUM(used) || ', bought ' || SUM(bought) || ', the limit is '
-            || COALESCE(CAST(MAX(bought_max) AS text), 'none') AS problem
+        f"""
+        WITH {MERGED}
+        SELECT CAST(template_id AS text) || ' '
+            || CAST(COALESCE(m.into_id, member_id) AS text) AS id, 'counted ' || SUM(used)
+            || ', bought ' || SUM(bought) || ', the limit is '
+            || COALESCE(CAST(SUM(bought_max) AS text), 'none') AS problem
         FROM (
             SELECT n.template_id, n.member_id, n.used, 0 AS bought,
                 CASE WHEN n.times_max = t.bought_per_member_max THEN 0 ELSE 1 END AS unlike,
@@ -152,15 +160,15 @@ COUPONS = (
             LEFT JOIN coupon_templates t ON t.brand_id = n.brand_id AND t.id = n.template_id
             WHERE n.brand_id = :brand
             UNION ALL
-            SELECT c.template_id, c.member_id, 0, COUNT(*), 0, t.bought_per_member_max
+            SELECT c.template_id, c.member_id, 0, COUNT(*), 0, 0
             FROM coupons c
             JOIN coupon_templates t ON t.brand_id = c.brand_id AND t.id = c.template_id
             WHERE c.brand_id = :brand AND c.cause_kind = 'BOUGHT'
                 AND t.bought_per_member_max IS NOT NULL
-            GROUP BY c.template_id, c.member_id, t.bought_per_member_max
-        ) AS entries
-        GROUP BY template_id, member_id
-        HAVING SUM(used) <> SUM(bought) OR SUM(bought) > MAX(bought_max) OR SUM(unlike) > 0
+            GROUP BY c.template_id, c.member_id
+        ) AS entries LEFT JOIN merged m ON m.id = member_id
+        GROUP BY template_id, COALESCE(m.into_id, member_id)
+        HAVING SUM(used) <> SUM(bought) OR SUM(bought) > SUM(bought_max) OR SUM(unlike) > 0
         """,
     ),
 )

@@ -1,13 +1,18 @@
 """What must hold of the record of what happened: invariant 4."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 
 _APPENDED = (
     ("transfers", "transfer"),
+    ("lot_extensions", "lot extension"),
     ("scan_events", "scan"),
+    ("scan_reversals", "scan taken back"),
+    ("action_reports", "reported action"),
     ("purchase_events", "purchase"),
+    ("purchase_returns", "purchase return"),
     ("standing_changes", "standing change"),
     ("audit_log", "audit row"),
+    ("member_merges", "merge"),
     ("redemption_events", "redemption step"),
     ("payout_reports", "payout report"),
 )
@@ -15,7 +20,11 @@ _APPENDED = (
 
 _MOVED_ON = (
     ("coupons", "coupon", ("issued_at", "ended_at")),
+    ("locked_rewards", "locked reward", ("created_at", "resolved_at")),
     ("redemptions", "redemption", ("held_at", "captured_at", "settled_at", "ended_at")),
+    ("offer_orders", "order", ("created_at", "fulfilled_at", "cancelled_at")),
+    ("holds", "hold", ("held_at", "ended_at")),
+    ("adjustments", "adjustment", ("proposed_at", "decided_at")),
     ("payouts", "payout", ("created_at", "sent_at", "resolved_at")),
     ("sign_in_sessions", "session", ("created_at", "revoked_at")),
     ("refresh_tokens", "refresh token", ("created_at", "used_at")),
@@ -51,11 +60,28 @@ _AT_ONCE = "t.occurred_at = e.occurred_at AND t.created_at = e.created_at"
 _CAUSES = {
     "SCAN": ("scan_events", _AT_ONCE),
     "PURCHASE": ("purchase_events", _AT_ONCE),
+    "PURCHASE_RETURN": ("purchase_returns", "t.created_at = e.created_at"),
+    "ACTION": ("action_reports", "t.created_at = e.created_at"),
+    "LOCK": ("locked_rewards", "t.created_at = e.resolved_at"),
+    "SCAN_REVERSAL": ("scan_reversals", "t.created_at = e.created_at"),
     "OFFER": ("coupons", "t.created_at = e.issued_at"),
+    "ORDER": ("offer_orders", "t.created_at IN (e.created_at, e.cancelled_at)"),
     "REDEMPTION": ("redemptions", "t.created_at IN (e.captured_at, e.settled_at, e.ended_at)"),
     "PAYOUT": ("payouts", "t.created_at IN (e.created_at, e.resolved_at)"),
+    "GIFT": ("tier_gifts", "t.created_at = e.created_at"),
+    "HOLD": ("holds", "t.created_at IN (e.held_at, e.ended_at)"),
+    "ADJUSTMENT": ("adjustments", "t.created_at = e.decided_at"),
+    "MERGE": ("member_merges", "t.occurred_at = e.created_at AND t.created_at = e.created_at"),
+    "EXPIRY": ("expiry_runs", "t.occurred_at = t.created_at AND t.created_at >= e.started_at"),
 }
 """What causes transfers: the table of each kind, and the times at which it books."""
+
+# What waited for a member that was merged waits for the other one, as granted by what it was.
+_NOT_LOCKED_ANEW = """NOT (t.phase = 'PENDING' AND t.kind = 'EARN' AND EXISTS (
+            SELECT 1 FROM member_merges g
+            JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
+            WHERE g.brand_id = t.brand_id AND g.into_member_id = a.owner_id
+                AND g.created_at = t.created_at))"""
 
 _UNTIMELY = " UNION ALL ".join(
     f"""
@@ -64,7 +90,7 @@ _UNTIMELY = " UNION ALL ".join(
         ELSE 'it was not booked with its {kind}, or is of another time' END AS problem
     FROM transfers t LEFT JOIN {table} e ON e.brand_id = t.brand_id AND e.id = t.cause_id
     WHERE t.brand_id = :brand AND t.cause_kind = '{kind}' AND (e.id IS NULL
-        OR ({booked}) IS NOT TRUE)
+        OR ({booked}) IS NOT TRUE AND {_NOT_LOCKED_ANEW})
     """
     for kind, (table, booked) in _CAUSES.items()
 )
@@ -103,7 +129,8 @@ HISTORY = (
         "a claim's scans exist and are of its item",
         "领取记录的扫码存在且同码",
         "claims",
-        """
+        f"""
+        WITH {MERGED}
         SELECT CAST(c.item_no AS text) || ' ' || c.beneficiary_role AS id, CASE
             WHEN e.id IS NULL THEN 'its scan does not exist'
             WHEN e.item_no <> c.item_no THEN 'its scan is of another item'
@@ -114,9 +141,12 @@ HISTORY = (
         FROM claims c
         LEFT JOIN scan_events e ON e.brand_id = c.brand_id AND e.id = c.scan_id
         LEFT JOIN scan_events s ON s.brand_id = c.brand_id AND s.id = c.settled_scan_id
+        LEFT JOIN merged m ON m.id = c.member_id
+        LEFT JOIN merged n ON n.id = e.member_id
         WHERE c.brand_id = :brand AND (e.id IS NULL OR e.item_no <> c.item_no
             OR c.settled_scan_id IS NOT NULL AND (s.id IS NULL OR s.item_no <> c.item_no)
-            OR e.role = c.beneficiary_role AND c.member_id <> e.member_id)
+            OR e.role = c.beneficiary_role AND COALESCE(m.into_id, c.member_id)
+                <> COALESCE(n.into_id, e.member_id))
         """,
     ),
     Probe(
@@ -127,13 +157,15 @@ HISTORY = (
         """
         SELECT CAST(s.id AS text) AS id, CASE WHEN l.id IS NULL THEN 'its ladder does not exist'
             WHEN t.id IS NULL THEN 'its transfer does not exist'
-            ELSE 'its transfer gave its member no growth' END AS problem
+            ELSE 'its transfer moved nothing of its member that counts' END AS problem
         FROM standing_changes s
         LEFT JOIN ladders l ON l.brand_id = s.brand_id AND l.id = s.ladder_id
         LEFT JOIN transfers t ON t.brand_id = s.brand_id AND t.id = s.transfer_id
-        LEFT JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
+        LEFT JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
+        LEFT JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
         WHERE s.brand_id = :brand AND (l.id IS NULL OR s.transfer_id IS NOT NULL AND (
-            t.id IS NULL OR t.asset <> 'GROWTH' OR a.owner_id <> s.member_id))
+            t.id IS NULL OR t.asset NOT IN ('GROWTH', COALESCE(l.metric_asset, 'GROWTH'))
+            OR s.member_id NOT IN (d.owner_id, c.owner_id)))
         """,
     ),
     Probe(
@@ -148,6 +180,8 @@ HISTORY = (
                 OR t.campaign_id IS NULL OR t.campaign_id <> r.campaign_id
                 OR a.owner_id <> r.member_id THEN 'it differs from its pending transfer'
             WHEN e.id IS NULL THEN 'it is ' || r.status || ' but nothing resolved it'
+            WHEN r.resolved_by_id = e.id AND r.resolved_at <> e.created_at
+                THEN 'it ended at another time than its transfer'
             ELSE 'it is ' || r.status || ' but was resolved by a ' || e.phase END AS problem
         FROM locked_rewards r
         LEFT JOIN transfers t ON t.brand_id = r.brand_id AND t.id = r.id
@@ -157,9 +191,10 @@ HISTORY = (
             OR t.asset <> r.asset OR t.amount <> r.amount
             OR t.campaign_id IS NULL OR t.campaign_id <> r.campaign_id
             OR a.owner_id <> r.member_id
-            OR r.status <> CASE e.phase WHEN 'POST' THEN 'UNLOCKED' WHEN 'VOID' THEN 'VOIDED'
-                ELSE 'LOCKED' END
-            OR e.id IS NOT NULL AND (r.resolved_by_id IS NULL OR r.resolved_by_id <> e.id))
+            OR CASE r.status WHEN 'LAPSED' THEN 'VOIDED' ELSE r.status END <> CASE e.phase
+                WHEN 'POST' THEN 'UNLOCKED' WHEN 'VOID' THEN 'VOIDED' ELSE 'LOCKED' END
+            OR e.id IS NOT NULL AND (r.resolved_by_id IS NULL OR r.resolved_by_id <> e.id
+                OR r.resolved_at <> e.created_at))
         UNION ALL
         SELECT CAST(t.id AS text), 'pending without a locked reward'
         FROM transfers t

@@ -4,15 +4,26 @@ from loyalty.ledger.audit_probe import Probe
 
 _POSTED = "t.phase IN ('POSTED', 'POST')"
 
-_HOLDERS = "('MAIN', 'PLACE')"
-"""The kinds of accounts that hold what was issued."""
+_HOLDERS = "('MAIN', 'RECEIVABLE', 'PLACE')"
+"""The kinds of accounts that hold what was issued; what is owed counts against it."""
 
 _LEGAL = (
     # kind, debited, credited, in one step, in two
     ("EARN", "ISSUANCE", "MAIN", True, True),
+    ("ADJUST", "ISSUANCE", "MAIN", True, False),
+    ("ADJUST", "MAIN", "REVERSED", True, False),
     ("MOVE", "MAIN", "MAIN", True, False),
-    ("SPEND", "MAIN", "ISSUANCE", True, False),
-    ("EXPIRE", "MAIN", "ISSUANCE", True, False),
+    ("MOVE", "RECEIVABLE", "RECEIVABLE", True, False),
+    ("SPEND", "MAIN", "SPENT", True, True),
+    ("SPEND", "MAIN", "FEES", True, False),
+    ("SPEND", "MAIN", "ISSUANCE", True, False),  # as it was before there was a book for it
+    ("EXPIRE", "MAIN", "EXPIRED", True, False),
+    ("REVERSE", "MAIN", "REVERSED", True, False),
+    ("REVERSE", "SPENT", "MAIN", True, False),
+    ("REVERSE", "FEES", "MAIN", True, False),
+    ("REVERSE", "ISSUANCE", "MAIN", True, False),  # of a spend of that time
+    ("OWE", "RECEIVABLE", "REVERSED", True, False),
+    ("REPAY", "MAIN", "RECEIVABLE", True, False),
     ("REBATE", "ISSUANCE", "PLACE", False, True),
     ("PAYOUT", "PLACE", "PAYOUT", False, True),
     ("REVERSE", "PLACE", "ISSUANCE", True, False),
@@ -37,13 +48,15 @@ ISSUANCE = (
             || SUM(expired) || ', reversed ' || SUM(reversed) || ', outstanding '
             || SUM(outstanding) AS problem
         FROM (
-            SELECT t.asset, CASE WHEN c.kind IN {_HOLDERS} THEN t.amount ELSE 0 END AS issued,
-                CASE WHEN d.kind IN {_HOLDERS} AND t.kind NOT IN ('EXPIRE', 'REVERSE')
-                    THEN t.amount ELSE 0 END AS spent,
+            SELECT t.asset, CASE WHEN c.kind IN {_HOLDERS} AND t.kind <> 'REVERSE'
+                    THEN t.amount ELSE 0 END AS issued,
+                CASE WHEN d.kind IN {_HOLDERS} AND t.kind IN ('SPEND', 'PAYOUT') THEN t.amount
+                    WHEN c.kind IN {_HOLDERS} AND t.kind = 'REVERSE' THEN -t.amount
+                    ELSE 0 END AS spent,
                 CASE WHEN d.kind IN {_HOLDERS} AND t.kind = 'EXPIRE' THEN t.amount ELSE 0 END
                     AS expired,
-                CASE WHEN d.kind IN {_HOLDERS} AND t.kind = 'REVERSE' THEN t.amount ELSE 0 END
-                    AS reversed,
+                CASE WHEN d.kind IN {_HOLDERS} AND t.kind IN ('REVERSE', 'OWE', 'ADJUST')
+                    THEN t.amount ELSE 0 END AS reversed,
                 0 AS outstanding
             FROM transfers t
             JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
@@ -56,6 +69,29 @@ ISSUANCE = (
         ) AS entries
         GROUP BY asset
         HAVING SUM(issued) <> SUM(spent) + SUM(expired) + SUM(reversed) + SUM(outstanding)
+        """,
+    ),
+    Probe(
+        3,
+        "a reversal takes back no more than there was",
+        "冲回不超过原流水",
+        "transfers WHERE reverses_id IS NOT NULL",
+        """
+        SELECT CAST(r.reverses_id AS text) AS id, CASE
+            WHEN MAX(t.amount) IS NULL THEN 'what it takes back does not exist'
+            ELSE SUM(r.taken) || ' taken back of ' || MAX(t.amount) || ', counted '
+                || SUM(r.counted) END AS problem
+        FROM (
+            SELECT reverses_id, amount AS taken, 0 AS counted FROM transfers
+            WHERE brand_id = :brand AND reverses_id IS NOT NULL AND phase = 'POSTED'
+            UNION ALL
+            SELECT transfer_id, 0, reversed FROM transfer_reversals WHERE brand_id = :brand
+        ) AS r
+        LEFT JOIN transfers t ON t.brand_id = :brand AND t.id = r.reverses_id
+            AND t.phase IN ('POSTED', 'POST')
+        GROUP BY r.reverses_id
+        HAVING MAX(t.amount) IS NULL OR SUM(r.taken) > MAX(t.amount)
+            OR SUM(r.taken) <> SUM(r.counted)
         """,
     ),
     Probe(

@@ -28,12 +28,13 @@ LIMITS = (
             WHERE brand_id = :brand
             UNION ALL
             SELECT t.campaign_id, t.asset,
-                CASE WHEN t.phase IN ('POSTED', 'POST') THEN -t.amount ELSE 0 END,
+                CASE WHEN t.kind IN ('REVERSE', 'OWE') THEN t.amount
+                    WHEN t.phase IN ('POSTED', 'POST') THEN -t.amount ELSE 0 END,
                 CASE WHEN t.phase = 'PENDING' THEN -t.amount
                     WHEN t.phase IN ('POST', 'VOID') THEN t.amount ELSE 0 END
             FROM transfers t JOIN campaign_budgets b ON b.brand_id = t.brand_id
                 AND b.campaign_id = t.campaign_id AND b.asset = t.asset
-            WHERE t.brand_id = :brand AND t.kind = 'EARN'
+            WHERE t.brand_id = :brand AND t.kind IN ('EARN', 'REVERSE', 'OWE')
         ) AS entries
         GROUP BY campaign_id, asset HAVING SUM(spent) <> 0 OR SUM(reserved) <> 0
         """,

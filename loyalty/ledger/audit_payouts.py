@@ -69,28 +69,30 @@ PAYOUTS = (
         WHERE t.brand_id = :brand AND t.kind = 'PAYOUT' AND t.phase = 'PENDING' AND p.id IS NULL
         """,
     ),
+    # Which of two opposite reports came first is not told by their times: each has that of its
+    # transaction's begin, and who began first may come to the payout last. The one that ended the
+    # payout did so in its own transaction, at the same time to the microsecond.
     Probe(
         11,
-        "a payout ends as its provider first reported",
-        "付款结果以渠道首次终态回报为准",
+        "a payout ends with a report of its provider that says so",
+        "付款随渠道同时同果的回报终结",
         "payouts",
         """
         WITH told AS MATERIALIZED (
-            SELECT payout_id, MIN(CASE WHEN state = 'PAID' THEN created_at END) AS paid_at,
-                MIN(CASE WHEN state = 'FAILED' THEN created_at END) AS failed_at
-            FROM payout_reports WHERE brand_id = :brand AND state IN ('PAID', 'FAILED')
-            GROUP BY payout_id
+            SELECT r.payout_id, MIN(r.state) AS state, MAX(CASE WHEN r.state = p.status
+                AND r.created_at = p.resolved_at THEN 1 ELSE 0 END) AS ended_it
+            FROM payout_reports r
+            JOIN payouts p ON p.brand_id = r.brand_id AND p.id = r.payout_id
+            WHERE r.brand_id = :brand AND r.state IN ('PAID', 'FAILED')
+            GROUP BY r.payout_id
         )
-        SELECT CAST(p.id AS text) AS id, p.status || ', and the provider said ' || CASE
-            WHEN w.failed_at < w.paid_at THEN 'FAILED, then PAID'
-            WHEN w.paid_at < w.failed_at THEN 'PAID, then FAILED'
-            WHEN w.paid_at IS NOT NULL THEN 'PAID' WHEN w.failed_at IS NOT NULL THEN 'FAILED'
-            ELSE 'neither PAID nor FAILED' END AS problem
+        SELECT CAST(p.id AS text) AS id, p.status || ', and its provider ' || CASE
+            WHEN w.payout_id IS NULL THEN 'said neither PAID nor FAILED'
+            WHEN p.status NOT IN ('PAID', 'FAILED') THEN 'said ' || w.state
+            ELSE 'did not say so when it ended' END AS problem
         FROM payouts p LEFT JOIN told w ON w.payout_id = p.id
-        WHERE p.brand_id = :brand AND (CASE p.status
-            WHEN 'PAID' THEN w.paid_at <= COALESCE(w.failed_at, w.paid_at)
-            WHEN 'FAILED' THEN w.failed_at <= COALESCE(w.paid_at, w.failed_at)
-            ELSE w.payout_id IS NULL END) IS NOT TRUE
+        WHERE p.brand_id = :brand AND (CASE WHEN p.status IN ('PAID', 'FAILED')
+            THEN w.ended_it = 1 ELSE w.payout_id IS NULL END) IS NOT TRUE
         """,
     ),
     Probe(

@@ -10,6 +10,7 @@ EXAMPLES_MAX = 5
 
 _SETS = {
     "outcomes": "version_id uuid, beneficiary text, asset text, amount bigint",
+    "locked_outcomes": "version_id uuid, beneficiary text, asset text, kind text, amount bigint",
     "coupon_outcomes": "version_id uuid, template_id uuid",
     "caps": "campaign_id uuid, subject_kind text, window_kind text, times_max bigint,"
     " every_version boolean, counts_scans boolean",
@@ -19,7 +20,16 @@ _SETS = {
 }
 """Row sets that a probe may join as ``{alias}``; ``audit.py`` fills them, brand by brand."""
 
-_PARAMS = {"brand": "uuid", "never": "date", "soon": "timestamptz"}
+_PARAMS = {"brand": "uuid", "never": "date", "soon": "timestamptz", "today": "date"}
+
+MERGED = """
+    merged AS MATERIALIZED (
+        SELECT id, merged_into_id AS into_id FROM members
+        WHERE brand_id = :brand AND merged_into_id IS NOT NULL
+    )
+"""
+"""For a ``WITH``: members that were merged. What one of them did counts for whom it leads to; what
+is told of a member and of its cause is compared after both were looked up here."""
 
 LOCAL_DAYS = "day AS MATERIALIZED (SELECT utc_day, day_on, day_key, starts_at, ends_at FROM {days})"
 ON_LOCAL_DAY = (

@@ -1,6 +1,6 @@
 """What must hold of coupons at the till, and of the rebates they earn: invariant 7."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 
 _STEPS = ("HOLD", "CAPTURE", "VOID", "LAPSE", "REVERSE")
 
@@ -138,13 +138,16 @@ STEPS = (
         "a redemption and its steps are of its coupon",
         "核销与步骤属于该优惠券",
         "redemptions",
-        """
-        SELECT CAST(r.id AS text) AS id, CASE WHEN r.member_id <> c.member_id
+        f"""
+        WITH {MERGED}
+        SELECT CAST(r.id AS text) AS id, CASE WHEN r.template_id = c.template_id
             THEN 'its coupon is another member''s' ELSE 'its coupon is of another template' END
             AS problem
         FROM redemptions r JOIN coupons c ON c.brand_id = r.brand_id AND c.id = r.coupon_id
-        WHERE r.brand_id = :brand
-            AND (r.member_id <> c.member_id OR r.template_id <> c.template_id)
+        LEFT JOIN merged m ON m.id = r.member_id
+        LEFT JOIN merged n ON n.id = c.member_id
+        WHERE r.brand_id = :brand AND (r.template_id <> c.template_id
+            OR COALESCE(m.into_id, r.member_id) <> COALESCE(n.into_id, c.member_id))
         UNION ALL
         SELECT CAST(r.id AS text), 'its ' || e.step || ' is of another coupon'
         FROM redemption_events e

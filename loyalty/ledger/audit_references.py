@@ -1,10 +1,16 @@
 """What must hold of references: invariant 12. Each resolves inside its own brand, whether or not a
 foreign key guards it: the hot tables have none, and a dropped one would not be missed."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 
 _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
-    ("members", "会员"): {"identity_id": "identities", "invited_by_id": "members"},
+    ("identities", "身份"): {"person_id": "identities"},
+    ("members", "会员"): {
+        "identity_id": "identities",
+        "invited_by_id": "members",
+        "merged_into_id": "members",
+    },
+    ("member_merges", "会员合并"): {"from_member_id": "members", "into_member_id": "members"},
     ("invitations", "邀请"): {"inviter_id": "members", "accepted_member_id": "members"},
     ("member_devices", "会员设备"): {"member_id": "members"},
     ("code_batches", "码批次"): {"key_epoch_id": "key_epochs", "product_id": "products"},
@@ -13,16 +19,21 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "first_scan_id": "scan_events",
         "last_scan_id": "scan_events",
     },
-    ("lots", "积分批次"): {"account_id": "accounts"},
+    ("lots", "批次"): {"account_id": "accounts"},
+    ("lot_extensions", "批次顺延"): {"account_id": "accounts"},
     ("transfers", "流水"): {
         "debit_account_id": "accounts",
         "credit_account_id": "accounts",
         "campaign_id": "campaigns",
+        "reverses_id": "transfers",
     },
+    ("transfer_reversals", "冲回合计"): {"transfer_id": "transfers"},
     ("campaign_versions", "活动版本"): {"campaign_id": "campaigns", "product_id": "products"},
     ("campaign_budgets", "活动预算"): {"campaign_id": "campaigns"},
     ("cap_counters", "上限计数"): {"campaign_id": "campaigns"},
     ("locked_rewards", "待解锁奖励"): {"member_id": "members", "campaign_id": "campaigns"},
+    ("action_reports", "会员行为上报"): {"member_id": "members"},
+    ("scan_reversals", "扫码冲回"): {"scan_id": "scan_events"},
     ("scan_events", "扫码"): {
         "batch_id": "code_batches",
         "product_id": "products",
@@ -37,9 +48,20 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "member_id": "members",
         "campaign_id": "campaigns",
     },
-    ("purchase_events", "购买"): {"member_id": "members"},
+    ("purchase_events", "购买"): {
+        "member_id": "members",
+        "campaign_version_id": "campaign_versions",
+    },
+    ("purchase_lines", "购买明细"): {"purchase_id": "purchase_events", "product_id": "products"},
+    ("purchase_returns", "退货"): {"purchase_id": "purchase_events"},
+    ("purchase_return_lines", "退货明细"): {"return_id": "purchase_returns"},
+    ("purchase_return_takings", "退货扣回"): {"return_id": "purchase_returns"},
     ("ladder_levels", "等级"): {"ladder_id": "ladders"},
     ("standings", "会员等级"): {"member_id": "members"},
+    ("qualifying_days", "定级日累计"): {"member_id": "members"},
+    ("re_evaluations", "等级重评"): {"ladder_id": "ladders"},
+    ("privilege_uses", "权益使用"): {"member_id": "members"},
+    ("tier_gifts", "等级礼"): {"member_id": "members", "coupon_template_id": "coupon_templates"},
     ("standing_changes", "等级变动"): {
         "member_id": "members",
         "ladder_id": "ladders",
@@ -59,6 +81,13 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "member_id": "members",
         "redemption_id": "redemptions",
     },
+    ("offers", "兑换商品"): {"template_id": "coupon_templates"},
+    ("offer_days", "兑换日计数"): {"offer_id": "offers"},
+    ("offer_counters", "兑换计数"): {"offer_id": "offers", "member_id": "members"},
+    ("offer_orders", "兑换单"): {"offer_id": "offers", "member_id": "members"},
+    ("offer_order_parts", "兑换单金额"): {"order_id": "offer_orders"},
+    ("holds", "预占"): {"member_id": "members"},
+    ("adjustments", "调账"): {"member_id": "members"},
     ("redemptions", "核销"): {
         "coupon_id": "coupons",
         "template_id": "coupon_templates",
@@ -85,10 +114,10 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
 _TENANT_TABLES = (
     *(table for table, _ in _REFERENCES),
     "accounts",
+    "assets",
     "audit_log",
     "campaigns",
     "idempotency_records",
-    "identities",
     "key_epochs",
     "ladders",
     "operators",
@@ -150,9 +179,23 @@ REFERENCES = (
             || CAST(a.owner_id AS text) AS problem
         FROM accounts a LEFT JOIN members m ON m.brand_id = a.brand_id AND m.id = a.owner_id
         LEFT JOIN places p ON p.brand_id = a.brand_id AND p.id = a.owner_id
-        WHERE a.brand_id = :brand AND (a.kind NOT IN ('MAIN', 'PLACE', 'ISSUANCE', 'PAYOUT')
-            OR a.kind = 'MAIN' AND m.id IS NULL OR a.kind = 'PLACE' AND p.id IS NULL
-            OR a.kind IN ('ISSUANCE', 'PAYOUT') AND a.owner_id <> a.brand_id)
+        WHERE a.brand_id = :brand AND NOT CASE
+            WHEN a.kind IN ('MAIN', 'RECEIVABLE') THEN m.id IS NOT NULL
+            WHEN a.kind = 'PLACE' THEN p.id IS NOT NULL
+            ELSE a.kind IN ('ISSUANCE', 'SPENT', 'EXPIRED', 'REVERSED', 'FEES', 'CLEARING',
+                'PAYOUT') AND a.owner_id = a.brand_id END
+        """,
+    ),
+    Probe(
+        12,
+        "an account holds an asset that its brand has",
+        "账户资产属于本品牌",
+        "accounts",
+        """
+        SELECT CAST(a.id AS text) AS id, 'holds ' || a.asset || ', and no asset is called so'
+            AS problem
+        FROM accounts a LEFT JOIN assets s ON s.brand_id = a.brand_id AND s.code = a.asset
+        WHERE a.brand_id = :brand AND s.code IS NULL
         """,
     ),
     Probe(
@@ -177,12 +220,18 @@ REFERENCES = (
         "a scan's member is its identity's, in the role acted in",
         "扫码会员与身份、角色一致",
         "scan_events",
-        """
-        SELECT CAST(e.id AS text) AS id, CASE WHEN m.identity_id <> e.identity_id
+        f"""
+        WITH {MERGED}
+        SELECT CAST(e.id AS text) AS id, CASE WHEN m.role = e.role
             THEN 'its member is another identity''s' ELSE 'a ' || m.role || ' scanned as '
             || e.role END AS problem
         FROM scan_events e JOIN members m ON m.brand_id = e.brand_id AND m.id = e.member_id
-        WHERE e.brand_id = :brand AND (m.identity_id <> e.identity_id OR m.role <> e.role)
+        WHERE e.brand_id = :brand AND (m.role <> e.role OR m.identity_id <> e.identity_id
+            AND NOT EXISTS (
+                SELECT 1 FROM merged g
+                JOIN members o ON o.brand_id = :brand AND o.id = g.id
+                WHERE o.identity_id = e.identity_id AND o.role = e.role
+                    AND g.into_id = COALESCE(m.merged_into_id, m.id)))
         """,
     ),
     Probe(

@@ -1,10 +1,10 @@
 """What must hold of scans, claims and the rewards they made: invariant 6."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 
 _PAYS = "t.kind = 'EARN' AND t.phase IN ('POSTED', 'POST')"
 
-_OUTCOME_MOST = "CASE WHEN asset = 'POINTS' THEN amount * 10 ELSE amount END"
+OUTCOME_MOST = "CASE WHEN asset = 'POINTS' THEN amount * 10 ELSE amount END"
 """A tier multiplies points by 1 to 10, rounded down; other assets are paid as published."""
 
 SCANS = (
@@ -38,7 +38,7 @@ SCANS = (
         "扫码有奖励或有未发原因",
         "scan_events",
         f"""
-        WITH given AS MATERIALIZED (
+        WITH {MERGED}, given AS MATERIALIZED (
             SELECT t.cause_id, a.owner_id, CASE WHEN t.phase = 'PENDING' THEN 0 ELSE 1 END AS now,
                 COUNT(*) AS n
             FROM transfers t
@@ -51,9 +51,12 @@ SCANS = (
             WHERE brand_id = :brand AND cause_kind = 'SCAN' GROUP BY cause_id, member_id
         ), sums AS MATERIALIZED (
             SELECT g.cause_id, SUM(g.n) AS n,
-                SUM(CASE WHEN g.owner_id = e.member_id THEN g.n ELSE 0 END) AS own,
+                SUM(CASE WHEN COALESCE(m.into_id, g.owner_id) = COALESCE(n.into_id, e.member_id)
+                    THEN g.n ELSE 0 END) AS own,
                 SUM(g.n * g.now) AS posted
             FROM given g JOIN scan_events e ON e.brand_id = :brand AND e.id = g.cause_id
+            LEFT JOIN merged m ON m.id = g.owner_id
+            LEFT JOIN merged n ON n.id = e.member_id
             GROUP BY g.cause_id
         )
         SELECT CAST(e.id AS text) AS id, CASE
@@ -87,6 +90,7 @@ SCANS = (
                 <> COALESCE(e.unpaid_reason, 'none')
         """,
     ),
+    # What earlier scans have locked until this one is theirs: ``audit_locks.py``.
     Probe(
         6,
         "a paid scan has exactly its consumer credit and its guide credit",
@@ -94,7 +98,7 @@ SCANS = (
         "claims WHERE outcome = 'PAID'",
         f"""
         WITH offer AS MATERIALIZED (
-            SELECT version_id, beneficiary, asset, amount AS low, {_OUTCOME_MOST} AS high
+            SELECT version_id, beneficiary, asset, amount AS low, {OUTCOME_MOST} AS high
             FROM {{outcomes}}
         ), due AS MATERIALIZED (
             SELECT c.beneficiary_role, c.member_id,
@@ -118,7 +122,9 @@ SCANS = (
             SELECT t.cause_id, a.owner_id, t.asset, 0, 0, t.amount
             FROM transfers t
             JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
+            LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.pending_id
             WHERE t.brand_id = :brand AND t.cause_kind = 'SCAN' AND {_PAYS}
+                AND COALESCE(r.unlock_kind, 'ITEM') = 'ITEM'
         ) AS entries
         GROUP BY scan_id, member_id, asset
         HAVING SUM(given) < SUM(low) OR SUM(given) > SUM(high)
@@ -182,6 +188,7 @@ SCANS = (
                 AND (c.scan_id IS NULL OR c.scan_id <> g.settled_scan_id))
         """,
     ),
+    # An operator may have taken back what waits; the consumer's scan then says so.
     Probe(
         6,
         "a guide's claim is locked while its credits are pending",
@@ -191,25 +198,41 @@ SCANS = (
         SELECT CAST(g.item_no AS text) AS id, 'the guide''s claim is ' || g.outcome || ' with '
             || COALESCE(p.n, 0) || ' pending credits' AS problem
         FROM claims g LEFT JOIN (
-            SELECT t.cause_id, COUNT(*) AS n FROM transfers t
+            SELECT t.cause_id, SUM(CASE WHEN e.id IS NULL THEN 1 ELSE 0 END) AS n,
+                SUM(CASE WHEN e.phase = 'VOID' AND e.cause_kind = 'OPERATOR' THEN 1 ELSE 0 END)
+                    AS voided
+            FROM transfers t
+            LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.id
             LEFT JOIN transfers e ON e.brand_id = t.brand_id AND e.pending_id = t.id
             WHERE t.brand_id = :brand AND t.phase = 'PENDING' AND t.cause_kind = 'SCAN'
-                AND e.id IS NULL
+                AND COALESCE(r.unlock_kind, 'ITEM') = 'ITEM'
             GROUP BY t.cause_id
         ) AS p ON p.cause_id = g.scan_id
         WHERE g.brand_id = :brand AND g.beneficiary_role = 'GUIDE'
-            AND (g.outcome = 'LOCKED') <> (COALESCE(p.n, 0) > 0)
+            AND (g.outcome <> 'LOCKED' AND p.n > 0
+                OR g.outcome = 'LOCKED' AND COALESCE(p.n + p.voided, 0) = 0)
         """,
     ),
+    # Two identities are one person from their merge on. The day tells: neither ids nor times do who
+    # of two that were under way at once came first.
     Probe(
         6,
         "the two rewards of a scan go to different people",
         "双奖归属不同的人",
         "claims WHERE beneficiary_role = 'CONSUMER'",
         """
+        WITH linked AS MATERIALIZED (
+            SELECT x.identity_id AS one_id, y.identity_id AS other_id, r.created_at
+            FROM member_merges r
+            JOIN members x ON x.brand_id = r.brand_id
+            JOIN members y ON y.brand_id = r.brand_id AND y.id <> x.id
+            WHERE r.brand_id = :brand AND x.id IN (r.from_member_id, r.into_member_id)
+                AND y.id IN (r.from_member_id, r.into_member_id)
+        )
         SELECT CAST(c.item_no AS text) AS id, CASE
             WHEN c.member_id = g.member_id THEN 'one member got both'
             WHEN m.identity_id = n.identity_id THEN 'one identity got both'
+            WHEN l.one_id IS NOT NULL THEN 'one person of two identities got both'
             ELSE 'one device scanned for both' END AS problem
         FROM claims c
         JOIN claims g ON g.brand_id = c.brand_id AND g.item_no = c.item_no
@@ -219,10 +242,12 @@ SCANS = (
         LEFT JOIN scan_events e ON e.brand_id = c.brand_id AND e.id = c.scan_id
         LEFT JOIN scan_events f ON f.brand_id = g.brand_id AND f.id = g.scan_id
             AND f.id <> c.scan_id
+        LEFT JOIN linked l ON l.one_id = m.identity_id AND l.other_id = n.identity_id
+            AND date(l.created_at) < date(e.created_at)
         WHERE c.brand_id = :brand AND c.beneficiary_role = 'CONSUMER'
             AND c.outcome = 'PAID' AND g.outcome = 'PAID'
             AND (c.member_id = g.member_id OR m.identity_id = n.identity_id
-                OR e.device_hash = f.device_hash)
+                OR l.one_id IS NOT NULL OR e.device_hash = f.device_hash)
         """,
     ),
     Probe(

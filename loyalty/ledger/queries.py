@@ -1,6 +1,6 @@
 """The ledger's SQL. What is locked: member accounts, in the order of their owners."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,19 +9,27 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
-from loyalty.ledger.models import Account, AccountKind, Asset, Lot, Transfer
+from loyalty.errors import MemberClosed
+from loyalty.ledger.models import Account, AccountKind, Lot, LotExtension, Transfer
 from loyalty.ledger.rules import AccountState, Movement
 
 LOCK_ACCOUNTS = Statement(
     """
     SELECT a.brand_id, a.id, a.owner_id, a.asset, a.credits_posted - a.debits_posted,
-        a.credits_pending, a.kind, a.debits_pending
+        a.credits_pending, a.kind, a.debits_pending, a.closed_at
     FROM {owners} {locked:a accounts ON a.brand_id = owners.brand_id
-        AND a.owner_id = owners.owner_id AND a.kind IN ('MAIN', 'PLACE')}
+        AND a.owner_id = owners.owner_id AND a.kind IN ('MAIN', 'PLACE', 'RECEIVABLE')}
     """,
     sets={"owners": "brand_id uuid, owner_id uuid"},
     returns="brand_id uuid, id uuid, owner_id uuid, asset text, balance bigint, locked bigint,"
-    " kind text, held bigint",
+    " kind text, held bigint, closed_at timestamptz",
+)
+
+CLOSE_ACCOUNTS = Statement(
+    """
+    UPDATE accounts SET closed_at = :now WHERE brand_id = :brand_id AND owner_id = :owner_id
+    """,
+    params="now timestamptz, brand_id uuid, owner_id uuid",
 )
 
 FIND_BOOKS = Statement(
@@ -99,19 +107,72 @@ TAKE_FROM_LOTS = Statement(
     returns="account_id uuid",
 )
 
+COUNT_REVERSALS = Statement(
+    """
+    INSERT INTO transfer_reversals (brand_id, transfer_id, amount, reversed)
+    SELECT brand_id, transfer_id, amount, reversed FROM {rows} WHERE true
+    ON CONFLICT (brand_id, transfer_id) DO UPDATE SET
+        reversed = transfer_reversals.reversed + excluded.reversed
+        WHERE transfer_reversals.reversed + excluded.reversed <= transfer_reversals.amount
+    RETURNING transfer_id
+    """,
+    sets={"rows": "brand_id uuid, transfer_id uuid, amount bigint, reversed bigint"},
+    returns="transfer_id uuid",
+)
+
+FIND_GOOD_LOTS = Statement(
+    """
+    SELECT l.brand_id, l.account_id, l.expires_on, l.remaining
+    FROM {accounts} {each:l lots ON l.brand_id = accounts.brand_id
+        AND l.account_id = accounts.account_id AND NOT l.locked
+        AND l.expires_on >= accounts.today AND l.expires_on < accounts.until}
+    ORDER BY l.brand_id, l.account_id, l.expires_on
+    """,
+    sets={"accounts": "brand_id uuid, account_id uuid, today date, until date"},
+    returns="brand_id uuid, account_id uuid, expires_on date, remaining bigint",
+)
+
+FIND_FREE_LOTS = Statement(
+    """
+    SELECT l.account_id, l.expires_on, l.remaining
+    FROM {accounts} {each:l lots ON l.brand_id = accounts.brand_id
+        AND l.account_id = accounts.account_id AND NOT l.locked
+        AND l.expires_on >= :today AND l.remaining > 0}
+    """,
+    sets={"accounts": "brand_id uuid, account_id uuid"},
+    params="today date",
+    returns="account_id uuid, expires_on date, remaining bigint",
+)
+
+INSERT_LOT_EXTENSIONS = insert_statement(
+    LotExtension,
+    "brand_id uuid, id uuid, account_id uuid, from_expires_on date, to_expires_on date,"
+    " amount bigint, created_at timestamptz",
+)
+
 INSERT_TRANSFERS = insert_statement(
     Transfer,
     "brand_id uuid, id uuid, debit_account_id uuid, credit_account_id uuid, asset text,"
-    " amount bigint, phase text, pending_id uuid, kind text, cause_kind text, cause_id uuid,"
+    " amount bigint, phase text, pending_id uuid, reverses_id uuid, kind text, cause_kind text,"
+    " cause_id uuid,"
     " campaign_id uuid, debit_expires_on date, credit_expires_on date, actor_kind text,"
     " actor_id uuid, reason text, occurred_at timestamptz, created_at timestamptz",
 )
 
 
-async def lock_accounts(tx: Tx, owners: Iterable[tuple[UUID, UUID]]) -> list[AccountState]:
-    """The accounts of members and places, locked until the transaction ends."""
+async def lock_accounts(
+    tx: Tx,
+    owners: Iterable[tuple[UUID, UUID]],
+    closed_owners: Collection[tuple[UUID, UUID]] = (),
+) -> list[AccountState]:
+    """The accounts of members (what they owe among them) and places, locked until the end of the
+    transaction; MemberClosed where one is closed of an owner not known for it."""
     rows = await tx.fetch(LOCK_ACCOUNTS, owners=sorted(set(owners)))
-    return [AccountState(*row) for row in rows]
+    accounts = [AccountState(*row[:-1]) for row in rows]
+    for account, row in zip(accounts, rows, strict=True):
+        if row[-1] is not None and (account.brand_id, account.owner_id) not in closed_owners:
+            raise MemberClosed()
+    return accounts
 
 
 async def find_books(tx: Tx, brand_ids: Iterable[UUID], kind: AccountKind) -> list[AccountState]:
@@ -158,7 +219,7 @@ async def list_free_lots(
 class BalanceRow:
     """A member's balance of one asset; ``spendable`` leaves out lots past their date."""
 
-    asset: Asset
+    asset: str
     balance: int
     spendable: int
     locked: int
@@ -166,10 +227,11 @@ class BalanceRow:
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """A transfer as its member sees it: ``amount`` is signed."""
+    """A transfer as its member sees it: ``amount`` is signed. ``account`` is MAIN, or RECEIVABLE
+    for what moves only what the member owes."""
 
     id: UUID
-    asset: Asset
+    asset: str
     amount: int
     phase: str
     kind: str
@@ -177,15 +239,15 @@ class EntryRow:
     reason: str
     expires_on: date | None
     occurred_at: datetime
+    account: str
+    booked_at: datetime
 
 
 READ_BALANCES = Statement(
     """
     SELECT a.asset, a.credits_posted - a.debits_posted,
-        CASE WHEN a.asset = 'POINTS' THEN CAST(COALESCE((
-            SELECT SUM(l.remaining) FROM lots l WHERE l.brand_id = a.brand_id
-                AND l.account_id = a.id AND NOT l.locked AND l.expires_on >= :today), 0) AS bigint)
-            ELSE a.credits_posted - a.debits_posted - a.debits_pending END,
+        CAST(COALESCE((SELECT SUM(l.remaining) FROM lots l WHERE l.brand_id = a.brand_id
+            AND l.account_id = a.id AND NOT l.locked AND l.expires_on >= :today), 0) AS bigint),
         a.credits_pending
     FROM accounts a
     WHERE a.brand_id = :brand_id AND a.owner_id = :owner_id AND a.kind = 'MAIN' ORDER BY a.asset
@@ -195,18 +257,18 @@ READ_BALANCES = Statement(
 )
 
 # Two lookups by index, the member's accounts first; the partial index on debits knows that an
-# EARN never debits a member.
+# EARN never debits a member. A REPAY is told by the account that pays.
 READ_ENTRIES = Statement(
     """
     SELECT t.id, t.asset, t.amount, t.phase, t.kind, t.cause_kind, t.reason, t.credit_expires_on,
-        t.occurred_at
+        t.occurred_at, a.kind, t.created_at
     FROM {owners}
     {each:a accounts ON a.brand_id = owners.brand_id AND a.owner_id = owners.owner_id}
     {each:t transfers ON t.brand_id = a.brand_id AND t.credit_account_id = a.id
-        AND t.id < :before}
+        AND t.id < :before AND (a.kind = 'MAIN' OR t.kind <> 'REPAY')}
     UNION ALL
     SELECT t.id, t.asset, -t.amount, t.phase, t.kind, t.cause_kind, t.reason, t.debit_expires_on,
-        t.occurred_at
+        t.occurred_at, a.kind, t.created_at
     FROM {payers}
     {each:a accounts ON a.brand_id = payers.brand_id AND a.owner_id = payers.owner_id}
     {each:t transfers ON t.brand_id = a.brand_id AND t.debit_account_id = a.id
@@ -216,7 +278,7 @@ READ_ENTRIES = Statement(
     sets={"owners": "brand_id uuid, owner_id uuid", "payers": "brand_id uuid, owner_id uuid"},
     params="before uuid, row_count_max bigint",
     returns="id uuid, asset text, amount bigint, phase text, kind text, cause_kind text,"
-    " reason text, expires_on date, occurred_at timestamptz",
+    " reason text, expires_on date, occurred_at timestamptz, account text, booked_at timestamptz",
 )
 
 NEWEST = UUID(int=2**128 - 1)
@@ -227,7 +289,7 @@ async def read_balances(
 ) -> list[BalanceRow]:
     """A member's balances, by asset; ``today`` is the brand's local day."""
     rows = await db.read(READ_BALANCES, today=today, brand_id=brand_id, owner_id=owner_id)
-    return [BalanceRow(Asset(row[0]), row[1], row[2], row[3]) for row in rows]
+    return [BalanceRow(*row) for row in rows]
 
 
 async def list_balances(
@@ -235,7 +297,7 @@ async def list_balances(
 ) -> list[BalanceRow]:
     """``read_balances`` inside a transaction: what the running one has written counts."""
     rows = await snapshot.fetch(READ_BALANCES, today=today, brand_id=brand_id, owner_id=owner_id)
-    return [BalanceRow(Asset(row[0]), row[1], row[2], row[3]) for row in rows]
+    return [BalanceRow(*row) for row in rows]
 
 
 async def read_entries(
@@ -246,7 +308,7 @@ async def read_entries(
     rows = await db.read(
         READ_ENTRIES, owners=owner, payers=owner, before=before or NEWEST, row_count_max=limit
     )
-    return [EntryRow(row[0], Asset(row[1]), *row[2:]) for row in rows]
+    return [EntryRow(*row) for row in rows]
 
 
 def transfer_row(movement: Movement, now: datetime) -> tuple[Any, ...]:
@@ -261,6 +323,7 @@ def transfer_row(movement: Movement, now: datetime) -> tuple[Any, ...]:
         movement.amount,
         movement.phase,
         movement.pending_id,
+        movement.reverses_id,
         movement.kind,
         cause.kind,
         cause.id,

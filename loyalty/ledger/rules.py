@@ -4,155 +4,52 @@ A ``Book`` gathers the movements of one transaction. It only adds up; the servic
 by set and the database's guards have the last word.
 """
 
-from calendar import monthrange
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
-from loyalty.ledger.models import NEVER_EXPIRES, AccountKind, Asset, TransferPhase
+from loyalty.assets.rules import NEVER_EXPIRES
+from loyalty.ledger.journal import Journal
+from loyalty.ledger.lots import plan_return, plan_spend, spendable
+from loyalty.ledger.models import TransferKind, TransferPhase
+from loyalty.ledger.states import (
+    AccountDelta,
+    AccountState,
+    Cause,
+    LotDelta,
+    LotKey,
+    LotPart,
+    Movement,
+    ReturnPolicy,
+    ReversalDelta,
+    ReversibleTransfer,
+)
 
-POINTS = Asset.POINTS.value
+__all__ = [
+    "AccountDelta",
+    "AccountState",
+    "Book",
+    "Cause",
+    "LotDelta",
+    "LotKey",
+    "LotPart",
+    "Movement",
+    "ReturnPolicy",
+    "ReversalDelta",
+    "ReversibleTransfer",
+    "plan_return",
+    "plan_spend",
+    "spendable",
+]
 
-
-@dataclass(slots=True)
-class AccountState:
-    """An account as read under lock, moved on by the book's movements. ``locked`` are pending
-    credits, ``held`` pending debits."""
-
-    brand_id: UUID
-    id: UUID
-    owner_id: UUID
-    asset: str
-    balance: int = 0
-    locked: int = 0
-    kind: str = AccountKind.MAIN.value
-    held: int = 0
-    is_new: bool = False
-    is_brand: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why something moved: an event and who did it."""
-
-    kind: str
-    id: UUID
-    actor_kind: str
-    actor_id: UUID
-    reason: str
-    occurred_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """One transfer to be written; fields as in ``loyalty.ledger.models.Transfer``."""
-
-    brand_id: UUID
-    id: UUID
-    debit: AccountState
-    credit: AccountState
-    amount: int
-    phase: str
-    kind: str
-    cause: Cause
-    campaign_id: UUID | None
-    pending_id: UUID | None = None
-    debit_expires_on: date | None = None
-    credit_expires_on: date | None = None
+EARN = TransferKind.EARN.value
+REVERSE = TransferKind.REVERSE.value
 
 
 @dataclass(slots=True)
-class AccountDelta:
-    """What the book adds to an account's four counters."""
-
-    account: AccountState
-    credits_posted: int = 0
-    debits_posted: int = 0
-    credits_pending: int = 0
-    debits_pending: int = 0
-
-
-@dataclass(slots=True)
-class LotDelta:
-    granted: int = 0
-    remaining: int = 0
-
-
-LotKey = tuple[UUID, UUID, date, bool]
-"""(brand_id, account_id, expires_on, locked)"""
-
-
-@dataclass(slots=True)
-class Book:
-    """The movements of one transaction and their sums by account and lot."""
-
-    new_id: Callable[[], UUID]
-    movements: list[Movement] = field(default_factory=list)
-    accounts: dict[UUID, AccountDelta] = field(default_factory=dict)
-    lots: dict[LotKey, LotDelta] = field(default_factory=dict)
-
-    def _delta(self, account: AccountState) -> AccountDelta:
-        delta = self.accounts.get(account.id)
-        if delta is None:
-            delta = self.accounts[account.id] = AccountDelta(account)
-        return delta
-
-    def _lot(self, account: AccountState, expires_on: date, locked: bool) -> LotDelta:
-        key = (account.brand_id, account.id, expires_on, locked)
-        lot = self.lots.get(key)
-        if lot is None:
-            lot = self.lots[key] = LotDelta()
-        return lot
-
-    def _note(
-        self,
-        debit: AccountState,
-        credit: AccountState,
-        amount: int,
-        phase: TransferPhase,
-        kind: str,
-        cause: Cause,
-        *,
-        campaign_id: UUID | None = None,
-        pending_id: UUID | None = None,
-        debit_expires_on: date | None = None,
-        credit_expires_on: date | None = None,
-    ) -> Movement:
-        """Add one movement, and what its phase does to both accounts' counters."""
-        movement = Movement(
-            credit.brand_id,
-            self.new_id(),
-            debit,
-            credit,
-            amount,
-            phase.value,
-            kind,
-            cause,
-            campaign_id,
-            pending_id,
-            debit_expires_on,
-            credit_expires_on,
-        )
-        self.movements.append(movement)
-        gave, got = self._delta(debit), self._delta(credit)
-        if phase in (TransferPhase.POSTED, TransferPhase.POST):
-            gave.debits_posted += amount
-            got.credits_posted += amount
-            debit.balance -= amount
-            credit.balance += amount
-        pending = _PENDING_SIGN[phase] * amount
-        if pending:
-            gave.debits_pending += pending
-            got.credits_pending += pending
-            debit.held += pending
-            credit.locked += pending
-        return movement
-
-    def _fill(self, account: AccountState, expires_on: date, amount: int, *, locked: bool) -> None:
-        lot = self._lot(account, expires_on, locked)
-        lot.granted += amount
-        lot.remaining += amount
+class Book(Journal):
+    """The movements of one transaction, by what they mean."""
 
     def credit(
         self,
@@ -163,21 +60,24 @@ class Book:
         *,
         campaign_id: UUID | None,
         expires_on: date,
+        owed: AccountState | None = None,
+        kind: str = EARN,
     ) -> Movement:
-        """Issue ``amount`` to a member at once. Points go into the free lot of their date."""
-        keeps_lots = account.asset == POINTS
-        if keeps_lots:
-            self._fill(account, expires_on, amount, locked=False)
-        return self._note(
+        """Issue ``amount`` to a member at once, into the free lot of its date. What the member
+        owes (``owed``, a RECEIVABLE account) is repaid from it first."""
+        self._fill(account, expires_on, amount, locked=False)
+        movement = self._note(
             issuance,
             account,
             amount,
             TransferPhase.POSTED,
-            "EARN",
+            kind,
             cause,
             campaign_id=campaign_id,
-            credit_expires_on=expires_on if keeps_lots else None,
+            credit_expires_on=expires_on,
         )
+        self._repay(account, owed, amount, expires_on, cause)
+        return movement
 
     def lock(
         self,
@@ -186,13 +86,12 @@ class Book:
         amount: int,
         cause: Cause,
         *,
-        campaign_id: UUID,
+        campaign_id: UUID | None,
     ) -> Movement:
         """Grant ``amount`` pending. Its lot is locked, without date: the clock starts at unlock."""
-        if account.asset == POINTS:
-            self._fill(account, NEVER_EXPIRES, amount, locked=True)
+        self._fill(account, NEVER_EXPIRES, amount, locked=True)
         return self._note(
-            issuance, account, amount, TransferPhase.PENDING, "EARN", cause, campaign_id=campaign_id
+            issuance, account, amount, TransferPhase.PENDING, EARN, cause, campaign_id=campaign_id
         )
 
     def resolve(
@@ -203,51 +102,66 @@ class Book:
         cause: Cause,
         *,
         pending_id: UUID,
-        campaign_id: UUID,
+        campaign_id: UUID | None,
         expires_on: date | None,
+        owed: AccountState | None = None,
     ) -> Movement:
-        """Post a pending credit (``expires_on`` dates its points), or void it (None)."""
-        keeps_lots = account.asset == POINTS
-        if keeps_lots:
-            self._lot(account, NEVER_EXPIRES, True).remaining -= amount
-            if expires_on is not None:
-                self._fill(account, expires_on, amount, locked=False)
-        return self._note(
+        """Post a pending credit (``expires_on`` dates it), or void it (None)."""
+        self._lot(account, NEVER_EXPIRES, True).remaining -= amount
+        if expires_on is not None:
+            self._fill(account, expires_on, amount, locked=False)
+        movement = self._note(
             issuance,
             account,
             amount,
             TransferPhase.VOID if expires_on is None else TransferPhase.POST,
-            "EARN",
+            EARN,
             cause,
             campaign_id=campaign_id,
             pending_id=pending_id,
-            credit_expires_on=expires_on if keeps_lots else None,
+            credit_expires_on=expires_on,
+        )
+        if expires_on is not None:
+            self._repay(account, owed, amount, expires_on, cause)
+        return movement
+
+    def _repay(
+        self,
+        account: AccountState,
+        owed: AccountState | None,
+        amount: int,
+        expires_on: date,
+        cause: Cause,
+    ) -> None:
+        part = 0 if owed is None else min(amount, -owed.balance)
+        if owed is None or part <= 0:
+            return
+        self._lot(account, expires_on, False).remaining -= part
+        self._note(
+            account,
+            owed,
+            part,
+            TransferPhase.POSTED,
+            TransferKind.REPAY.value,
+            cause,
+            debit_expires_on=expires_on,
         )
 
     def move(
-        self,
-        source: AccountState,
-        target: AccountState,
-        parts: Iterable[tuple[date | None, int]],
-        cause: Cause,
+        self, source: AccountState, target: AccountState, parts: Iterable[LotPart], cause: Cause
     ) -> list[Movement]:
-        """Move value between two members, one transfer a lot, keeping each lot's date.
-
-        ``parts`` is (expires_on, amount) as ``plan_spend`` gives it; (None, amount) for assets
-        without lots.
-        """
+        """Move value between two members, one transfer a lot, keeping each lot's date."""
         moved = []
         for expires_on, amount in parts:
-            if expires_on is not None:
-                self._lot(source, expires_on, False).remaining -= amount
-                self._fill(target, expires_on, amount, locked=False)
+            self._lot(source, expires_on, False).remaining -= amount
+            self._fill(target, expires_on, amount, locked=False)
             moved.append(
                 self._note(
                     source,
                     target,
                     amount,
                     TransferPhase.POSTED,
-                    "MOVE",
+                    TransferKind.MOVE.value,
                     cause,
                     debit_expires_on=expires_on,
                     credit_expires_on=expires_on,
@@ -255,31 +169,148 @@ class Book:
             )
         return moved
 
-    def spend(
+    def take(
         self,
         account: AccountState,
-        issuance: AccountState,
-        parts: Iterable[tuple[date | None, int]],
+        book: AccountState,
+        parts: Iterable[LotPart],
+        kind: TransferKind,
         cause: Cause,
+        *,
+        phase: TransferPhase = TransferPhase.POSTED,
+        campaign_id: UUID | None = None,
+        reverses_id: UUID | None = None,
     ) -> list[Movement]:
-        """Give value back to the brand that issued it, one transfer a lot; ``parts`` as in
-        ``move``."""
-        spent = []
+        """Take value from a member's lots to one of the brand's books, one transfer a lot.
+
+        PENDING takes it from the lots now and leaves it held; ``settle_taken`` ends that.
+        """
+        taken = []
         for expires_on, amount in parts:
-            if expires_on is not None:
-                self._lot(account, expires_on, False).remaining -= amount
-            spent.append(
+            self._lot(account, expires_on, False).remaining -= amount
+            taken.append(
                 self._note(
                     account,
-                    issuance,
+                    book,
                     amount,
-                    TransferPhase.POSTED,
-                    "SPEND",
+                    phase,
+                    kind.value,
                     cause,
+                    campaign_id=campaign_id,
+                    reverses_id=reverses_id,
                     debit_expires_on=expires_on,
                 )
             )
-        return spent
+        return taken
+
+    def spend(
+        self, account: AccountState, spent: AccountState, parts: Iterable[LotPart], cause: Cause
+    ) -> list[Movement]:
+        """Spend at once, one transfer a lot; ``spent`` is the brand's book of that kind."""
+        return self.take(account, spent, parts, TransferKind.SPEND, cause)
+
+    def settle_taken(
+        self,
+        account: AccountState,
+        book: AccountState,
+        part: LotPart,
+        kind: TransferKind,
+        cause: Cause,
+        *,
+        pending_id: UUID,
+        post: bool,
+    ) -> Movement:
+        """End what ``take`` left PENDING, the whole of it: post it, or void it into its lot."""
+        expires_on, amount = part
+        if not post:
+            # Granted once already: only what remains comes back.
+            self._lot(account, expires_on, False).remaining += amount
+        return self._note(
+            account,
+            book,
+            amount,
+            TransferPhase.POST if post else TransferPhase.VOID,
+            kind.value,
+            cause,
+            pending_id=pending_id,
+            debit_expires_on=expires_on,
+        )
+
+    def give_back(
+        self,
+        book: AccountState,
+        account: AccountState,
+        part: LotPart,
+        cause: Cause,
+        *,
+        reverses: ReversibleTransfer,
+        owed: AccountState | None = None,
+    ) -> Movement:
+        """Reverse (a part of) a spend: from the brand's book into the lot it came from."""
+        expires_on, amount = part
+        self._lot(account, expires_on, False).remaining += amount
+        self._count_reversal(account.brand_id, reverses, amount)
+        movement = self._note(
+            book,
+            account,
+            amount,
+            TransferPhase.POSTED,
+            REVERSE,
+            cause,
+            campaign_id=reverses.campaign_id,
+            reverses_id=reverses.id,
+            credit_expires_on=expires_on,
+        )
+        self._repay(account, owed, amount, expires_on, cause)
+        return movement
+
+    def take_back(
+        self,
+        account: AccountState,
+        reversed_book: AccountState,
+        parts: Iterable[LotPart],
+        cause: Cause,
+        *,
+        reverses: ReversibleTransfer,
+        owed: AccountState | None = None,
+        shortfall: int = 0,
+    ) -> list[Movement]:
+        """Reverse (a part of) a posted credit: ``parts`` from the member's lots, ``shortfall`` to
+        what the member owes."""
+        parts = list(parts)
+        self._count_reversal(
+            account.brand_id, reverses, sum(amount for _, amount in parts) + shortfall
+        )
+        taken = self.take(
+            account,
+            reversed_book,
+            parts,
+            TransferKind.REVERSE,
+            cause,
+            campaign_id=reverses.campaign_id,
+            reverses_id=reverses.id,
+        )
+        if shortfall and owed is not None:
+            taken.append(
+                self._note(
+                    owed,
+                    reversed_book,
+                    shortfall,
+                    TransferPhase.POSTED,
+                    TransferKind.OWE.value,
+                    cause,
+                    campaign_id=reverses.campaign_id,
+                    reverses_id=reverses.id,
+                )
+            )
+        return taken
+
+    def _count_reversal(self, brand_id: UUID, reverses: ReversibleTransfer, amount: int) -> None:
+        if not amount:
+            return
+        key = (brand_id, reverses.id)
+        delta = self.reversed.setdefault(key, ReversalDelta(reverses.amount))
+        delta.reversed += amount
 
     # --- between accounts that keep no lots -----------------------------------------------------
 
@@ -309,46 +340,3 @@ class Book:
         """Post what ``pend`` held, or void it: the whole of it, once."""
         phase = TransferPhase.POST if post else TransferPhase.VOID
         return self._note(debit, credit, amount, phase, kind, cause, pending_id=pending_id)
-
-
-_PENDING_SIGN = {
-    TransferPhase.POSTED: 0,
-    TransferPhase.PENDING: 1,
-    TransferPhase.POST: -1,
-    TransferPhase.VOID: -1,
-}
-
-
-def plan_spend(
-    lots: Iterable[tuple[date, int]], amount: int, on: date
-) -> list[tuple[date, int]] | None:
-    """Which lots pay ``amount`` on a day: soonest expiry first, never-expiring last.
-
-    ``lots`` is (expires_on, remaining) of free lots. Lots past their date pay nothing, swept or
-    not. None when they do not suffice.
-    """
-    plan = []
-    wanted = amount
-    for expires_on, remaining in sorted(lots):
-        if expires_on < on or remaining == 0:
-            continue
-        part = min(remaining, wanted)
-        plan.append((expires_on, part))
-        wanted -= part
-        if wanted == 0:
-            return plan
-    return None
-
-
-def spendable(lots: Iterable[tuple[date, int]], on: date) -> int:
-    """Free lots not past their date."""
-    return sum(remaining for expires_on, remaining in lots if expires_on >= on)
-
-
-def expiry_date(earned_on: date, valid_months: int | None) -> date:
-    """The last day a credit is good: the same day ``valid_months`` later, or that month's last."""
-    if valid_months is None:
-        return NEVER_EXPIRES
-    month_index = earned_on.year * 12 + earned_on.month - 1 + valid_months
-    year, month = divmod(month_index, 12)
-    return date(year, month + 1, min(earned_on.day, monthrange(year, month + 1)[1]))

@@ -1,41 +1,81 @@
-"""Verbs of the ledger: write a book, move points between members.
+"""Verbs of the ledger: lock accounts, write a book.
 
 Locking order within a transaction: member accounts by (brand, id) first; the brand's issuance
 accounts last, as sums, so that the hottest rows are held for the shortest time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
-from loyalty.actor import Actor
-from loyalty.clock import local_date
+from loyalty.assets.rules import expiry_from_json
+from loyalty.assets.service import open_assets, require_asset
 from loyalty.db import RetryTransaction, StatementMismatch, Tx
-from loyalty.errors import InsufficientBalance, InvalidInput, SameAccount
+from loyalty.errors import InsufficientBalance, InvalidInput
 from loyalty.ids import new_id
 from loyalty.ledger import queries
-from loyalty.ledger.models import Account, AccountKind, Asset
+from loyalty.ledger.models import Account, AccountKind, Asset, TransferKind, TransferPhase
 from loyalty.ledger.rules import (
     AccountDelta,
     AccountState,
     Book,
     Cause,
+    LotPart,
     Movement,
     plan_spend,
     spendable,
 )
-from loyalty.text import checked_text
+from loyalty.members.service import require_unmerged
 
 AMOUNT_MAX = 10**15
 REASON_LENGTH_MAX = 500
 
 
-async def lock_member_accounts(
-    tx: Tx, owners: Iterable[tuple[UUID, UUID]]
-) -> dict[tuple[UUID, UUID, str], AccountState]:
-    """The accounts of (brand_id, member_id) pairs by (brand_id, member_id, asset), locked."""
-    found = await queries.lock_accounts(tx, owners)
-    return {(account.brand_id, account.owner_id, account.asset): account for account in found}
+AccountsByKey = dict[tuple[UUID, UUID, str], AccountState]
+"""By (brand_id, owner_id, asset)."""
+
+BRAND_BOOKS = (
+    AccountKind.ISSUANCE,
+    AccountKind.SPENT,
+    AccountKind.EXPIRED,
+    AccountKind.REVERSED,
+    AccountKind.FEES,
+    AccountKind.CLEARING,
+)
+
+
+async def lock_accounts_and_debts(
+    tx: Tx,
+    owners: Iterable[tuple[UUID, UUID]],
+    *,
+    new_owners: Collection[tuple[UUID, UUID]] = (),
+    closed_owners: Collection[tuple[UUID, UUID]] = (),
+) -> tuple[AccountsByKey, AccountsByKey]:
+    """What (brand_id, member_id) pairs have and what they owe (RECEIVABLE, below zero), locked.
+
+    Nobody is merged into another member meanwhile: who has no account yet is locked by its own
+    row, unless it is one of ``new_owners``, made in this very transaction. Refuses MemberClosed
+    where one was merged before, but for ``closed_owners``: of these the caller knows.
+    """
+    has: AccountsByKey = {}
+    owes: AccountsByKey = {}
+    without = set(owners)
+    for account in await queries.lock_accounts(tx, without, closed_owners):
+        side = owes if account.kind == AccountKind.RECEIVABLE else has
+        side[(account.brand_id, account.owner_id, account.asset)] = account
+        without.discard((account.brand_id, account.owner_id))
+    await require_unmerged(tx, without.difference(new_owners, closed_owners))
+    return has, owes
+
+
+async def lock_member_accounts(tx: Tx, owners: Iterable[tuple[UUID, UUID]]) -> AccountsByKey:
+    """What (brand_id, member_id) pairs have, locked."""
+    return (await lock_accounts_and_debts(tx, owners))[0]
+
+
+async def close_accounts(tx: Tx, owner: tuple[UUID, UUID]) -> None:
+    """Let nothing come to a (brand_id, member_id) any more; its accounts are locked."""
+    await tx.fetch(queries.CLOSE_ACCOUNTS, now=tx.now, brand_id=owner[0], owner_id=owner[1])
 
 
 async def lock_place_accounts(
@@ -46,11 +86,14 @@ async def lock_place_accounts(
     return {(account.brand_id, account.owner_id): account for account in found}
 
 
-async def issuance_accounts(
-    tx: Tx, brand_ids: Iterable[UUID]
-) -> dict[tuple[UUID, UUID, str], AccountState]:
+async def issuance_accounts(tx: Tx, brand_ids: Iterable[UUID]) -> AccountsByKey:
     """The brand's own issuing accounts, by (brand_id, brand_id, asset)."""
-    found = await queries.find_books(tx, brand_ids, AccountKind.ISSUANCE)
+    return await brand_books(tx, brand_ids, AccountKind.ISSUANCE)
+
+
+async def brand_books(tx: Tx, brand_ids: Iterable[UUID], kind: AccountKind) -> AccountsByKey:
+    """The brands' own books of one kind, by (brand_id, brand_id, asset): found, not locked."""
+    found = await queries.find_books(tx, brand_ids, kind)
     return {(account.brand_id, account.owner_id, account.asset): account for account in found}
 
 
@@ -63,41 +106,45 @@ async def payout_accounts(tx: Tx, brand_ids: Iterable[UUID]) -> dict[UUID, Accou
 async def open_place_account(tx: Tx, brand_id: UUID, place_id: UUID) -> None:
     """Make a new place's rebate account. It may go below zero: a redemption may be reversed after
     its rebate was paid out."""
-    await tx.add(
-        Account(
-            brand_id=brand_id,
-            owner_id=place_id,
-            asset=Asset.CASH.value,
-            kind=AccountKind.PLACE.value,
-            overdraft_allowed=True,
-            created_at=tx.now,
-        )
-    )
+    await _open_account(tx, brand_id, place_id, Asset.CASH.value, AccountKind.PLACE, overdraft=True)
 
 
-async def open_brand_books(tx: Tx, brand_id: UUID) -> None:
-    """Make a new brand's issuance accounts, one an asset, which may go below zero; and its account
-    for payouts."""
-    await tx.add(
-        Account(
-            brand_id=brand_id,
-            owner_id=brand_id,
-            asset=Asset.CASH.value,
-            kind=AccountKind.PAYOUT.value,
-            created_at=tx.now,
-        )
-    )
+async def open_brand_books(tx: Tx, brand_id: UUID, points_valid_months: int | None = 24) -> None:
+    """Make a new brand's four assets and its books of each, and its account for payouts. Points
+    are good for so many months, None for ever."""
+    await open_assets(tx, brand_id, points_valid_months)
     for asset in Asset:
-        await tx.add(
-            Account(
-                brand_id=brand_id,
-                owner_id=brand_id,
-                asset=asset.value,
-                kind=AccountKind.ISSUANCE.value,
-                overdraft_allowed=True,
-                created_at=tx.now,
-            )
+        await open_books(tx, brand_id, asset.value)
+    await _open_account(tx, brand_id, brand_id, Asset.CASH.value, AccountKind.PAYOUT)
+
+
+async def open_books(tx: Tx, brand_id: UUID, asset: str) -> None:
+    """Make the brand's own books of one new asset. Only issuance may go below zero."""
+    for kind in BRAND_BOOKS:
+        await _open_account(
+            tx, brand_id, brand_id, asset, kind, overdraft=kind is AccountKind.ISSUANCE
         )
+
+
+async def _open_account(
+    tx: Tx,
+    brand_id: UUID,
+    owner_id: UUID,
+    asset: str,
+    kind: AccountKind,
+    *,
+    overdraft: bool = False,
+) -> None:
+    await tx.add(
+        Account(
+            brand_id=brand_id,
+            owner_id=owner_id,
+            asset=asset,
+            kind=kind.value,
+            overdraft_allowed=overdraft,
+            created_at=tx.now,
+        )
+    )
 
 
 async def write_members_side(tx: Tx, book: Book) -> None:
@@ -107,6 +154,8 @@ async def write_members_side(tx: Tx, book: Book) -> None:
         tx,
         [d for d in book.accounts.values() if not d.account.is_new and not d.account.is_brand],
     )
+    await _write_reversals(tx, book)
+    await _extend_lots(tx, book)
     await _write_lots(tx, book)
     if book.movements:
         await tx.fetch(
@@ -120,8 +169,9 @@ async def write_brands_side(tx: Tx, book: Book) -> None:
     await _move_accounts(tx, [d for d in book.accounts.values() if d.account.is_brand])
 
 
-def _account_key(delta: AccountDelta) -> tuple[UUID, UUID, str]:
-    return (delta.account.brand_id, delta.account.owner_id, delta.account.asset)
+def _account_key(delta: AccountDelta) -> tuple[UUID, UUID, str, str]:
+    account = delta.account
+    return (account.brand_id, account.owner_id, account.asset, account.kind)
 
 
 async def _insert_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
@@ -135,7 +185,7 @@ async def _insert_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
             delta.account.owner_id,
             delta.account.asset,
             delta.account.kind,
-            False,
+            delta.account.kind == AccountKind.RECEIVABLE,
             delta.credits_posted,
             delta.debits_posted,
             delta.credits_pending,
@@ -168,66 +218,112 @@ async def _move_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
 
 async def _write_lots(tx: Tx, book: Book) -> None:
     rows = [(*key, lot.granted, lot.remaining) for key, lot in sorted(book.lots.items())]
-    taken = [row for row in rows if row[5] < 0]
-    added = [row for row in rows if row[5] >= 0]
+    # What is given back to a lot was granted before: the lot is there, and must be.
+    taken = [row for row in rows if row[5] < 0 or row[4] < row[5]]
+    added = [row for row in rows if 0 <= row[5] <= row[4]]
     if taken and len(await tx.fetch(queries.TAKE_FROM_LOTS, taken=taken)) != len(taken):
         raise StatementMismatch("a lot would go below zero")
     if added:
         await tx.fetch(queries.ADD_TO_LOTS, rows=added)
 
 
-async def move_balance(
-    tx: Tx,
-    actor: Actor,
-    *,
-    from_member_id: UUID,
-    to_member_id: UUID,
-    asset: Asset,
-    amount: int,
-    reason: str,
-    timezone: str,
-    command_id: UUID,
-) -> list[Movement]:
-    """Move spendable value from one member to another of the brand, soonest expiry first.
+async def _write_reversals(tx: Tx, book: Book) -> None:
+    rows = [(*key, delta.amount, delta.reversed) for key, delta in sorted(book.reversed.items())]
+    if rows and len(await tx.fetch(queries.COUNT_REVERSALS, rows=rows)) != len(rows):
+        raise RetryTransaction  # another reversal came first, and less is left to take back
 
-    Refuses InsufficientBalance, SameAccount and InvalidInput. The members are known to exist;
-    dates of lots are kept, so that nobody's points live longer by being moved.
-    """
-    if from_member_id == to_member_id:
-        raise SameAccount()
+
+async def _extend_lots(tx: Tx, book: Book) -> None:
+    """Where an asset's expiry goes by activity, let lots that are still good live on, also those
+    that only the database knows. Their accounts are locked."""
+    new = {delta.account.id for delta in book.accounts.values() if delta.account.is_new}
+    rows = [
+        (*key, min(today for today, _ in times), max(until for _, until in times))
+        for key, times in sorted(book.activity.items())
+        if key[1] not in new
+    ]
+    for found in await tx.fetch(queries.FIND_GOOD_LOTS, accounts=rows) if rows else ():
+        book.extend_found(*found)
+    if book.extensions:
+        await tx.fetch(
+            queries.INSERT_LOT_EXTENSIONS,
+            rows=[
+                (
+                    extended.brand_id,
+                    new_id(),
+                    extended.account_id,
+                    extended.from_expires_on,
+                    extended.to_expires_on,
+                    extended.amount,
+                    tx.now,
+                )
+                for extended in book.extensions
+            ],
+        )
+
+
+def check_amount(amount: int, field: str = "amount") -> int:
+    """What one command may move: 1 to AMOUNT_MAX, or InvalidInput."""
     if not 0 < amount <= AMOUNT_MAX:
-        raise InvalidInput(field="amount", problem=f"a whole number from 1 to {AMOUNT_MAX}")
-    reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
-    brand_id = actor.brand_id
-    accounts = await lock_member_accounts(
-        tx, [(brand_id, from_member_id), (brand_id, to_member_id)]
-    )
-    source = accounts.get((brand_id, from_member_id, asset.value))
-    if source is None:
-        raise InsufficientBalance(available=0, wanted=amount)
-    target = accounts.get((brand_id, to_member_id, asset.value)) or AccountState(
-        brand_id, new_id(), to_member_id, asset.value, is_new=True
-    )
-    parts = await spend_parts(tx, source, amount, local_date(tx.now, timezone))
-    cause = Cause("OPERATOR", command_id, actor.kind.value, actor.id, reason, tx.now)
-    book = Book(new_id)
-    moved = book.move(source, target, parts, cause)
-    await write_members_side(tx, book)
-    return moved
+        raise InvalidInput(field=field, problem=f"a whole number from 1 to {AMOUNT_MAX}")
+    return amount
 
 
-async def spend_parts(
-    tx: Tx, source: AccountState, amount: int, on: date
-) -> list[tuple[date | None, int]]:
+async def spend_parts(tx: Tx, source: AccountState, amount: int, on: date) -> list[LotPart]:
     """Which lots of an account that the caller has locked pay ``amount`` on a local day, as
     ``Book.move`` and ``Book.spend`` want them; InsufficientBalance when they do not suffice."""
-    if source.asset != Asset.POINTS.value:
-        if source.balance < amount:
-            raise InsufficientBalance(available=source.balance, wanted=amount)
-        return [(None, amount)]
     # The account row is locked, and lots change only under that lock.
     lots = await queries.list_free_lots(tx, source.brand_id, source.id)
     plan = plan_spend(lots, amount, on)
     if plan is None:
         raise InsufficientBalance(available=spendable(lots, on), wanted=amount)
-    return [(expires_on, part) for expires_on, part in plan]
+    return plan
+
+
+async def find_free_lots(
+    tx: Tx, book: Book, accounts: Collection[AccountState], on: date
+) -> dict[UUID, dict[date, int]]:
+    """What is left, by account and last good day, of the free lots of accounts that the caller has
+    locked: those good on a local day, less what the book takes of them, with what it adds."""
+    lots: dict[UUID, dict[date, int]] = {account.id: {} for account in accounts}
+    keys = sorted({(account.brand_id, account.id) for account in accounts if not account.is_new})
+    for account_id, expires_on, remaining in await tx.fetch(
+        queries.FIND_FREE_LOTS, accounts=keys, today=on
+    ):
+        lots[account_id][expires_on] = remaining
+    for (_, account_id, expires_on, is_locked), delta in book.lots.items():
+        if not is_locked and account_id in lots and expires_on >= on:
+            there = lots[account_id].get(expires_on, 0)
+            lots[account_id][expires_on] = there + delta.remaining
+    return lots
+
+
+async def spend_balance(
+    tx: Tx,
+    book: Book,
+    owner: tuple[UUID, UUID],
+    asset: str,
+    amount: int,
+    cause: Cause,
+    on: date,
+    *,
+    phase: TransferPhase = TransferPhase.POSTED,
+) -> list[Movement]:
+    """Lock the accounts of a (brand_id, member_id) and take ``amount`` from them into the book,
+    soonest expiry first, a transfer a lot; PENDING for a hold.
+
+    Refuses InsufficientBalance and NotFound (asset).
+    """
+    brand_id = owner[0]
+    policy = await require_asset(tx, brand_id, asset)
+    account = (await lock_member_accounts(tx, [owner])).get((*owner, asset))
+    if account is None:
+        raise InsufficientBalance(available=0, wanted=amount)
+    spent = await brand_books(tx, [brand_id], AccountKind.SPENT)
+    parts = await spend_parts(tx, account, amount, on)
+    expiry = expiry_from_json(policy.expiry)
+    if expiry.is_extended:
+        book.extend(account, on, expiry.last_day(on))
+    return book.take(
+        account, spent[brand_id, brand_id, asset], parts, TransferKind.SPEND, cause, phase=phase
+    )

@@ -3,12 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, false
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 from loyalty.tables import brand_reference, own_id, reference, tenant
 
 ROLE_KNOWN = "role IN ('CONSUMER', 'GUIDE', 'STORE', 'DEALER', 'SALESPERSON')"
+_OF_A_PERSON = "person_id IS NOT NULL"
+_MERGED = "merged_into_id IS NOT NULL"
 
 
 class Identity(SQLModel, table=True):
@@ -16,7 +18,9 @@ class Identity(SQLModel, table=True):
     accounts (``wechat``: there are some in ``wechat_accounts``).
 
     ``phone_cipher`` is AES-GCM, ``phone_hash`` a keyed hash to find it by; neither leaves the
-    server. One identity may hold several members, one in each role.
+    server. One identity may hold several members, one in each role. ``person_id`` is the identity
+    that stands for the person, once members of several identities were merged; that one names
+    itself.
     """
 
     __tablename__ = "identities"
@@ -27,6 +31,14 @@ class Identity(SQLModel, table=True):
             "phone_hash IS NOT NULL OR external_ref IS NOT NULL OR wechat",
             name="known_by_something",
         ),
+        Index(
+            "ix_identities_person",
+            "brand_id",
+            "person_id",
+            sqlite_where=text(_OF_A_PERSON),
+            postgresql_where=text(_OF_A_PERSON),
+        ),
+        reference("person_id", "identities"),
         brand_reference(),
     )
 
@@ -36,20 +48,34 @@ class Identity(SQLModel, table=True):
     phone_cipher: str | None = None
     external_ref: str | None = None
     wechat: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    person_id: UUID | None = None
     created_at: datetime
 
 
 class Member(SQLModel, table=True):
-    """A person's account in one brand, in one role (会员)."""
+    """A person's account in one brand, in one role (会员). One that was MERGED is closed:
+    ``merged_into_id`` has everything that was good, and acts for its identity; never one that
+    itself was merged. ``birthday`` is month and day, ``MM-DD``."""
 
     __tablename__ = "members"
     __table_args__ = (
         UniqueConstraint("brand_id", "identity_id", "role"),
         CheckConstraint(ROLE_KNOWN, name="role_known"),
-        CheckConstraint("status IN ('ACTIVE', 'FROZEN')", name="status_known"),
+        CheckConstraint("status IN ('ACTIVE', 'FROZEN', 'MERGED')", name="status_known"),
+        CheckConstraint("(status = 'MERGED') = (merged_into_id IS NOT NULL)", name="merged_whole"),
+        CheckConstraint("merged_into_id <> id", name="merged_into_another"),
         Index(None, "brand_id", "invited_by_id"),
+        Index(None, "brand_id", "birthday"),
+        Index(
+            "ix_members_merged",
+            "brand_id",
+            "merged_into_id",
+            sqlite_where=text(_MERGED),
+            postgresql_where=text(_MERGED),
+        ),
         reference("identity_id", "identities"),
         reference("invited_by_id", "members"),
+        reference("merged_into_id", "members"),
     )
 
     brand_id: UUID = tenant()
@@ -59,6 +85,8 @@ class Member(SQLModel, table=True):
     status: str = "ACTIVE"
     display_name: str | None = None
     invited_by_id: UUID | None = None
+    birthday: str | None = None
+    merged_into_id: UUID | None = None
     enrolled_at: datetime
 
 

@@ -1,16 +1,18 @@
 """The verbs of members: being known, enrolling, inviting, being admitted, being frozen."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from loyalty import audit_log, outbox
 from loyalty.actor import Actor, ActorKind, MemberRole
 from loyalty.crypto import Keyring, mask_phone
-from loyalty.db import RetryTransaction, Tx
+from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import (
     AlreadyInvited,
+    BirthdaySet,
     InvalidInput,
+    MemberClosed,
     MemberFrozen,
     NotFound,
     NotOnRoster,
@@ -25,12 +27,16 @@ from loyalty.members.queries import (
     list_identities_by_ids,
     list_members,
     list_members_by_ids,
+    lock_members,
 )
 from loyalty.members.rules import (
     EXTERNAL_REF_LENGTH_MAX,
     INVITING_ROLES,
     NAME_LENGTH_MAX,
     ROSTER_ENTRIES_MAX,
+    check_active,
+    check_birthday,
+    inheritance,
     needs_roster,
     normalise_phone,
 )
@@ -40,18 +46,25 @@ ENROLLED_TOPIC = "member.enrolled"
 ACTIVE = "ACTIVE"
 FROZEN = "FROZEN"
 
-# Other nouns may call this service and never the queries: the last six are the reads they need.
+# Other nouns may call this service and never the queries: the last seven are the reads they need.
 __all__ = [
     "ENROLLED_TOPIC",
     "RosterImport",
+    "begin_merge",
+    "close_member",
     "create_wechat_identity",
     "enrol",
     "find_or_create_identity_by_external_ref",
     "find_or_create_identity_by_phone",
+    "follow_merges",
     "freeze_member",
     "import_roster",
     "invite_member",
     "masked_phone",
+    "change_birthday",
+    "require_active_member",
+    "require_unmerged",
+    "set_birthday",
     "unfreeze_member",
     "find_member",
     "get_identity",
@@ -59,6 +72,7 @@ __all__ = [
     "list_identities_by_ids",
     "list_members",
     "list_members_by_ids",
+    "lock_members",
 ]
 
 
@@ -76,6 +90,13 @@ def masked_phone(keyring: Keyring, identity: Identity) -> str | None:
     if identity.phone_cipher is None:
         return None
     return mask_phone(keyring.decrypt_phone(identity.brand_id, identity.phone_cipher))
+
+
+async def require_active_member(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> Member:
+    """The brand's member, if value may come to it and go from it. Refuses NotFound (member),
+    MemberFrozen and MemberClosed."""
+    rows = await list_members_by_ids(snapshot, brand_id, [member_id])
+    return check_active(rows[0] if rows else None)
 
 
 def masked_cipher(keyring: Keyring, brand_id: UUID, invitation: Invitation) -> str:
@@ -225,6 +246,7 @@ async def invite_member(tx: Tx, actor: Actor, keyring: Keyring, phone: str) -> I
         )
         if consumer is not None:
             raise AlreadyInvited()
+    await require_unmerged(tx, [(inviter.brand_id, inviter.id)])
     invitation = Invitation(
         brand_id=actor.brand_id,
         inviter_id=inviter.id,
@@ -285,7 +307,79 @@ async def _set_status(tx: Tx, actor: Actor, member_id: UUID, status: str, reason
     reason = checked_text(reason, "reason", length_max=500)
     changed = await queries.set_status(tx, actor.brand_id, member_id, status)
     member = await queries.get_member(tx, actor.brand_id, member_id)
+    if member.merged_into_id is not None:
+        raise MemberClosed()
     if changed:
         action = "member.freeze" if status == FROZEN else "member.unfreeze"
         await audit_log.record(tx, actor, action, member_id, reason)
     return member
+
+
+async def set_birthday(tx: Tx, actor: Actor, month: int, day: int) -> str:
+    """A member tells its birthday, once: ``MM-DD``. Refuses BirthdaySet, InvalidInput and what
+    ``enrol`` refuses."""
+    birthday = check_birthday(month, day)
+    member = await enrol(tx, actor)
+    if not await queries.set_birthday(tx, actor.brand_id, member.id, birthday, only_first=True):
+        raise BirthdaySet()
+    return birthday
+
+
+async def change_birthday(
+    tx: Tx, actor: Actor, member_id: UUID, month: int, day: int, reason: str
+) -> str:
+    """An operator sets a member's birthday: ``MM-DD``. Refuses NotFound (member), InvalidInput."""
+    reason = checked_text(reason, "reason", length_max=500)
+    birthday = check_birthday(month, day)
+    if not await queries.set_birthday(tx, actor.brand_id, member_id, birthday, only_first=False):
+        raise NotFound(noun="member")
+    await audit_log.record(tx, actor, "member.birthday", member_id, reason)
+    return birthday
+
+
+# --- two members become one --------------------------------------------------------------------
+
+
+async def follow_merges(
+    snapshot: Snapshot, brand_id: UUID, member_ids: Collection[UUID]
+) -> dict[UUID, UUID]:
+    """Who members are by now: themselves, or those into whom they were merged."""
+    merged = await queries.list_merged_into(snapshot, brand_id, member_ids)
+    return {id: id for id in member_ids} | dict(merged)
+
+
+async def require_unmerged(tx: Tx, members: Collection[tuple[UUID, UUID]]) -> None:
+    """Keep (brand_id, member_id) pairs from being merged into others until the transaction ends:
+    for those that have no account to be locked by. Refuses MemberClosed."""
+    if members and await queries.keep_members(tx, members):
+        raise MemberClosed()
+
+
+async def begin_merge(tx: Tx, brand_id: UUID, from_id: UUID, into_id: UUID) -> None:
+    """Wait until no other merge of the brand goes on, and no enrolment by an invitation of the
+    first: who enrols has its invitation before it waits for anybody's accounts. Refuses NotFound.
+    """
+    # One at a time: so none makes a chain of another, nor two persons of one.
+    await tx.take_turns(f"merges of {brand_id.hex}")
+    for member_id in (from_id, into_id):
+        await queries.get_member(tx, brand_id, member_id)
+    await queries.hand_over_invitations(tx, brand_id, from_id, into_id)
+
+
+async def close_member(tx: Tx, source: Member, target: Member) -> None:
+    """Let one member take another's place: signing in and scanning as the closed one acts as the
+    other, whom it has invited the other has, and what was known of it alone (who brought it, its
+    name and birthday) is the other's. Their identities are one person from now on.
+
+    Both are of one brand and role and active, and their rows are locked; after ``begin_merge``.
+    """
+    await queries.mark_merged(tx, source, target)
+    await queries.hand_over_invitations(tx, source.brand_id, source.id, target.id)
+    await queries.hand_over_invited(tx, source.brand_id, source.id, target.id)
+    if inherited := inheritance(source, target):
+        await queries.describe_anew(tx, target, **inherited)
+    await queries.join_persons(
+        tx,
+        await queries.get_identity(tx, source.brand_id, source.identity_id),
+        await queries.get_identity(tx, target.brand_id, target.identity_id),
+    )

@@ -5,8 +5,9 @@ import hashlib
 import hmac
 
 
-def spoken_amount(asset: str, amount: int) -> tuple[str, str]:
-    """An amount of an asset in words, zh and en; CASH is in fen. ValueError for no asset."""
+def spoken_amount(asset: str, amount: int, names: tuple[str, str] | None = None) -> tuple[str, str]:
+    """An amount of an asset in words, zh and en; CASH is in fen. ``names`` are those of a brand's
+    own asset; ValueError for one without."""
     if asset == "CASH":
         yuan = f"{amount // 100}.{amount % 100:02}"
         return f"{yuan}元红包", f"The red packet of ¥{yuan}"
@@ -16,7 +17,9 @@ def spoken_amount(asset: str, amount: int) -> tuple[str, str]:
         return f"{amount}成长值", f"The reward of {amount} growth"
     if asset == "CHANCES":
         return f"{amount}次抽奖机会", f"The reward of {amount} draws"
-    raise ValueError(f"no words for the asset {asset!r}")
+    if names is None:
+        raise ValueError(f"no words for the asset {asset!r}")
+    return f"{amount}{names[0]}", f"The reward of {amount} {names[1]}"
 
 
 def webhook_signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:

@@ -8,14 +8,21 @@ from uuid import UUID
 import orjson
 
 from loyalty.db import Snapshot, Tx
-from loyalty.notifications import queries, rules
+from loyalty.notifications import queries
 from loyalty.notifications.providers import Message
 
 WELCOME = "WELCOME"
 TIER_REACHED = "TIER_REACHED"
+TIER_LOWERED = "TIER_LOWERED"
 COUPON_ISSUED = "COUPON_ISSUED"
 COUPON_REDEEMED = "COUPON_REDEEMED"
 REWARD_UNLOCKED = "REWARD_UNLOCKED"
+REWARD_LAPSED = "REWARD_LAPSED"
+OFFER_REDEEMED = "OFFER_REDEEMED"
+ORDER_FULFILLED = "ORDER_FULFILLED"
+ORDER_CANCELLED = "ORDER_CANCELLED"
+PURCHASE_REWARDED = "PURCHASE_REWARDED"
+PURCHASE_RETURNED = "PURCHASE_RETURNED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,15 @@ def tier_reached(to: Recipient, name_zh: str, name_en: str) -> Message:
     return Message(to.event_id, to.brand_id, to.member_id, TIER_REACHED, content)
 
 
+def tier_lowered(to: Recipient, name_zh: str, name_en: str) -> Message:
+    """To a member who holds the tier of this name now, and held a higher one."""
+    content = {
+        "zh": f"您在{to.brand_name}的会员等级现为{name_zh}。",
+        "en": f"Your tier at {to.brand_name} is {name_en} now.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, TIER_LOWERED, content)
+
+
 def coupon_issued(to: Recipient, name_zh: str, name_en: str, *, bought: bool) -> Message:
     """To a member who has won a coupon, or bought it for points."""
     if bought:
@@ -79,14 +95,80 @@ def coupon_redeemed(to: Recipient, name_zh: str, name_en: str, place_name: str) 
     return Message(to.event_id, to.brand_id, to.member_id, COUPON_REDEEMED, content)
 
 
-def reward_unlocked(to: Recipient, asset: str, amount: int) -> Message:
-    """To a member whose locked reward was paid; ``amount`` is in fen for CASH."""
-    zh, en = rules.spoken_amount(asset, amount)
+def reward_unlocked(to: Recipient, spoken: tuple[str, str]) -> Message:
+    """To a member whose locked reward was paid; ``spoken`` as ``spoken_amount`` says it."""
+    zh, en = spoken
     content = {
         "zh": f"您在{to.brand_name}的{zh}已解锁到账。",
         "en": f"{en} you were waiting for at {to.brand_name} is now in your account.",
     }
     return Message(to.event_id, to.brand_id, to.member_id, REWARD_UNLOCKED, content)
+
+
+def reward_lapsed(to: Recipient, spoken: tuple[str, str]) -> Message:
+    """To a member whose locked reward waited for too long."""
+    zh, en = spoken
+    content = {
+        "zh": f"您在{to.brand_name}的{zh}未在期限内解锁，已失效。",
+        "en": f"{en} at {to.brand_name} was not unlocked in time and has lapsed.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, REWARD_LAPSED, content)
+
+
+def purchase_rewarded(to: Recipient, points: int) -> Message:
+    """To a member whose purchase has earned points."""
+    content = {
+        "zh": f"您在{to.brand_name}的消费获得{points}积分。",
+        "en": f"Your purchase at {to.brand_name} has earned you {points} points.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, PURCHASE_REWARDED, content)
+
+
+def purchase_returned(to: Recipient, taken: int, owed: int) -> Message:
+    """To a member who gave something back: points that were taken, and that later ones repay."""
+    repaid_zh = f"，另有{owed}积分将从以后获得的积分中抵扣" if owed else ""
+    repaid_en = f" Later points will repay {owed} more." if owed else ""
+    content = {
+        "zh": f"您在{to.brand_name}的退货已处理，扣回{taken}积分{repaid_zh}。",
+        "en": f"Your return at {to.brand_name} has taken back {taken} points.{repaid_en}",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, PURCHASE_RETURNED, content)
+
+
+def offer_redeemed(
+    to: Recipient, name_zh: str, name_en: str, *, quantity: int, waits: bool
+) -> Message:
+    """To a member who has taken pieces of an offer of the mall; ``waits``: a gift, to come."""
+    count_zh, count_en = (f"{quantity}份", f"{quantity} x ") if quantity > 1 else ("", "")
+    content = {
+        "zh": f"您已在{to.brand_name}兑换{count_zh}「{name_zh}」"
+        + ("，我们会尽快为您发放。" if waits else "，已发放到您的账户。"),
+        "en": f"You have redeemed {count_en}{name_en} at {to.brand_name}. "
+        + ("We will get it to you soon." if waits else "It is in your account."),
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, OFFER_REDEEMED, content)
+
+
+def order_fulfilled(
+    to: Recipient, name_zh: str, name_en: str, carrier: str | None, tracking_number: str | None
+) -> Message:
+    """To a member whose gift was handed out, or sent by a carrier."""
+    by = " ".join(part for part in (carrier, tracking_number) if part)
+    content = {
+        "zh": f"您在{to.brand_name}兑换的「{name_zh}」已发放{f'（{by}）' if by else ''}。",
+        "en": f"{name_en} from {to.brand_name} has been handed out{f' ({by})' if by else ''}.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, ORDER_FULFILLED, content)
+
+
+def order_cancelled(to: Recipient, name_zh: str, name_en: str, reason: str) -> Message:
+    """To a member whose order was cancelled, and what it paid given back."""
+    content = {
+        "zh": f"您在{to.brand_name}兑换的「{name_zh}」已取消（{reason}），所付已退回您的账户。",
+        "en": f"Your order of {name_en} at {to.brand_name} was cancelled ({reason}). What you paid"
+        " is back in your account.",
+    }
+    return Message(to.event_id, to.brand_id, to.member_id, ORDER_CANCELLED, content)
 
 
 async def record_all_sent(tx: Tx, messages: Sequence[Message], provider: str) -> None:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from loyalty.db import JsonColumn
@@ -30,6 +30,18 @@ class OutcomeBasis(StrEnum):
 
     FIXED = "FIXED"
     PER_CURRENCY_UNIT = "PER_CURRENCY_UNIT"
+
+
+class UnlockKind(StrEnum):
+    """What a locked reward waits for. ITEM: the consumer's scan of the guide's item (the gate).
+    NEXT_SCAN: so many paid scans of the member as a consumer. ACTION: a report that the member did
+    something, such as following the brand's account. AFTER: a duration. ON: a local day."""
+
+    ITEM = "ITEM"
+    NEXT_SCAN = "NEXT_SCAN"
+    ACTION = "ACTION"
+    AFTER = "AFTER"
+    ON = "ON"
 
 
 class CapSubject(StrEnum):
@@ -59,8 +71,9 @@ class CampaignVersion(SQLModel, table=True):
     """One published, immutable version. The newest counts; ``ends_at`` None is windowless.
 
     ``outcomes``: a list of {beneficiary, asset, basis, amount} and of {beneficiary,
-    coupon_template_id}, one coupon each. ``caps``: a list of
-    {subject, window, times_max}, counting paid events.
+    coupon_template_id}, one coupon each; an amount may have a ``lock`` (``locks.lock_to_json``).
+    ``caps``: a list of {subject, window, times_max}, counting paid events. ``return_policies``: by
+    beneficiary, what may be taken back of what it pays; WITHIN_BALANCE of who is not named.
     """
 
     __tablename__ = "campaign_versions"
@@ -85,6 +98,11 @@ class CampaignVersion(SQLModel, table=True):
     ends_at: datetime | None = None
     outcomes: list[dict[str, Any]] = Field(sa_type=JsonColumn)
     caps: list[dict[str, Any]] = Field(sa_type=JsonColumn)
+    return_policies: dict[str, str] = Field(
+        default_factory=dict,
+        sa_type=JsonColumn,
+        sa_column_kwargs={"server_default": text("'{}'")},
+    )
     published_by: UUID
     published_at: datetime
 

@@ -2,15 +2,24 @@
 
 from uuid import UUID
 
+from sqlalchemy import Text, cast
 from sqlmodel import col, func, select
 
 from loyalty.db import Snapshot, Statement, Tx
-from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, EventKind, Gate
+from rewards.campaigns.models import (
+    Campaign,
+    CampaignBudget,
+    CampaignVersion,
+    EventKind,
+    Gate,
+    UnlockKind,
+)
 from rewards.campaigns.rules import (
     LiveCampaign,
     caps_from_json,
     coupons_from_json,
     outcomes_from_json,
+    policies_from_json,
 )
 
 FIND_BUDGETS = Statement(
@@ -83,6 +92,50 @@ COUNT_CAPS = Statement(
     returns="used bigint",
 )
 
+# One paid event less; a counter that counts nothing is none.
+UNCOUNT_CAPS = Statement(
+    """
+    UPDATE cap_counters SET used = cap_counters.used - 1
+    FROM {keys} WHERE cap_counters.brand_id = keys.brand_id
+        AND cap_counters.campaign_id = keys.campaign_id
+        AND cap_counters.subject_kind = keys.subject_kind AND cap_counters.subject = keys.subject
+        AND cap_counters.window_key = keys.window_key AND cap_counters.used > 1
+    RETURNING cap_counters.used
+    """,
+    sets={
+        "keys": "brand_id uuid, campaign_id uuid, subject_kind text, subject text, window_key text"
+    },
+    returns="used bigint",
+)
+
+DELETE_LAST_COUNTS = Statement(
+    """
+    DELETE FROM cap_counters WHERE used = 1
+        AND (brand_id, campaign_id, subject_kind, subject, window_key) IN
+            (SELECT brand_id, campaign_id, subject_kind, subject, window_key FROM {keys})
+    RETURNING used
+    """,
+    sets={
+        "keys": "brand_id uuid, campaign_id uuid, subject_kind text, subject text, window_key text"
+    },
+    returns="used bigint",
+)
+
+
+async def find_version(
+    snapshot: Snapshot, brand_id: UUID, version_id: UUID
+) -> tuple[Campaign, CampaignVersion] | None:
+    found = await snapshot.session.exec(
+        select(Campaign, CampaignVersion)
+        .join(
+            CampaignVersion,
+            (col(CampaignVersion.brand_id) == col(Campaign.brand_id))
+            & (col(CampaignVersion.campaign_id) == col(Campaign.id)),
+        )
+        .where(col(CampaignVersion.brand_id) == brand_id, col(CampaignVersion.id) == version_id)
+    )
+    return found.first()
+
 
 async def find_campaign(tx: Tx, brand_id: UUID, code: str) -> Campaign | None:
     found = await tx.session.exec(
@@ -100,6 +153,21 @@ async def get_newest_version(tx: Tx, brand_id: UUID, campaign_id: UUID) -> int:
         )
     )
     return found.one() or 0
+
+
+async def has_lock_kind(snapshot: Snapshot, brand_id: UUID, kind: UnlockKind) -> bool:
+    """Whether any version locks in this way: its name is in the stored outcomes, where it can be
+    nothing else but an asset of that name."""
+    stored = cast(col(CampaignVersion.outcomes), Text)
+    found = await snapshot.session.exec(
+        select(col(CampaignVersion.id))
+        .where(
+            col(CampaignVersion.brand_id) == brand_id,
+            stored.contains(f'"{kind.value}"', autoescape=True),
+        )
+        .limit(1)
+    )
+    return found.first() is not None
 
 
 async def list_budgets(
@@ -161,4 +229,5 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
         outcomes_from_json(version.outcomes),
         caps_from_json(version.caps),
         tuple(outcome.template_id for outcome in coupons_from_json(version.outcomes)),
+        policies_from_json(version.return_policies),
     )

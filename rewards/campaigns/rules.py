@@ -1,6 +1,6 @@
 """Pure: what a campaign must look like, which one is live, what it pays."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,13 +8,22 @@ from uuid import UUID
 
 from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
-from loyalty.ledger.models import Asset
-from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
+from loyalty.ledger.rules import ReturnPolicy
+from rewards.campaigns.locks import Lock, check_lock, lock_from_json, lock_to_json
+from rewards.campaigns.models import (
+    CapSubject,
+    CapWindow,
+    EventKind,
+    Gate,
+    OutcomeBasis,
+    UnlockKind,
+)
 
 AMOUNT_MAX = 10**9
 PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %
 BUDGET_MAX = 10**15
 OUTCOMES_MAX = 10
+DEFAULT_RETURN_POLICY = ReturnPolicy.WITHIN_BALANCE
 CAPS_MAX = 10
 NAME_LENGTH_MAX = 80
 CODE_LENGTH_MAX = 40
@@ -22,12 +31,14 @@ CODE_LENGTH_MAX = 40
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one beneficiary gets: ``amount`` points, growth, chances, or fen of cash."""
+    """What one beneficiary gets: ``amount`` points, growth, chances, or fen of cash; at once, or
+    locked until what ``lock`` says."""
 
     beneficiary: MemberRole
-    asset: Asset
+    asset: str
     basis: OutcomeBasis
     amount: int
+    lock: Lock | None = None
 
     def value(self, amount_fen: int = 0) -> int:
         """The amount for one event; ``amount_fen`` is what was spent."""
@@ -70,6 +81,7 @@ class LiveCampaign:
     outcomes: tuple[Outcome, ...]
     caps: tuple[Cap, ...]
     coupon_template_ids: tuple[UUID, ...] = ()
+    return_policies: Mapping[MemberRole, ReturnPolicy] = field(default_factory=dict)
 
     def runs_at(self, at: datetime) -> bool:
         """Whether an event of this time falls into the window: start included, end not."""
@@ -79,6 +91,10 @@ class LiveCampaign:
 
     def outcomes_for(self, beneficiary: MemberRole) -> tuple[Outcome, ...]:
         return tuple(o for o in self.outcomes if o.beneficiary is beneficiary)
+
+    def return_policy(self, beneficiary: MemberRole) -> ReturnPolicy:
+        """What may be taken back of what this beneficiary got."""
+        return self.return_policies.get(beneficiary, DEFAULT_RETURN_POLICY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +157,8 @@ class CampaignDefinition:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     caps: tuple[Cap, ...] = ()
-    budgets: dict[Asset, int] = field(default_factory=dict)
+    budgets: dict[str, int] = field(default_factory=dict)
+    return_policies: dict[MemberRole, ReturnPolicy] = field(default_factory=dict)
 
 
 def check_definition(definition: CampaignDefinition) -> None:
@@ -157,9 +174,14 @@ def check_definition(definition: CampaignDefinition) -> None:
         raise InvalidInput(field="priority", problem="-1000 to 1000")
     _check_outcomes(definition)
     _check_caps(definition)
+    for beneficiary in definition.return_policies:
+        if not definition_pays(definition.outcomes, beneficiary):
+            raise InvalidInput(
+                field=f"returnPolicies.{beneficiary.value}", problem="has no outcome"
+            )
     for asset, allowed in definition.budgets.items():
         if not 0 < allowed <= BUDGET_MAX:
-            raise InvalidInput(field=f"budgets.{asset.value}", problem=f"1 to {BUDGET_MAX}")
+            raise InvalidInput(field=f"budgets.{asset}", problem=f"1 to {BUDGET_MAX}")
 
 
 def _check_words(definition: CampaignDefinition) -> None:
@@ -177,18 +199,20 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
     outcomes = definition.outcomes
     if not 1 <= len(outcomes) <= OUTCOMES_MAX:
         raise InvalidInput(field="outcomes", problem=f"1 to {OUTCOMES_MAX} outcomes")
-    seen: set[tuple[MemberRole, Asset | UUID]] = set()
+    seen: set[tuple[MemberRole, str | UUID, Lock | None]] = set()
     for i, outcome in enumerate(outcomes):
         path = f"outcomes[{i}]"
         if isinstance(outcome, CouponOutcome):
             _check_coupon(definition.event, path, outcome)
-            key: tuple[MemberRole, Asset | UUID] = (outcome.beneficiary, outcome.template_id)
+            key: tuple[MemberRole, str | UUID, Lock | None]
+            key = (outcome.beneficiary, outcome.template_id, None)
         else:
             _check_amount(definition.event, path, outcome)
-            key = (outcome.beneficiary, outcome.asset)
+            _check_locked(definition.gate, f"{path}.lock", outcome)
+            key = (outcome.beneficiary, outcome.asset, outcome.lock)
         if key in seen:
             raise InvalidInput(
-                field=path, problem="one outcome per beneficiary and asset or coupon"
+                field=path, problem="one outcome per beneficiary, asset or coupon, and lock"
             )
         seen.add(key)
     if not definition_pays(outcomes, MemberRole.CONSUMER):
@@ -209,6 +233,18 @@ def _check_amount(event: EventKind, path: str, outcome: Outcome) -> None:
         raise InvalidInput(field=f"{path}.beneficiary", problem="not paid by this event")
     if event is EventKind.SCAN and outcome.basis is not OutcomeBasis.FIXED:
         raise InvalidInput(field=f"{path}.basis", problem="a scan has no amount to multiply")
+
+
+def _check_locked(gate: Gate, path: str, outcome: Outcome) -> None:
+    if outcome.lock is None:
+        return
+    check_lock(path, outcome.lock)
+    if outcome.beneficiary is not MemberRole.GUIDE:
+        return
+    if gate is not Gate.NONE:
+        raise InvalidInput(field=path, problem="the gate locks what the guide gets")
+    if outcome.lock.kind is UnlockKind.NEXT_SCAN:
+        raise InvalidInput(field=f"{path}.kind", problem="only consumers' scans count")
 
 
 def _check_coupon(event: EventKind, path: str, outcome: CouponOutcome) -> None:
@@ -248,12 +284,13 @@ def _outcome_to_json(outcome: Outcome | CouponOutcome) -> dict[str, Any]:
             "beneficiary": outcome.beneficiary.value,
             "coupon_template_id": outcome.template_id.hex,
         }
-    return {
+    stored = {
         "beneficiary": outcome.beneficiary.value,
-        "asset": outcome.asset.value,
+        "asset": outcome.asset,
         "basis": outcome.basis.value,
         "amount": outcome.amount,
     }
+    return stored if outcome.lock is None else stored | {"lock": lock_to_json(outcome.lock)}
 
 
 def coupons_from_json(stored: Iterable[dict[str, Any]]) -> tuple[CouponOutcome, ...]:
@@ -270,9 +307,10 @@ def outcomes_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Outcome, ...]:
     return tuple(
         Outcome(
             MemberRole(part["beneficiary"]),
-            Asset(part["asset"]),
+            part["asset"],
             OutcomeBasis(part["basis"]),
             part["amount"],
+            lock_from_json(part.get("lock")),
         )
         for part in stored
         if "asset" in part
@@ -292,3 +330,12 @@ def caps_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Cap, ...]:
         Cap(CapSubject(part["subject"]), CapWindow(part["window"]), part["times_max"])
         for part in stored
     )
+
+
+def policies_to_json(policies: Mapping[MemberRole, ReturnPolicy]) -> dict[str, str]:
+    """As stored in a campaign version."""
+    return {beneficiary.value: policy.value for beneficiary, policy in policies.items()}
+
+
+def policies_from_json(stored: Mapping[str, str]) -> dict[MemberRole, ReturnPolicy]:
+    return {MemberRole(role): ReturnPolicy(policy) for role, policy in stored.items()}

@@ -1,10 +1,12 @@
 """Verbs of campaigns."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from loyalty import audit_log
 from loyalty.actor import Actor, MemberRole
+from loyalty.assets.models import AssetStatus
+from loyalty.assets.service import assets_by_code
 from loyalty.brands.service import touch_configuration
 from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import BudgetBelowSpent, InvalidInput
@@ -17,16 +19,19 @@ from rewards.campaigns.models import (
     CampaignVersion,
     EventKind,
     OutcomeBasis,
+    UnlockKind,
 )
 from rewards.campaigns.rules import (
     CampaignDefinition,
     CampaignIndex,
     CouponOutcome,
+    LiveCampaign,
     Outcome,
     caps_to_json,
     check_definition,
     index_campaigns,
     outcomes_to_json,
+    policies_to_json,
 )
 from rewards.coupons.service import require_templates
 
@@ -42,6 +47,7 @@ async def publish_campaign(
     BudgetBelowSpent.
     """
     check_definition(definition)
+    await _check_assets(tx, actor.brand_id, definition)
     coupons = [o.template_id for o in definition.outcomes if isinstance(o, CouponOutcome)]
     await require_templates(tx, actor.brand_id, coupons)
     if definition.product_id is not None:
@@ -67,6 +73,7 @@ async def publish_campaign(
         ends_at=definition.ends_at,
         outcomes=outcomes_to_json(definition.outcomes),
         caps=caps_to_json(definition.caps),
+        return_policies=policies_to_json(definition.return_policies),
         published_by=actor.id,
         published_at=tx.now,
     )
@@ -80,14 +87,29 @@ async def publish_campaign(
     return campaign, version
 
 
-async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[Asset, int], is_new: bool) -> None:
+async def _check_assets(tx: Tx, brand_id: UUID, definition: CampaignDefinition) -> None:
+    """Unknown or retired ones are given by no campaign. A budget may be of one that was retired
+    since: which assets have budgets is settled by the first version."""
+    assets = await assets_by_code(tx, brand_id)
+    for i, outcome in enumerate(definition.outcomes):
+        if isinstance(outcome, Outcome):
+            asset = assets.get(outcome.asset)
+            if asset is None or asset.status == AssetStatus.RETIRED.value:
+                problem = "no such asset" if asset is None else "a retired asset"
+                raise InvalidInput(field=f"outcomes[{i}].asset", problem=problem)
+    for code in sorted(definition.budgets):
+        if code not in assets:
+            raise InvalidInput(field=f"budgets.{code}", problem="no such asset")
+
+
+async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[str, int], is_new: bool) -> None:
     if is_new:
         await tx.add(
             *(
                 CampaignBudget(
                     brand_id=campaign.brand_id,
                     campaign_id=campaign.id,
-                    asset=asset.value,
+                    asset=asset,
                     allowed=allowed,
                 )
                 for asset, allowed in budgets.items()
@@ -97,7 +119,7 @@ async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[Asset, int], is
     stored = {
         row.asset: row for row in await queries.list_budgets(tx, campaign.brand_id, [campaign.id])
     }
-    if set(stored) != {asset.value for asset in budgets}:
+    if set(stored) != set(budgets):
         # A budget begun or dropped half-way would have to recount what running scans are paying.
         raise InvalidInput(field="budgets", problem="name the same assets as the first version did")
     for asset, allowed in sorted(budgets.items()):
@@ -106,17 +128,28 @@ async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[Asset, int], is
             allowed=allowed,
             brand_id=campaign.brand_id,
             campaign_id=campaign.id,
-            asset=asset.value,
+            asset=asset,
         )
         if not moved:
-            row = stored[asset.value]
-            raise BudgetBelowSpent(asset=asset.value, committed=row.spent + row.reserved)
+            row = stored[asset]
+            raise BudgetBelowSpent(asset=asset, committed=row.spent + row.reserved)
 
 
 async def live_campaigns(snapshot: Snapshot, brand_id: UUID) -> CampaignIndex:
     """The newest versions of a brand's campaigns, indexed."""
     rows = await queries.list_newest(snapshot, brand_id)
     return index_campaigns(queries.as_live(campaign, version) for campaign, version in rows)
+
+
+async def has_scan_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
+    """Whether any version of a brand's campaigns, an old one too, locks until the next scans."""
+    return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.NEXT_SCAN)
+
+
+async def find_version(snapshot: Snapshot, brand_id: UUID, version_id: UUID) -> LiveCampaign | None:
+    """A version as it was published, an old one too."""
+    found = await queries.find_version(snapshot, brand_id, version_id)
+    return None if found is None else queries.as_live(*found)
 
 
 async def list_campaigns(
@@ -179,4 +212,16 @@ async def write_counters(
     """Add (count, limit) to counters; RetryTransaction if another process filled one up."""
     rows = sorted((*key, *move) for key, move in moves.items())
     if rows and len(await tx.fetch(queries.COUNT_CAPS, rows=rows)) != len(rows):
+        raise RetryTransaction
+
+
+async def uncount_caps(tx: Tx, keys: Collection[tuple[UUID, UUID, str, str, str]]) -> None:
+    """Take one paid event back from each of these counters, where it is still counted.
+    RetryTransaction when another process counted in one of them at this moment."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return
+    await tx.fetch(queries.DELETE_LAST_COUNTS, keys=wanted)  # first, or it would count twice
+    lowered = await tx.fetch(queries.UNCOUNT_CAPS, keys=wanted)
+    if len(await find_counters(tx, wanted)) != len(lowered):
         raise RetryTransaction

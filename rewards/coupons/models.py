@@ -40,10 +40,13 @@ class CouponTemplateStatus(StrEnum):
 
 
 class CouponCause(StrEnum):
-    """How a member came by a coupon: won by a scan, or bought for points."""
+    """How a member came by a coupon: won by a scan, bought for points, or by an order in the
+    mall."""
 
     SCAN = "SCAN"
     BOUGHT = "BOUGHT"
+    ORDER = "ORDER"
+    GIFT = "GIFT"
 
 
 class CouponTemplate(SQLModel, table=True):
@@ -113,8 +116,9 @@ class CouponPurchaseCounter(SQLModel, table=True):
 
 
 class Coupon(SQLModel, table=True):
-    """One member's coupon (券). ``code`` is what the till reads. ``cause_id`` is the scan that it
-    came by; where it was bought its own id, and the cause of the transfers that paid for it.
+    """One member's coupon (券). ``code`` is what the till reads. ``cause_id`` is the scan or the
+    order that it came by; where it was bought its own id, and the cause of the transfers that paid
+    for it.
     ``redemption_id`` is the live hold or capture. No foreign keys: scans write here."""
 
     __tablename__ = "coupons"
@@ -123,7 +127,7 @@ class Coupon(SQLModel, table=True):
         CheckConstraint(
             "status IN ('ISSUED', 'HELD', 'REDEEMED', 'EXPIRED', 'VOID')", name="status_known"
         ),
-        CheckConstraint("cause_kind IN ('SCAN', 'BOUGHT')", name="cause_known"),
+        CheckConstraint("cause_kind IN ('SCAN', 'BOUGHT', 'ORDER', 'GIFT')", name="cause_known"),
         CheckConstraint(
             "(status IN ('HELD', 'REDEEMED')) = (redemption_id IS NOT NULL)", name="taken_by"
         ),

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+import orjson
 from sqlalchemy import ColumnElement, and_, or_, update
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 from sqlmodel.sql.expression import Select
 
 from loyalty import keyed
-from loyalty.db import Snapshot, Statement, Tx
+from loyalty.db import Database, Snapshot, Statement, Tx
 from loyalty.errors import NotFound
+from loyalty.statements import columns_of, kind_of, names_of
 from rewards.coupons.models import Coupon, CouponStatus, CouponTemplate, CouponTemplateStatus
 
 # A paused template has nothing left to issue; None is without limit.
@@ -86,6 +88,18 @@ REDEEM_COUPON = Statement(
     RETURNING id
     """,
     params="now timestamptz, brand_id uuid, id uuid, redemption_id uuid",
+    returns="id uuid",
+)
+
+VOID_WON = Statement(
+    """
+    UPDATE coupons SET status = 'VOID', held_until = NULL, redemption_id = NULL, ended_at = :now
+    WHERE brand_id = :brand_id AND member_id = :member_id
+        AND cause_kind = 'SCAN' AND cause_id = :scan_id
+        AND (status = 'ISSUED' OR status = 'HELD' AND held_until <= :now)
+    RETURNING id
+    """,
+    params="now timestamptz, brand_id uuid, member_id uuid, scan_id uuid",
     returns="id uuid",
 )
 
@@ -206,12 +220,51 @@ async def list_views_by_ids(
     return [CouponView(coupon, template) for coupon, template in found]
 
 
-async def list_wallets(
-    snapshot: Snapshot,
+_COUPON = columns_of(Coupon)
+_COUPON_NAMES = names_of(_COUPON)
+_LISTS = ("place_ids", "product_ids")
+_TEMPLATE_NAMES = list(CouponTemplate.model_fields)
+_TEMPLATE = ", ".join(
+    f"template_{name} {'text' if name in _LISTS else kind_of(CouponTemplate, name)}"
+    for name in _TEMPLATE_NAMES
+)
+_FREE = "(c.status = 'ISSUED' OR c.status = 'HELD' AND c.held_until <= :now)"
+
+READ_WALLETS = Statement(
+    f"""
+    SELECT {", ".join(names_of(_COUPON, "w"))}, {
+        ", ".join(
+            f"CAST(t.{name} AS text)" if name in _LISTS else f"t.{name}" for name in _TEMPLATE_NAMES
+        )
+    }
+    FROM (
+        SELECT c.*, row_number() OVER (PARTITION BY c.member_id ORDER BY c.id DESC) AS turn
+        FROM {{members}} {{each:c coupons ON c.brand_id = members.brand_id
+            AND c.member_id = members.member_id AND c.id < :before}}
+        WHERE CASE :status WHEN '' THEN true
+            WHEN 'ISSUED' THEN {_FREE} AND c.usable_until >= :today
+            WHEN 'HELD' THEN c.status = 'HELD' AND c.held_until > :now
+            WHEN 'EXPIRED' THEN c.status = 'EXPIRED' OR {_FREE} AND c.usable_until < :today
+            ELSE c.status = :status END
+    ) AS w
+    JOIN coupon_templates t ON t.brand_id = w.brand_id AND t.id = w.template_id
+    WHERE w.turn <= :row_count_max ORDER BY w.id DESC
+    """,
+    sets={"members": "brand_id uuid, member_id uuid"},
+    params="before uuid, status text, now timestamptz, today date, row_count_max bigint",
+    returns=f"{_COUPON}, {_TEMPLATE}",
+)
+
+NEWEST = UUID(int=2**128 - 1)
+
+
+async def read_wallets(
+    db: Database,
     brand_id: UUID,
     member_ids: Sequence[UUID],
     *,
     status: CouponStatus | None,
+    now: datetime,
     today: date,
     before: UUID | None,
     limit: int,
@@ -219,24 +272,26 @@ async def list_wallets(
     """Up to ``limit`` coupons of each of some members with their templates, newest first, older
     than the id ``before``; only those that are shown in a status (``rules.shown_status``) if one
     is named. ``today`` is the brand's local day."""
-    turn = func.row_number().over(
-        partition_by=col(Coupon.member_id), order_by=col(Coupon.id).desc()
+    rows = await db.read(
+        READ_WALLETS,
+        members=[(brand_id, member_id) for member_id in member_ids],
+        before=before or NEWEST,
+        status="" if status is None else status.value,
+        now=now,
+        today=today,
+        row_count_max=limit,
     )
-    ranked = select(col(Coupon.id), turn.label("turn")).where(
-        col(Coupon.brand_id) == brand_id, col(Coupon.member_id).in_(member_ids)
-    )
-    if status is not None:
-        ranked = ranked.where(_is_shown_as(status, snapshot.now, today))
-    if before is not None:
-        ranked = ranked.where(col(Coupon.id) < before)
-    newest = ranked.subquery()
-    found = await snapshot.session.exec(
-        _views(brand_id)
-        .join(newest, newest.c.id == col(Coupon.id))
-        .where(newest.c.turn <= limit)
-        .order_by(col(Coupon.id).desc())
-    )
-    return [CouponView(coupon, template) for coupon, template in found]
+    templates: dict[UUID, CouponTemplate] = {}
+    views = []
+    for row in rows:
+        coupon = Coupon(**dict(zip(_COUPON_NAMES, row, strict=False)))
+        template = templates.get(coupon.template_id)
+        if template is None:
+            values = dict(zip(_TEMPLATE_NAMES, row[len(_COUPON_NAMES) :], strict=True))
+            values |= {name: orjson.loads(values[name]) for name in _LISTS}
+            template = templates[coupon.template_id] = CouponTemplate(**values)
+        views.append(CouponView(coupon, template))
+    return views
 
 
 def _views(brand_id: UUID) -> Select[Coupon, CouponTemplate]:
@@ -249,18 +304,6 @@ def _views(brand_id: UUID) -> Select[Coupon, CouponTemplate]:
         )
         .where(col(Coupon.brand_id) == brand_id)
     )
-
-
-def _is_shown_as(status: CouponStatus, now: datetime, today: date) -> ColumnElement[bool]:
-    is_stored_so = col(Coupon.status) == status.value
-    is_past = col(Coupon.usable_until) < today
-    if status is CouponStatus.ISSUED:
-        return and_(_is_free(now), col(Coupon.usable_until) >= today)
-    if status is CouponStatus.HELD:
-        return and_(is_stored_so, col(Coupon.held_until) > now)
-    if status is CouponStatus.EXPIRED:
-        return or_(is_stored_so, and_(_is_free(now), is_past))
-    return is_stored_so
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:

@@ -14,7 +14,6 @@ from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import (
     AlreadyExists,
     CouponNotUsable,
-    InsufficientBalance,
     MemberLimitReached,
     NotForSale,
     NotFound,
@@ -81,6 +80,7 @@ __all__ = [
     "take_stock",
     "templates_by_id",
     "void_coupon",
+    "void_won",
     "write_coupons",
     "get_coupon",
     "get_template",
@@ -170,6 +170,16 @@ async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Cou
     return coupon
 
 
+async def void_won(tx: Tx, owner: tuple[UUID, UUID], scan_id: UUID) -> int:
+    """End the coupons that a (brand_id, member_id) has by a scan and that nobody is using; how
+    many."""
+    brand_id, member_id = owner
+    voided = await tx.fetch(
+        queries.VOID_WON, now=tx.now, brand_id=brand_id, member_id=member_id, scan_id=scan_id
+    )
+    return len(voided)
+
+
 # --- issuing -----------------------------------------------------------------------------------
 
 
@@ -254,15 +264,8 @@ async def buy_coupon(tx: Tx, actor: Actor, template_id: UUID) -> CouponIssue:
 
 async def _spend(tx: Tx, owner: tuple[UUID, UUID], price: int, cause: Cause, today: date) -> Book:
     """Points of a member on their way back to the brand; the member's accounts are locked now."""
-    brand_id = owner[0]
-    accounts = await ledger.lock_member_accounts(tx, [owner])
-    points = accounts.get((*owner, Asset.POINTS.value))
-    if points is None:
-        raise InsufficientBalance(available=0, wanted=price)
-    issuance = await ledger.issuance_accounts(tx, [brand_id])
     book = Book(new_id)
-    parts = await ledger.spend_parts(tx, points, price, today)
-    book.spend(points, issuance[(brand_id, brand_id, Asset.POINTS.value)], parts, cause)
+    await ledger.spend_balance(tx, book, owner, Asset.POINTS.value, price, cause, today)
     return book
 
 

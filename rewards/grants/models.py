@@ -1,25 +1,80 @@
-"""Rewards granted and not yet spendable."""
+"""Rewards granted and not yet spendable, and what members are reported to have done for them."""
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from loyalty.tables import own_id, tenant
 
 
+class LockStatus(StrEnum):
+    """VOIDED: taken back. LAPSED: what it waited for did not come in time."""
+
+    LOCKED = "LOCKED"
+    UNLOCKED = "UNLOCKED"
+    VOIDED = "VOIDED"
+    LAPSED = "LAPSED"
+
+
+_LOCKED = "status = 'LOCKED'"
+_UNLOCKS_BY_TIME = f"{_LOCKED} AND unlocks_at IS NOT NULL"
+_LAPSES = f"{_LOCKED} AND lapses_at IS NOT NULL"
+
+
 class LockedReward(SQLModel, table=True):
     """A pending credit that waits for a named thing (待解锁红包). Its id is its pending transfer's;
-    ``unlock_key`` names what unlocks it; ``resolved_by_id`` is the transfer that posted it."""
+    ``cause_id`` the scan or purchase that granted it.
+
+    ``unlock_kind`` is an ``UnlockKind``. ``unlock_key``: of ITEM which item's scan, of ACTION the
+    action, of the others the kind once more. ``unlock_count``: how many such events are still to
+    come, 0 where it waits for the time ``unlocks_at``. From ``lapses_at`` on it can no longer be
+    unlocked. ``resolved_by_id`` is the transfer that posted or voided it at ``resolved_at``.
+    """
 
     __tablename__ = "locked_rewards"
     __table_args__ = (
-        CheckConstraint("status IN ('LOCKED', 'UNLOCKED', 'VOIDED')", name="status_known"),
+        CheckConstraint(
+            "status IN ('LOCKED', 'UNLOCKED', 'VOIDED', 'LAPSED')", name="status_known"
+        ),
         CheckConstraint(
             "(status = 'LOCKED') = (resolved_by_id IS NULL)", name="resolved_when_not_locked"
         ),
+        CheckConstraint(
+            "(resolved_by_id IS NULL) = (resolved_at IS NULL)", name="resolved_at_a_time"
+        ),
+        CheckConstraint(
+            "unlock_kind IN ('ITEM', 'NEXT_SCAN', 'ACTION', 'AFTER', 'ON')", name="kind_known"
+        ),
+        CheckConstraint(
+            "(unlock_kind IN ('AFTER', 'ON')) = (unlocks_at IS NOT NULL)", name="unlocks_by_time"
+        ),
+        CheckConstraint("unlock_count >= 0", name="count_not_negative"),
         Index(None, "brand_id", "unlock_key"),
+        Index(None, "brand_id", "cause_id"),
+        Index(None, "brand_id", "member_id", "id"),
+        Index(
+            "ix_locked_rewards_waiting",
+            "brand_id",
+            "member_id",
+            "unlock_key",
+            sqlite_where=text(_LOCKED),
+            postgresql_where=text(_LOCKED),
+        ),
+        Index(
+            "ix_locked_rewards_unlocking",
+            "unlocks_at",
+            sqlite_where=text(_UNLOCKS_BY_TIME),
+            postgresql_where=text(_UNLOCKS_BY_TIME),
+        ),
+        Index(
+            "ix_locked_rewards_lapsing",
+            "lapses_at",
+            sqlite_where=text(_LAPSES),
+            postgresql_where=text(_LAPSES),
+        ),
     )
 
     brand_id: UUID = tenant()
@@ -28,7 +83,28 @@ class LockedReward(SQLModel, table=True):
     campaign_id: UUID
     asset: str
     amount: int = Field(sa_type=BigInteger)
+    cause_id: UUID
+    unlock_kind: str
     unlock_key: str
+    unlock_count: int = Field(sa_type=BigInteger)
+    unlocks_at: datetime | None = None
+    lapses_at: datetime | None = None
     status: str
     resolved_by_id: UUID | None = None
+    resolved_at: datetime | None = None
+    created_at: datetime
+
+
+class ActionReport(SQLModel, table=True):
+    """That a member did something outside, such as following the brand's account, as an operator
+    or a provider's callback told. Append-only."""
+
+    __tablename__ = "action_reports"
+    __table_args__ = (Index(None, "brand_id", "member_id", "id"),)
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    member_id: UUID
+    action: str
+    reported_by: UUID
     created_at: datetime

@@ -1,33 +1,213 @@
 """The SQL of locked rewards."""
 
-from loyalty.db import Statement, insert_statement
-from rewards.grants.models import LockedReward
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-FIND_LOCKED = Statement(
-    """
-    SELECT l.brand_id, l.id, l.member_id, l.campaign_id, l.asset, l.amount, l.unlock_key
-    FROM {keys} {each:l locked_rewards ON l.brand_id = keys.brand_id
-        AND l.unlock_key = keys.unlock_key AND l.status = 'LOCKED'}
+from sqlmodel import col, select
+
+from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
+from loyalty.statements import columns_of, names_of
+from rewards.campaigns.models import UnlockKind
+from rewards.grants.models import LockedReward, LockStatus
+from rewards.grants.world import LockedState, Unlock
+
+_REWARD = columns_of(LockedReward)
+_REWARD_NAMES = names_of(_REWARD)
+_NEWEST = UUID(int=2**128 - 1)
+_STATE = """l.brand_id, l.id, l.member_id, l.campaign_id, l.asset, l.amount, l.cause_id,
+    l.unlock_kind, l.unlock_key, l.unlock_count, l.unlocks_at, l.lapses_at"""
+_STATE_RETURNS = (
+    "brand_id uuid, id uuid, member_id uuid, campaign_id uuid, asset text, amount bigint,"
+    " cause_id uuid, unlock_kind text, unlock_key text, unlock_count bigint,"
+    " unlocks_at timestamptz, lapses_at timestamptz"
+)
+
+FIND_LOCKED_BY_ITEM = Statement(
+    f"""
+    SELECT {_STATE} FROM {{keys}} {{each:l locked_rewards ON l.brand_id = keys.brand_id
+        AND l.unlock_key = keys.unlock_key AND l.status = 'LOCKED'}}
     ORDER BY l.brand_id, l.id
     """,
     sets={"keys": "brand_id uuid, unlock_key text"},
-    returns="brand_id uuid, id uuid, member_id uuid, campaign_id uuid, asset text, amount bigint,"
-    " unlock_key text",
+    returns=_STATE_RETURNS,
 )
 
-INSERT_LOCKED = insert_statement(
-    LockedReward,
-    "brand_id uuid, id uuid, member_id uuid, campaign_id uuid, asset text, amount bigint,"
-    " unlock_key text, status text, resolved_by_id uuid, created_at timestamptz",
+FIND_WAITING = Statement(
+    f"""
+    SELECT {_STATE} FROM {{keys}} {{each:l locked_rewards ON l.brand_id = keys.brand_id
+        AND l.member_id = keys.member_id AND l.unlock_key = keys.unlock_key
+        AND l.status = 'LOCKED'}}
+    ORDER BY l.brand_id, l.id
+    """,
+    sets={"keys": "brand_id uuid, member_id uuid, unlock_key text"},
+    returns=_STATE_RETURNS,
 )
+
+FIND_LOCKED = Statement(
+    f"""
+    SELECT {_STATE} FROM {{keys}} {{each:l locked_rewards ON l.brand_id = keys.brand_id
+        AND l.id = keys.id AND l.status = 'LOCKED'}}
+    ORDER BY l.brand_id, l.id
+    """,
+    sets={"keys": "brand_id uuid, id uuid"},
+    returns=_STATE_RETURNS,
+)
+
+FIND_LOCKED_BY_CAUSE = Statement(
+    f"""
+    SELECT {_STATE} FROM {{keys}} {{each:l locked_rewards ON l.brand_id = keys.brand_id
+        AND l.cause_id = keys.cause_id AND l.status = 'LOCKED'}}
+    ORDER BY l.brand_id, l.id
+    """,
+    sets={"keys": "brand_id uuid, cause_id uuid"},
+    returns=_STATE_RETURNS,
+)
+
+# Those whose time has come, and those whose time is over, the longest ago first. The conditions
+# are the indexes' own.
+FIND_UNLOCKING = Statement(
+    """
+    SELECT l.brand_id, l.id, l.member_id, l.unlocks_at FROM locked_rewards l
+    WHERE l.status = 'LOCKED' AND l.unlocks_at IS NOT NULL AND l.unlocks_at <= :now
+    ORDER BY l.unlocks_at LIMIT :row_count_max
+    """,
+    params="now timestamptz, row_count_max bigint",
+    returns="brand_id uuid, id uuid, member_id uuid, due_at timestamptz",
+)
+
+FIND_LAPSING = Statement(
+    """
+    SELECT l.brand_id, l.id, l.member_id, l.lapses_at FROM locked_rewards l
+    WHERE l.status = 'LOCKED' AND l.lapses_at IS NOT NULL AND l.lapses_at <= :now
+    ORDER BY l.lapses_at LIMIT :row_count_max
+    """,
+    params="now timestamptz, row_count_max bigint",
+    returns="brand_id uuid, id uuid, member_id uuid, due_at timestamptz",
+)
+
+# Newest first, a page of each member. One that waited for too long has lapsed, swept or not.
+READ_LOCKED_REWARDS = Statement(
+    f"""
+    SELECT {", ".join(names_of(_REWARD, "r"))}
+    FROM (
+        SELECT l.*, row_number() OVER (PARTITION BY l.member_id ORDER BY l.id DESC) AS turn
+        FROM {{members}} {{each:l locked_rewards ON l.brand_id = members.brand_id
+            AND l.member_id = members.member_id AND l.id < :before}}
+        WHERE CASE :status WHEN '' THEN true
+            WHEN 'LOCKED' THEN l.status = 'LOCKED' AND (l.lapses_at IS NULL OR l.lapses_at > :now)
+            WHEN 'LAPSED' THEN l.status = 'LAPSED' OR l.status = 'LOCKED' AND l.lapses_at <= :now
+            ELSE l.status = :status END
+    ) AS r
+    WHERE r.turn <= :row_count_max ORDER BY r.id DESC
+    """,
+    sets={"members": "brand_id uuid, member_id uuid"},
+    params="before uuid, status text, now timestamptz, row_count_max bigint",
+    returns=_REWARD,
+)
+
+INSERT_LOCKED = insert_statement(LockedReward, _REWARD)
 
 RESOLVE_LOCKED = Statement(
     """
-    UPDATE locked_rewards SET status = resolved.status, resolved_by_id = resolved.resolved_by_id
+    UPDATE locked_rewards SET status = resolved.status, unlock_count = resolved.unlock_count,
+        resolved_by_id = resolved.resolved_by_id, resolved_at = :now
     FROM {resolved} WHERE locked_rewards.brand_id = resolved.brand_id
         AND locked_rewards.id = resolved.id AND locked_rewards.status = 'LOCKED'
     RETURNING locked_rewards.id
     """,
-    sets={"resolved": "brand_id uuid, id uuid, status text, resolved_by_id uuid"},
+    sets={
+        "resolved": "brand_id uuid, id uuid, status text, unlock_count bigint, resolved_by_id uuid"
+    },
+    params="now timestamptz",
     returns="id uuid",
 )
+
+COUNT_LOCKED = Statement(
+    """
+    UPDATE locked_rewards SET unlock_count = counted.unlock_count
+    FROM {counted} WHERE locked_rewards.brand_id = counted.brand_id
+        AND locked_rewards.id = counted.id AND locked_rewards.status = 'LOCKED'
+        AND locked_rewards.unlock_count = counted.count_read
+    RETURNING locked_rewards.id
+    """,
+    sets={"counted": "brand_id uuid, id uuid, unlock_count bigint, count_read bigint"},
+    returns="id uuid",
+)
+
+
+async def list_locked_by_item(tx: Tx, keys: Sequence[tuple[UUID, str]]) -> list[LockedState]:
+    return await _list(tx, FIND_LOCKED_BY_ITEM, keys)
+
+
+async def list_waiting(tx: Tx, keys: Sequence[tuple[UUID, UUID, str]]) -> list[LockedState]:
+    return await _list(tx, FIND_WAITING, keys)
+
+
+async def list_locked_by_cause(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> list[LockedState]:
+    return await _list(tx, FIND_LOCKED_BY_CAUSE, keys)
+
+
+async def list_locked(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> list[LockedState]:
+    return await _list(tx, FIND_LOCKED, keys)
+
+
+async def read_locked_rewards(
+    db: Database,
+    brand_id: UUID,
+    member_ids: Sequence[UUID],
+    *,
+    status: LockStatus | None,
+    now: datetime,
+    before: UUID | None,
+    limit: int,
+) -> list[LockedReward]:
+    """Up to ``limit`` locked rewards of each of some members, newest first, older than the id
+    ``before``; only those that are shown in a status (``rules.shown_status``) if one is named."""
+    rows = await db.read(
+        READ_LOCKED_REWARDS,
+        members=[(brand_id, member_id) for member_id in member_ids],
+        before=before or _NEWEST,
+        status="" if status is None else status.value,
+        now=now,
+        row_count_max=limit,
+    )
+    return [LockedReward(**dict(zip(_REWARD_NAMES, row, strict=True))) for row in rows]
+
+
+async def list_granted(
+    snapshot: Snapshot, brand_id: UUID, cause_ids: Collection[UUID]
+) -> list[LockedReward]:
+    found = await snapshot.session.exec(
+        select(LockedReward)
+        .where(
+            col(LockedReward.brand_id) == brand_id,
+            col(LockedReward.cause_id).in_(sorted(cause_ids)),
+        )
+        .order_by(col(LockedReward.id))
+    )
+    return list(found)
+
+
+async def list_due(tx: Tx, now: datetime, limit: int) -> list[tuple[UUID, UUID, UUID, datetime]]:
+    """(brand_id, id, member_id, due_at) of rewards, of any brand, that are to be unlocked by now,
+    or else have lapsed. Not locked."""
+    unlocking = await tx.fetch(FIND_UNLOCKING, now=now, row_count_max=limit)
+    room = limit - len(unlocking)
+    lapsing = await tx.fetch(FIND_LAPSING, now=now, row_count_max=room) if room else []
+    return [(row[0], row[1], row[2], row[3]) for row in (*unlocking, *lapsing)]
+
+
+async def _list(tx: Tx, statement: Statement, keys: Sequence[tuple[Any, ...]]) -> list[LockedState]:
+    """What is still locked of what the keys name, oldest first; no statement without a key."""
+    return [_state(row) for row in await tx.fetch(statement, keys=keys)] if keys else []
+
+
+def _state(row: Sequence[Any]) -> LockedState:
+    brand_id, id, member_id, campaign_id, asset, amount, cause_id = row[:7]
+    kind, key, count, unlocks_at, lapses_at = row[7:]
+    unlock = Unlock(UnlockKind(kind), key, count, unlocks_at, lapses_at)
+    return LockedState(
+        brand_id, id, member_id, campaign_id, asset, amount, cause_id, unlock, count, count
+    )

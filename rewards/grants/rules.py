@@ -5,156 +5,92 @@ after the other, so that what an earlier event of the batch did counts for the l
 decided is written by set afterwards, under guards.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from loyalty.actor import MemberRole
 from loyalty.clock import local_date
 from loyalty.ledger.models import Asset
-from loyalty.ledger.rules import AccountState, Book, Cause, Movement, expiry_date
-from loyalty.outbox import Fact
-from loyalty.products.models import Product
-from rewards.campaigns.models import CapSubject, CapWindow
-from rewards.campaigns.rules import CampaignIndex, Cap, LiveCampaign
-from rewards.coupons.models import CouponCause, CouponTemplate
+from loyalty.ledger.rules import AccountState, Cause, Movement
+from rewards.campaigns.locks import Lock
+from rewards.campaigns.models import CapSubject, CapWindow, UnlockKind
+from rewards.campaigns.rules import Cap, LiveCampaign
+from rewards.coupons.models import CouponCause
 from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
-from tiers.ladders.rules import LadderView, Level, multiplied
-from tiers.standings.service import Rise
+from rewards.grants.models import LockedReward, LockStatus
+from rewards.grants.world import (
+    AccountKey,
+    BrandConfiguration,
+    BudgetKey,
+    BudgetMove,
+    CounterKey,
+    Credit,
+    GrantWorld,
+    LockedState,
+    MemberState,
+    PlannedCoupon,
+    StockKey,
+    Unlock,
+    WaitKey,
+)
+from tiers.ladders.rules import Level, multiplied
+from tiers.privileges.rules import points_percent
+from tiers.standings.folding import TierEvent, after_event, catch_up
+
+__all__ = [
+    "AccountKey",
+    "BrandConfiguration",
+    "BudgetKey",
+    "BudgetMove",
+    "CounterKey",
+    "Credit",
+    "GrantWorld",
+    "LockedState",
+    "MemberState",
+    "PlannedCoupon",
+    "StockKey",
+    "Unlock",
+    "WaitKey",
+]
 
 ALL_TIME = "ALL"
 UNLOCKED_TOPIC = "reward.unlocked"
-
-AccountKey = tuple[UUID, UUID, str]
-BudgetKey = tuple[UUID, UUID, str]
-CounterKey = tuple[UUID, UUID, str, str, str]
-StockKey = tuple[UUID, UUID]
-PlannedCoupon = tuple[CouponTemplate, date, date]
-"""A template with the first and the last day of a coupon issued now."""
+LAPSED_TOPIC = "reward.lapsed"
 
 
-@dataclass(frozen=True, slots=True)
-class BrandConfiguration:
-    """A brand as rules see it, at one ``revision``; kept in memory until the revision moves.
-    ``coupon_templates`` are those that campaigns name; of their status and stock each batch asks
-    anew."""
-
-    id: UUID
-    revision: int
-    timezone: str
-    points_valid_months: int | None
-    campaigns: CampaignIndex
-    ladders: dict[str, LadderView]
-    products: dict[UUID, Product]
-    coupon_templates: dict[UUID, CouponTemplate]
-
-
-@dataclass(slots=True)
-class MemberState:
-    """A member as rules see it."""
-
-    brand_id: UUID
-    id: UUID
-    identity_id: UUID
-    role: str
-    status: str
-    invited_by_id: UUID | None = None
-    is_new: bool = False
-    is_greeted: bool = False
-
-
-@dataclass(slots=True)
-class BudgetMove:
-    spent: int = 0
-    reserved: int = 0
-
-
-@dataclass(slots=True)
-class LockedState:
-    """A locked reward that something may unlock."""
-
-    brand_id: UUID
-    id: UUID
-    member_id: UUID
-    campaign_id: UUID
-    asset: str
-    amount: int
-    unlock_key: str
-    resolved_by: Movement | None = None
-    is_new: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Credit:
-    """An amount that one member is to get of one asset."""
-
-    member: MemberState
-    asset: str
-    amount: int
-
-
-@dataclass(slots=True)
-class GrantWorld:
-    """What a batch may touch; ``now`` is the transaction's time. ``stock`` is how many coupons of a
-    template may still be issued, None without limit."""
-
-    now: datetime
-    new_id: Callable[[], UUID]
-    new_coupon_code: Callable[[], str]
-    book: Book
-    brands: dict[UUID, BrandConfiguration] = field(default_factory=dict)
-    accounts: dict[AccountKey, AccountState] = field(default_factory=dict)
-    issuance: dict[AccountKey, AccountState] = field(default_factory=dict)
-    ranks: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
-    budgets: dict[BudgetKey, int] = field(default_factory=dict)
-    counters: dict[CounterKey, int] = field(default_factory=dict)
-    locked: dict[tuple[UUID, str], list[LockedState]] = field(default_factory=dict)
-    budget_moves: dict[BudgetKey, BudgetMove] = field(default_factory=dict)
-    counter_moves: dict[CounterKey, tuple[int, int]] = field(default_factory=dict)
-    stock: dict[StockKey, int | None] = field(default_factory=dict)
-    stock_moves: dict[StockKey, int] = field(default_factory=dict)
-    coupons: list[CouponIssue] = field(default_factory=list)
-    rises: list[Rise] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-
-    def account(self, member: MemberState, asset: str) -> AccountState:
-        """The member's account, opened in memory if it does not exist yet."""
-        key = (member.brand_id, member.id, asset)
-        account = self.accounts.get(key)
-        if account is None:
-            account = self.accounts[key] = AccountState(
-                member.brand_id, self.new_id(), member.id, asset, is_new=True
-            )
-        return account
-
-    def emit(self, brand_id: UUID, topic: str, subject_id: UUID, payload: dict[str, Any]) -> None:
-        """Note a fact for the outbox."""
-        self.facts.append(Fact(brand_id, topic, subject_id, payload, self.now, id=self.new_id()))
-
-
-def level_of(world: GrantWorld, member: MemberState) -> Level | None:
-    """The level a member holds; None when its role has no ladder."""
-    ladder = world.brands[member.brand_id].ladders.get(member.role)
-    if ladder is None:
+def level_of(world: GrantWorld, member: MemberState, at: datetime | None = None) -> Level | None:
+    """The level a member holds at an event's time, after what the days before it brought about by
+    themselves; None when its role has no ladder."""
+    tier = world.tiers.get((member.brand_id, member.id))
+    if tier is None:
         return None
-    return ladder.level(world.ranks.get((member.brand_id, member.id), 0))
+    catch_up(tier, local_date(at or world.now, tier.timezone), world.new_id)
+    return tier.level
 
 
 def credits_of(
-    world: GrantWorld, campaign: LiveCampaign, member: MemberState, amount_fen: int = 0
+    world: GrantWorld,
+    campaign: LiveCampaign,
+    member: MemberState,
+    amount_fen: int = 0,
+    at: datetime | None = None,
 ) -> list[Credit]:
-    """What a campaign gives a member in its role, with the points multiplier of its tier."""
-    level = level_of(world, member)
-    percent = level.points_multiplier_percent if level else 100
+    """What a campaign gives a member in its role for an event (of now, if not ``at``), with the
+    points multiplier of its tier and its privileges."""
+    level = level_of(world, member, at)
+    percent = 100
+    if level is not None:
+        on = local_date(at or world.now, world.brands[member.brand_id].timezone)
+        percent = points_percent(level.points_multiplier_percent, level.privileges, on)
     credits = []
     for outcome in campaign.outcomes_for(MemberRole(member.role)):
         amount = outcome.value(amount_fen)
-        if outcome.asset is Asset.POINTS:
+        if outcome.asset == Asset.POINTS:
             amount = multiplied(amount, percent)
         if amount > 0:
-            credits.append(Credit(member, outcome.asset.value, amount))
+            credits.append(Credit(member, outcome.asset, amount, outcome.lock))
     return credits
 
 
@@ -176,28 +112,53 @@ def _spend_budget(world: GrantWorld, key: BudgetKey, *, spent: int, reserved: in
     move.reserved += reserved
 
 
-def give(world: GrantWorld, campaign: LiveCampaign, credit: Credit, cause: Cause) -> Movement:
-    """Credit a member at once: ledger, lot, budget, and the tier that new growth earns."""
+def return_to_budgets(world: GrantWorld, returned: Mapping[BudgetKey, int]) -> None:
+    """Give budgets back what was taken back of their credits."""
+    for key, amount in returned.items():
+        _spend_budget(world, key, spent=-amount, reserved=0)
+
+
+def give(
+    world: GrantWorld, campaign: LiveCampaign, credit: Credit, cause: Cause
+) -> LockedState | None:
+    """Credit a member: at once (ledger, lot, budget, and the tier that new growth earns), or, if
+    the credit says so, locked: that is the answer then."""
     member = credit.member
     brand = world.brands[member.brand_id]
+    if credit.lock is not None:
+        unlock = unlock_of(credit.lock, brand.timezone, cause.occurred_at)
+        return lock(world, campaign, credit, cause, unlock)
+    account = world.account(member, credit.asset)
     movement = world.book.credit(
         world.issuance[(brand.id, brand.id, credit.asset)],
-        world.account(member, credit.asset),
+        account,
         credit.amount,
         cause,
         campaign_id=campaign.id,
-        expires_on=_good_until(brand, cause.occurred_at),
+        expires_on=_good_until(world, brand, account, cause.occurred_at),
+        owed=world.debt(member, credit.asset),
     )
     key = (brand.id, campaign.id, credit.asset)
     _spend_budget(world, key, spent=credit.amount, reserved=0)
-    _rise(world, member, movement)
-    return movement
+    _count_credit(world, member, movement)
+    return None
+
+
+def unlock_of(lock: Lock, timezone: str, at: datetime) -> Unlock:
+    """What a reward waits for that is granted at this time; a day begins in the brand's zone."""
+    lapses_at = None if lock.lapses_after is None else at + lock.lapses_after
+    if lock.after is not None:
+        return Unlock(lock.kind, lock.kind.value, 0, at + lock.after)
+    if lock.on is not None:
+        midnight = datetime.combine(lock.on, time(), ZoneInfo(timezone))
+        return Unlock(lock.kind, lock.kind.value, 0, midnight.astimezone(UTC))
+    return Unlock(lock.kind, lock.action or lock.kind.value, lock.count, None, lapses_at)
 
 
 def lock(
-    world: GrantWorld, campaign: LiveCampaign, credit: Credit, cause: Cause, unlock_key: str
+    world: GrantWorld, campaign: LiveCampaign, credit: Credit, cause: Cause, unlock: Unlock
 ) -> LockedState:
-    """Grant a credit that waits for ``unlock_key``; it reserves its budget now."""
+    """Grant a credit that waits; it reserves its budget now."""
     member = credit.member
     movement = world.book.lock(
         world.issuance[(member.brand_id, member.brand_id, credit.asset)],
@@ -215,48 +176,95 @@ def lock(
         campaign.id,
         credit.asset,
         credit.amount,
-        unlock_key,
+        cause.id,
+        unlock,
+        unlock.count,
+        unlock.count,
         is_new=True,
     )
-    world.locked.setdefault((member.brand_id, unlock_key), []).append(state)
+    world.locked.setdefault(state.wait_key, []).append(state)
     return state
 
 
-def settle_locked(
+def settle_item(
     world: GrantWorld, member: MemberState, unlock_key: str, cause: Cause, *, post: bool
+) -> None:
+    """Post what waits for an item's scan (its points' clock starts now), or void it."""
+    end = LockStatus.UNLOCKED if post else LockStatus.VOIDED
+    for state in world.locked.get((member.brand_id, None, unlock_key), ()):
+        if state.status is LockStatus.LOCKED:
+            end_locked(world, member, state, cause, end)
+
+
+def waits_for_item(world: GrantWorld, brand_id: UUID, unlock_key: str) -> bool:
+    """Whether anything is still locked until an item's scan."""
+    states = world.locked.get((brand_id, None, unlock_key), ())
+    return any(state.status is LockStatus.LOCKED for state in states)
+
+
+def shown_status(reward: LockedReward, now: datetime) -> LockStatus:
+    """A locked reward's status as people see it: one that waited for too long has lapsed, swept or
+    not."""
+    status = LockStatus(reward.status)
+    has_lapsed = reward.lapses_at is not None and reward.lapses_at <= now
+    return LockStatus.LAPSED if status is LockStatus.LOCKED and has_lapsed else status
+
+
+def count_scan(world: GrantWorld, member: MemberState, cause: Cause) -> None:
+    """One more paid scan of a consumer, for its tier and for what waits for scans: the last one
+    unlocks it. Call it before what this scan locks is locked."""
+    count_for_tier(
+        world, member, TierEvent(cause.occurred_at, cause.kind, cause.id, scans=1, visit=True)
+    )
+    unlock_waiting(world, member, UnlockKind.NEXT_SCAN.value, cause)
+
+
+def unlock_waiting(
+    world: GrantWorld, member: MemberState, unlock_key: str, cause: Cause
 ) -> list[LockedState]:
-    """Post what waits for ``unlock_key`` (its points' clock starts now), or void it."""
-    brand = world.brands[member.brand_id]
-    settled = []
-    for state in world.locked.get((member.brand_id, unlock_key), ()):
-        if state.resolved_by is not None:
+    """One more of the events that some of a member's rewards wait for; those it has unlocked."""
+    unlocked = []
+    for state in world.locked.get((member.brand_id, member.id, unlock_key), ()):
+        if not state.waits_at(cause.occurred_at):
             continue
-        movement = world.book.resolve(
-            world.issuance[(brand.id, brand.id, state.asset)],
-            world.account(member, state.asset),
-            state.amount,
-            cause,
-            pending_id=state.id,
-            campaign_id=state.campaign_id,
-            expires_on=_good_until(brand, cause.occurred_at) if post else None,
-        )
-        state.resolved_by = movement
-        _spend_budget(
-            world,
-            (brand.id, state.campaign_id, state.asset),
-            spent=state.amount if post else 0,
-            reserved=-state.amount,
-        )
-        if post:
-            _rise(world, member, movement)
-            world.emit(
-                brand.id,
-                UNLOCKED_TOPIC,
-                member.id,
-                {"asset": state.asset, "amount": state.amount},
-            )
-        settled.append(state)
-    return settled
+        state.count -= 1
+        if state.count == 0:
+            end_locked(world, member, state, cause, LockStatus.UNLOCKED)
+            unlocked.append(state)
+    return unlocked
+
+
+def end_locked(
+    world: GrantWorld, member: MemberState, state: LockedState, cause: Cause, end: LockStatus
+) -> None:
+    """Post a locked reward to its member (UNLOCKED), or void it and free what it reserved."""
+    brand = world.brands[member.brand_id]
+    post = end is LockStatus.UNLOCKED
+    account = world.account(member, state.asset)
+    movement = world.book.resolve(
+        world.issuance[(brand.id, brand.id, state.asset)],
+        account,
+        state.amount,
+        cause,
+        pending_id=state.id,
+        campaign_id=state.campaign_id,
+        expires_on=_good_until(world, brand, account, cause.occurred_at) if post else None,
+        owed=world.debt(member, state.asset),
+    )
+    state.status, state.resolved_by = end, movement
+    _spend_budget(
+        world,
+        (brand.id, state.campaign_id, state.asset),
+        spent=state.amount if post else 0,
+        reserved=-state.amount,
+    )
+    told = {"asset": state.asset, "amount": state.amount}
+    if post:
+        state.count = 0
+        _count_credit(world, member, movement)
+        world.emit(brand.id, UNLOCKED_TOPIC, member.id, told)
+    elif end is LockStatus.LAPSED:
+        world.emit(brand.id, LAPSED_TOPIC, member.id, told)
 
 
 def plan_coupons(
@@ -302,40 +310,37 @@ def issue_coupons(
     return issued
 
 
-def _good_until(brand: BrandConfiguration, earned_at: datetime) -> date:
-    return expiry_date(local_date(earned_at, brand.timezone), brand.points_valid_months)
+def _good_until(
+    world: GrantWorld, brand: BrandConfiguration, account: AccountState, earned_at: datetime
+) -> date:
+    """The last day of a credit earned then; under expiry by activity, of everything there is."""
+    expiry = brand.assets[account.asset].expiry
+    until = expiry.last_day(local_date(earned_at, brand.timezone))
+    if expiry.is_extended:
+        world.book.extend(account, local_date(world.now, brand.timezone), until)
+    return until
 
 
-def _rise(world: GrantWorld, member: MemberState, movement: Movement) -> None:
-    if movement.credit.asset != Asset.GROWTH.value:
-        return
-    ladder = world.brands[member.brand_id].ladders.get(member.role)
-    if ladder is None:
-        return
-    key = (member.brand_id, member.id)
-    held = world.ranks.get(key, 0)
-    earned = ladder.rank_for(movement.credit.balance)
-    if earned <= held:
-        return
-    world.ranks[key] = earned
-    world.rises.append(
-        Rise(
-            member.brand_id,
-            world.new_id(),
-            member.id,
-            held,
-            earned,
-            movement.id,
-            ladder.id,
-            movement.cause.occurred_at,
-        )
+def _count_credit(world: GrantWorld, member: MemberState, movement: Movement) -> None:
+    """Let a credit count for its member's tier: the growth balance after it, or what was earned."""
+    cause, credited = movement.cause, movement.credit
+    is_growth = credited.asset == Asset.GROWTH.value
+    event = TierEvent(
+        cause.occurred_at,
+        cause.kind,
+        cause.id,
+        movement.id,
+        balance=credited.balance if is_growth else None,
+        earned={credited.asset: movement.amount},
     )
-    world.emit(
-        member.brand_id,
-        "tier.reached",
-        member.id,
-        {"from_rank": held, "to_rank": earned, "code": ladder.level(earned).code},
-    )
+    count_for_tier(world, member, event)
+
+
+def count_for_tier(world: GrantWorld, member: MemberState, event: TierEvent) -> None:
+    """Fold an event over its member's tier, if its role has a ladder."""
+    tier = world.tiers.get((member.brand_id, member.id))
+    if tier is not None:
+        after_event(tier, event, world.new_id)
 
 
 def counter_key(

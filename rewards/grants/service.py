@@ -4,21 +4,24 @@ One global order of locks, by table and then by key: members and their accounts 
 events after, and the brand's hottest rows (counters, budgets, issuance) last.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
 from uuid import UUID
 
 from loyalty import outbox
+from loyalty.assets.service import assets_by_code
 from loyalty.brands.service import get_brand
+from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
-from loyalty.ledger.models import TransferPhase
 from loyalty.ledger.rules import Book
 from loyalty.products.service import products_by_id
 from rewards.campaigns import service as campaigns
 from rewards.coupons import service as coupons
 from rewards.grants import queries
-from rewards.grants.rules import (
+from rewards.grants.models import LockedReward
+from rewards.grants.world import (
     BrandConfiguration,
     CounterKey,
     GrantWorld,
@@ -26,7 +29,7 @@ from rewards.grants.rules import (
     StockKey,
 )
 from tiers.ladders.service import current_ladders
-from tiers.standings import service as standings
+from tiers.standings.loading import load_tiers, write_tiers
 
 
 async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfiguration:
@@ -37,13 +40,14 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
         id=brand.id,
         revision=brand.revision,
         timezone=brand.timezone,
-        points_valid_months=brand.points_valid_months,
+        assets=await assets_by_code(snapshot, brand_id),
         campaigns=live,
         ladders=await current_ladders(snapshot, brand_id),
         products=await products_by_id(snapshot, brand_id),
         coupon_templates=await coupons.templates_by_id(
             snapshot, brand_id, live.coupon_template_ids()
         ),
+        has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
     )
 
 
@@ -59,12 +63,32 @@ def empty_world(tx: Tx, brands: dict[UUID, BrandConfiguration]) -> GrantWorld:
 
 
 async def load_members_side(
-    tx: Tx, world: GrantWorld, members: Iterable[tuple[UUID, UUID]]
+    tx: Tx,
+    world: GrantWorld,
+    members: Iterable[tuple[UUID, UUID]],
+    new_members: Collection[tuple[UUID, UUID]] = (),
+    first_days: Mapping[tuple[UUID, UUID], date] | None = None,
 ) -> None:
-    """Lock the accounts of (brand_id, member_id) pairs, then read what only that lock protects."""
+    """Lock the accounts of (brand_id, member_id) pairs, then read what only that lock protects;
+    ``new_members`` were enrolled in this very transaction. ``first_days`` are the local days
+    of their first events, where those are not of today. Refuses MemberClosed."""
     pairs = sorted(set(members))
-    world.accounts = await ledger.lock_member_accounts(tx, pairs)
-    world.ranks = await standings.find_ranks(tx, pairs)
+    world.accounts, world.owed = await ledger.lock_accounts_and_debts(
+        tx, pairs, new_owners=new_members
+    )
+    world.tiers = await load_tiers(
+        tx, world.brands, [(*pair, _first_day(tx, world, pair, first_days)) for pair in pairs]
+    )
+
+
+def _first_day(
+    tx: Tx,
+    world: GrantWorld,
+    pair: tuple[UUID, UUID],
+    first_days: Mapping[tuple[UUID, UUID], date] | None,
+) -> date:
+    today = local_date(tx.now, world.brands[pair[0]].timezone)
+    return min(today, (first_days or {}).get(pair, today))
 
 
 async def load_brands_side(
@@ -83,14 +107,45 @@ async def load_brands_side(
         world.stock = await coupons.find_stock(tx, stock_keys)
 
 
-async def load_locked(tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, str]]) -> None:
-    """Read the locked rewards that wait for (brand_id, unlock_key) pairs."""
-    pairs = sorted(set(keys))
-    if not pairs:
-        return
-    for row in await tx.fetch(queries.FIND_LOCKED, keys=pairs):
-        state = LockedState(*row)
-        world.locked.setdefault((state.brand_id, state.unlock_key), []).append(state)
+async def load_locked_by_item(tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, str]]) -> None:
+    """Read the locked rewards that wait for items' scans: (brand_id, unlock_key) pairs."""
+    _note_locked(world, await queries.list_locked_by_item(tx, sorted(set(keys))))
+
+
+async def load_waiting(tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, UUID, str]]) -> None:
+    """Read the locked rewards that wait for what members do: (brand_id, member_id, unlock_key).
+    The members' accounts are locked, and these rewards change only under that lock."""
+    _note_locked(world, await queries.list_waiting(tx, sorted(set(keys))))
+
+
+async def load_locked_by_cause(
+    tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, UUID]]
+) -> list[LockedState]:
+    """Read what is still locked of what (brand_id, cause_id) scans or purchases granted."""
+    states = await queries.list_locked_by_cause(tx, sorted(set(keys)))
+    _note_locked(world, states)
+    return states
+
+
+async def list_granted_locked(
+    tx: Tx, brand_id: UUID, cause_ids: Collection[UUID]
+) -> list[LockedReward]:
+    """All that scans or purchases ever locked, also what is no longer locked."""
+    return await queries.list_granted(tx, brand_id, cause_ids)
+
+
+async def load_locked(
+    tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, UUID]]
+) -> list[LockedState]:
+    """Read what is still locked of (brand_id, id) rewards, oldest first."""
+    states = await queries.list_locked(tx, sorted(set(keys)))
+    _note_locked(world, states)
+    return states
+
+
+def _note_locked(world: GrantWorld, states: Iterable[LockedState]) -> None:
+    for state in states:
+        world.locked.setdefault(state.wait_key, []).append(state)
 
 
 async def write_members_side(tx: Tx, world: GrantWorld) -> None:
@@ -98,7 +153,7 @@ async def write_members_side(tx: Tx, world: GrantWorld) -> None:
     coupons."""
     await ledger.write_members_side(tx, world.book)
     await _write_locked(tx, world)
-    await standings.write_rises(tx, world.rises)
+    await write_tiers(tx, world.tiers.values())
     await coupons.write_coupons(tx, world.coupons)
     await outbox.emit(tx, world.facts)
 
@@ -114,7 +169,7 @@ async def write_brands_side(tx: Tx, world: GrantWorld) -> None:
 
 
 def _locked_row(state: LockedState, world: GrantWorld) -> tuple[object, ...]:
-    status, resolved_by_id = _locked_end(state)
+    unlock, end = state.unlock, state.resolved_by
     return (
         state.brand_id,
         state.id,
@@ -122,29 +177,38 @@ def _locked_row(state: LockedState, world: GrantWorld) -> tuple[object, ...]:
         state.campaign_id,
         state.asset,
         state.amount,
-        state.unlock_key,
-        status,
-        resolved_by_id,
+        state.cause_id,
+        unlock.kind.value,
+        unlock.key,
+        state.count,
+        unlock.unlocks_at,
+        unlock.lapses_at,
+        state.status.value,
+        end.id if end else None,
+        world.now if end else None,
         world.now,
     )
 
 
-def _locked_end(state: LockedState) -> tuple[str, UUID | None]:
-    if state.resolved_by is None:
-        return "LOCKED", None
-    posted = state.resolved_by.phase == TransferPhase.POST.value
-    return ("UNLOCKED" if posted else "VOIDED"), state.resolved_by.id
-
-
 async def _write_locked(tx: Tx, world: GrantWorld) -> None:
-    states = [state for group in world.locked.values() for state in group]
-    new = [_locked_row(state, world) for state in states if state.is_new]
+    """Write new locked rewards, and what became of those that were read; RetryTransaction when
+    another process was first."""
+    new, resolved, counted = [], [], []
+    for state in world.states():
+        key = (state.brand_id, state.id)
+        if state.is_new:
+            new.append(_locked_row(state, world))
+        elif state.resolved_by is not None:
+            resolved.append((*key, state.status.value, state.count, state.resolved_by.id))
+        elif state.count != state.count_read:
+            counted.append((*key, state.count, state.count_read))
     if new:
         await tx.fetch(queries.INSERT_LOCKED, rows=new)
-    resolved = sorted(
-        (state.brand_id, state.id, *_locked_end(state))
-        for state in states
-        if not state.is_new and state.resolved_by is not None
-    )
-    if resolved and len(await tx.fetch(queries.RESOLVE_LOCKED, resolved=resolved)) != len(resolved):
-        raise RetryTransaction  # another process resolved one of them first
+    if resolved and len(
+        await tx.fetch(queries.RESOLVE_LOCKED, resolved=sorted(resolved), now=tx.now)
+    ) != len(resolved):
+        raise RetryTransaction
+    if counted and len(await tx.fetch(queries.COUNT_LOCKED, counted=sorted(counted))) != len(
+        counted
+    ):
+        raise RetryTransaction

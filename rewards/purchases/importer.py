@@ -18,15 +18,9 @@ from uuid import UUID
 
 from loyalty.actor import Actor
 from loyalty.db import Database
-from rewards.purchases.rules import (
-    COLUMNS,
-    PurchaseFact,
-    PurchaseResult,
-    PurchaseStatus,
-    RejectReason,
-    for_spreadsheet,
-    read_fact,
-)
+from loyalty.text import for_spreadsheet
+from rewards.purchases.reading import COLUMNS, RejectReason, read_fact
+from rewards.purchases.rules import PurchaseFact, PurchaseResult, PurchaseStatus
 from rewards.purchases.service import (
     BATCH_SIZE_MAX,
     ConfigurationCache,

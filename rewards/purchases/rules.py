@@ -1,16 +1,15 @@
-"""Pure: what a row of purchases must look like, and what a purchase comes to.
+"""Pure: what a purchase comes to.
 
 ``decide`` folds one purchase over a ``PurchaseWorld``: it sees what earlier purchases of the same
 batch did, and notes what is to be written. No I/O, no clock, no session.
 """
 
 import hashlib
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,59 +22,58 @@ from rewards.campaigns.models import CapSubject, EventKind
 from rewards.campaigns.rules import LiveCampaign
 from rewards.grants import rules as grants
 from rewards.grants.rules import BrandConfiguration, CounterKey, GrantWorld, MemberState
+from rewards.purchases.models import PurchaseSource
+from tiers.ladders.rules import Level
+from tiers.standings.folding import TierEvent
 
-COLUMNS = ("purchase_ref", "member_ref", "purchased_on", "quantity", "amount")
-REF_LENGTH_MAX = 64
-NUMBER_LENGTH_MAX = 20
-QUANTITY_MAX = 10**9
-AMOUNT_FEN_MAX = 10**11
-"""A thousand million units of currency: no purchase, and far from what a balance can hold."""
-EARLIEST = date(1900, 1, 1)
+RECORDED_TOPIC = "purchase.recorded"
+CAUSE_KIND = "PURCHASE"
 NOON = time(12)
 ACTIVE = "ACTIVE"
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_WHOLE = re.compile(r"-?[0-9]+")
-_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_SPACES = " \u3000\u00a0"
-_FORMULA_STARTS = frozenset("=+-@|\t\r\n＝＋－＠")
 
+@dataclass(frozen=True, slots=True)
+class LineFact:
+    """One line of a purchase. ``product_id`` where the SKU is one of the brand's."""
 
-class RejectReason(StrEnum):
-    """Why a row is not a purchase: the codes of the reject file."""
-
-    NOT_UTF8 = "NOT_UTF8"
-    LINE_TOO_LONG = "LINE_TOO_LONG"
-    QUOTES_BROKEN = "QUOTES_BROKEN"
-    FIELD_COUNT = "FIELD_COUNT"
-    PURCHASE_REF_INVALID = "PURCHASE_REF_INVALID"
-    MEMBER_REF_INVALID = "MEMBER_REF_INVALID"
-    DATE_INVALID = "DATE_INVALID"
-    DATE_IN_FUTURE = "DATE_IN_FUTURE"
-    QUANTITY_NOT_A_WHOLE_NUMBER = "QUANTITY_NOT_A_WHOLE_NUMBER"
-    QUANTITY_NEGATIVE = "QUANTITY_NEGATIVE"
-    QUANTITY_TOO_LARGE = "QUANTITY_TOO_LARGE"
-    AMOUNT_NOT_A_NUMBER = "AMOUNT_NOT_A_NUMBER"
-    AMOUNT_NEGATIVE = "AMOUNT_NEGATIVE"
-    AMOUNT_TOO_PRECISE = "AMOUNT_TOO_PRECISE"
-    AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"
-    PURCHASE_REF_CONFLICT = "PURCHASE_REF_CONFLICT"
+    line_no: int
+    sku: str
+    product_id: UUID | None
+    quantity: int
+    amount_fen: int
 
 
 @dataclass(frozen=True, slots=True)
 class PurchaseFact:
-    """One purchase as it was reported. ``purchased_on`` is a day in the brand's zone."""
+    """One purchase as it was reported. ``purchased_on`` is a day in the brand's zone; ``at`` the
+    instant, where it is known and not that day's noon. The buyer is known by ``member_ref``, an
+    outside reference, or, who has none, by ``identity_id``."""
 
     purchase_ref: str
     member_ref: str
     purchased_on: date
     quantity: int
     amount_fen: int
+    at: datetime | None = None
+    lines: tuple[LineFact, ...] = ()
+    source: PurchaseSource = PurchaseSource.IMPORT
+    identity_id: UUID | None = None
+
+    @property
+    def buyer(self) -> str:
+        """What the buyer goes by in a batch; no reference has a NUL."""
+        return self.member_ref if self.identity_id is None else f"\0{self.identity_id.hex}"
 
     @property
     def content_hash(self) -> str:
-        """Tells a repeat of the same purchase from another purchase under its reference."""
-        body = (self.member_ref, self.purchased_on, self.quantity, self.amount_fen)
+        """Tells a repeat of the same purchase from another purchase under its reference. Who told
+        of it is no part of it; and a product may come to be one of the brand's meanwhile."""
+        body: list[Any] = [self.member_ref, self.purchased_on, self.quantity, self.amount_fen]
+        if self.identity_id is not None or self.at is not None or self.lines:
+            lines = [
+                (line.line_no, line.sku, line.quantity, line.amount_fen) for line in self.lines
+            ]
+            body += [self.identity_id.hex if self.identity_id else None, self.at, sorted(lines)]
         return hashlib.sha256(orjson.dumps(body)).hexdigest()
 
 
@@ -88,13 +86,26 @@ class PurchaseStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Earned:
+    """What a purchase earned of one asset; locked: it waits for a named thing."""
+
+    asset: str
+    amount: int
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PurchaseResult:
-    """What became of one purchase. A CONFLICT has no ids and grants nothing."""
+    """What became of one purchase. A CONFLICT has no ids and grants nothing. ``earned`` and the
+    levels before and after it are told of what is RECORDED now."""
 
     status: PurchaseStatus
     purchase_id: UUID | None = None
     member_id: UUID | None = None
     points_granted: int = 0
+    earned: tuple[Earned, ...] = ()
+    level_before: Level | None = None
+    level_after: Level | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +120,13 @@ class RecordedPurchase:
 
 @dataclass(frozen=True, slots=True)
 class NewPurchase:
-    """A purchase event to be written."""
+    """A purchase event to be written. ``campaign_version_id`` is what rewarded it, if anything
+    did."""
 
     fact: PurchaseFact
     recorded: RecordedPurchase
     occurred_at: datetime
+    campaign_version_id: UUID | None
 
 
 @dataclass(slots=True)
@@ -127,78 +140,6 @@ class PurchaseWorld:
     new: list[NewPurchase] = field(default_factory=list)
 
 
-def read_fact(fields: Sequence[str], today: date) -> PurchaseFact | RejectReason:
-    """The purchase that a row's fields (in the order of COLUMNS) tell, or why it is none.
-
-    ``today`` is the brand's. Spaces around a field do not count.
-    """
-    if len(fields) != len(COLUMNS):
-        return RejectReason.FIELD_COUNT
-    purchase_ref, member_ref, day, quantity_text, amount_text = (f.strip(_SPACES) for f in fields)
-    if not _is_ref(purchase_ref):
-        return RejectReason.PURCHASE_REF_INVALID
-    if not _is_ref(member_ref):
-        return RejectReason.MEMBER_REF_INVALID
-    purchased_on = _read_date(day)
-    if purchased_on is None:
-        return RejectReason.DATE_INVALID
-    if purchased_on > today:
-        return RejectReason.DATE_IN_FUTURE
-    quantity = _read_quantity(quantity_text)
-    if isinstance(quantity, RejectReason):
-        return quantity
-    amount_fen = _read_fen(amount_text)
-    if isinstance(amount_fen, RejectReason):
-        return amount_fen
-    return PurchaseFact(purchase_ref, member_ref, purchased_on, quantity, amount_fen)
-
-
-def _is_ref(text: str) -> bool:
-    return 1 <= len(text) <= REF_LENGTH_MAX and text.isprintable()
-
-
-def _read_date(text: str) -> date | None:
-    if not _DATE.fullmatch(text):
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if day >= EARLIEST else None
-
-
-def _read_quantity(text: str) -> int | RejectReason:
-    if not _WHOLE.fullmatch(text):
-        return RejectReason.QUANTITY_NOT_A_WHOLE_NUMBER
-    if text.startswith("-"):
-        return RejectReason.QUANTITY_NEGATIVE
-    if len(text) > NUMBER_LENGTH_MAX or int(text) > QUANTITY_MAX:
-        return RejectReason.QUANTITY_TOO_LARGE
-    return int(text)
-
-
-def _read_fen(text: str) -> int | RejectReason:
-    match = _DECIMAL.fullmatch(text)
-    if match is None:
-        return RejectReason.AMOUNT_NOT_A_NUMBER
-    if text.startswith("-"):
-        return RejectReason.AMOUNT_NEGATIVE
-    if len(match[1] or "") > len(".00"):
-        return RejectReason.AMOUNT_TOO_PRECISE
-    if len(text) > NUMBER_LENGTH_MAX or Decimal(text) * 100 > AMOUNT_FEN_MAX:
-        return RejectReason.AMOUNT_TOO_LARGE
-    return int(Decimal(text) * 100)
-
-
-def for_spreadsheet(text: str) -> str:
-    """A field that no spreadsheet takes for a formula and no terminal for a command."""
-    visible = "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
-    return f"'{visible}" if text.strip(_SPACES)[:1] in _FORMULA_STARTS else visible
-
-
 def fresh_facts(world: PurchaseWorld, facts: Iterable[PurchaseFact]) -> list[PurchaseFact]:
     """The purchases that will be recorded: the first of each reference that is not there yet."""
     first: dict[str, PurchaseFact] = {}
@@ -209,8 +150,14 @@ def fresh_facts(world: PurchaseWorld, facts: Iterable[PurchaseFact]) -> list[Pur
 
 
 def occurred_at(fact: PurchaseFact, timezone: str) -> datetime:
-    """Noon of the day of the purchase in the brand's zone, in UTC."""
-    return datetime.combine(fact.purchased_on, NOON, ZoneInfo(timezone)).astimezone(UTC)
+    """The instant of the purchase; of one of which only the day is known, its noon in the brand's
+    zone. In UTC."""
+    return fact.at or noon_of(fact.purchased_on, timezone)
+
+
+def noon_of(day: date, timezone: str) -> datetime:
+    """The instant, in UTC."""
+    return datetime.combine(day, NOON, ZoneInfo(timezone)).astimezone(UTC)
 
 
 def campaign_of(world: PurchaseWorld, at: datetime) -> LiveCampaign | None:
@@ -219,11 +166,11 @@ def campaign_of(world: PurchaseWorld, at: datetime) -> LiveCampaign | None:
 
 
 def caps_of(
-    world: PurchaseWorld, campaign: LiveCampaign, member: MemberState, at: datetime
+    brand: BrandConfiguration, campaign: LiveCampaign, member_id: UUID, at: datetime
 ) -> list[tuple[CounterKey, int]]:
     """The counters that the purchase of a member counts in, with their limits."""
-    subjects: dict[CapSubject, str | None] = {CapSubject.MEMBER: member.id.hex}
-    return grants.counter_keys(world.brand, campaign, subjects, at)
+    subjects: dict[CapSubject, str | None] = {CapSubject.MEMBER: member_id.hex}
+    return grants.counter_keys(brand, campaign, subjects, at)
 
 
 def decide(world: PurchaseWorld, actor: Actor, fact: PurchaseFact) -> PurchaseResult:
@@ -234,14 +181,21 @@ def decide(world: PurchaseWorld, actor: Actor, fact: PurchaseFact) -> PurchaseRe
         if recorded.content_hash != content_hash:
             return PurchaseResult(PurchaseStatus.CONFLICT)
         return _result(PurchaseStatus.ALREADY_RECORDED, recorded)
-    member = world.buyers[fact.member_ref]
+    member = world.buyers[fact.buyer]
     at = occurred_at(fact, world.brand.timezone)
-    purchase_id = world.grants.new_id()
-    points = _reward(world, actor, fact, purchase_id, member, at)
-    recorded = RecordedPurchase(purchase_id, content_hash, member.id, points)
+    cause = Cause(CAUSE_KIND, world.grants.new_id(), actor.kind.value, actor.id, "purchase", at)
+    level_before = grants.level_of(world.grants, member, at)
+    version_id, earned = _reward(world, fact, member, cause)
+    points = sum(e.amount for e in earned if e.asset == Asset.POINTS and not e.locked)
+    recorded = RecordedPurchase(cause.id, content_hash, member.id, points)
     world.recorded[fact.purchase_ref] = recorded
-    world.new.append(NewPurchase(fact, recorded, at))
-    return _result(PurchaseStatus.RECORDED, recorded)
+    world.new.append(NewPurchase(fact, recorded, at, version_id))
+    _tell(world, fact, recorded)
+    bought = TierEvent(at, CAUSE_KIND, cause.id, spend_fen=fact.amount_fen, visit=True)
+    grants.count_for_tier(world.grants, member, bought)
+    level_after = grants.level_of(world.grants, member, at)
+    result = _result(PurchaseStatus.RECORDED, recorded)
+    return replace(result, earned=earned, level_before=level_before, level_after=level_after)
 
 
 def _result(status: PurchaseStatus, recorded: RecordedPurchase) -> PurchaseResult:
@@ -249,27 +203,37 @@ def _result(status: PurchaseStatus, recorded: RecordedPurchase) -> PurchaseResul
 
 
 def _reward(
-    world: PurchaseWorld,
-    actor: Actor,
-    fact: PurchaseFact,
-    purchase_id: UUID,
-    member: MemberState,
-    at: datetime,
-) -> int:
-    """Give what the campaign gives, all of it or nothing; the points among it."""
-    campaign = campaign_of(world, at)
+    world: PurchaseWorld, fact: PurchaseFact, member: MemberState, cause: Cause
+) -> tuple[UUID | None, tuple[Earned, ...]]:
+    """Give what the campaign gives, all of it or nothing: the version that gave it, and what."""
+    campaign = campaign_of(world, cause.occurred_at)
     if campaign is None or member.status != ACTIVE:
-        return 0
-    credits = grants.credits_of(world.grants, campaign, member, fact.amount_fen)
+        return None, ()
+    at = cause.occurred_at
+    credits = grants.credits_of(world.grants, campaign, member, fact.amount_fen, at)
     if not credits:
-        return 0
-    caps = caps_of(world, campaign, member, at)
+        return None, ()
+    caps = caps_of(world.brand, campaign, member.id, at)
     if not grants.caps_allow(world.grants, caps):
-        return 0
+        return None, ()
     if not grants.within_budget(world.grants, campaign, credits):
-        return 0
-    cause = Cause("PURCHASE", purchase_id, actor.kind.value, actor.id, "purchase", at)
+        return None, ()
+    earned = []
     for credit in credits:
-        grants.give(world.grants, campaign, credit, cause)
+        locked = grants.give(world.grants, campaign, credit, cause)
+        earned.append(Earned(credit.asset, credit.amount, locked is not None))
     grants.count_caps(world.grants, caps)
-    return sum(credit.amount for credit in credits if credit.asset == Asset.POINTS.value)
+    return campaign.version_id, tuple(earned)
+
+
+def _tell(world: PurchaseWorld, fact: PurchaseFact, recorded: RecordedPurchase) -> None:
+    """The fact of a purchase made now, told of its member; a list of past ones is no news."""
+    if fact.source is not PurchaseSource.IMPORT:
+        payload = {
+            "purchase_id": recorded.id.hex,
+            "source": fact.source.value,
+            "quantity": fact.quantity,
+            "amount_fen": fact.amount_fen,
+            "points_granted": recorded.points_granted,
+        }
+        world.grants.emit(world.brand.id, RECORDED_TOPIC, recorded.member_id, payload)

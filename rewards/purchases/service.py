@@ -1,22 +1,41 @@
 """Settle purchases, a batch in a transaction: discover by set, fold one by one, write by set."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from uuid import UUID
 
 from loyalty import audit_log
-from loyalty.actor import Actor, MemberRole, system_actor
+from loyalty.actor import Actor, ActorKind, MemberRole, system_actor
 from loyalty.brands.service import get_brand, get_brand_by_slug
 from loyalty.clock import local_date
+from loyalty.crypto import Keyring
 from loyalty.db import RetryTransaction, Tx
+from loyalty.errors import InvalidInput, MemberClosed, ReferenceConflict
+from loyalty.members import service as members
+from loyalty.members.rules import EXTERNAL_REF_LENGTH_MAX
 from loyalty.members.service import ENROLLED_TOPIC
+from loyalty.reversals.service import find_credits
+from loyalty.text import checked_text
 from rewards.grants import service as grants
-from rewards.grants.rules import BrandConfiguration, CounterKey, MemberState
+from rewards.grants.rules import (
+    BrandConfiguration,
+    CounterKey,
+    GrantWorld,
+    MemberState,
+    level_of,
+)
 from rewards.purchases import queries
+from rewards.purchases.models import PurchaseEvent
+from rewards.purchases.queries import find_purchase, find_purchase_by_ref, list_lines, lock_purchase
+from rewards.purchases.reading import PurchaseReport, read_report
 from rewards.purchases.rules import (
     ACTIVE,
+    Earned,
+    NewPurchase,
     PurchaseFact,
     PurchaseResult,
+    PurchaseStatus,
     PurchaseWorld,
     RecordedPurchase,
     campaign_of,
@@ -25,11 +44,53 @@ from rewards.purchases.rules import (
     fresh_facts,
     occurred_at,
 )
+from tiers.ladders.rules import Level
 
 BATCH_SIZE_MAX = 500
 CONSUMER = MemberRole.CONSUMER.value
 
 ConfigurationCache = dict[UUID, BrandConfiguration]
+
+# Other nouns may call this service and never the queries: the last four are the reads they need.
+__all__ = [
+    "BATCH_SIZE_MAX",
+    "BuyerReport",
+    "ConfigurationCache",
+    "Recorded",
+    "begin_import",
+    "configuration_of",
+    "count_returned",
+    "find_owner",
+    "load_owners",
+    "record_purchase",
+    "settle_purchases",
+    "find_purchase",
+    "find_purchase_by_ref",
+    "list_lines",
+    "lock_purchase",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerReport:
+    """Who bought, as it was sent: by one of the three."""
+
+    member_id: UUID | None = None
+    external_ref: str | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A purchase that is there. ``is_new`` is False for a repeat: ``earned`` is what is there of
+    the first time's rewards, the levels those of now. ``member_id`` has what the buyer had."""
+
+    purchase_id: UUID
+    member_id: UUID
+    is_new: bool
+    earned: tuple[Earned, ...]
+    level_before: Level | None
+    level_after: Level | None
 
 
 async def begin_import(tx: Tx, slug: str, file_name: str) -> tuple[Actor, date]:
@@ -43,23 +104,127 @@ async def begin_import(tx: Tx, slug: str, file_name: str) -> tuple[Actor, date]:
     return actor, local_date(tx.now, brand.timezone)
 
 
+async def record_purchase(
+    tx: Tx,
+    actor: Actor,
+    keyring: Keyring,
+    report: PurchaseReport,
+    buyer: BuyerReport,
+    cache: ConfigurationCache | None = None,
+) -> Recorded:
+    """Record one purchase with what it earns, as ``settle_purchases`` does; a repeat with the same
+    content answers what the purchase earned then. A buyer who is no member yet is enrolled.
+
+    Refuses InvalidInput (with the field's path), NotFound (member, product) and ReferenceConflict
+    when the reference is another purchase's.
+    """
+    cache = {} if cache is None else cache
+    await _check_currency(tx, actor.brand_id, report.currency)
+    brand = await configuration_of(tx, actor.brand_id, cache)
+    member_ref, member = await _find_buyer(tx, keyring, actor.brand_id, buyer)
+    identity_id = member.identity_id if member else None
+    fact = read_report(report, member_ref, identity_id, brand.products, brand.timezone, tx.now)
+    known = {} if member is None else {fact.buyer: member}
+    [result] = await settle_purchases(tx, brand.id, actor, [fact], cache, known)
+    purchase_id, member_id = result.purchase_id, result.member_id
+    if purchase_id is None or member_id is None:
+        raise ReferenceConflict(noun="purchase", ref=fact.purchase_ref)
+    if result.status is PurchaseStatus.ALREADY_RECORDED:
+        return await _as_recorded(tx, brand, purchase_id, member_id)
+    await audit_log.record(tx, actor, "purchase.record", purchase_id, source=fact.source.value)
+    levels = (result.level_before, result.level_after)
+    return Recorded(purchase_id, member_id, True, result.earned, *levels)
+
+
+async def _check_currency(tx: Tx, brand_id: UUID, currency: str | None) -> None:
+    if currency is not None:
+        brand = await get_brand(tx, brand_id)
+        if currency != brand.currency:
+            raise InvalidInput(field="currency", problem=f"the brand's is {brand.currency}")
+
+
+async def _find_buyer(
+    tx: Tx, keyring: Keyring, brand_id: UUID, buyer: BuyerReport
+) -> tuple[str, MemberState | None]:
+    """The buyer's outside reference, by which it is found and may be enrolled; the member itself
+    where it has none. One person is one buyer, however it is named."""
+    named = [
+        name for name in (buyer.member_id, buyer.external_ref, buyer.phone) if name is not None
+    ]
+    if len(named) != 1:
+        raise InvalidInput(field="member", problem="a memberId, an externalRef or a phone")
+    if buyer.external_ref is not None:
+        ref = checked_text(buyer.external_ref, "externalRef", length_max=EXTERNAL_REF_LENGTH_MAX)
+        return ref, None
+    if buyer.member_id is not None:
+        member = await members.get_member(tx, brand_id, buyer.member_id)
+        if member.merged_into_id is not None:
+            raise MemberClosed()
+        identity = await members.get_identity(tx, brand_id, member.identity_id)
+    else:
+        identity = await members.find_or_create_identity_by_phone(
+            tx, keyring, brand_id, buyer.phone or ""
+        )
+        found = await members.find_member(tx, brand_id, identity.id, CONSUMER)
+        as_itself = Actor(ActorKind.MEMBER, brand_id, identity.id, CONSUMER)
+        member = found or await members.enrol(tx, as_itself)
+    if member.role != CONSUMER:
+        raise InvalidInput(field="memberId", problem="not a consumer")
+    if identity.external_ref is not None:
+        return identity.external_ref, None
+    return "", MemberState(brand_id, member.id, identity.id, member.role, member.status)
+
+
+async def find_owner(tx: Tx, brand_id: UUID, buyer_id: UUID) -> MemberState:
+    """Who has by now what a buyer got: itself, or whom it was merged into."""
+    owners = await members.follow_merges(tx, brand_id, [buyer_id])
+    owner = await members.get_member(tx, brand_id, owners[buyer_id])
+    return MemberState(brand_id, owner.id, owner.identity_id, owner.role, owner.status)
+
+
+async def load_owners(tx: Tx, world: GrantWorld, owners: Iterable[MemberState]) -> None:
+    """Lock the accounts of members that were found to be nobody else's."""
+    try:
+        await grants.load_members_side(tx, world, [(m.brand_id, m.id) for m in owners])
+    except MemberClosed as merged:
+        raise RetryTransaction from merged  # in this moment: find anew who has them
+
+
+async def _as_recorded(
+    tx: Tx, brand: BrandConfiguration, purchase_id: UUID, buyer_id: UUID
+) -> Recorded:
+    """What was there before, with what it earned and the level that its buyer has now."""
+    owner = await find_owner(tx, brand.id, buyer_id)
+    world = grants.empty_world(tx, {brand.id: brand})
+    await load_owners(tx, world, [owner])
+    level = level_of(world, owner)
+    having = {buyer_id, owner.id}
+    credited = await find_credits(tx, brand.id, [(id, purchase_id) for id in having])
+    earned = tuple(Earned(c.asset, c.amount, c.is_pending) for c in credited)
+    return Recorded(purchase_id, owner.id, False, earned, level, level)
+
+
 async def settle_purchases(
     tx: Tx,
     brand_id: UUID,
     actor: Actor,
     purchases: Sequence[PurchaseFact],
     cache: ConfigurationCache | None = None,
+    known: Mapping[str, MemberState] | None = None,
 ) -> list[PurchaseResult]:
     """Record purchases in their order, with what they earn: a result each, one transaction.
 
-    At most BATCH_SIZE_MAX facts, as ``rules.read_fact`` makes them. Buyers that are not members
-    yet are enrolled. ``cache`` holds configurations between batches. Raises RetryTransaction when
-    another process recorded one of the purchases first; refuses NotFound (brand).
+    At most BATCH_SIZE_MAX facts, as ``reading.read_fact`` makes them. Buyers that are not members
+    yet are enrolled; ``known`` are those that have no outside reference, by ``PurchaseFact.buyer``.
+    ``cache`` holds configurations between batches. Raises RetryTransaction when another process
+    recorded one of the purchases first; refuses NotFound (brand).
     """
     if len(purchases) > BATCH_SIZE_MAX:
         raise ValueError(f"at most {BATCH_SIZE_MAX} purchases in one transaction")
-    brand = await _configuration(tx, brand_id, {} if cache is None else cache)
-    world = PurchaseWorld(grants.empty_world(tx, {brand_id: brand}), brand)
+    brand = await configuration_of(tx, brand_id, {} if cache is None else cache)
+    world = PurchaseWorld(
+        grants.empty_world(tx, {brand_id: brand}), brand, buyers=dict(known or {})
+    )
     await _load_recorded(tx, world, purchases)
     fresh = fresh_facts(world, purchases)
     if fresh:
@@ -71,7 +236,8 @@ async def settle_purchases(
     return results
 
 
-async def _configuration(tx: Tx, brand_id: UUID, cache: ConfigurationCache) -> BrandConfiguration:
+async def configuration_of(tx: Tx, brand_id: UUID, cache: ConfigurationCache) -> BrandConfiguration:
+    """A brand's configuration from the cache, renewed when its revision has moved; NotFound."""
     brand = await get_brand(tx, brand_id)
     held = cache.get(brand_id)
     if held is None or held.revision != brand.revision:
@@ -88,7 +254,7 @@ async def _load_recorded(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseF
 async def _load_buyers(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFact]) -> None:
     """Members who bought; those who are not members yet are enrolled in this moment."""
     brand_id = world.brand.id
-    refs = sorted({fact.member_ref for fact in facts})
+    refs = sorted({fact.member_ref for fact in facts if fact.buyer not in world.buyers})
     identities: dict[str, UUID] = {}
     for ref, identity_id, member_id, status in await tx.fetch(
         queries.FIND_BUYERS, keys=[(brand_id, ref) for ref in refs]
@@ -102,7 +268,7 @@ async def _load_buyers(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFac
     for ref in refs:
         if ref not in world.buyers:
             world.buyers[ref] = MemberState(
-                brand_id, world.grants.new_id(), identities[ref], CONSUMER, ACTIVE, None, True
+                brand_id, world.grants.new_id(), identities[ref], CONSUMER, ACTIVE, is_new=True
             )
     await _enrol(tx, world, [(brand_id, identities[ref], ref, tx.now) for ref in unknown])
 
@@ -126,9 +292,19 @@ async def _enrol(
 
 async def _load_grants(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFact]) -> None:
     """Accounts and ranks, locked; budgets and counters that the purchases may need."""
-    await grants.load_members_side(
-        tx, world.grants, [(m.brand_id, m.id) for m in world.buyers.values()]
-    )
+    buyers = world.buyers.values()
+    first_days: dict[tuple[UUID, UUID], date] = {}
+    for fact in facts:
+        day = local_date(occurred_at(fact, world.brand.timezone), world.brand.timezone)
+        key = (world.brand.id, world.buyers[fact.buyer].id)
+        first_days[key] = min(day, first_days.get(key, day))
+    new = {(buyer.brand_id, buyer.id) for buyer in buyers if buyer.is_new}
+    try:
+        await grants.load_members_side(
+            tx, world.grants, {(buyer.brand_id, buyer.id) for buyer in buyers}, new, first_days
+        )
+    except MemberClosed as late:
+        raise RetryTransaction from late  # merged into another since it was looked up
     campaigns: set[tuple[UUID, UUID]] = set()
     counters: set[CounterKey] = set()
     for fact in facts:
@@ -137,7 +313,7 @@ async def _load_grants(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFac
         if campaign is None:
             continue
         campaigns.add((world.brand.id, campaign.id))
-        caps = caps_of(world, campaign, world.buyers[fact.member_ref], at)
+        caps = caps_of(world.brand, campaign, world.buyers[fact.buyer].id, at)
         counters.update(key for key, _ in caps)
     await grants.load_brands_side(tx, world.grants, campaigns, counters)
 
@@ -145,22 +321,71 @@ async def _load_grants(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFac
 async def _write(tx: Tx, world: PurchaseWorld) -> None:
     """Members first, then the events, then the brand's hottest rows: the global order of locks."""
     await grants.write_members_side(tx, world.grants)
-    rows = [
+    new = sorted(world.new, key=lambda each: each.fact.purchase_ref)
+    rows = [_event_row(world, each, tx.now) for each in new]
+    if len(await tx.fetch(queries.INSERT_PURCHASES, rows=rows)) != len(rows):
+        raise RetryTransaction  # another process recorded one of them first
+    lines = [row for each in new for row in _line_rows(world, each)]
+    if lines:
+        await tx.fetch(queries.INSERT_LINES, rows=lines)
+    await grants.write_brands_side(tx, world.grants)
+
+
+def _event_row(world: PurchaseWorld, new: NewPurchase, now: datetime) -> tuple[object, ...]:
+    return (
+        world.brand.id,
+        new.recorded.id,
+        new.fact.purchase_ref,
+        new.recorded.content_hash,
+        new.recorded.member_id,
+        new.fact.purchased_on,
+        new.fact.quantity,
+        new.fact.amount_fen,
+        new.recorded.points_granted,
+        new.fact.source.value,
+        new.campaign_version_id,
+        new.occurred_at,
+        now,
+    )
+
+
+def _line_rows(world: PurchaseWorld, new: NewPurchase) -> list[tuple[object, ...]]:
+    return [
         (
             world.brand.id,
             new.recorded.id,
-            new.fact.purchase_ref,
-            new.recorded.content_hash,
-            new.recorded.member_id,
-            new.fact.purchased_on,
-            new.fact.quantity,
-            new.fact.amount_fen,
-            new.recorded.points_granted,
-            new.occurred_at,
-            tx.now,
+            line.line_no,
+            line.sku,
+            line.product_id,
+            line.quantity,
+            line.amount_fen,
         )
-        for new in sorted(world.new, key=lambda new: new.fact.purchase_ref)
+        for line in new.fact.lines
     ]
-    if len(await tx.fetch(queries.INSERT_PURCHASES, rows=rows)) != len(rows):
-        raise RetryTransaction  # another process recorded one of them first
-    await grants.write_brands_side(tx, world.grants)
+
+
+# --- what returns need of purchases --------------------------------------------------------------
+
+
+async def count_returned(
+    tx: Tx,
+    purchase: PurchaseEvent,
+    amount_fen: int,
+    lines: Iterable[tuple[int, int, int]],
+    *,
+    is_last: bool,
+) -> None:
+    """Note what was given back of a purchase: an amount, and (line_no, quantity, amount_fen) of its
+    lines; ``is_last``: nothing is left of it. RetryTransaction when another return was first."""
+    counted = await tx.fetch(
+        queries.COUNT_RETURNED,
+        amount_fen=amount_fen,
+        returned_at=tx.now if is_last else None,
+        brand_id=purchase.brand_id,
+        id=purchase.id,
+    )
+    given = sorted((purchase.brand_id, purchase.id, *line) for line in lines)
+    if not counted or (
+        given and len(await tx.fetch(queries.COUNT_RETURNED_LINES, given=given)) != len(given)
+    ):
+        raise RetryTransaction

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from loyalty.tables import own_id, tenant
@@ -33,12 +33,14 @@ class UnpaidReason(StrEnum):
 
 
 class GuideUnpaidReason(StrEnum):
-    """Why a paid dual-reward scan has no guide credit."""
+    """Why a paid dual-reward scan has no guide credit. GUIDE_VOIDED: an operator took back what the
+    pre-scan had locked."""
 
     NO_GUIDE = "NO_GUIDE"
     GUIDE_CAP = "GUIDE_CAP"
     GUIDE_FROZEN = "GUIDE_FROZEN"
     GUIDE_BUDGET = "GUIDE_BUDGET"
+    GUIDE_VOIDED = "GUIDE_VOIDED"
     NO_GUIDE_OUTCOME = "NO_GUIDE_OUTCOME"
 
 
@@ -52,6 +54,7 @@ class ClaimOutcome(StrEnum):
     NO_GUIDE = "NO_GUIDE"
     GUIDE_CAP = "GUIDE_CAP"
     GUIDE_FROZEN = "GUIDE_FROZEN"
+    GUIDE_VOIDED = "GUIDE_VOIDED"
     NO_GUIDE_OUTCOME = "NO_GUIDE_OUTCOME"
 
 
@@ -111,4 +114,19 @@ class Claim(SQLModel, table=True):
     outcome: str
     campaign_id: UUID | None
     settled_scan_id: UUID | None = None
+    created_at: datetime
+
+
+class ScanReversal(SQLModel, table=True):
+    """That an operator took back what a consumer's scan had given, to the consumer and to the
+    guide: once. Append-only."""
+
+    __tablename__ = "scan_reversals"
+    __table_args__ = (UniqueConstraint("brand_id", "scan_id"),)
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    scan_id: UUID
+    reason: str
+    reversed_by: UUID
     created_at: datetime

@@ -1,5 +1,6 @@
 """The scan's SQL: a constant number of set statements for any batch of scans."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -7,7 +8,7 @@ from sqlmodel import col, select
 from loyalty.codes.models import ItemCode
 from loyalty.db import Snapshot, Statement, insert_statement
 from loyalty.members.models import MemberDevice
-from rewards.scans.models import ScanEvent
+from rewards.scans.models import Claim, ScanEvent, ScanReversal
 
 FIND_REPLIES = Statement(
     """
@@ -36,14 +37,18 @@ FIND_BATCHES = Statement(
     " product_id uuid, kind text, purpose text, quantity bigint, status text",
 )
 
-# One row per (identity, role) that scans: its member if it has one, else what enrolment needs.
+# One row per (identity, role) that scans: its member if it has one (of a merged one ``m``, into
+# which it was merged), else what enrolment needs.
 FIND_SCANNERS = Statement(
     """
-    SELECT i.brand_id, i.id, keys.role, m.id, m.status, m.invited_by_id, r.id, r.name, v.id,
-        v.inviter_id
+    SELECT i.brand_id, i.id, keys.role, COALESCE(m.id, own.id), COALESCE(m.status, own.status),
+        CASE WHEN m.id IS NULL THEN own.invited_by_id ELSE m.invited_by_id END, i.person_id,
+        r.id, r.name, v.id, v.inviter_id
     FROM {keys}
     {each:i identities ON i.brand_id = keys.brand_id AND i.id = keys.identity_id}
-    {maybe:m members ON m.brand_id = i.brand_id AND m.identity_id = i.id AND m.role = keys.role}
+    {maybe:own members ON own.brand_id = i.brand_id AND own.identity_id = i.id
+        AND own.role = keys.role}
+    {maybe:m members ON m.brand_id = own.brand_id AND m.id = own.merged_into_id}
     {maybe:r roster_entries ON r.brand_id = i.brand_id AND r.role = keys.role
         AND r.phone_hash = i.phone_hash}
     {maybe:v invitations ON v.brand_id = i.brand_id AND v.phone_hash = i.phone_hash
@@ -51,7 +56,8 @@ FIND_SCANNERS = Statement(
     """,
     sets={"keys": "brand_id uuid, identity_id uuid, role text"},
     returns="brand_id uuid, identity_id uuid, role text, member_id uuid, status text,"
-    " invited_by_id uuid, roster_id uuid, roster_name text, invitation_id uuid, inviter_id uuid",
+    " invited_by_id uuid, person_id uuid, roster_id uuid, roster_name text, invitation_id uuid,"
+    " inviter_id uuid",
 )
 
 INSERT_MEMBERS = Statement(
@@ -68,25 +74,37 @@ INSERT_MEMBERS = Statement(
     returns="id uuid",
 )
 
+# By an inviter that was merged meanwhile the member was not invited: it is enrolled anew.
 ACCEPT_INVITATIONS = Statement(
     """
     UPDATE invitations SET accepted_member_id = accepted.member_id, accepted_at = :now
     FROM {accepted} WHERE invitations.brand_id = accepted.brand_id
         AND invitations.id = accepted.id AND invitations.accepted_member_id IS NULL
+        AND invitations.inviter_id = accepted.inviter_id
     RETURNING invitations.id
     """,
-    sets={"accepted": "brand_id uuid, id uuid, member_id uuid"},
+    sets={"accepted": "brand_id uuid, id uuid, member_id uuid, inviter_id uuid"},
     params="now timestamptz",
     returns="id uuid",
 )
 
 FIND_MEMBERS = Statement(
     """
-    SELECT m.brand_id, m.id, m.identity_id, m.role, m.status, m.invited_by_id
+    SELECT m.brand_id, m.id, m.identity_id, m.role, m.status, m.invited_by_id, m.merged_into_id
     FROM {keys} {each:m members ON m.brand_id = keys.brand_id AND m.id = keys.member_id}
     """,
     sets={"keys": "brand_id uuid, member_id uuid"},
-    returns="brand_id uuid, id uuid, identity_id uuid, role text, status text, invited_by_id uuid",
+    returns="brand_id uuid, id uuid, identity_id uuid, role text, status text,"
+    " invited_by_id uuid, merged_into_id uuid",
+)
+
+FIND_PERSONS = Statement(
+    """
+    SELECT i.brand_id, i.id, i.person_id
+    FROM {keys} {each:i identities ON i.brand_id = keys.brand_id AND i.id = keys.identity_id}
+    """,
+    sets={"keys": "brand_id uuid, identity_id uuid"},
+    returns="brand_id uuid, id uuid, person_id uuid",
 )
 
 FIND_ITEM_CODES = Statement(
@@ -221,6 +239,34 @@ async def find_scan(snapshot: Snapshot, brand_id: UUID, scan_id: UUID) -> ScanEv
         select(ScanEvent).where(col(ScanEvent.brand_id) == brand_id, col(ScanEvent.id) == scan_id)
     )
     return found.first()
+
+
+async def find_settled_claim(
+    snapshot: Snapshot, scan: ScanEvent, beneficiary_role: str
+) -> Claim | None:
+    """The claim of a role for a scan's item, if it was this scan that settled it."""
+    found = await snapshot.session.exec(
+        select(Claim).where(
+            col(Claim.brand_id) == scan.brand_id,
+            col(Claim.item_no) == scan.item_no,
+            col(Claim.purpose) == "REWARD",
+            col(Claim.beneficiary_role) == beneficiary_role,
+            col(Claim.settled_scan_id) == scan.id,
+        )
+    )
+    return found.first()
+
+
+async def list_reversals(
+    snapshot: Snapshot, brand_id: UUID, scan_ids: Sequence[UUID]
+) -> list[ScanReversal]:
+    """For loaders: of those scans that were taken back."""
+    found = await snapshot.session.exec(
+        select(ScanReversal).where(
+            col(ScanReversal.brand_id) == brand_id, col(ScanReversal.scan_id).in_(scan_ids)
+        )
+    )
+    return list(found)
 
 
 async def find_item_code(

@@ -6,10 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from loyalty.ledger.models import Asset
 from rewards.coupons.rules import CouponIssue
 from rewards.grants import rules as grants
-from rewards.grants.rules import BrandConfiguration, Credit, GrantWorld, MemberState
+from rewards.grants.rules import (
+    BrandConfiguration,
+    Credit,
+    GrantWorld,
+    LockedState,
+    MemberState,
+)
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason
 
 
@@ -22,9 +27,21 @@ class Sightings:
     latest: dict[str, Any] | None
 
 
-def reward(credit: Credit, *, locked: bool) -> dict[str, Any]:
-    """One reward of the scanner."""
-    return {"asset": credit.asset, "amount": credit.amount, "locked": locked}
+def reward(credit: Credit, locked: LockedState | None) -> dict[str, Any]:
+    """One reward of the scanner; of a locked one also what it waits for."""
+    told = {"asset": credit.asset, "amount": credit.amount, "locked": locked is not None}
+    if locked is None:
+        return told
+    unlock = locked.unlock
+    return told | {
+        "lock": {
+            "kind": unlock.kind.value,
+            "key": unlock.key,
+            "count": unlock.count,
+            "unlocks_at": unlock.unlocks_at.isoformat() if unlock.unlocks_at else None,
+            "lapses_at": unlock.lapses_at.isoformat() if unlock.lapses_at else None,
+        }
+    }
 
 
 def coupon(brand: BrandConfiguration, issue: CouponIssue) -> dict[str, Any]:
@@ -97,10 +114,8 @@ def balances(world: GrantWorld, member: MemberState | None) -> list[dict[str, An
     if member is None:
         return []
     found = []
-    for asset in Asset:
-        account = world.accounts.get((member.brand_id, member.id, asset.value))
+    for asset in world.brands[member.brand_id].assets:
+        account = world.accounts.get((member.brand_id, member.id, asset))
         if account is not None:
-            found.append(
-                {"asset": asset.value, "balance": account.balance, "locked": account.locked}
-            )
+            found.append({"asset": asset, "balance": account.balance, "locked": account.locked})
     return found

@@ -4,19 +4,18 @@
 notes what is to be written, and answers with the reply. No I/O, no clock, no session.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from loyalty.codes.models import BatchStatus, CodePurpose
 from loyalty.codes.rules import item_no
 from loyalty.errors import CodeUnknown, IdempotencyConflict, Refusal
 from loyalty.ledger.rules import Cause
-from rewards.campaigns.models import CapSubject, Gate
+from rewards.campaigns.models import CapSubject, Gate, UnlockKind
 from rewards.campaigns.rules import LiveCampaign
 from rewards.grants import rules as grants
-from rewards.grants.rules import BrandConfiguration, Credit, MemberState
+from rewards.grants.rules import BrandConfiguration, Credit, MemberState, Unlock
 from rewards.scans import receipts
+from rewards.scans.claims import Outcome, note_claims
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.scans.receipts import Sightings
 from rewards.scans.world import (
@@ -34,18 +33,6 @@ from rewards.scans.world import (
     live_campaign,
     unlock_key,
 )
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one scan came to, before it is noted."""
-
-    unpaid: UnpaidReason | None = None
-    guide: MemberState | None = None
-    guide_unpaid: GuideUnpaidReason | None = None
-    campaign: LiveCampaign | None = None
-    rewards: list[dict[str, Any]] = field(default_factory=list)
-    coupons: list[dict[str, Any]] = field(default_factory=list)
 
 
 def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
@@ -111,7 +98,8 @@ def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
 
 
 def _rank(world: ScanWorld, member: MemberState | None) -> int:
-    return world.grants.ranks.get((member.brand_id, member.id), 0) if member else 0
+    level = grants.level_of(world.grants, member) if member else None
+    return level.rank if level else 0
 
 
 def verdict_of(status: str, was_scanned: bool) -> Verdict:
@@ -177,9 +165,8 @@ def _consumer_scan(
         outcome.unpaid = UnpaidReason.CAP
         return outcome
     credits = grants.credits_of(world.grants, campaign, member)
-    locked = guide_claim is not None and guide_claim.outcome == ClaimOutcome.LOCKED
     outcome.guide_unpaid, guide_credits, guide_caps = _plan_guide(
-        world, brand, campaign, guide, guide_claim
+        world, brand, campaign, item, guide, guide_claim
     )
     coupons = grants.plan_coupons(world.grants, campaign, brand, now)
     cause = _cause(request, now)
@@ -187,23 +174,24 @@ def _consumer_scan(
         world.grants, campaign, [*credits, *guide_credits]
     ):
         outcome.unpaid, outcome.guide_unpaid = UnpaidReason.BUDGET, None
-        if locked and guide is not None:
-            grants.settle_locked(world.grants, guide, unlock_key(item), cause, post=False)
-        _note_claims(world, request, item, member, outcome, guide_claim)
+        if guide is not None:
+            grants.settle_item(world.grants, guide, unlock_key(item), cause, post=False)
+        note_claims(world, request, item, member, outcome, guide_claim)
         return outcome
+    grants.count_scan(world.grants, member, cause)
     for credit in credits:
-        grants.give(world.grants, campaign, credit, cause)
-        outcome.rewards.append(receipts.reward(credit, locked=False))
+        locked = grants.give(world.grants, campaign, credit, cause)
+        outcome.rewards.append(receipts.reward(credit, locked))
     issued = grants.issue_coupons(world.grants, coupons, member, cause)
     outcome.coupons = [receipts.coupon(brand, issue) for issue in issued]
-    if locked and guide is not None:
+    if guide is not None:
         pays = outcome.guide_unpaid is None
-        grants.settle_locked(world.grants, guide, unlock_key(item), cause, post=pays)
+        grants.settle_item(world.grants, guide, unlock_key(item), cause, post=pays)
     for credit in guide_credits:
         grants.give(world.grants, campaign, credit, cause)
     grants.count_caps(world.grants, caps)
     grants.count_caps(world.grants, guide_caps)
-    _note_claims(world, request, item, member, outcome, guide_claim)
+    note_claims(world, request, item, member, outcome, guide_claim)
     return outcome
 
 
@@ -224,8 +212,8 @@ def _find_guide(
 def _is_same_person(
     world: ScanWorld, request: ScanRequest, member: MemberState, guide: MemberState
 ) -> bool:
-    """Never the same identity (so never the same phone), and never the same device."""
-    if member.identity_id == guide.identity_id:
+    """Never the same person (so never the same phone), and never the same device."""
+    if member.person == guide.person:
         return True
     device = request.device_hash
     return device is not None and (guide.brand_id, device, guide.id) in world.devices
@@ -235,6 +223,7 @@ def _plan_guide(
     world: ScanWorld,
     brand: BrandConfiguration,
     campaign: LiveCampaign,
+    item: int,
     guide: MemberState | None,
     claim: ClaimState | None,
 ) -> tuple[GuideUnpaidReason | None, list[Credit], list[tuple[grants.CounterKey, int]]]:
@@ -246,7 +235,8 @@ def _plan_guide(
     if guide.status != "ACTIVE":
         return GuideUnpaidReason.GUIDE_FROZEN, [], []
     if claim is not None and claim.outcome == ClaimOutcome.LOCKED:
-        return None, [], []
+        waits = grants.waits_for_item(world.grants, brand.id, unlock_key(item))
+        return (None if waits else GuideUnpaidReason.GUIDE_VOIDED), [], []
     credits = grants.credits_of(world.grants, campaign, guide)
     if not credits:
         return GuideUnpaidReason.NO_GUIDE_OUTCOME, [], []
@@ -254,52 +244,6 @@ def _plan_guide(
     if not grants.caps_allow(world.grants, caps):
         return GuideUnpaidReason.GUIDE_CAP, [], []
     return None, credits, caps
-
-
-def _note_claims(
-    world: ScanWorld,
-    request: ScanRequest,
-    item: int,
-    member: MemberState,
-    outcome: Outcome,
-    guide_claim: ClaimState | None,
-) -> None:
-    """The consumer's claim is consumed, and the guide's consumed or settled, by one scan."""
-    brand_id = member.brand_id
-    campaign_id = outcome.campaign.id if outcome.campaign else None
-    broke = outcome.unpaid is UnpaidReason.BUDGET
-    consumer_end = ClaimOutcome.BUDGET if broke else ClaimOutcome.PAID
-    if broke:
-        guide_end = ClaimOutcome.BUDGET.value
-    elif outcome.guide_unpaid is not None:
-        guide_end = ClaimOutcome(_CLAIM_END_BY_REASON[outcome.guide_unpaid]).value
-    else:
-        guide_end = ClaimOutcome.PAID.value
-    world.claims[(brand_id, item, CONSUMER)] = ClaimState(
-        request.scan_id, member.id, consumer_end.value, campaign_id, request.scan_id, is_new=True
-    )
-    if guide_claim is not None:
-        guide_claim.outcome = guide_end
-        guide_claim.settled_scan_id = request.scan_id
-        guide_claim.is_settled_now = True
-        return
-    world.claims[(brand_id, item, GUIDE)] = ClaimState(
-        request.scan_id,
-        outcome.guide.id if outcome.guide else None,
-        guide_end,
-        campaign_id,
-        request.scan_id,
-        is_new=True,
-    )
-
-
-_CLAIM_END_BY_REASON = {
-    GuideUnpaidReason.NO_GUIDE: ClaimOutcome.NO_GUIDE,
-    GuideUnpaidReason.GUIDE_CAP: ClaimOutcome.GUIDE_CAP,
-    GuideUnpaidReason.GUIDE_FROZEN: ClaimOutcome.GUIDE_FROZEN,
-    GuideUnpaidReason.GUIDE_BUDGET: ClaimOutcome.BUDGET,
-    GuideUnpaidReason.NO_GUIDE_OUTCOME: ClaimOutcome.NO_GUIDE_OUTCOME,
-}
 
 
 def _guide_pre_scan(
@@ -330,9 +274,10 @@ def _guide_pre_scan(
             return outcome
         if grants.within_budget(world.grants, campaign, credits):
             end = ClaimOutcome.LOCKED
+            unlock = Unlock(UnlockKind.ITEM, unlock_key(item))
             for credit in credits:
-                grants.lock(world.grants, campaign, credit, _cause(request, now), unlock_key(item))
-                outcome.rewards.append(receipts.reward(credit, locked=True))
+                locked = grants.lock(world.grants, campaign, credit, _cause(request, now), unlock)
+                outcome.rewards.append(receipts.reward(credit, locked))
             grants.count_caps(world.grants, caps)
         else:
             outcome.unpaid = UnpaidReason.BUDGET

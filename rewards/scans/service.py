@@ -1,18 +1,15 @@
 """Settle a batch of scans in one transaction: discover by set, fold one by one, write by set."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import orjson
 
-from loyalty.clock import local_date
 from loyalty.codes.rules import item_no
-from loyalty.codes.service import UnknownCode, count_unknown_codes
 from loyalty.db import RetryTransaction, Tx
-from loyalty.errors import Refusal
+from loyalty.errors import MemberClosed, Refusal
 from loyalty.members.service import ENROLLED_TOPIC
-from rewards.campaigns.models import CapSubject
+from rewards.campaigns.models import CapSubject, UnlockKind
 from rewards.grants import service as grants
 from rewards.grants.rules import (
     BrandConfiguration,
@@ -26,8 +23,6 @@ from rewards.scans.rules import decide
 from rewards.scans.world import (
     CONSUMER,
     GUIDE,
-    OPERATION,
-    REWARD,
     BatchView,
     ClaimState,
     ItemCodeState,
@@ -36,8 +31,10 @@ from rewards.scans.world import (
     ScanWorld,
     find_batch,
     live_campaign,
+    reply_key,
     unlock_key,
 )
+from rewards.scans.writing import write
 
 ConfigurationCache = dict[UUID, BrandConfiguration]
 Enrolment = tuple[MemberState, UUID | None, str | None]
@@ -68,7 +65,7 @@ async def settle_scans(
     await _load_people(tx, world, fresh)
     await _load_scarce(tx, world, fresh)
     answers = [decide(world, request) for request in requests]
-    await _write(tx, world)
+    await write(tx, world)
     return answers
 
 
@@ -86,12 +83,8 @@ async def _configurations(
     return known
 
 
-def _reply_key(request: ScanRequest) -> tuple[UUID, UUID, str]:
-    return (request.actor.brand_id, request.actor.id, request.idempotency_key)
-
-
 async def _load_replies(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
-    keys = sorted({_reply_key(r) for r in requests})
+    keys = sorted({reply_key(r) for r in requests})
     for brand_id, actor_id, key, body_hash, reply in await tx.fetch(
         queries.FIND_REPLIES, keys=keys
     ):
@@ -111,7 +104,7 @@ def _first_of_each_key(world: ScanWorld, requests: Sequence[ScanRequest]) -> lis
     first: dict[tuple[UUID, UUID, str], ScanRequest] = {}
     for request in requests:
         if find_batch(world, request) is not None:
-            first.setdefault(_reply_key(request), request)
+            first.setdefault(reply_key(request), request)
     return list(first.values())
 
 
@@ -120,8 +113,8 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
     keys = sorted({(r.actor.brand_id, r.actor.id, r.actor.role) for r in requests})
     enrolled: list[Enrolment] = []
     for row in await tx.fetch(queries.FIND_SCANNERS, keys=keys):
-        brand_id, identity_id, role, member_id, status, invited_by_id = row[:6]
-        roster_id, roster_name, invitation_id, inviter_id = row[6:]
+        brand_id, identity_id, role, member_id, status, invited_by_id, person_id = row[:7]
+        roster_id, roster_name, invitation_id, inviter_id = row[7:]
         member: MemberState | None = None
         if role != CONSUMER and roster_id is None:
             pass  # off the roster: nobody in this role, also if it was on it before
@@ -139,6 +132,7 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
             enrolled.append((member, None, roster_name))
         world.members[(brand_id, identity_id, role)] = member
         if member is not None:
+            member.person_id = person_id
             world.members_by_id[(brand_id, member.id)] = member
     await _enrol(tx, world, enrolled)
 
@@ -155,7 +149,9 @@ async def _enrol(tx: Tx, world: ScanWorld, enrolled: list[Enrolment]) -> None:
     if len(await tx.fetch(queries.INSERT_MEMBERS, rows=rows)) != len(rows):
         raise RetryTransaction  # another process enrolled one of them first
     accepted = sorted(
-        (m.brand_id, invitation_id, m.id) for m, invitation_id, _ in enrolled if invitation_id
+        (m.brand_id, invitation_id, m.id, m.invited_by_id)
+        for m, invitation_id, _ in enrolled
+        if invitation_id
     )
     if accepted and len(
         await tx.fetch(queries.ACCEPT_INVITATIONS, accepted=accepted, now=tx.now)
@@ -191,9 +187,8 @@ async def _load_people(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
             wanted.add((member.brand_id, member.invited_by_id))
     wanted -= world.members_by_id.keys()
     if wanted:
-        for row in await tx.fetch(queries.FIND_MEMBERS, keys=sorted(wanted)):
-            world.members_by_id[(row[0], row[1])] = MemberState(*row)
-    await grants.load_members_side(tx, world.grants, world.members_by_id.keys())
+        await _load_others(tx, world, wanted)
+    await _load_members_side(tx, world)
     devices = set()
     for request, related in _related(world, requests):
         if request.device_hash is not None:
@@ -203,6 +198,43 @@ async def _load_people(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
     if devices:
         rows = await tx.fetch(queries.FIND_DEVICES, keys=sorted(devices))
         world.devices = {(row[0], row[1], row[2]) for row in rows}
+
+
+async def _load_others(tx: Tx, world: ScanWorld, wanted: set[tuple[UUID, UUID]]) -> None:
+    """Members who do not scan themselves, each by the id that names it: of a merged one that into
+    which it was merged. Only where there was a merge, more than one statement."""
+    merged: dict[tuple[UUID, UUID], tuple[UUID, UUID]] = {}
+    for row in await tx.fetch(queries.FIND_MEMBERS, keys=sorted(wanted)):
+        world.members_by_id[(row[0], row[1])] = MemberState(*row[:-1])
+        if row[-1] is not None:
+            merged[(row[0], row[1])] = (row[0], row[-1])
+    unknown = set(merged.values()) - world.members_by_id.keys()
+    if unknown:
+        for row in await tx.fetch(queries.FIND_MEMBERS, keys=sorted(unknown)):
+            world.members_by_id[(row[0], row[1])] = MemberState(*row[:-1])
+    for key, leads_to in merged.items():
+        world.members_by_id[key] = world.members_by_id[leads_to]
+    if any(member is not None and member.person_id for member in world.members.values()):
+        # Whoever is of no other identity can only be one person with those of its own.
+        others = world.members_by_id.values()
+        keys = {(other.brand_id, other.identity_id) for other in others}
+        persons = {
+            (row[0], row[1]): row[2]
+            for row in await tx.fetch(queries.FIND_PERSONS, keys=sorted(keys))
+        }
+        for other in others:
+            other.person_id = persons[other.brand_id, other.identity_id]
+
+
+async def _load_members_side(tx: Tx, world: ScanWorld) -> None:
+    members = world.members_by_id.values()
+    new = {(member.brand_id, member.id) for member in members if member.is_new}
+    try:
+        await grants.load_members_side(
+            tx, world.grants, {(member.brand_id, member.id) for member in members}, new
+        )
+    except MemberClosed as late:
+        raise RetryTransaction from late  # merged into another since it was looked up
 
 
 def _related(
@@ -237,12 +269,9 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
         for (brand_id, item, role), claim in world.claims.items()
         if role == GUIDE and claim.outcome == "LOCKED"
     ]
-    await grants.load_locked(tx, world.grants, locked_keys)
-    campaigns = {
-        (state.brand_id, state.campaign_id)
-        for group in world.grants.locked.values()
-        for state in group
-    }
+    await grants.load_locked_by_item(tx, world.grants, locked_keys)
+    await grants.load_waiting(tx, world.grants, _waiting_keys(world))
+    campaigns = {(state.brand_id, state.campaign_id) for state in world.grants.states()}
     counters: set[CounterKey] = set()
     stock: set[StockKey] = set()
     for request, related in _related(world, requests):
@@ -265,121 +294,13 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
     await grants.load_brands_side(tx, world.grants, campaigns, counters, stock)
 
 
-async def _write(tx: Tx, world: ScanWorld) -> None:
-    """Members first, then the items, then the brand's hottest rows: the global order of locks."""
-    await grants.write_members_side(tx, world.grants)
-    await _write_claims(tx, world)
-    await _write_item_codes(tx, world)
-    await _write_scans(tx, world)
-    if world.new_devices:
-        await tx.fetch(
-            queries.INSERT_DEVICES, rows=[(*key, tx.now) for key in sorted(world.new_devices)]
-        )
-    await _write_replies(tx, world)
-    await _count_unknown(tx, world)
-    await grants.write_brands_side(tx, world.grants)
-
-
-async def _write_claims(tx: Tx, world: ScanWorld) -> None:
-    new = sorted(
-        (
-            brand_id,
-            item,
-            REWARD,
-            role,
-            claim.scan_id,
-            claim.member_id,
-            claim.outcome,
-            claim.campaign_id,
-            claim.settled_scan_id,
-            tx.now,
-        )
-        for (brand_id, item, role), claim in world.claims.items()
-        if claim.is_new
-    )
-    if new and len(await tx.fetch(queries.INSERT_CLAIMS, rows=new)) != len(new):
-        raise RetryTransaction  # another process claimed one of these items first
-    settled = sorted(
-        (brand_id, item, role, claim.outcome, claim.settled_scan_id)
-        for (brand_id, item, role), claim in world.claims.items()
-        if claim.is_settled_now and not claim.is_new
-    )
-    if settled and len(await tx.fetch(queries.SETTLE_CLAIMS, settled=settled)) != len(settled):
-        raise RetryTransaction
-
-
-async def _write_item_codes(tx: Tx, world: ScanWorld) -> None:
-    rows = [
-        (
-            *key,
-            code.batch_id,
-            code.new_scans,
-            code.first_scan_id,
-            code.first_scanned_at,
-            code.first_latitude,
-            code.first_longitude,
-            code.last_scan_id,
-            code.last_scanned_at,
-        )
-        for key, code in sorted(world.item_codes.items())
-        if code.new_scans
+def _waiting_keys(world: ScanWorld) -> list[tuple[UUID, UUID, str]]:
+    """Of consumers whose scans may unlock something; none where nothing was ever locked so."""
+    return [
+        (member.brand_id, member.id, UnlockKind.NEXT_SCAN.value)
+        for member in world.members.values()
+        if member is not None
+        and member.role == CONSUMER
+        and not member.is_new
+        and world.grants.brands[member.brand_id].has_scan_locks
     ]
-    if rows and len(await tx.fetch(queries.PUT_ITEM_CODES, rows=rows)) != len(rows):
-        raise RetryTransaction  # another process scanned one of these codes for the first time
-
-
-async def _write_scans(tx: Tx, world: ScanWorld) -> None:
-    rows: list[tuple[Any, ...]] = [
-        (
-            scan.batch.brand_id,
-            scan.request.scan_id,
-            scan.item_no,
-            scan.batch.kind,
-            scan.batch.id,
-            scan.batch.product_id,
-            scan.request.actor.id,
-            scan.member_id,
-            scan.request.actor.role,
-            scan.verdict,
-            scan.unpaid_reason,
-            scan.guide_member_id,
-            scan.guide_unpaid_reason,
-            scan.campaign_version_id,
-            scan.request.device_hash,
-            scan.request.latitude,
-            scan.request.longitude,
-            scan.request.scene,
-            tx.now,
-            tx.now,
-        )
-        for scan in world.scans
-    ]
-    if rows:
-        await tx.fetch(queries.INSERT_SCANS, rows=rows)
-
-
-async def _write_replies(tx: Tx, world: ScanWorld) -> None:
-    rows = []
-    for request in world.new_replies:
-        key = _reply_key(request)
-        body_hash, reply = world.replies[key]
-        rows.append(
-            (key[0], key[1], OPERATION, key[2], body_hash, orjson.dumps(reply).decode(), tx.now)
-        )
-    if rows and len(await tx.fetch(queries.INSERT_REPLIES, rows=sorted(rows))) != len(rows):
-        raise RetryTransaction  # the same key was effected by another process
-
-
-async def _count_unknown(tx: Tx, world: ScanWorld) -> None:
-    rows = []
-    for request in world.unknown:
-        brand = world.grants.brands[request.actor.brand_id]
-        rows.append(
-            UnknownCode(
-                brand.id,
-                local_date(tx.now, brand.timezone),
-                request.address,
-                request.device_hash or "",
-            )
-        )
-    await count_unknown_codes(tx, rows)

@@ -141,6 +141,11 @@ def unlock_key(item: int) -> str:
     return f"item:{item}:consumer"
 
 
+def reply_key(request: ScanRequest) -> tuple[UUID, UUID, str]:
+    """What a scan's reply is stored under: (brand_id, actor_id, idempotency key)."""
+    return (request.actor.brand_id, request.actor.id, request.idempotency_key)
+
+
 def find_batch(world: ScanWorld, request: ScanRequest) -> BatchView | None:
     """The batch that a code names: made with that batch's own key (a leaked older key forges
     nothing newer), and a serial that was ordered."""

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.rules import count_by_hour, first_id_at, local_day
+from analytics.rules import count_by_hour, local_day
+from loyalty.clock import first_id_at
 from loyalty.ids import new_id
 from loyalty.outbox import Leased
 

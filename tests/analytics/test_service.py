@@ -10,11 +10,10 @@ import pytest
 from sqlmodel import select
 
 from analytics import service as analytics
-from analytics.rules import first_id_at
 from analytics.service import DayFigures
 from loyalty import outbox
 from loyalty.brands.models import Brand
-from loyalty.clock import utc_now
+from loyalty.clock import first_id_at, utc_now
 from loyalty.db import Database, Tx
 from loyalty.errors import NotFound
 from loyalty.ids import new_id

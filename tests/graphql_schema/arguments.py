@@ -38,6 +38,15 @@ TYPE_OF_ID = {
     "couponTemplateId": "CouponTemplate",
     "couponId": "Coupon",
     "redemptionId": "Redemption",
+    "intoMemberId": "Member",
+    "holdId": "Hold",
+    "adjustmentId": "Adjustment",
+    "transferId": "Entry",
+    "purchaseId": "Purchase",
+    "offerId": "MallOffer",
+    "orderId": "OfferOrder",
+    "lockedRewardId": "LockedReward",
+    "scanId": "ScanEvent",
 }
 """What an argument's global id is of."""
 
@@ -47,7 +56,7 @@ Path = tuple[str | int, ...]
 _BY_NAME: dict[str, Any] = {
     "role": "GUIDE",
     "endsAt": "2027-01-01T00:00:00+08:00",
-    "growthThreshold": 0,
+    "threshold": 0,
     "pointsMultiplierPercent": 100,
     "phone": "13800138000",
     "storePhone": "13800138000",
@@ -57,11 +66,25 @@ _BY_NAME: dict[str, Any] = {
     "totp": "123456",
     "email": "nobody@example.com",
     "gtin": "4006381333931",
+    "action": "follow",
+    "grace": "P1M",
+    "currency": "CNY",
     "pictureUrl": "https://example.com/a.png",
 }
 _BY_PLACE: dict[str, Any] = {
     "OutcomeInput.asset": None,
     "OutcomeInput.amount": None,
+    "OutcomeInput.lock": None,
+    "LevelInput.growthThreshold": None,
+    "RecordPurchaseInput.externalRef": None,
+    "RecordPurchaseInput.phone": None,
+    "PurchaseLineInput.sku": None,
+    "ReturnPurchaseInput.purchaseRef": None,
+    "ReturnPurchaseInput.lines": [],
+    "OfferPriceInput.rankMin": 0,
+    "OfferGivesInput.kind": "COUPON",
+    "OfferGivesInput.asset": None,
+    "OfferGivesInput.amount": None,
     "CreateCouponTemplateInput.kind": "PAY_N",
     "CreateCouponTemplateInput.amountOffFen": None,
     "CreateCouponTemplateInput.spendMinFen": 0,
@@ -70,6 +93,7 @@ _BY_PLACE: dict[str, Any] = {
 money to pay."""
 _SCALARS: dict[str, Any] = {
     "BigInt": 1,
+    "AssetCode": "POINTS",
     "Int": 1,
     "Float": 1.5,
     "Boolean": False,
@@ -181,6 +205,8 @@ def with_value(variables: dict[str, Any], path: Sequence[str | int], value: Any)
     *way, last = path
     place: Any = changed
     for step in way:
+        if isinstance(step, str) and place.get(step) is None:
+            place[step] = {}  # left out, since it does not go with the rest
         place = place[step]
     place[last] = value
     return changed

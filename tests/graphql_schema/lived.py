@@ -6,16 +6,20 @@ from graphql_schema.export import CALLERS, MAY, PERMISSIONS_FILE
 from loyalty.actor import CLERK_ROLE, MemberRole, OperatorRole
 from loyalty.notifications.providers import NullProvider
 from tests.api import Caller
+from tests.graphql_schema.effects_of_value import MALL_TERMS
 from tests.graphql_schema.shop import ALICE, Shop, open_shop
-from tests.graphql_schema.stage import Stage
+from tests.graphql_schema.stage import Stage, outcome
 from tests.rewards.payouts.stores import drain
 from workers.wiring import make_relay
 
+STOCKED = {"stockMax": 100, "perDayMax": 50}
 BOB, WANG = "13800138002", "13900139001"
 CONNECTIONS = {
     **dict.fromkeys(("members", "codeBatches", "scans", "campaigns", "products"), "ADMIN"),
     **dict.fromkeys(("places", "couponTemplates", "redemptions", "payouts"), "ADMIN"),
-    "offers": "CONSUMER",
+    **dict.fromkeys(("purchases", "holds", "adjustments", "tierChanges"), "ADMIN"),
+    **dict.fromkeys(("mallOffers", "offerOrders"), "ADMIN"),
+    **dict.fromkeys(("offers", "mall"), "CONSUMER"),
     "myRedemptions": CLERK_ROLE,
     "myPayouts": "STORE",
 }
@@ -86,6 +90,7 @@ async def live(stage: Stage) -> Lived:
     await shop.clerk.done("reverseRedemption", redemptionId=held, reason="wrong bottle")
     await shop.clerk.done("holdCoupon", **basket)
 
+    value = await live_by_hand(stage, shop.customer)
     listed = await stage.admin.ask(
         "{ campaigns { nodes { id code } } payouts { nodes { id status } } }"
     )
@@ -105,5 +110,46 @@ async def live(stage: Stage) -> Lived:
         "Clerk": shop.clerk_id,
         "Redemption": held,
         "Payout": payout["id"],
+        **value,
     }
     return Lived(stage, shop, found, coupon["code"], fresh)
+
+
+async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
+    """Alice takes a cup from the mall, buys at a till, has points held, some proposed to be given
+    to her by hand, and a level; a reward of hers waits. Their global ids, by type."""
+    admin, member_id = stage.admin, (await alice.me())["id"]
+    cup = {"code": "cup", "gives": {"kind": "GIFT"}, "terms": MALL_TERMS | STOCKED}
+    offer = (await admin.done("createOffer", **cup))["offer"]
+    take = {"offerId": offer["id"], "delivery": "王小二 13800138000 人民路1号"}
+    order = (await alice.done("redeemOffer", **take))["order"]
+    bought = {"purchaseRef": "till-1", "occurredAt": "2026-11-09T12:00:00+08:00", "source": "TILL"}
+    sold = {"memberId": member_id, "amountFen": 10_000, "quantity": 2}
+    purchase = (await admin.done("recordPurchase", **bought, **sold))["purchase"]
+    hold = {"memberId": member_id, "asset": "POINTS", "amount": 1, "reason": "a basket"}
+    held = (await admin.done("holdBalance", **hold, ttlSeconds=86_400))["hold"]
+    chances = {"code": "CHANCES", "expiry": {"kind": "NEVER"}, "status": "ACTIVE"}
+    await admin.done("configureAsset", **chances, adjustmentLimit=0)
+    given = {"memberId": member_id, "asset": "CHANCES", "amount": 1, "reason": "sorry"}
+    proposed = (await admin.done("adjustBalance", **given))["adjustment"]
+    grant = {"memberId": member_id, "rank": 3, "until": "2099-12-31", "reason": "a friend"}
+    await admin.done("grantTier", **grant)
+    follow = {"kind": "ACTION", "action": "follow"}
+    waits = outcome("CONSUMER", 5, "CHANCES") | {"lock": follow}
+    await stage.publish([outcome("CONSUMER", 1000), outcome("GUIDE", 30), waits])
+    await alice.done("scanCode", code=await stage.code())
+    [locked] = (await alice.ask("{ me { lockedRewards { nodes { id } } } }"))["me"][
+        "lockedRewards"
+    ]["nodes"]
+    entries = (await alice.ask("{ me { entries { nodes { id kind } } } }"))["me"]["entries"][
+        "nodes"
+    ]
+    return {
+        "MallOffer": offer["id"],
+        "OfferOrder": order["id"],
+        "Purchase": purchase["id"],
+        "Hold": held["id"],
+        "LockedReward": locked["id"],
+        "Adjustment": proposed["id"],
+        "Entry": next(entry["id"] for entry in entries if entry["kind"] == "EARN"),
+    }

@@ -20,9 +20,17 @@ from strawberry.types.field import StrawberryField
 
 from graphql_schema.campaigns import CampaignView
 from graphql_schema.export import SDL_FILE, sdl
+from graphql_schema.offer_types import OfferView
+from graphql_schema.privileges import HeldPrivilege
 from graphql_schema.schema import make_schema
 from graphql_schema.tiers import TierView
+from graphql_schema.unspent_credits import CampaignOrigin, CreditView
+from loyalty.adjustments.models import Adjustment
+from loyalty.assets.models import AssetDefinition
+from loyalty.assets.rules import Expiry
 from loyalty.codes.models import CodeBatch
+from loyalty.holds.models import Hold
+from loyalty.ledger import history
 from loyalty.ledger.queries import BalanceRow, EntryRow
 from loyalty.members.models import Member
 from loyalty.places.models import Clerk, Place, Till
@@ -30,12 +38,26 @@ from loyalty.products.models import Product
 from rewards.campaigns import rules as campaign_rules
 from rewards.coupons.models import CouponTemplate
 from rewards.coupons.queries import CouponView
+from rewards.grants.models import LockedReward
+from rewards.offers import terms
+from rewards.offers.rules import Mine
+from rewards.orders.models import OfferOrder, OfferOrderPart
 from rewards.payouts.models import Payout, PayoutReport
+from rewards.purchases.models import PurchaseEvent, PurchaseLine
 from rewards.redemptions.models import Redemption, RedemptionEvent
 from rewards.redemptions.rules import CouponAtTill, Taken
+from rewards.returns.models import (
+    PurchaseReturn,
+    PurchaseReturnLine,
+    PurchaseReturnTaking,
+)
 from rewards.scans.models import ScanEvent
 from tests.graphql_schema.arguments import CORE
-from tiers.ladders.rules import Level
+from tiers.ladders.periods import PeriodRule
+from tiers.ladders.rules import LadderView, Level
+from tiers.privileges.rules import Privilege
+from tiers.standings.models import StandingChange
+from tiers.standings.progress import Keep, Rise
 
 ROW_OF_TYPE: dict[str, type] = {
     "Balance": BalanceRow,
@@ -60,8 +82,39 @@ ROW_OF_TYPE: dict[str, type] = {
     "Redemption": Redemption,
     "RedemptionEvent": RedemptionEvent,
     "ScanEvent": ScanEvent,
+    "Ladder": LadderView,
+    "QualifyingPeriod": PeriodRule,
     "Tier": TierView,
+    "TierChange": StandingChange,
+    "TierKeep": Keep,
+    "TierRise": Rise,
     "Till": Till,
+    "Adjustment": Adjustment,
+    "Asset": AssetDefinition,
+    "AssetAmount": terms.Part,
+    "BalanceAt": history.BalanceAt,
+    "BrandBook": history.BookOfAsset,
+    "CreditCampaign": CampaignOrigin,
+    "CreditPurchase": PurchaseEvent,
+    "CreditScan": ScanEvent,
+    "ExpiringLot": history.ExpiringLot,
+    "ExpiryPolicy": Expiry,
+    "Hold": Hold,
+    "LockedReward": LockedReward,
+    "MallOffer": OfferView,
+    "MemberPrivilege": HeldPrivilege,
+    "MyOfferTerms": Mine,
+    "OfferLimit": terms.RankLimit,
+    "OfferOrder": OfferOrder,
+    "OfferPrice": terms.RankPrice,
+    "OrderPart": OfferOrderPart,
+    "Privilege": Privilege,
+    "Purchase": PurchaseEvent,
+    "PurchaseLine": PurchaseLine,
+    "PurchaseReturn": PurchaseReturn,
+    "PurchaseReturnLine": PurchaseReturnLine,
+    "PurchaseReturnTaking": PurchaseReturnTaking,
+    "UnspentPart": CreditView,
 }
 """The row behind each type that resolvers answer with rows."""
 
@@ -69,11 +122,14 @@ MADE_BY_RESOLVERS = {
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
     *("Item", "Sighting", "Budget", "DayFigures", "HourOfScans"),
     *("Reward", "ScanBalance", "ScanCoupon", "ScanTier", "Desk", "Rebates"),
+    *("PendingLevel", "LadderMove", "LadderPreview"),
+    *("PurchaseReward", "PurchaseTier", "MergedAsset", "ReversedLeg"),
+    *("BeneficiaryReturnPolicy", "OutcomeLock", "RewardLock"),
 }
 """Types whose instances resolvers make themselves; receipts, connections and edges too."""
 
 SCALARS_OF = {
-    str: {"String"},
+    str: {"String", "AssetCode"},
     int: {"Int", "BigInt"},
     bool: {"Boolean"},
     float: {"Float"},

@@ -37,6 +37,9 @@ from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import CONSUMER, Stage, all_rows, open_stage
 
 DENIED = {"UNAUTHENTICATED", "FORBIDDEN"}
+LISTED_BY = {"offers": "templateId", "tierChanges": "causeId"}
+"""What tells rows apart that have no id."""
+OF_A_MEMBER = {"holds", "tierChanges", "purchases"}
 OTHER_GOODS = {("coupon", "productIds"), ("holdCoupon", "productIds")}
 """What a basket may hold without being told apart: any other id is other goods."""
 
@@ -107,7 +110,7 @@ async def test_a_foreign_id_is_answered_like_a_made_up_one_and_changes_nothing(
                 assert answers[0]["code"] == told, (field.name, path)
             tried.add(field.name)
     named = {name for name, told in ANSWERS_TO_FOREIGN.items() if told == "NOT_FOUND"}
-    assert tried == named | {"redemptions"}
+    assert tried == named | OF_A_MEMBER | {"redemptions", "adjustments"}
     assert await all_rows(db) == before
 
 
@@ -156,23 +159,29 @@ async def test_node_shows_nothing_of_another_brand_and_nothing_that_is_not_there
 
 async def test_every_connection_lists_its_own_brand_alone(ours: Lived, theirs: Lived) -> None:
     callers = [await lived.people(ALICE) for lived in (ours, theirs)]
+    members = [lived.ids["Member"] for lived in (ours, theirs)]
     for name, role in CONNECTIONS.items():
-        id_name = "templateId" if name == "offers" else "id"
+        id_name = LISTED_BY.get(name, "id")
+        head, of = ("$id: ID!, ", "memberId: $id, ") if name in OF_A_MEMBER else ("", "")
         document = (
-            f"query ($after: String) {{ {name}(first: 100, after: $after)"
+            f"query ({head}$after: String) {{ {name}({of}first: 100, after: $after)"
             f" {{ nodes {{ id: {id_name} }} pageInfo {{ startCursor }} }} }}"
         )
-        lists = [(await people[role].ask(document))[name] for people in callers]
-        mine, yours = ({node["id"] for node in page["nodes"]} for page in lists)
+        whose = [{"id": id} if of else {} for id in members]
+        lists = [
+            (await people[role].ask(document, **own))[name]
+            for people, own in zip(callers, whose, strict=True)
+        ]
+        mine, yours = ({node["id"] for node in page["nodes"]} - {None} for page in lists)
         assert len(mine) == len(yours) > 0, name
         assert not mine & yours, name
-        for cursor_of, people, allowed in (
-            (lists[0], callers[1], yours),
-            (lists[1], callers[0], mine),
+        for cursor_of, people, own, allowed in (
+            (lists[0], callers[1], whose[1], yours),
+            (lists[1], callers[0], whose[0], mine),
         ):
             cursor = cursor_of["pageInfo"]["startCursor"]
-            page = (await people[role].ask(document, after=cursor))[name]
-            assert {node["id"] for node in page["nodes"]} <= allowed, name
+            page = (await people[role].ask(document, after=cursor, **own))[name]
+            assert {node["id"] for node in page["nodes"]} - {None} <= allowed, name
     connections = {
         field.name for field in root_fields() if str(field.field.type).endswith("Connection!")
     }

@@ -27,15 +27,23 @@ from tests.graphql_schema.stage import open_stage
 
 NULL_TO_ALL = {
     "Product": {"gtin", "pictureUrl"},
-    "Member": {"displayName", "externalRef", "invitedById"},
+    "Member": {"displayName", "externalRef", "invitedById", "mergedInto"},
     "CodeBatch": {"printedAt", "activatedAt", "retiredAt"},
     "Campaign": {"startsAt", "endsAt", "product"},
-    "ScanEvent": {"unpaidReason", "guideUnpaidReason", "latitude", "longitude"},
+    "ScanEvent": {
+        *("unpaidReason", "guideUnpaidReason", "latitude", "longitude", "reversedAt"),
+    },
     "CouponTemplate": {
         *("amountOffFen", "usableFrom", "usableUntil", "boughtPerMemberMax", "stockMax"),
     },
     "Coupon": {"amountOffFen", "endedAt"},
     "Payout": {"failure", "providerReference"},
+    "LockedReward": {"endedAt"},
+    "MallOffer": {
+        *("pictureUrl", "fee", "gives", "opensAt", "earlyHours", "earlyRankMin"),
+        *("startsAt", "endsAt", "templateCode"),
+    },
+    "OfferOrder": {"carrier", "trackingNumber", "reason", "fulfilledAt", "cancelledAt"},
 }
 """What the rows of this test do not have."""
 

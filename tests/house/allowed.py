@@ -13,6 +13,9 @@ SQL_HOMES = {
     "loyalty/periodic.py": "kernel file: its own table, no room of its own",
     "loyalty/keyed.py": "kernel file: rows of any noun by their key",
     "loyalty/idempotency.py": "kernel file: its own table, no room of its own",
+    "loyalty/ledger/book_queries.py": "as queries.py, which would be too long",
+    "loyalty/ledger/expiry_queries.py": "as queries.py, which would be too long",
+    "loyalty/ledger/history_queries.py": "as queries.py, which would be too long",
     "loyalty/ledger/audit": "reads the books by its own SQL, sharing nothing with the writers",
     "migrations/": "the schema",
 }

@@ -208,13 +208,39 @@ async def test_a_lease_passes_over_what_another_is_taking_now(db: Database, bran
     assert not {event.id for event in slow} & {event.id for event in fast}
 
 
-def test_attempts_are_spaced_from_seconds_to_an_hour(clock: SettableClock) -> None:
-    def waits(attempts: int) -> float | None:
-        event = Leased(new_id(), new_id(), "topic", new_id(), {}, attempts, clock())
+def test_attempts_are_spaced_from_seconds_to_an_hour_by_failures(clock: SettableClock) -> None:
+    def waits(attempts: int, failures: int) -> float | None:
+        event = Leased(new_id(), new_id(), "topic", new_id(), {}, attempts, clock(), failures)
         at = next_attempt(event, clock())
         return None if at is None else (at - clock()).total_seconds()
 
-    assert [waits(attempts) for attempts in (1, 2, 5, 11, 12)] == [2, 4, 32, 2048, None]
+    assert [waits(failures + 1, failures) for failures in (0, 1, 4, 10, 11)] == [
+        *(2, 4, 32, 2048),
+        None,
+    ]
+    assert [waits(attempts, 0) for attempts in (1, 5, 11, 12)] == [2, 2, 2, None]
+
+
+async def test_lost_leases_are_no_failures_and_make_nobody_wait(
+    clocked_db: Database, clock: SettableClock, brand: Brand
+) -> None:
+    db = clocked_db
+    await db.in_transaction(write, brand.id)
+    for _ in range(5):  # whose workers die
+        assert len((await db.in_transaction(lease))[1]) == 1
+        clock.advance(seconds=outbox.LEASE_SECONDS)
+    for failures, seconds in ((1, 2), (2, 4), (3, 8)):
+        token, events = await db.in_transaction(lease)
+        await db.in_transaction(outbox.fail, token, events, "provider down")
+        (event,) = await events_of(db)
+        assert (event.attempts, event.failures) == (5 + failures, failures)
+        clock.advance(seconds=seconds - 1)
+        assert (await db.in_transaction(lease))[1] == []
+        clock.advance(seconds=1)
+    token, events = await db.in_transaction(lease)
+    assert await db.in_transaction(outbox.release, token, events) == 1
+    (event,) = await events_of(db)
+    assert (event.attempts, event.failures) == (8, 3)  # given back: neither
 
 
 async def test_an_error_that_cannot_be_stored_is_stored_all_the_same(
@@ -255,12 +281,12 @@ async def test_an_event_whose_workers_all_died_is_a_dead_letter(
     assert [event.attempts for event in (await db.in_transaction(lease))[1]] == [1]
     dead = (await events_of(db))[0]
     assert (dead.dead_at, dead.lease_token, dead.leased_until) == (clock(), None, None)
-    assert dead.attempts == outbox.ATTEMPTS_MAX
+    assert (dead.attempts, dead.failures) == (outbox.ATTEMPTS_MAX, 0)
     assert dead.last_error == outbox.DIED_WITH_ITS_WORKER
 
 
 async def kill_all(tx: Tx) -> None:
-    await tx.session.exec(update(OutboxEvent).values(dead_at=tx.now, attempts=12))
+    await tx.session.exec(update(OutboxEvent).values(dead_at=tx.now, attempts=12, failures=9))
 
 
 async def test_dead_letters_are_listed_apart_and_tried_again(
@@ -290,7 +316,8 @@ async def test_dead_letters_are_listed_apart_and_tried_again(
     assert await db.in_transaction(retry, [ids[1], pending[0]]) == 1
     assert await listed(state="dead") == ids[:1]
     _, leased = await db.in_transaction(lease)
-    assert {(event.id, event.attempts) for event in leased} == {(ids[1], 1), (pending[0], 1)}
+    found = {(event.id, event.attempts, event.failures) for event in leased}
+    assert found == {(ids[1], 1, 0), (pending[0], 1, 0)}
 
 
 async def test_who_waits_for_facts_is_told_after_the_commit_and_of_no_other(

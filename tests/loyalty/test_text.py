@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty.errors import InvalidInput
-from loyalty.text import checked_text, is_clean
+from loyalty.text import checked_text, for_spreadsheet, is_clean
 
 
 @pytest.mark.parametrize("kept", ["a", "矿泉水", "💧", "=cmd|' /C calc'!A0", "مرحبا", "a\u202eb"])
@@ -33,3 +33,16 @@ def test_what_passes_can_be_stored_and_comes_back(text: str) -> None:
     assert kept in text
     assert is_clean(kept)
     assert kept.encode().decode() == kept
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", " =", "\u3000=", "|", "＝", "＠", "\t=", "\r="]
+)
+def test_no_field_is_a_formula(start: str) -> None:
+    shown = for_spreadsheet(f"{start}cmd")
+    assert shown.startswith(("'", "\\"))
+
+
+def test_a_harmless_field_is_shown_as_it_is_and_controls_are_spelled_out() -> None:
+    assert for_spreadsheet("会员 7-a") == "会员 7-a"
+    assert for_spreadsheet("a\x1b[31m\x00\u2028b") == "a\\x1b[31m\\x00\\u2028b"

@@ -1,12 +1,13 @@
 """The same act upon the engine and the model, and whether both tell and keep the same."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 from hypothesis.stateful import RuleBasedStateMachine
 
 from loyalty.actor import MemberRole
+from loyalty.assets.rules import NEVER, Expiry, ExpiryKind, Unit
 from loyalty.errors import Refusal
 from loyalty.ledger.models import Asset
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
@@ -14,7 +15,7 @@ from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
 from tests.machine.engine import Engine, Stage
 from tests.machine.plans import BEGINS_AT, PEOPLE
 from tests.model.campaigns import Terms
-from tests.model.wallets import Ladder
+from tests.model.wallets import Ladder, Policy
 from tests.model.world import Refused, World
 from tiers.ladders.rules import Level
 
@@ -69,6 +70,24 @@ def definition(engine: Engine, terms: Terms) -> CampaignDefinition:
     )
 
 
+def expiry_of(policy: Policy) -> Expiry:
+    """The model's policy as an operator of the engine sets it."""
+    kind, count, unit = policy
+    if kind == "AFTER":
+        return Expiry(ExpiryKind.AFTER, Unit(unit), count)
+    if kind == "END":
+        return Expiry(ExpiryKind.PERIOD_END, Unit(unit), count, Unit.MONTH if count else None)
+    return Expiry(ExpiryKind.ACTIVITY, count=count) if kind == "ACTIVE" else NEVER
+
+
+def ladder_of(steps: Sequence[tuple[int, int]]) -> Ladder:
+    """From the ground up: (growth more than the level below, percent of points)."""
+    made = [(0, 100)]
+    for growth, percent in steps:
+        made.append((made[-1][0] + growth, percent))
+    return Ladder(made)
+
+
 def levels_of(ladder: Ladder) -> list[Level]:
     """The model's ladder as an operator of the engine publishes it."""
     return [
@@ -85,7 +104,7 @@ class ComparingMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.engine = Engine(self.stage, PEOPLE)
-        self.world = World("UTC", None, BEGINS_AT)
+        self.world = World("UTC", {}, BEGINS_AT)
         self.begun = False
         self.agrees = True
 
@@ -138,7 +157,7 @@ class ComparingMachine(RuleBasedStateMachine):
             "members": {m.name: (m.frozen, m.rank, m.invited_by) for m in members},
             "balances": {m.name: b for m in members if (b := m.wallet.balances())},
             "lots": {m.name: lots for m in members if (lots := m.wallet.lots())},
-            "locked points": {m.name: n for m in members if (n := m.wallet.locked["POINTS"])},
+            "locked": {m.name: locked for m in members if (locked := m.wallet.waiting())},
             "budgets": {
                 (c.terms.code, asset): tuple(budget)
                 for c in campaigns
@@ -153,6 +172,8 @@ class ComparingMachine(RuleBasedStateMachine):
         }
 
     def teardown(self) -> None:
+        self.stage.seen["lived on"] += self.world.lived_on
+        self.stage.seen["expired"] += self.world.expired
         if self.begun and self.agrees:
             self._agree("the audit", self._wait_for(self.engine.offences()), [])
 

@@ -1,6 +1,5 @@
 """What operators decide about a brand: its founding, campaigns, ladders, codes and people."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,12 +7,14 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from tests.machine.comparing import ComparingMachine, definition, levels_of
+from tests.machine.comparing import ComparingMachine, definition, expiry_of, ladder_of, levels_of
 from tests.machine.plans import (
     BEGINS_AT,
+    NEVER,
     QUANTITY,
     SERIES_MAX,
     ZONES,
+    all_policies,
     anybody,
     budgets,
     caps,
@@ -23,11 +24,12 @@ from tests.machine.plans import (
     ladders,
     phones,
     picks,
+    policies,
     roles,
     small,
 )
 from tests.model.campaigns import Terms
-from tests.model.wallets import Ladder
+from tests.model.wallets import ASSETS, Ladder, Policy
 from tests.model.world import Batch, World
 
 
@@ -38,7 +40,7 @@ class ConfiguringMachine(ComparingMachine):
 
     @initialize(
         zone=st.sampled_from(ZONES),
-        months=st.sampled_from([1, 1, 1, 2, 24, None]),
+        policies=all_policies,
         given=gives,
         gated=gates,
         caps=caps,
@@ -49,7 +51,7 @@ class ConfiguringMachine(ComparingMachine):
     def founds_a_brand(
         self,
         zone: str,
-        months: int | None,
+        policies: dict[str, Policy],
         given: tuple[dict[str, int], dict[str, int]],
         gated: bool,
         caps: list[tuple[str, str, int]],
@@ -58,10 +60,13 @@ class ConfiguringMachine(ComparingMachine):
         invited: bool,
     ) -> None:
         self.stage.clock.set(BEGINS_AT)
-        self.world = World(zone, months, BEGINS_AT)
-        self._wait_for(self.engine.begin(zone, months, products=2))
+        self.world = World(zone, policies, BEGINS_AT)
+        self._wait_for(self.engine.begin(zone, products=2))
+        for asset, policy in policies.items():
+            if asset == "POINTS" or policy != NEVER:  # which the others begin with
+                self._wait_for(self.engine.set_expiry(asset, expiry_of(policy)))
         self.begun = True
-        self._publish_ladder("CONSUMER", [(6, 150), (9, 250)], allow_lowering=False)
+        self._publish_ladder("CONSUMER", ladder_of([(6, 150), (9, 250)]), allow_lowering=False)
         self._publish(
             Terms("buy", "PURCHASE", (("CONSUMER", "POINTS", 1), ("CONSUMER", "GROWTH", 1)))
         )
@@ -73,6 +78,12 @@ class ConfiguringMachine(ComparingMachine):
             self.admits(guide, "GUIDE")
             if invited:
                 self.invites(guide, guide, "GUIDE", guest)
+
+    @rule(asset=st.sampled_from(ASSETS), policy=policies)
+    def changes_an_expiry(self, asset: str, policy: Policy) -> None:
+        """For what comes later; what is there keeps its dates."""
+        self.world.policies[asset] = policy
+        self._wait_for(self.engine.set_expiry(asset, expiry_of(policy)))
 
     def _terms(
         self,
@@ -168,15 +179,9 @@ class ConfiguringMachine(ComparingMachine):
         }
         self._publish(replace(campaign.terms, budgets=tuple(budgets.items())))
 
-    def _publish_ladder(
-        self, role: str, levels: Sequence[tuple[int, int]], allow_lowering: bool
-    ) -> None:
-        made = [(0, 100)]
-        for step, percent in levels:
-            made.append((made[-1][0] + step, percent))
-        ladder = Ladder(made)
+    def _publish_ladder(self, role: str, ladder: Ladder, allow_lowering: bool) -> None:
         self._both(
-            f"a ladder {made} for {role}",
+            f"a ladder {ladder.levels} for {role}",
             lambda: self.engine.publish_ladder(role, levels_of(ladder), allow_lowering),
             lambda: self.world.publish_ladder(role, ladder, allow_lowering),
         )
@@ -185,7 +190,19 @@ class ConfiguringMachine(ComparingMachine):
     def publishes_a_ladder(
         self, role: str, levels: list[tuple[int, int]], allow_lowering: bool
     ) -> None:
-        self._publish_ladder(role, levels, allow_lowering)
+        self._publish_ladder(role, ladder_of(levels), allow_lowering)
+
+    def _risen(self) -> list[str]:
+        return sorted(name for name, member in self.world.members.items() if member.rank)
+
+    @precondition(lambda self: self._risen())
+    @rule(pick=picks, allow_lowering=st.booleans())
+    def shortens_a_ladder(self, pick: int, allow_lowering: bool) -> None:
+        """Below where somebody stands."""
+        risen = self._risen()
+        member = self.world.members[risen[pick % len(risen)]]
+        ladder = self.world.ladders[member.role]
+        self._publish_ladder(member.role, Ladder(ladder.levels[: member.rank]), allow_lowering)
 
     def _order(self, product: int, status: str) -> None:
         ordered = self._wait_for(self.engine.order_codes(product, QUANTITY))

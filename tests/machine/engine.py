@@ -10,7 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from loyalty.actor import Actor, ActorKind, MemberRole, system_actor
+from loyalty.assets.models import AssetStatus
+from loyalty.assets.rules import Expiry
+from loyalty.assets.service import configure_asset
 from loyalty.brands.service import create_brand
+from loyalty.clock import local_date
 from loyalty.codes.models import CodeKind
 from loyalty.codes.rules import CodeKey
 from loyalty.codes.service import (
@@ -24,11 +28,13 @@ from loyalty.crypto import Keyring
 from loyalty.db import Database, Statement, Tx
 from loyalty.errors import Refusal
 from loyalty.ids import new_id
+from loyalty.ledger import service as ledger
 from loyalty.ledger.audit import audit
-from loyalty.ledger.models import Asset
-from loyalty.ledger.service import move_balance, open_brand_books
+from loyalty.ledger.expiry import sweep_chunk
+from loyalty.ledger.rules import Book, Cause
 from loyalty.members.models import Identity
 from loyalty.members.service import freeze_member, import_roster, invite_member, unfreeze_member
+from loyalty.moves.service import move_balance
 from loyalty.products.service import create_product
 from rewards.campaigns.rules import CampaignDefinition
 from rewards.campaigns.service import publish_campaign
@@ -60,12 +66,12 @@ _ACCOUNTS = Statement(
 )
 _LOTS = Statement(
     """
-    SELECT a.owner_id, l.expires_on, l.locked, l.remaining FROM accounts a
+    SELECT a.owner_id, a.asset, l.expires_on, l.locked, l.remaining FROM accounts a
     JOIN lots l ON l.brand_id = a.brand_id AND l.account_id = a.id
     WHERE a.brand_id = :brand AND l.remaining <> 0
     """,
     params="brand uuid",
-    returns="owner_id uuid, expires_on date, locked boolean, remaining bigint",
+    returns="owner_id uuid, asset text, expires_on date, locked boolean, remaining bigint",
 )
 _BUDGETS = Statement(
     """
@@ -138,19 +144,18 @@ class Engine:
 
     # --- set-up -------------------------------------------------------------------------------
 
-    async def begin(self, zone: str, points_valid_months: int | None, products: int) -> None:
-        await self._db.in_transaction(self._begin, zone, points_valid_months, products)
+    async def begin(self, zone: str, products: int) -> None:
+        await self._db.in_transaction(self._begin, zone, products)
 
-    async def _begin(self, tx: Tx, zone: str, months: int | None, products: int) -> None:
+    async def _begin(self, tx: Tx, zone: str, products: int) -> None:
         brand = await create_brand(
             tx,
             slug=f"b{new_id().hex}",
             name="Brand",
             timezone=zone,
-            points_valid_months=months,
         )
         self._brand_id, self._slug, self._zone = brand.id, brand.slug, zone
-        await open_brand_books(tx, brand.id)
+        await ledger.open_brand_books(tx, brand.id)
         for number in range(products):
             product = await create_product(
                 tx, self._operator, sku=f"sku-{number}", name_zh="品", name_en="Product"
@@ -169,6 +174,16 @@ class Engine:
             identity.phone_cipher = keyring.encrypt_phone(self._brand_id, person.phone)
         self._identities[person.name] = identity.id
         return identity
+
+    async def set_expiry(self, asset: str, expiry: Expiry) -> None:
+        await self._db.in_transaction(
+            configure_asset,
+            self._operator,
+            asset,
+            expiry=expiry,
+            adjustment_limit=None,
+            status=AssetStatus.ACTIVE,
+        )
 
     async def order_codes(self, product: int, quantity: int) -> list[tuple[int, str]]:
         """(number, kind) of the batches, inner and outer of the same bottles, in draft."""
@@ -256,19 +271,36 @@ class Engine:
             self._operator,
             from_member_id=self._member_id(source),
             to_member_id=self._member_id(target),
-            asset=Asset(asset),
+            asset=asset,
             amount=amount,
             reason="a reason",
             timezone=self._zone,
             command_id=new_id(),
         )
 
-    async def purchase(self, ref: str, person: str, on: date, amount_fen: int) -> PurchaseResult:
-        fact = PurchaseFact(ref, person, on, 1, amount_fen)
-        found = await self._db.in_transaction(
-            settle_purchases, self._brand_id, self._operator, [fact]
+    async def spend(self, member: str, asset: str, amount: int) -> None:
+        await self._db.in_transaction(self._spend, self._member_id(member), asset, amount)
+
+    async def _spend(self, tx: Tx, member_id: UUID, asset: str, amount: int) -> None:
+        book = Book(new_id)
+        cause = Cause("OPERATOR", new_id(), "OPERATOR", new_id(), "a reason", tx.now)
+        owner, today = (self._brand_id, member_id), local_date(tx.now, self._zone)
+        await ledger.spend_balance(tx, book, owner, asset, amount, cause, today)
+        await ledger.write_members_side(tx, book)
+        await ledger.write_brands_side(tx, book)
+
+    async def sweep(self) -> None:
+        """Of what has expired; few lots at a time."""
+        swept = await self._db.in_transaction(sweep_chunk, self._brand_id, 3, again=True)
+        while not swept.is_finished:
+            swept = await self._db.in_transaction(sweep_chunk, self._brand_id, 3)
+
+    async def purchase(self, *told: tuple[str, str, date, int]) -> list[PurchaseResult]:
+        """(reference, person, day, fen) of each, in one batch."""
+        facts = [PurchaseFact(ref, person, on, 1, fen) for ref, person, on, fen in told]
+        return await self._db.in_transaction(
+            settle_purchases, self._brand_id, self._operator, facts
         )
-        return found[0]
 
     # --- what the rows say --------------------------------------------------------------------
 
@@ -286,16 +318,16 @@ class Engine:
             },
             "balances": {},
             "lots": {},
-            "locked points": {},
+            "locked": {},
         }
         for owner_id, asset, balance, locked in await db.read(_ACCOUNTS, brand=brand_id):
             if (balance, locked) != (0, 0):
                 found["balances"].setdefault(names[owner_id], {})[asset] = (balance, locked)
-        for owner_id, expires_on, locked, remaining in await db.read(_LOTS, brand=brand_id):
+        for owner_id, asset, expires_on, locked, remaining in await db.read(_LOTS, brand=brand_id):
             if locked:
-                found["locked points"][names[owner_id]] = remaining
+                found["locked"].setdefault(names[owner_id], {})[asset] = remaining
             else:
-                found["lots"].setdefault(names[owner_id], {})[expires_on] = remaining
+                found["lots"].setdefault(names[owner_id], {})[asset, expires_on] = remaining
         rows = await db.read(_BUDGETS, brand=brand_id)
         found["budgets"] = {(row[0], row[1]): tuple(row[2:]) for row in rows}
         found["counts"] = {

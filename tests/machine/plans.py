@@ -28,6 +28,26 @@ serials = st.integers(0, QUANTITY - 1)
 picks = st.integers(0, 59)
 small = st.integers(1, 9)
 
+NEVER = ("NEVER", 0, "")
+policies = st.sampled_from(
+    [
+        NEVER,
+        ("AFTER", 1, "MONTH"),
+        ("AFTER", 12, "DAY"),
+        ("END", 0, "MONTH"),
+        ("END", 1, "QUARTER"),
+        ("ACTIVE", 12, ""),
+        ("ACTIVE", 40, ""),
+    ]
+)
+points_policies = st.sampled_from([1, 1, 1, 2, 24, None]).map(
+    lambda months: NEVER if months is None else ("AFTER", months, "MONTH")
+)
+all_policies = st.fixed_dictionaries(
+    {asset: st.just(NEVER) | policies for asset in ASSETS if asset != "POINTS"}
+    | {"POINTS": points_policies | policies}
+)
+
 scans = st.tuples(
     st.sampled_from(["INNER", "INNER", "OUTER"]), consumers, guides, picks, serials, devices
 )
@@ -36,6 +56,12 @@ sales = st.lists(
     min_size=1,
     max_size=4,
 )
+purchases = st.tuples(
+    st.sampled_from(["ref", "rex"]),
+    st.sampled_from([0, 0, 1, 20, 35, 100]),
+    st.sampled_from([0, 99, 100, 250, 399, 1_300]),
+)
+"""Who, how many days ago, for how many fen."""
 caps = st.lists(
     st.tuples(
         st.sampled_from(["GUIDE", "MEMBER", "GUIDE", "DEVICE"]),

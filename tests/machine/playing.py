@@ -15,6 +15,7 @@ from tests.machine.plans import (
     anybody,
     devices,
     picks,
+    purchases,
     roles,
     sales,
     scans,
@@ -50,10 +51,13 @@ class BrandMachine(ConfiguringMachine):
 
         self._both(f"{name} frozen: {frozen}", lambda: self.engine.freeze(name, frozen), freeze)
 
-    @rule(step=steps)
-    def waits(self, step: timedelta) -> None:
+    @rule(step=steps, swept=st.booleans())
+    def waits(self, step: timedelta, swept: bool = False) -> None:
+        """Maybe what has expired is swept at the end of it."""
         self.world.now += step
         self.stage.clock.set(self.world.now)
+        if swept:
+            self._both("a sweep", self.engine.sweep, self.world.sweep)
 
     # --- value --------------------------------------------------------------------------------
 
@@ -192,16 +196,17 @@ class BrandMachine(ConfiguringMachine):
         """Some of what a member has; or about all that it may still spend."""
         if after is not None:
             self.waits(after)
-        members = self.world.members
+        members, today = self.world.members, self.world.day_of(self.world.now)
         rich = [name for name in sorted(members) if members[name].wallet.balance(asset)]
+        partly = [name for name in rich if members[name].wallet.gone_bad_in_part(asset, today)]
         giver, taker = self._member(one), self._member(other)
         if rich:
-            giver = rich[one % len(rich)]
-        wallet, today = members[giver].wallet, self.world.day_of(self.world.now)
+            giver = (partly or rich)[one % len(partly or rich)]
+        wallet = members[giver].wallet
         spendable = wallet.spendable(asset, today)
         if more_than_all is not None:
             amount = max(1, spendable + more_than_all)
-        self.stage.seen["gone bad"] += 0 < spendable < wallet.balance(asset)
+        self.stage.seen["gone bad"] += wallet.gone_bad_in_part(asset, today)
         self.stage.seen["all gone bad"] += 0 == spendable < wallet.balance(asset)
         self._both(
             f"{amount} {asset} from {giver} to {taker}",
@@ -209,14 +214,35 @@ class BrandMachine(ConfiguringMachine):
             lambda: self.world.move(giver, taker, asset, amount),
         )
 
-    @rule(
-        person=st.sampled_from(["ref", "rex"]),
-        days_ago=st.sampled_from([0, 0, 1, 20, 35, 100]),
-        amount_fen=st.sampled_from([0, 99, 100, 250, 399, 1_300]),
-    )
-    def buys(self, person: str, days_ago: int, amount_fen: int) -> None:
-        on = self.world.day_of(self.world.now) - timedelta(days=days_ago)
-        self._purchase((f"order {len(self.bought)}", person, on, amount_fen))
+    @precondition(lambda self: self._rich())
+    @rule(pick=picks, amount=st.integers(1, 12), all_of_it=st.booleans())
+    def spends(self, pick: int, amount: int, all_of_it: bool) -> None:
+        rich = self._rich()
+        name, asset = rich[pick % len(rich)]
+        if all_of_it:
+            today = self.world.day_of(self.world.now)
+            amount = max(1, self.world.members[name].wallet.spendable(asset, today))
+        self._both(
+            f"{amount} {asset} spent by {name}",
+            lambda: self.engine.spend(name, asset, amount),
+            lambda: self.world.spend(name, asset, amount),
+        )
+
+    def _rich(self) -> list[tuple[str, str]]:
+        """Who has some of what."""
+        members = sorted(self.world.members.items())
+        return [(name, asset) for name, m in members for asset in ASSETS if m.wallet.balance(asset)]
+
+    @rule(drawn=st.lists(purchases, min_size=1, max_size=3))
+    def buys(self, drawn: list[tuple[str, int, int]]) -> None:
+        """All of them told at once."""
+        today, known = self.world.day_of(self.world.now), len(self.bought)
+        self._purchase(
+            *(
+                (f"order {known + n}", person, today - timedelta(days=days_ago), amount_fen)
+                for n, (person, days_ago, amount_fen) in enumerate(drawn)
+            )
+        )
 
     @precondition(lambda self: self.bought)
     @rule(pick=picks, more_fen=st.sampled_from([0, 0, 100]))
@@ -224,9 +250,10 @@ class BrandMachine(ConfiguringMachine):
         ref, person, on, amount_fen = self.bought[pick % len(self.bought)]
         self._purchase((ref, person, on, amount_fen + more_fen))
 
-    def _purchase(self, fact: tuple[str, str, date, int]) -> None:
-        result = self._wait_for(self.engine.purchase(*fact))
-        found = (result.status.value, result.points_granted)
-        self._agree(f"the purchase {fact}", found, self.world.purchase(*fact))
-        self.bought.append(fact)
-        self._compare_states(f"the purchase {fact}")
+    def _purchase(self, *facts: tuple[str, str, date, int]) -> None:
+        results = self._wait_for(self.engine.purchase(*facts))
+        for fact, result in zip(facts, results, strict=True):
+            found = (result.status.value, result.points_granted)
+            self._agree(f"the purchase {fact}", found, self.world.purchase(*fact))
+            self.bought.append(fact)
+        self._compare_states(f"the purchases {facts}")

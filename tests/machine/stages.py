@@ -14,7 +14,7 @@ from tests.hurried import hurry
 from tests.machine.engine import Stage
 from tests.machine.playing import BrandMachine
 
-EXAMPLES = 200
+EXAMPLES = 120
 STEPS = 50
 
 PROFILE = settings(

@@ -1,4 +1,4 @@
-"""What people own: four assets, points in lots that go bad, credits that wait for something."""
+"""What people own: four assets, in lots that go bad, and credits that wait for something."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,62 +9,102 @@ NEVER = date(9999, 12, 31)
 ASSETS = ("POINTS", "GROWTH", "CASH", "CHANCES")
 
 
-def last_good_day(earned_on: date, months: int | None) -> date:
-    """The same day so many months later; where that month has no such day, its last."""
-    if months is None:
+Policy = tuple[str, int, str]
+"""How long a credit is good: ("NEVER", 0, ""); ("AFTER", so many, "DAY" or "MONTH"); ("END", months
+more, "MONTH", "QUARTER" or "YEAR" that it was earned in); ("ACTIVE", days, "") from the last time
+that there was some."""
+
+
+def last_good_day(earned_on: date, policy: Policy) -> date:
+    """Where a month has no such day, its last."""
+    kind, count, unit = policy
+    if kind == "NEVER":
         return NEVER
-    year, month = earned_on.year, earned_on.month
-    for _ in range(months):
+    if kind == "ACTIVE" or unit == "DAY":
+        return earned_on + timedelta(days=count)
+    if kind == "AFTER":
+        last = _last_of_month(earned_on, count)
+        return min(last, last.replace(day=min(earned_on.day, last.day)))
+    months = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}[unit]
+    to_the_end = -earned_on.month % months
+    return _last_of_month(earned_on, to_the_end + count)
+
+
+def _last_of_month(day: date, months: int) -> date:
+    """The last day of the month that comes so many months later."""
+    year, month = day.year, day.month
+    for _ in range(months + 1):
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-    first_of_next = date(year + 1, 1, 1) if month == 12 else date(year, month + 1, 1)
-    last = first_of_next - timedelta(days=1)
-    return min(last, last.replace(day=min(earned_on.day, last.day)))
+    return date(year, month, 1) - timedelta(days=1)
 
 
 @dataclass
 class Wallet:
-    """``points`` is what is left of each lot; locked credits are in no lot yet."""
+    """``free`` is what is left of each lot of each asset; locked credits are in no lot yet."""
 
-    points: dict[date, int] = field(default_factory=lambda: defaultdict(int))
-    others: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    free: dict[str, dict[date, int]] = field(
+        default_factory=lambda: {asset: defaultdict(int) for asset in ASSETS}
+    )
     locked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def balance(self, asset: str) -> int:
-        return sum(self.points.values()) if asset == "POINTS" else self.others[asset]
+        return sum(self.free[asset].values())
 
     def put(self, asset: str, amount: int, good_until: date) -> None:
-        if asset == "POINTS":
-            self.points[good_until] += amount
-        else:
-            self.others[asset] += amount
+        self.free[asset][good_until] += amount
 
     def spendable(self, asset: str, today: date) -> int:
-        if asset == "POINTS":
-            return sum(left for day, left in self.points.items() if today <= day)
-        return self.others[asset]
+        return sum(left for day, left in self.free[asset].items() if today <= day)
+
+    def gone_bad_in_part(self, asset: str, today: date) -> bool:
+        return 0 < self.spendable(asset, today) < self.balance(asset)
 
     def take(self, asset: str, amount: int, today: date) -> list[tuple[date, int]]:
         """What was taken of which lots, soonest to go bad first. There is enough."""
-        if asset != "POINTS":
-            self.others[asset] -= amount
-            return [(NEVER, amount)]
         taken = []
-        for day in sorted(day for day in self.points if today <= day):
-            part = min(self.points[day], amount)
+        lots = self.free[asset]
+        for day in sorted(day for day in lots if today <= day):
+            part = min(lots[day], amount)
             if part:
-                self.points[day] -= part
+                lots[day] -= part
                 amount -= part
                 taken.append((day, part))
         assert amount == 0, "the model was asked for more than there is"
         return taken
+
+    def live_on(self, asset: str, today: date, until: date) -> int:
+        """What is still good is good until then, unless it is longer. How much that was."""
+        moved = 0
+        for day, left in list(self.free[asset].items()):
+            if today <= day < until:
+                del self.free[asset][day]
+                self.free[asset][until] += left
+                moved += left
+        return moved
+
+    def expire(self, today: date) -> int:
+        """What has gone bad goes. How much that was."""
+        gone = 0
+        for lots in self.free.values():
+            for day in [day for day in lots if day < today]:
+                gone += lots.pop(day)
+        return gone
 
     def balances(self) -> dict[str, tuple[int, int]]:
         """(balance, locked) of each asset of which there is anything."""
         found = {asset: (self.balance(asset), self.locked[asset]) for asset in ASSETS}
         return {asset: pair for asset, pair in found.items() if pair != (0, 0)}
 
-    def lots(self) -> dict[date, int]:
-        return {day: left for day, left in self.points.items() if left}
+    def lots(self) -> dict[tuple[str, date], int]:
+        return {
+            (asset, day): left
+            for asset, lots in self.free.items()
+            for day, left in lots.items()
+            if left
+        }
+
+    def waiting(self) -> dict[str, int]:
+        return {asset: amount for asset, amount in self.locked.items() if amount}
 
 
 @dataclass

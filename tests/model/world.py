@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from tests.model.campaigns import Campaign, Terms
-from tests.model.wallets import Ladder, Wallet, last_good_day
+from tests.model.wallets import Ladder, Policy, Wallet, last_good_day
 
 CHANNEL = ("GUIDE", "STORE", "DEALER", "SALESPERSON")
 
@@ -70,10 +70,11 @@ class Item:
 class World:
     """``now`` is set by whoever plays. Names are people's; members are "person ROLE"."""
 
-    def __init__(self, zone: str, points_valid_months: int | None, now: datetime) -> None:
+    def __init__(self, zone: str, policies: dict[str, Policy], now: datetime) -> None:
         self.zone = ZoneInfo(zone)
-        self.months = points_valid_months
+        self.policies = dict(policies)
         self.now = now
+        self.lived_on = self.expired = 0
         self.members: dict[str, Member] = {}
         self.rosters: set[tuple[str, str]] = set()
         self.invitations: dict[str, str] = {}
@@ -184,10 +185,32 @@ class World:
 
     def credit(self, member: Member, asset: str, amount: int, at: datetime) -> None:
         """New growth lifts at once; what growth there is was maybe moved here."""
-        member.wallet.put(asset, amount, last_good_day(self.day_of(at), self.months))
+        until = self._active(member, asset, at)
+        member.wallet.put(asset, amount, until)
         ladder = self.ladders.get(member.role)
         if asset == "GROWTH" and ladder is not None:
             member.rank = max(member.rank, ladder.rank_at(member.wallet.balance(asset)))
+
+    def _active(self, member: Member, asset: str, at: datetime) -> date:
+        """Until when what comes at a time is good; and what is there, if it goes by activity."""
+        policy = self.policies[asset]
+        until = last_good_day(self.day_of(at), policy)
+        if policy[0] == "ACTIVE":
+            self.lived_on += member.wallet.live_on(asset, self.day_of(self.now), until)
+        return until
+
+    def spend(self, name: str, asset: str, amount: int) -> None:
+        member, today = self.members[name], self.day_of(self.now)
+        available = member.wallet.spendable(asset, today)
+        if available < amount:
+            raise Refused("INSUFFICIENT_BALANCE", available=available, wanted=amount)
+        member.wallet.take(asset, amount, today)
+        self._active(member, asset, self.now)
+
+    def sweep(self) -> None:
+        """What has gone bad by today goes."""
+        today = self.day_of(self.now)
+        self.expired += sum(member.wallet.expire(today) for member in self.members.values())
 
     def move(self, source: str, target: str, asset: str, amount: int) -> None:
         if source == target:

@@ -35,7 +35,7 @@ async def _on_sale(stage: Stage, **limits: Any) -> UUID:
     return (await stage.db.in_transaction(create_template, actor, definition)).id
 
 
-async def _with_points(arena: Arena, stage: Stage, count: int) -> list[Caller]:
+async def with_points(arena: Arena, stage: Stage, count: int) -> list[Caller]:
     """Consumers who earned points by a scan each."""
     callers = await stage.consumers(count)
     await stage.warm(arena.ports)
@@ -59,7 +59,7 @@ async def the_last_coupons_are_sold_once(arena: Arena, size: int) -> Broken:
     broken = Broken()
     stage = await arena.stage("stock").build()
     template_id = await _on_sale(stage, stock_max=STOCK)
-    callers = await _with_points(arena, stage, size)
+    callers = await with_points(arena, stage, size)
     ends = await _ends(arena, [_buy(c, template_id, f"b{n}") for n, c in enumerate(callers)])
     broken.unless(
         ends == Tally({"BuyCouponReceipt": STOCK, "OUT_OF_STOCK": size - STOCK}),
@@ -76,7 +76,7 @@ async def a_member_buys_up_to_the_limit(arena: Arena, size: int) -> Broken:
     broken = Broken()
     stage = await arena.stage("limit").build()
     template_id = await _on_sale(stage, bought_per_member_max=BOUGHT_MAX)
-    [caller] = await _with_points(arena, stage, 1)
+    [caller] = await with_points(arena, stage, 1)
     ends = await _ends(arena, [_buy(caller, template_id, f"b{n}") for n in range(size)])
     broken.unless(
         ends == Tally({"BuyCouponReceipt": BOUGHT_MAX, "MEMBER_LIMIT_REACHED": size - BOUGHT_MAX}),

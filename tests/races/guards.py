@@ -22,6 +22,7 @@ Kind = Literal["sqlite", "postgresql"]
 
 SCANS = "rewards/scans/service.py"
 SCANS_SQL = "rewards/scans/queries.py"
+SCANS_WRITTEN = "rewards/scans/writing.py"
 CAMPAIGNS_SQL = "rewards/campaigns/queries.py"
 LEDGER = "loyalty/ledger/service.py"
 LEDGER_SQL = "loyalty/ledger/queries.py"
@@ -86,7 +87,7 @@ GUARDS = (
         (
             FIRST_SCAN,
             Edit(
-                SCANS,
+                SCANS_WRITTEN,
                 "if new and len(await tx.fetch(queries.INSERT_CLAIMS, rows=new)) != len(new):",
                 "if new and await tx.fetch(queries.INSERT_CLAIMS, rows=new) is None:",
             ),

@@ -1,4 +1,4 @@
-"""Races of moves between members; as ``scan_races.py``."""
+"""Races of moves between members, of reversals and of holds; as ``scan_races.py``."""
 
 import random
 from collections import Counter
@@ -6,13 +6,19 @@ from typing import Any
 from uuid import UUID
 
 from graphql_schema.pagination import encode_id
-from loyalty.ledger.models import Account, AccountKind, Asset, Transfer
+from loyalty.ledger.models import Account, AccountKind, Asset, Transfer, TransferReversal
 from tests.races.arena import Arena, Broken
 from tests.races.stage import CONSUMER_POINTS, Stage, said
-from tests.races.wire import release_at_once, request_bytes
+from tests.races.wire import ask_once, release_at_once, request_bytes
 
 MOVE = """mutation Race($input: MoveBalanceInput!) { moveBalance(input: $input) { __typename
   ... on MoveBalanceReceipt { replayed transferCount amount } ... on Refused { code } } }"""
+REVERSE = """mutation Race($input: ReverseTransferInput!) { reverseTransfer(input: $input) {
+  __typename ... on ReverseTransferReceipt { replayed taken owed } ... on Refused { code } } }"""
+HOLD = """mutation Race($input: HoldBalanceInput!) { holdBalance(input: $input) {
+  __typename ... on HoldBalanceReceipt { hold { id } } ... on Refused { code } } }"""
+END_HOLD = """mutation Race($input: %sHoldInput!) { %sHold(input: $input) {
+  __typename ... on %sHoldReceipt { replayed } ... on Refused { code } } }"""
 MEMBERS = 8
 
 Move = tuple[UUID, UUID, int]
@@ -101,4 +107,84 @@ async def one_key_moves_once(arena: Arena, size: int) -> Broken:
     broken.unless(effected == Counter({"True": size - 1, "False": 1}), f"not {dict(effected)}")
     moved = [t for t in await stage.rows(Transfer) if t.kind == "MOVE"]
     broken.unless(len(moved) == 1, f"one transfer, not {len(moved)}")
+    return broken
+
+
+async def a_credit_is_taken_back_up_to_its_amount(arena: Arena, size: int) -> Broken:
+    """What a member earned and has no more is taken back in parts, many at once: as many as fit
+    are owed, and the others are refused."""
+    broken = Broken()
+    stage = await arena.stage("taken-back").build()
+    members = await _members_with_points(arena, stage)
+    token = stage.operator()
+    gone = _request(token, (members[0], members[1], CONSUMER_POINTS), "gone")
+    said(await ask_once(arena.ports[0], gone), "moveBalance")
+    earned = [t for t in await stage.rows(Transfer) if t.kind == "EARN" and t.asset == "POINTS"]
+    of_member = await _transfer_of(stage, members[0], earned)
+    part = 30
+    given = {"transferId": encode_id("Entry", of_member.id), "amount": part, "reason": "race"}
+    requests = [
+        request_bytes(
+            token,
+            REVERSE,
+            {"input": {**given, "policy": "UNLIMITED", "idempotencyKey": f"r{n}"}},
+        )
+        for n in range(size)
+    ]
+    replies = [
+        said(answer, "reverseTransfer") for answer in await release_at_once(arena.ports, requests)
+    ]
+    ends = Counter(r.get("code", r.get("fault", r.get("owed"))) for r in replies)
+    fit = CONSUMER_POINTS // part
+    wanted = Counter({part: fit, "REVERSAL_TOO_LARGE": size - fit})
+    broken.unless(ends == wanted, f"as many as fit are owed, not {dict(ends)}")
+    counted = [row.reversed for row in await stage.rows(TransferReversal)]
+    broken.unless(counted == [fit * part], f"they are counted together, not {counted}")
+    debts = [
+        account.debits_posted - account.credits_posted
+        for account in await stage.rows(Account)
+        if account.kind == AccountKind.RECEIVABLE.value
+    ]
+    broken.unless(debts == [fit * part], f"all of it is owed, not {debts}")
+    return broken
+
+
+async def _transfer_of(stage: Stage, member_id: UUID, transfers: list[Transfer]) -> Transfer:
+    """The one that credited the member."""
+    accounts = {account.id: account.owner_id for account in await stage.rows(Account)}
+    [found] = [t for t in transfers if accounts[t.credit_account_id] == member_id]
+    return found
+
+
+async def a_hold_ends_once(arena: Arena, size: int) -> Broken:
+    """One hold, captured and released at once by many: one of them ends it."""
+    broken = Broken()
+    stage = await arena.stage("one-hold").build()
+    member, *_ = await _members_with_points(arena, stage)
+    token = stage.operator()
+    held = 60
+    wanted = {"memberId": encode_id("Member", member), "asset": "POINTS", "amount": held}
+    given = {**wanted, "ttlSeconds": 600, "reason": "race", "idempotencyKey": "held"}
+    hold = said(
+        await ask_once(arena.ports[0], request_bytes(token, HOLD, {"input": given})),
+        "holdBalance",
+    )["hold"]["id"]
+    verbs = ["capture" if n % 2 else "release" for n in range(size)]
+    requests = [
+        request_bytes(
+            token,
+            END_HOLD % (verb.title(), verb, verb.title()),
+            {"input": {"holdId": hold, "idempotencyKey": f"e{n}"}},
+        )
+        for n, verb in enumerate(verbs)
+    ]
+    answers = await release_at_once(arena.ports, requests)
+    replies = [said(a, f"{verb}Hold") for a, verb in zip(answers, verbs, strict=True)]
+    ended = [v for v, r in zip(verbs, replies, strict=True) if r["__typename"].endswith("Receipt")]
+    codes = Counter(r.get("code", r.get("fault")) for r in replies)
+    broken.unless(len(ended) == 1, f"one ends it, not {ended}")
+    broken.unless(codes["HOLD_STATE_WRONG"] == size - 1, f"the others are told, not {dict(codes)}")
+    left = CONSUMER_POINTS - (held if ended == ["capture"] else 0)
+    balances = await _balances(stage)
+    broken.unless(balances[member] == left, f"{left} are left, not {balances[member]}")
     return broken

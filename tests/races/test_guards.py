@@ -17,9 +17,15 @@ from tests.house.source import ENGINE, ROOT
 from tests.postgresql_server import PostgresqlServer
 from tests.races.arena import Arena, audit_findings, start_side_by_side
 from tests.races.conftest import SECRETS
-from tests.races.guards import GUARDS, Edit, Guard
+from tests.races.guards import GUARDS as ENGINE_GUARDS
+from tests.races.guards import Edit, Guard
+from tests.races.ledger_guards import LEDGER_GUARDS
+from tests.races.merge_guards import MERGE_GUARDS
+from tests.races.offer_guards import OFFER_GUARDS
+from tests.races.purchase_guards import PURCHASE_GUARDS
 from tests.servers import ServerFactory, environment_for
 
+GUARDS = (*ENGINE_GUARDS, *LEDGER_GUARDS, *MERGE_GUARDS, *OFFER_GUARDS, *PURCHASE_GUARDS)
 ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"
 

@@ -16,7 +16,7 @@ from loyalty.ledger.audit import audit
 from loyalty.notifications.providers import NullProvider
 from loyalty.outbox import ATTEMPTS_MAX, Leased, StaleLease
 from loyalty.places.models import Place
-from rewards.payouts.models import Payout
+from rewards.payouts.models import Payout, PayoutReport
 from rewards.payouts.providers import HttpPayoutProvider, NullPayoutProvider, Paymaster
 from rewards.payouts.rules import Report, ReportState
 from rewards.payouts.service import REQUESTED_TOPIC, record_callback
@@ -318,6 +318,39 @@ async def test_reports_at_once_move_the_money_once(
     assert (posted, held) == ((0, 0) if after[0].status == "PAID" else (10_000, 0))
     assert len(after) == 1
     assert len(await reports_of(db, payout)) == len(known * 2)
+
+
+@pytest.mark.only_database(
+    "postgresql", reason="SQLite has one writer, whose times are in the order of its commits"
+)
+@pytest.mark.parametrize("first", FINAL)
+async def test_a_report_that_began_first_and_comes_last_changes_nothing_and_is_no_alarm(
+    db: Database, provider: FakePayoutProvider, paymaster: Paymaster, first: ReportState
+) -> None:
+    shops = await db.in_transaction(make_stores)
+    await db.in_transaction(redeem, shops.east, 10_000)
+    await lease_request(db, paymaster)
+    [payout] = await payouts_of(db, shops.east.place)
+    paid, failed = (Report(state, payout.number, 10_000) for state in FINAL)
+    late, prompt = (paid, failed) if first is ReportState.PAID else (failed, paid)
+    has_begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def record_late(tx: Tx) -> None:
+        has_begun.set()
+        await may_go_on.wait()
+        await record_callback(tx, paymaster, late)
+
+    paused = asyncio.create_task(db.in_transaction(record_late))
+    await has_begun.wait()
+    await db.in_transaction(record_callback, paymaster, prompt)
+    may_go_on.set()
+    await paused
+    [payout] = await payouts_of(db, shops.east.place)
+    told = {row.state: row.created_at for row in await rows(db, PayoutReport)}
+    assert told[late.state] < told[prompt.state] == payout.resolved_at
+    assert payout.status == prompt.state
+    broken = [check for check in await audit(db) if check.broken]
+    assert {check.invariant for check in broken} <= OF_COUPONS
 
 
 async def test_many_payouts_meet_every_fault_at_random(

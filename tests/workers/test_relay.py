@@ -153,7 +153,8 @@ async def test_a_provider_that_recovers_is_tried_again(
     for attempt in range(1, 4):
         assert await relay.run_once() == 5
         for event in await list_events(clocked_db):
-            assert (event.attempts, event.lease_token) == (attempt, None)
+            assert (event.attempts, event.failures) == (attempt, attempt)
+            assert event.lease_token is None
             assert event.due_at == clock() + timedelta(seconds=2**attempt)
             assert event.last_error is not None
             assert event.last_error.startswith("ConnectionError: gateway busy")
@@ -182,7 +183,7 @@ async def test_what_fails_too_often_is_dead_and_visible(
     assert await relay.run_once() == 0
     (event,) = await list_events(clocked_db)
     assert event.last_error is not None
-    assert event.attempts == ATTEMPTS_MAX
+    assert (event.attempts, event.failures) == (ATTEMPTS_MAX, ATTEMPTS_MAX)
 
 
 @pytest.mark.parametrize(

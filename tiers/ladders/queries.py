@@ -4,9 +4,21 @@ from uuid import UUID
 
 from sqlmodel import col, func, select
 
+from loyalty import keyed
+from loyalty.assets.rules import Unit
 from loyalty.db import Snapshot, Tx
-from tiers.ladders.models import Ladder, LadderLevel
-from tiers.ladders.rules import LadderView, Level
+from tiers.ladders.models import (
+    Downgrade,
+    Ladder,
+    LadderLevel,
+    PeriodKind,
+    TierEnd,
+    TierMetric,
+    TierStart,
+)
+from tiers.ladders.periods import PeriodRule, read_grace
+from tiers.ladders.rules import LadderPolicy, LadderView, Level
+from tiers.privileges.rules import privileges_from_json
 
 
 async def list_current_ladders(snapshot: Snapshot, brand_id: UUID) -> list[LadderView]:
@@ -40,19 +52,40 @@ async def list_current_ladders(snapshot: Snapshot, brand_id: UUID) -> list[Ladde
                 row.name_en,
                 row.growth_threshold,
                 row.points_multiplier_percent,
+                row.invitation_only,
+                privileges_from_json(row.privileges),
             )
         )
     return [
-        LadderView(ladder.id, ladder.role, ladder.version, tuple(levels[ladder.id]))
+        LadderView(
+            ladder.id,
+            ladder.role,
+            ladder.version,
+            tuple(levels[ladder.id]),
+            policy_of(ladder),
+            ladder.counting_id,
+        )
         for ladder in ladders.values()
     ]
 
 
-async def get_newest_version(tx: Tx, brand_id: UUID, role: str) -> int:
-    """The newest version's number; 0 when the role has no ladder yet."""
-    found = await tx.session.exec(
-        select(func.max(Ladder.version)).where(
-            col(Ladder.brand_id) == brand_id, col(Ladder.role) == role
-        )
+def policy_of(ladder: Ladder) -> LadderPolicy:
+    """What a row says of metric, period, beginning and end."""
+    period = None
+    if ladder.period_kind is not None and ladder.period_unit is not None:
+        kind, unit = PeriodKind(ladder.period_kind), Unit(ladder.period_unit)
+        period = PeriodRule(kind, unit, ladder.period_count or 1)
+    return LadderPolicy(
+        TierMetric(ladder.metric),
+        ladder.metric_asset,
+        period,
+        TierStart(ladder.starts),
+        TierEnd(ladder.ends),
+        read_grace(ladder.grace),
+        Downgrade(ladder.downgrade),
     )
-    return found.one() or 0
+
+
+async def get_ladder(tx: Tx, brand_id: UUID, id: UUID) -> Ladder:
+    """A version by its id."""
+    return await keyed.get_row(tx, Ladder, brand_id, id, "ladder")

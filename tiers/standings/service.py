@@ -1,86 +1,159 @@
-"""Verbs of standings."""
+"""Verbs of standings. What events do to them is in ``folding.py``."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from uuid import UUID
 
-from loyalty.db import RetryTransaction, Snapshot, Tx
-from loyalty.errors import LadderLowersMembers
+from loyalty import audit_log
+from loyalty.actor import Actor
+from loyalty.brands.service import get_brand
+from loyalty.clock import local_date
+from loyalty.db import Snapshot, Tx
+from loyalty.errors import InvalidInput, LevelByInvitation, NotFound
 from loyalty.ids import new_id
+from loyalty.ledger.service import lock_member_accounts
+from loyalty.text import checked_text
+from tiers.ladders.service import current_ladders
 from tiers.standings import queries
-from tiers.standings.models import Standing
+from tiers.standings.folding import MemberTier, catch_up, put_grant, put_held
+from tiers.standings.loading import BrandTiers, load_tiers, write_tiers
+from tiers.standings.models import Basis, Standing
+from tiers.standings.rules import NOTHING_HELD, TierGrant, better_of
+
+LAST_DAY = date(2999, 12, 31)
+"""A grant ends, if it ends, in a time that calendars reach beyond."""
+REASON_LENGTH_MAX = 500
+"""Of what an operator says about a grant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rise:
-    """A member's move from one rank to another, and the transfer that caused it."""
-
-    brand_id: UUID
-    id: UUID
-    member_id: UUID
-    from_rank: int
-    to_rank: int
-    transfer_id: UUID | None
-    ladder_id: UUID
-    occurred_at: datetime
+async def brand_tiers(snapshot: Snapshot, brand_id: UUID) -> BrandTiers:
+    """A brand's time zone and newest ladders. Refuses NotFound (brand)."""
+    brand = await get_brand(snapshot, brand_id)
+    return BrandTiers(brand.timezone, await current_ladders(snapshot, brand_id))
 
 
-async def find_ranks(tx: Tx, members: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], int]:
-    """Ranks by (brand_id, member_id); members without a standing are at 0 and left out."""
-    rows = await tx.fetch(queries.FIND_STANDINGS, members=sorted(set(members)))
-    return {(row[0], row[1]): row[2] for row in rows}
+# --- grants ------------------------------------------------------------------------------------
 
 
-async def write_rises(tx: Tx, rises: Sequence[Rise]) -> None:
-    """Write moves and where they end. RetryTransaction if a standing is no longer what it was
-    when the first of its moves was decided: a new ladder may have lowered it meanwhile."""
-    if not rises:
-        return
-    last = {(rise.brand_id, rise.member_id): rise for rise in rises}
-    first = {(rise.brand_id, rise.member_id): rise for rise in reversed(rises)}
-    written = await tx.fetch(
-        queries.PUT_STANDINGS,
-        rows=sorted((*key, rise.to_rank, rise.occurred_at) for key, rise in last.items()),
-        held=sorted((*key, rise.from_rank) for key, rise in first.items()),
-    )
-    if len(written) != len(last):
-        raise RetryTransaction
-    await tx.fetch(
-        queries.INSERT_CHANGES,
-        rows=[
-            (
-                rise.brand_id,
-                rise.id,
-                rise.member_id,
-                rise.from_rank,
-                rise.to_rank,
-                rise.transfer_id,
-                rise.ladder_id,
-                rise.occurred_at,
-                tx.now,
-            )
-            for rise in rises
-        ],
+async def grant_tier(
+    tx: Tx,
+    actor: Actor,
+    *,
+    member_id: UUID,
+    rank: int,
+    until: date,
+    reason: str,
+) -> MemberTier:
+    """Let a member hold a level to a last good day, whatever it earns; it goes on earning beneath.
+    A grant replaces the one before.
+
+    Refuses NotFound (member, ladder, level), LevelByInvitation, and InvalidInput for a day that is
+    over or no reason.
+    """
+    return await _put_grant(
+        tx, actor, member_id, rank, Basis.GRANTED, until, reason, action="grantTier"
     )
 
 
-async def lower_to_top(
-    tx: Tx, brand_id: UUID, role: str, *, top_rank: int, ladder_id: UUID, allowed: bool
-) -> None:
-    """Bring holders of ranks that a new ladder no longer has down to its top, if allowed."""
-    above = await tx.fetch(queries.FIND_ABOVE, brand_id=brand_id, role=role, top_rank=top_rank)
-    if above and not allowed:
-        raise LadderLowersMembers(members=len(above))
-    await write_rises(
-        tx,
-        [
-            Rise(brand_id, new_id(), member_id, rank, top_rank, None, ladder_id, tx.now)
-            for member_id, rank in above
-        ],
+async def invite_to_tier(
+    tx: Tx,
+    actor: Actor,
+    *,
+    member_id: UUID,
+    rank: int,
+    until: date | None,
+    reason: str,
+) -> MemberTier:
+    """Let a member hold a level that is by invitation only; ``until`` None: until the invitation is
+    taken back. It replaces a grant. Refuses as ``grant_tier`` does."""
+    return await _put_grant(
+        tx, actor, member_id, rank, Basis.INVITED, until, reason, action="inviteToTier"
     )
+
+
+async def end_tier_grant(tx: Tx, actor: Actor, *, member_id: UUID, reason: str) -> MemberTier:
+    """Take back a grant or an invitation: the member holds what it has earned. Refuses NotFound
+    (member, tier grant) and InvalidInput for no reason."""
+    reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
+    tier, today = await _lock_tier(tx, actor.brand_id, member_id)
+    if tier.held.grant is None:
+        raise NotFound(noun="tier grant")
+    put_grant(tier, None, today, tx.now, new_id, note=reason)
+    await write_tiers(tx, [tier])
+    await audit_log.record(tx, actor, "endTierGrant", member_id, reason)
+    return tier
+
+
+async def _put_grant(
+    tx: Tx,
+    actor: Actor,
+    member_id: UUID,
+    rank: int,
+    kind: Basis,
+    until: date | None,
+    reason: str,
+    *,
+    action: str,
+) -> MemberTier:
+    reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
+    tier, today = await _lock_tier(tx, actor.brand_id, member_id)
+    if tier.ladder is None:
+        raise NotFound(noun="ladder")
+    if not 1 <= rank <= tier.ladder.top:
+        raise NotFound(noun="level")
+    if tier.ladder.level(rank).invitation_only != (kind is Basis.INVITED):
+        raise LevelByInvitation(level=tier.ladder.level(rank).code)
+    if until is not None and until < today:
+        raise InvalidInput(field="until", problem="is over")
+    if until is not None and until > LAST_DAY:
+        raise InvalidInput(field="until", problem=f"{LAST_DAY} at the latest")
+    grant = TierGrant(rank, kind, until, reason)
+    put_grant(tier, grant, today, tx.now, new_id, note=reason)
+    await write_tiers(tx, [tier])
+    await audit_log.record(
+        tx, actor, action, member_id, reason, rank=rank, until=until.isoformat() if until else None
+    )
+    return tier
+
+
+async def _lock_tier(tx: Tx, brand_id: UUID, member_id: UUID) -> tuple[MemberTier, date]:
+    """A member's tier as it is today; its accounts are locked, so no event goes on meanwhile."""
+    rules = await brand_tiers(tx, brand_id)
+    today = local_date(tx.now, rules.timezone)
+    await lock_member_accounts(tx, [(brand_id, member_id)])
+    tiers = await load_tiers(tx, {brand_id: rules}, [(brand_id, member_id, today)])
+    if not tiers:
+        raise NotFound(noun="member")
+    tier = tiers[brand_id, member_id]
+    catch_up(tier, today, new_id)
+    return tier, today
+
+
+# --- two members become one --------------------------------------------------------------------
+
+
+async def merge_tiers(tx: Tx, brand_id: UUID, *, from_id: UUID, into_id: UUID) -> None:
+    """Give one member's qualifying days and standing to another of its role: the better standing
+    stays, days add up, and what they earn together counts at once.
+
+    The caller has locked both members' accounts and moved their growth. A ladder that counts
+    something else later on finds the history of both.
+    """
+    rules = {brand_id: await brand_tiers(tx, brand_id)}
+    today = local_date(tx.now, rules[brand_id].timezone)
+    old_key, key = (brand_id, from_id), (brand_id, into_id)
+    tiers = await load_tiers(tx, rules, [(*old_key, today), (*key, today)])
+    for tier in tiers.values():
+        catch_up(tier, today, new_id)
+    better = better_of(tiers[old_key].held, tiers[key].held)
+    put_held(tiers[old_key], NOTHING_HELD, today, tx.now, new_id)
+    await write_tiers(tx, tiers.values())
+    await tx.fetch(queries.MOVE_DAYS, into_id=into_id, brand_id=brand_id, from_id=from_id)
+    await tx.fetch(queries.CLEAR_MEMBER, brand_id=brand_id, member_id=from_id)
+    kept = (await load_tiers(tx, rules, [(*key, today)]))[key]
+    put_held(kept, better, today, tx.now, new_id)
+    await write_tiers(tx, [kept])
 
 
 async def find_standing(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> Standing | None:
-    """A member's standing; None is rank 0."""
-    return await queries.find_standing(snapshot, brand_id, member_id)
+    """A member's standing as it is written; None is rank 0."""
+    return await snapshot.session.get(Standing, (brand_id, member_id), populate_existing=True)

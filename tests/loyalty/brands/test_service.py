@@ -18,7 +18,6 @@ async def test_a_brand_is_made_and_found_by_slug(db: Database) -> None:
         name="演示品牌",
         timezone="Asia/Shanghai",
         currency="CNY",
-        points_valid_months=24,
     )
     async with db.snapshot() as snapshot:
         found = await brands.get_brand_by_slug(snapshot, "demo")
@@ -80,9 +79,6 @@ WRONG_FIELDS: list[dict[str, Any]] = [
     {"timezone": "Asia"},
     {"currency": "cny"},
     {"currency": "CNYY"},
-    {"points_valid_months": 0},
-    {"points_valid_months": -1},
-    {"points_valid_months": 601},
     {"hold_seconds": 0},
     {"hold_seconds": 86_401},
     {"reversal_window_seconds": -1},

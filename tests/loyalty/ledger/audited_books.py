@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlmodel import SQLModel
 
+from loyalty.assets.models import AssetDefinition
 from loyalty.brands.models import Brand
 from loyalty.db import Tx
 from loyalty.ids import new_id
@@ -47,9 +48,23 @@ class AuditedBooks:
             owner_id=owner_id,
             asset=asset,
             kind=kind,
-            overdraft_allowed=kind in ("ISSUANCE", "PLACE"),
+            overdraft_allowed=kind in ("ISSUANCE", "PLACE", "RECEIVABLE"),
             created_at=AT,
         )
+
+    def _asset(self, code: str) -> None:
+        """An asset and the brand's own books of it; issuance is found by the asset alone."""
+        self._add(
+            AssetDefinition,
+            code=code,
+            name_zh="资产",
+            name_en=code,
+            expiry={"kind": "NEVER"},
+            created_at=AT,
+        )
+        self._account(self.id, code, "ISSUANCE")
+        for kind in ("SPENT", "EXPIRED", "REVERSED"):
+            self._account(self.id, code, kind, name=f"{kind} {code}")
 
     def account(self, owner_id: UUID, asset: str = "POINTS") -> UUID:
         return self.accounts[(owner_id, asset)].id
@@ -79,12 +94,7 @@ class AuditedBooks:
         giver.debits_posted += posted
         taker.credits_pending += pending
         taker.credits_posted += posted
-        if values.get("debit_expires_on"):
-            self._lot(giver.id, values["debit_expires_on"], False, 0, -amount)
-        if values.get("credit_expires_on"):
-            self._lot(taker.id, values["credit_expires_on"], False, amount, amount)
-        if pending and credit[1] == "POINTS":
-            self._lot(taker.id, NEVER_EXPIRES, True, max(pending, 0), pending)
+        self._move_lots(giver, taker, amount, phase, kind, **values)
         row = self._add(
             Transfer,
             debit_account_id=giver.id,
@@ -103,6 +113,28 @@ class AuditedBooks:
             **values,
         )
         self.transfers[name] = row.id
+
+    def _move_lots(
+        self,
+        giver: Account,
+        taker: Account,
+        amount: int,
+        phase: str,
+        kind: str,
+        debit_expires_on: date | None = None,
+        credit_expires_on: date | None = None,
+        **_: Any,
+    ) -> None:
+        """Members' sides keep lots: one that is not dated never expires."""
+        if giver.kind == "MAIN":
+            taken = {"POSTED": -amount, "PENDING": -amount, "VOID": amount, "POST": 0}[phase]
+            self._lot(giver.id, debit_expires_on or NEVER_EXPIRES, False, 0, taken)
+        if taker.kind == "MAIN" and phase in ("POSTED", "POST"):
+            granted = 0 if kind == "REVERSE" else amount
+            self._lot(taker.id, credit_expires_on or NEVER_EXPIRES, False, granted, amount)
+        if taker.kind == "MAIN" and phase != "POSTED":
+            locked = amount if phase == "PENDING" else -amount
+            self._lot(taker.id, NEVER_EXPIRES, True, max(locked, 0), locked)
 
     def _lot(self, account: UUID, on: date, locked: bool, granted: int, remaining: int) -> None:
         key = (account, on, locked)

@@ -1,22 +1,19 @@
 """A small brand with one of everything, whose rows are right: what the auditor must find clean."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from analytics.models import ScanRollup
-from loyalty.audit_log import AuditLogEntry
 from loyalty.codes.models import CodeBatch, ItemCode, KeyEpoch
 from loyalty.idempotency import IdempotencyRecord
 from loyalty.ids import new_id
-from loyalty.outbox import OutboxEvent
 from loyalty.products.models import Product
 from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, CapCounter
 from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_store import AuditedStore
+from tests.loyalty.ledger.audited_locks import AuditedLocks
 from tiers.ladders.models import Ladder, LadderLevel
 from tiers.standings.models import Standing, StandingChange
 
@@ -37,11 +34,11 @@ CAPS = [
 ]
 
 
-class AuditedBrand(AuditedStore):
+class AuditedBrand(AuditedLocks):
     """Item 1: pre-scanned by the guide, scanned by the consumer, scanned again. Item 2: only
     pre-scanned. Item 3: scanned by a consumer without a guide. Item 4: the budget did not suffice.
-    Besides: a purchase, an old one whose points expired, points that an operator moved, and what
-    happens in the store."""
+    Besides: a purchase, an old one whose points expired, points that an operator moved, what
+    becomes of cash, what waits for something, and what happens in the store and in the mall."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(slug)
@@ -54,11 +51,17 @@ class AuditedBrand(AuditedStore):
         self._first_item()
         self._other_items()
         self._purchases()
+        self._expiry()
         self._move()
+        self._value()
+        self._returns()
         self._standing()
         self._item_codes()
         self._deliveries()
         self._coupons()
+        self._mall()
+        self._merges()
+        self._locks()
         self._payouts()
         self._sign_ins()
 
@@ -66,8 +69,8 @@ class AuditedBrand(AuditedStore):
         self.consumer, self.consumer_identity = self._person("CONSUMER")
         self.other_consumer, self.other_identity = self._person("CONSUMER")
         self.guide, self.guide_identity = self._person("GUIDE")
-        for asset in ("POINTS", "GROWTH"):
-            self._account(self.id, asset, "ISSUANCE")
+        for asset in ("POINTS", "GROWTH", "CASH"):
+            self._asset(asset)
             for member in (self.consumer, self.other_consumer, self.guide):
                 self._account(member, asset)
 
@@ -90,23 +93,22 @@ class AuditedBrand(AuditedStore):
             ).id
 
     def _campaigns(self) -> None:
-        won = {"beneficiary": "CONSUMER", "coupon_template_id": self.templates["won"].hex}
-        outcomes: list[dict[str, Any]] = [*OUTCOMES, won]
-        self.campaign, self.version = self._campaign("SCAN", "CONSUMER_SCAN", outcomes, CAPS)
+        self.campaign, self.version = self._campaign(
+            "SCAN", "CONSUMER_SCAN", self._outcomes(), CAPS
+        )
         bought = [{**OUTCOMES[0], "basis": "PER_CURRENCY_UNIT", "amount": 1}]
         self.purchase_campaign, _ = self._campaign("PURCHASE", "NONE", bought, [])
-        self._add(
-            CampaignBudget,
-            campaign_id=self.campaign,
-            asset="POINTS",
-            allowed=30,
-            spent=23,
-            reserved=3,
-        )
+        budget = {"allowed": 30, "spent": 23, "reserved": 3}
+        self._add(CampaignBudget, campaign_id=self.campaign, asset="POINTS", **budget)
         self._counter("MEMBER", self.consumer.hex, ON, 2, 1)
         self._counter("MEMBER", self.other_consumer.hex, ON, 2, 1)
         self._counter("DEVICE", "consumer's phone", "ALL", 9, 2)
         self._counter("GUIDE", self.guide.hex, "ALL", 4, 2)
+
+    def _outcomes(self) -> list[dict[str, Any]]:
+        """What scans pay."""
+        won = {"beneficiary": "CONSUMER", "coupon_template_id": self.templates["won"].hex}
+        return [*OUTCOMES, won]
 
     def _campaign(
         self, event: str, gate: str, outcomes: list[dict[str, Any]], caps: list[dict[str, Any]]
@@ -153,7 +155,7 @@ class AuditedBrand(AuditedStore):
         self._scan("pre-scan 2", 2, "OUTER", None, "FIRST")
         self._pending("lock 2", "pre-scan 2")
         self._claim(2, "GUIDE", "pre-scan 2", self.guide, "LOCKED", None)
-        self._locked_reward("lock 2", None)
+        self._locked_reward("lock 2", "pre-scan 2", None)
         self._scan("scan 3", 3, "INNER", None, "FIRST", by=self.other_consumer, missing="NO_GUIDE")
         self._paid("scan 3", self.other_consumer)
         self._claim(3, "CONSUMER", "scan 3", self.other_consumer, "PAID", "scan 3")
@@ -252,9 +254,9 @@ class AuditedBrand(AuditedStore):
             pending_id=self.transfers[lock],
             credit_expires_on=GOOD_UNTIL,
         )
-        self._locked_reward(lock, self.transfers[f"post of {lock}"])
+        self._locked_reward(lock, f"pre-{scan}", self.transfers[f"post of {lock}"])
 
-    def _locked_reward(self, lock: str, resolved_by_id: UUID | None) -> None:
+    def _locked_reward(self, lock: str, scan: str, resolved_by_id: UUID | None) -> None:
         self._add(
             LockedReward,
             id=self.transfers[lock],
@@ -262,9 +264,13 @@ class AuditedBrand(AuditedStore):
             campaign_id=self.campaign,
             asset="POINTS",
             amount=3,
+            cause_id=self.scans[scan],
+            unlock_kind="ITEM",
             unlock_key=lock,
+            unlock_count=0 if resolved_by_id else 1,
             status="UNLOCKED" if resolved_by_id else "LOCKED",
             resolved_by_id=resolved_by_id,
+            resolved_at=AT if resolved_by_id else None,
             created_at=AT,
         )
 
@@ -295,10 +301,12 @@ class AuditedBrand(AuditedStore):
                 campaign_id=self.purchase_campaign,
                 credit_expires_on=expires_on,
             )
+
+    def _expiry(self) -> None:
         self._transfer(
             "expiry",
             (self.consumer, "POINTS"),
-            (self.id, "POINTS"),
+            (self.id, "EXPIRED POINTS"),
             2,
             ("OPERATOR", new_id()),
             kind="EXPIRE",
@@ -364,37 +372,3 @@ class AuditedBrand(AuditedStore):
                 last_scan_id=self.scans[last],
                 last_scanned_at=AT,
             )
-
-    def _deliveries(self) -> None:
-        lease = {"lease_token": new_id(), "leased_until": AT + timedelta(seconds=30)}
-        dead = {"dead_at": AT, "last_error": "no"}
-        for end in ({}, lease, {"delivered_at": AT}, dead):
-            self._add(
-                OutboxEvent,
-                topic="scan.recorded",
-                subject_id=self.scans["scan 1"],
-                payload={},
-                created_at=AT,
-                due_at=AT,
-                attempts=1 if end else 0,
-                **end,
-            )
-        self._add(
-            ScanRollup,
-            scanned_on=date.fromisoformat(ON),
-            hour=23,
-            product_id=self.product,
-            scans=6,
-            first_scans=5,
-            paid_scans=4,
-        )
-        self._add(
-            AuditLogEntry,
-            actor_kind="OPERATOR",
-            actor_id=new_id(),
-            action="points.move",
-            subject_id=self.consumer,
-            reason="",
-            details={},
-            created_at=AT,
-        )

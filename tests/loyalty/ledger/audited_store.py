@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from analytics.models import ScanRollup
 from loyalty.access.models import (
     Operator,
     RefreshToken,
@@ -11,6 +12,7 @@ from loyalty.access.models import (
     WechatAccount,
     WechatApp,
 )
+from loyalty.audit_log import AuditLogEntry
 from loyalty.ids import new_id
 from loyalty.outbox import OutboxEvent
 from loyalty.periodic import PeriodicJob
@@ -18,7 +20,8 @@ from loyalty.places.models import Clerk, Place, Till
 from rewards.coupons.models import Coupon, CouponPurchaseCounter, CouponTemplate
 from rewards.payouts.models import Payout, PayoutReport
 from rewards.redemptions.models import Redemption, RedemptionEvent
-from tests.loyalty.ledger.audited_books import AT, AuditedBooks
+from tests.loyalty.ledger.audited_books import AT
+from tests.loyalty.ledger.audited_value import AuditedValue
 
 HELD_AT, HELD_UNTIL = AT + timedelta(seconds=10), AT + timedelta(seconds=310)
 CAPTURED_AT, SETTLED_AT = AT + timedelta(seconds=60), AT + timedelta(seconds=70)
@@ -35,7 +38,7 @@ STEPS = {
 }
 
 
-class AuditedStore(AuditedBooks):
+class AuditedStore(AuditedValue):
     """Two places, each with a till and a clerk. Two coupons won, one of them held. The others were
     bought: taken, and the hold given up, lapsed, or lapsed and not tidied yet; captured, and
     settled, not yet, for nothing, undone before or after it was settled; and voided. Of the first
@@ -43,7 +46,6 @@ class AuditedStore(AuditedBooks):
 
     scans: dict[str, UUID]
     product: UUID
-    consumer: UUID
     consumer_identity: UUID
     other_consumer: UUID
 
@@ -51,7 +53,6 @@ class AuditedStore(AuditedBooks):
         self.places: list[UUID] = []
         self.tills: list[UUID] = []
         self.clerks: list[UUID] = []
-        self._account(self.id, "CASH", "ISSUANCE")
         self._account(self.id, "CASH", "PAYOUT", name="PAYOUT")
         for name in ("first", "second"):
             place = self._add(
@@ -153,7 +154,7 @@ class AuditedStore(AuditedBooks):
             self._transfer(
                 f"price of {name}",
                 (self.consumer, "POINTS"),
-                (self.id, "POINTS"),
+                (self.id, "SPENT POINTS"),
                 1,
                 ("OFFER", coupon_id),
                 kind="SPEND",
@@ -252,11 +253,46 @@ class AuditedStore(AuditedBooks):
             delivered_at=delivered_at,
         )
 
+    def _deliveries(self) -> None:
+        lease = {"lease_token": new_id(), "leased_until": AT + timedelta(seconds=30)}
+        dead = {"dead_at": AT, "last_error": "no"}
+        for end in ({}, lease, {"delivered_at": AT}, dead):
+            self._add(
+                OutboxEvent,
+                topic="scan.recorded",
+                subject_id=self.scans["scan 1"],
+                payload={},
+                created_at=AT,
+                due_at=AT,
+                attempts=1 if end else 0,
+                **end,
+            )
+        self._add(
+            ScanRollup,
+            scanned_on=TODAY,
+            hour=23,
+            product_id=self.product,
+            scans=6,
+            first_scans=5,
+            paid_scans=4,
+        )
+        self._add(
+            AuditLogEntry,
+            actor_kind="OPERATOR",
+            actor_id=new_id(),
+            action="points.move",
+            subject_id=self.consumer,
+            reason="",
+            details={},
+            created_at=AT,
+        )
+
     def _payouts(self) -> None:
         self.payouts: dict[str, UUID] = {}
         self._payout("failed", 0, "FAILED", ("ACCEPTED", "FAILED"))
         self._payout("paid", 0, "PAID", ("ACCEPTED", "PAID", "PAID"))
         self._payout("under way", 1, "SENT", ("ACCEPTED",))
+        self._report("paid", "FAILED", SETTLED_AT)  # began first, and came to the payout last
 
     def _payout(self, name: str, place: int, status: str, told: tuple[str, ...]) -> None:
         payout_id = self.payouts[name] = new_id()
@@ -290,16 +326,19 @@ class AuditedStore(AuditedBooks):
             resolved_at=resolved_at,
         )
         for state in told:
-            self._add(
-                PayoutReport,
-                payout_id=payout_id,
-                source="CALLBACK",
-                state=state,
-                created_at=ENDED_AT,
-            )
+            self._report(name, state, ENDED_AT)
         self._fact("payout.requested", payout_id, ENDED_AT)
         if resolved_at is None:
             self._fact("payout.ask", payout_id, None)
+
+    def _report(self, payout: str, state: str, at: datetime) -> None:
+        self._add(
+            PayoutReport,
+            payout_id=self.payouts[payout],
+            source="CALLBACK",
+            state=state,
+            created_at=at,
+        )
 
     def number(self, payout: str) -> str:
         """Under which it is paid."""

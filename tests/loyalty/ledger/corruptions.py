@@ -74,8 +74,14 @@ def the_account(brand: AuditedBrand, owner_id: UUID, asset: str = "POINTS") -> d
     return {"brand_id": brand.id, "id": brand.account(owner_id, asset)}
 
 
-def the_lot(brand: AuditedBrand, owner_id: UUID, on: date = GOOD_UNTIL) -> dict[str, Any]:
-    return {"brand_id": brand.id, "account_id": brand.account(owner_id), "expires_on": on}
+def the_lot(
+    brand: AuditedBrand, owner_id: UUID, on: date = GOOD_UNTIL, asset: str = "POINTS"
+) -> dict[str, Any]:
+    return {"brand_id": brand.id, "account_id": brand.account(owner_id, asset), "expires_on": on}
+
+
+def the_reversal(brand: AuditedBrand, transfer: str) -> dict[str, Any]:
+    return {"brand_id": brand.id, "transfer_id": brand.transfers[transfer]}
 
 
 def the_claim(brand: AuditedBrand, serial: int, role: str) -> dict[str, Any]:

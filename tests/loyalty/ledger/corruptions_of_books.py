@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from loyalty.ids import new_id
 from loyalty.ledger.models import Account, Lot, Transfer
 from rewards.purchases.models import PurchaseEvent
-from tests.loyalty.ledger.audited_brand import EXPIRED_ON, GOOD_UNTIL
+from tests.loyalty.ledger.audited_brand import GOOD_UNTIL
 from tests.loyalty.ledger.corruptions import (
     STRANGER,
     Corruption,
@@ -26,6 +26,7 @@ OF_BOOKS = (
         (
             "an account's counters are the sums of its transfers",
             "debits equal credits",
+            "free lots sum to the balance, locked lots to what is pending",
             "issued = spent + expired + reversed + outstanding",
         ),
     ),
@@ -34,6 +35,7 @@ OF_BOOKS = (
         1,
         lambda b, _: [remove(Transfer, **the_transfer(b, "growth of scan 1"))],
         (
+            "a lot is what its transfers say",
             "a paid scan has exactly its consumer credit and its guide credit",
             "a standing change's transfer and ladder exist",
             "an account's counters are the sums of its transfers",
@@ -110,14 +112,18 @@ OF_BOOKS = (
             add(Account, the_account(b, b.guide, "GROWTH"), "debits_posted", 5),
             add(Account, the_account(b, b.consumer, "GROWTH"), "credits_posted", 5),
         ],
-        ("only declared accounts are below zero",),
+        (
+            "a lot is what its transfers say",
+            "free lots sum to the balance, locked lots to what is pending",
+            "only declared accounts are below zero",
+        ),
         tables=("accounts",),
     ),
     Corruption(
         "a member allowed to overdraw",
         1,
         lambda b, _: [change(Account, the_account(b, b.guide), overdraft_allowed=True)],
-        ("only the brand's issuance and places' rebates may be overdrawn",),
+        ("only the brand's issuance, places' rebates and debts may be overdrawn",),
     ),
     Corruption(
         "a second account of one asset",
@@ -156,12 +162,12 @@ OF_BOOKS = (
         tables=("transfers",),
     ),
     Corruption(
-        "a lot of an asset that has none",
+        "a lot of the brand's",
         2,
         lambda b, _: [
-            repeat(Lot, the_lot(b, b.guide), account_id=b.account(b.guide, "GROWTH")),
+            repeat(Lot, the_lot(b, b.guide), account_id=b.account(b.id, "SPENT POINTS")),
         ],
-        ("only members' points accounts keep lots",),
+        ("only members' accounts keep lots",),
     ),
     Corruption(
         "a lot that lost a point",
@@ -212,21 +218,10 @@ OF_BOOKS = (
         ("nothing is spent from a lot after its last day",),
     ),
     Corruption(
-        "expired twice",
-        2,
-        lambda b, _: [
-            add(Lot, the_lot(b, b.consumer, EXPIRED_ON), "remaining", 1),
-            change(Transfer, the_transfer(b, "expiry"), amount=1),
-            repeat(Transfer, the_transfer(b, "expiry"), id=new_id(), amount=1),
-            add(Lot, the_lot(b, b.consumer, EXPIRED_ON), "remaining", -1),
-        ],
-        ("a lot expires once",),
-    ),
-    Corruption(
         "a lot named where there is none",
         2,
         lambda b, _: [
-            change(Transfer, the_transfer(b, "growth of scan 1"), credit_expires_on=GOOD_UNTIL)
+            change(Transfer, the_transfer(b, "rebate of far"), credit_expires_on=GOOD_UNTIL)
         ],
         ("only a side that keeps lots names one",),
     ),
@@ -239,6 +234,7 @@ OF_BOOKS = (
         ],
         (
             "an account's counters are the sums of its transfers",
+            "free lots sum to the balance, locked lots to what is pending",
             "issued = spent + expired + reversed + outstanding",
         ),
     ),

@@ -1,11 +1,13 @@
 """Wrong payouts: invariants 1, 3, 4, 10 and 11."""
 
+from datetime import timedelta
+
 from loyalty.ids import new_id
 from loyalty.ledger.models import Account, Transfer
 from loyalty.outbox import OutboxEvent
 from rewards.payouts.models import Payout, PayoutReport
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_store import ENDED_AT, SETTLED_AT
+from tests.loyalty.ledger.audited_store import ENDED_AT
 from tests.loyalty.ledger.corruptions import (
     STRANGER,
     Corruption,
@@ -109,7 +111,7 @@ OF_PAYOUTS = (
             change(Payout, the_payout(b, "under way"), status="PAID", resolved_at=ENDED_AT)
         ],
         (
-            "a payout ends as its provider first reported",
+            "a payout ends with a report of its provider that says so",
             "a payout is its pending transfer, and ends with it",
         ),
     ),
@@ -118,7 +120,7 @@ OF_PAYOUTS = (
         11,
         lambda b, _: [change(Payout, the_payout(b, "paid"), status="FAILED")],
         (
-            "a payout ends as its provider first reported",
+            "a payout ends with a report of its provider that says so",
             "a payout is its pending transfer, and ends with it",
         ),
     ),
@@ -144,17 +146,16 @@ OF_PAYOUTS = (
         ),
     ),
     Corruption(
-        "paid after it had failed",
+        "paid before anybody said so",
         11,
         lambda b, _: [
             change(
                 PayoutReport,
-                {"brand_id": b.id, "payout_id": b.payouts["paid"], "state": "ACCEPTED"},
-                state="FAILED",
-                created_at=SETTLED_AT,
+                {"brand_id": b.id, "payout_id": b.payouts["paid"], "state": "PAID"},
+                created_at=ENDED_AT + timedelta(microseconds=1),
             )
         ],
-        ("a payout ends as its provider first reported",),
+        ("a payout ends with a report of its provider that says so",),
     ),
     Corruption(
         "paid, and nobody said so",
@@ -162,7 +163,7 @@ OF_PAYOUTS = (
         lambda b, _: [
             remove(PayoutReport, brand_id=b.id, payout_id=b.payouts["paid"], state="PAID")
         ],
-        ("a payout ends as its provider first reported",),
+        ("a payout ends with a report of its provider that says so",),
     ),
     Corruption(
         "reported paid, and still under way",
@@ -174,7 +175,7 @@ OF_PAYOUTS = (
                 state="PAID",
             )
         ],
-        ("a payout ends as its provider first reported",),
+        ("a payout ends with a report of its provider that says so",),
     ),
     Corruption(
         "two payouts of a place under way",
@@ -190,7 +191,7 @@ OF_PAYOUTS = (
         ],
         (
             "a live payout has a fact that waits or is dead",
-            "a payout ends as its provider first reported",
+            "a payout ends with a report of its provider that says so",
             "a payout is its pending transfer, and ends with it",
             "a place has one live payout at most",
             "a transfer is booked with the event that caused it",

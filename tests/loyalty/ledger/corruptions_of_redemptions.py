@@ -303,6 +303,7 @@ OF_REDEMPTIONS = (
         (
             "a movement is of a kind that its accounts may make",
             "a reversed redemption's rebate was voided or taken back, and no other",
+            "issued = spent + expired + reversed + outstanding",
         ),
     ),
     Corruption(

@@ -1,6 +1,7 @@
 """Rows that refer to another brand's, or to nothing: invariant 12."""
 
 from loyalty.access.models import RefreshToken, SignInSession, WechatAccount
+from loyalty.assets.models import AssetDefinition
 from loyalty.codes.models import ItemCode
 from loyalty.ledger.models import Account
 from loyalty.outbox import OutboxEvent
@@ -16,6 +17,7 @@ from tests.loyalty.ledger.corruptions import (
     Corruption,
     add,
     change,
+    remove,
     repeat,
     the_account,
     the_claim,
@@ -47,6 +49,26 @@ OF_REFERENCES = (
         12,
         lambda b, other: [change(Account, the_account(b, b.guide, "GROWTH"), owner_id=other.guide)],
         ("an account is its brand's, or one of its members' or places'",),
+    ),
+    Corruption(
+        "a debt of another brand's member",
+        12,
+        lambda b, other: [
+            change(Account, the_account(b, b.consumer, "OWED"), owner_id=other.consumer)
+        ],
+        ("an account is its brand's, or one of its members' or places'",),
+    ),
+    Corruption(
+        "an account of an unknown kind",
+        12,
+        lambda b, _: [change(Account, the_account(b, b.id, "EXPIRED GROWTH"), kind="LIABILITY")],
+        ("an account is its brand's, or one of its members' or places'",),
+    ),
+    Corruption(
+        "an asset that only another brand has",
+        12,
+        lambda b, _: [remove(AssetDefinition, brand_id=b.id, code="GROWTH")],
+        ("an account holds an asset that its brand has",),
     ),
     Corruption(
         "a scan under another person's member",

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 
 from loyalty.codes.models import ItemCode
 from loyalty.ids import new_id
-from loyalty.ledger.models import Account, Transfer
+from loyalty.ledger.models import NEVER_EXPIRES, Account, Lot, Transfer
 from loyalty.members.models import Member
 from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
+from tests.loyalty.ledger.audited_books import AT
 from tests.loyalty.ledger.audited_brand import SERIES
 from tests.loyalty.ledger.corruptions import (
     Corruption,
@@ -19,6 +20,7 @@ from tests.loyalty.ledger.corruptions import (
     the_account,
     the_claim,
     the_code,
+    the_lot,
     the_scan,
     the_transfer,
 )
@@ -118,7 +120,9 @@ OF_SCANS = (
                 LockedReward,
                 the_transfer(b, "lock 2"),
                 status="UNLOCKED",
+                unlock_count=0,
                 resolved_by_id=b.transfers["post of lock 1"],
+                resolved_at=AT,
             )
         ],
         ("a locked reward is its pending transfer, and ends with it",),
@@ -176,6 +180,8 @@ OF_SCANS = (
             repeat(Transfer, the_transfer(b, "growth of scan 3"), id=new_id()),
             add(Account, the_account(b, b.other_consumer, "GROWTH"), "credits_posted", 5),
             add(Account, the_account(b, b.id, "GROWTH"), "debits_posted", 5),
+            add(Lot, the_lot(b, b.other_consumer, NEVER_EXPIRES, "GROWTH"), "granted", 5),
+            add(Lot, the_lot(b, b.other_consumer, NEVER_EXPIRES, "GROWTH"), "remaining", 5),
         ],
         ("a paid scan has exactly its consumer credit and its guide credit",),
     ),
@@ -186,6 +192,8 @@ OF_SCANS = (
             change(Transfer, the_transfer(b, "growth of scan 3"), amount=4),
             add(Account, the_account(b, b.other_consumer, "GROWTH"), "credits_posted", -1),
             add(Account, the_account(b, b.id, "GROWTH"), "debits_posted", -1),
+            add(Lot, the_lot(b, b.other_consumer, NEVER_EXPIRES, "GROWTH"), "remaining", -1),
+            add(Lot, the_lot(b, b.other_consumer, NEVER_EXPIRES, "GROWTH"), "granted", -1),
         ],
         ("a paid scan has exactly its consumer credit and its guide credit",),
     ),

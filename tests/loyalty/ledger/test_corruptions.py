@@ -23,16 +23,23 @@ from tests.loyalty.ledger.audited_brand import AuditedBrand
 from tests.loyalty.ledger.corruptions import Corruption, broken, execute
 from tests.loyalty.ledger.corruptions_of_books import OF_BOOKS
 from tests.loyalty.ledger.corruptions_of_coupons import OF_COUPONS
+from tests.loyalty.ledger.corruptions_of_holds import OF_HOLDS
 from tests.loyalty.ledger.corruptions_of_limits import OF_LIMITS
+from tests.loyalty.ledger.corruptions_of_locks import OF_LOCKS
+from tests.loyalty.ledger.corruptions_of_merges import OF_MERGES
+from tests.loyalty.ledger.corruptions_of_offers import OF_OFFERS
 from tests.loyalty.ledger.corruptions_of_payouts import OF_PAYOUTS
 from tests.loyalty.ledger.corruptions_of_redemptions import OF_REDEMPTIONS
 from tests.loyalty.ledger.corruptions_of_references import OF_REFERENCES
+from tests.loyalty.ledger.corruptions_of_returns import OF_RETURNS
 from tests.loyalty.ledger.corruptions_of_scans import OF_SCANS
+from tests.loyalty.ledger.corruptions_of_value import OF_VALUE
 from tests.postgresql_server import PostgresqlServer
 
 CORRUPTIONS = (
-    *(*OF_BOOKS, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
-    *(*OF_PAYOUTS, *OF_LIMITS, *OF_REFERENCES),
+    *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
+    *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
+    *(*OF_LOCKS, *OF_REFERENCES),
 )
 
 _CONSTRAINTS = """

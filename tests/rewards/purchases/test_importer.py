@@ -33,7 +33,7 @@ from rewards.purchases.importer import (
     ImportSummary,
     import_purchases,
 )
-from rewards.purchases.rules import RejectReason
+from rewards.purchases.reading import RejectReason
 from tests.brands_made import make_brand
 from tests.child import start_child, stop_child
 from tests.rewards.purchases.canonical import canonical_rows

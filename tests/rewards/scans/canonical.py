@@ -60,10 +60,7 @@ async def read_rows(db: Database, brand_ids: Sequence[UUID], names: Names) -> di
             result = await connection.execute(select(table).where(owner.in_(brand_ids)))
             found[table.name] = result.mappings().all()
     _name_rows(found, names)
-    return {
-        table: sorted(_row(row, names, "id" not in _REFERRED.get(table, ())) for row in rows)
-        for table, rows in found.items()
-    }
+    return {table: sorted(_row(table, row, names) for row in rows) for table, rows in found.items()}
 
 
 _REFERRED = {
@@ -78,24 +75,38 @@ _REFERRED = {
 }
 """Tables whose ids others refer to: the id is part of what is compared."""
 
+_COUNTS_WRITES = {("standings", "revision")}
+"""Columns that tell how often a row was written, not what became of it."""
+
 
 def _name_rows(found: Mapping[str, Sequence[RowMapping]], names: Names) -> None:
     for row in found["members"]:
         names.give(row["id"], f"{names[row['identity_id']]} as {row['role']}")
     for row in found["accounts"]:
         names.give(row["id"], f"{row['kind']} {row['asset']} of {names[row['owner_id']]}")
-    for row in found["transfers"]:
+    for row in sorted(found["transfers"], key=lambda row: row["pending_id"] is not None):
         accounts = f"{names[row['debit_account_id']]} to {names[row['credit_account_id']]}"
+        if row["pending_id"] is not None:
+            accounts = names[row["pending_id"]]
+        elif row["phase"] == "PENDING":  # a scan may lock several of one asset
+            accounts = f"{row['amount']} from {accounts}"
         names.give(row["id"], f"{row['phase']} {accounts} by {names.say(row['cause_id'])}")
+    for row in found["standing_changes"]:
+        rise = f"rise of {names[row['member_id']]} to {row['to_rank']}"
+        names.give(row["id"], f"{rise} by {names.say(row['transfer_id'])}")
+    for row in found["standing_changes"]:
+        moved = f"{row['from_rank']} to {row['to_rank']} of {names[row['member_id']]}"
+        names.give(row["id"], f"move from {moved} by {names.say(row['transfer_id'])}")
     for row in found["coupons"]:
         coupon = f"coupon of {names[row['template_id']]} by {names[row['cause_id']]}"
         names.give(row["id"], coupon)
         names.give(row["code"], f"number of {coupon}")
 
 
-def _row(row: RowMapping, names: Names, without_id: bool) -> tuple[tuple[str, str], ...]:
+def _row(table: str, row: RowMapping, names: Names) -> tuple[tuple[str, str], ...]:
     return tuple(
         (column, repr(names.say(value)))
         for column, value in row.items()
-        if not (without_id and column == "id")
+        if (table, column) not in _COUNTS_WRITES
+        and (column != "id" or column in _REFERRED.get(table, ()))
     )

@@ -49,6 +49,18 @@ capped = st.sampled_from(
     + [(CapSubject.GUIDE, CapWindow.CAMPAIGN)]
 )
 stocks = st.sampled_from([None, 1, 2, 5])
+lapses = st.sampled_from([{}, {"lapses_after": "PT1H"}, {"lapses_after": "P1D"}])
+locks = st.one_of(
+    st.builds(
+        lambda count, lapsing: {"kind": "NEXT_SCAN", "count": count, **lapsing},
+        st.integers(1, 3),
+        lapses,
+    ),
+    st.just({"kind": "ACTION", "action": "follow"}),
+    st.just({"kind": "AFTER", "after": "P7D"}),
+    st.just({"kind": "ON", "on": "2026-11-12"}),
+)
+locked = st.lists(st.tuples(st.sampled_from([Asset.POINTS, Asset.GROWTH]), locks), max_size=3)
 campaigns = st.builds(
     CampaignPlan,
     gate=st.sampled_from(Gate),
@@ -59,6 +71,12 @@ campaigns = st.builds(
     | st.dictionaries(st.sampled_from(Asset), st.integers(1, 25), min_size=1, max_size=3),
     opens_after_hours=st.sampled_from([0] * 7 + [5]),
     coupons=st.just(()) | st.lists(stocks, min_size=1, max_size=2).map(tuple),
+    locked=st.just(())
+    | locked.map(
+        lambda given: tuple(
+            (CONSUMER, asset, 2 + number, lock) for number, (asset, lock) in enumerate(given)
+        )
+    ),
 ).filter(lambda plan: plan.gate is Gate.NONE or bool(plan.outcomes[GUIDE]))
 brands = st.builds(
     BrandPlan,
@@ -194,6 +212,12 @@ def _seen(answers: Sequence[Any]) -> Counter[str]:
     return seen
 
 
+def _ends(locked_rewards: Rows) -> list[str]:
+    """What became of each locked reward, by what it waited for."""
+    rows = [dict(row) for row in locked_rewards]
+    return [f"{row['unlock_kind']} {row['status']}".replace("'", "") for row in rows]
+
+
 def _brand(**campaign: Any) -> BrandPlan:
     given = {
         "gate": Gate.NONE,
@@ -215,6 +239,19 @@ def _script(*scans: tuple[str, MemberRole, int, int]) -> list[tuple[float, list[
 
 ONE_CHANCE = _brand(gate=Gate.CONSUMER_SCAN, budgets={Asset.CHANCES: 1})
 GUIDE_FINDS_NO_BUDGET = _script(("gus", GUIDE, 2, 0), ("ann", CONSUMER, 1, 0))
+NEXT_AND_AFTER_NEXT = _brand(
+    locked=(
+        (CONSUMER, Asset.GROWTH, 2, {"kind": "NEXT_SCAN", "count": 1}),
+        (CONSUMER, Asset.GROWTH, 3, {"kind": "NEXT_SCAN", "count": 2}),
+        (CONSUMER, Asset.POINTS, 4, {"kind": "NEXT_SCAN", "count": 1, "lapses_after": "PT1H"}),
+    )
+)
+FOUR_IN_A_BATCH = _script(*(("ann", CONSUMER, 1, serial) for serial in range(4)))
+ONE_POINT = _brand(gate=Gate.CONSUMER_SCAN, budgets={Asset.POINTS: 1})
+TWO_WAIT_FOR_IT = _script(
+    *(("gus", GUIDE, 2, serial) for serial in (0, 1)),
+    *(("ann", CONSUMER, 1, serial) for serial in (0, 1)),  # paid: unlocked; BUDGET: void
+)
 TWO_EACH = _brand(
     caps={(CapSubject.MEMBER, CapWindow.DAY): 2, (CapSubject.GUIDE, CapWindow.CAMPAIGN): 1}
 )
@@ -230,9 +267,10 @@ ONE_OF_EACH = _script(
 
 EVERYTHING = {
     *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "replayed", "paid", "risen", "coupon"),
+    *("NEXT_SCAN UNLOCKED", "NEXT_SCAN LOCKED", "ITEM UNLOCKED", "ITEM VOIDED"),
     *(reason.value for reason in Verdict),
     *(reason.value for reason in UnpaidReason),
-    *(reason.value for reason in GuideUnpaidReason),
+    *(reason.value for reason in GuideUnpaidReason if reason is not GuideUnpaidReason.GUIDE_VOIDED),
 }
 
 
@@ -251,6 +289,7 @@ def test_any_partition_gives_the_same_rows(database_url: str) -> None:
         found, found_rows = await _play(db, clock, plans, parts, one_by_one=False)
         assert _differences(found, found_rows, wanted, wanted_rows) == []
         seen.update(_seen(wanted))
+        seen.update(_ends(wanted_rows["locked_rewards"]))
 
     with asyncio.Runner() as runner:
 
@@ -262,6 +301,8 @@ def test_any_partition_gives_the_same_rows(database_url: str) -> None:
         )
         @example(plans=(ONE_CHANCE, ONE_CHANCE), parts=GUIDE_FINDS_NO_BUDGET)
         @example(plans=(TWO_EACH, TWO_EACH), parts=ONE_OF_EACH)
+        @example(plans=(ONE_POINT, ONE_POINT), parts=TWO_WAIT_FOR_IT)
+        @example(plans=(NEXT_AND_AFTER_NEXT, NEXT_AND_AFTER_NEXT), parts=FOUR_IN_A_BATCH)
         @example(plans=(TWO_COUPONS, TWO_COUPONS), parts=THREE_WANT_TWO)
         @given(plans=st.tuples(brands, brands), parts=partitions)
         def check(

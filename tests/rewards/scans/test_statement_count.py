@@ -95,3 +95,30 @@ async def test_coupons_cost_three_statements_a_batch_and_none_where_none_are_won
         usual = await _told(clocked_db, PLAN, size)
         assert len(told) == len(usual) + len(("read the stock", "issue", "take from the stock"))
         assert not [statement for statement in usual if " coupon" in statement]
+
+
+async def _told_later(db: Database, plan: BrandPlan, size: int) -> list[str]:
+    """What a batch of this size runs whose people have scanned before."""
+    world = await db.in_transaction(make_world, [plan])
+    cache: ConfigurationCache = {}
+    first = [world.request(scan) for scan in _scans(len(MIX))]
+    await db.in_transaction(settle_scans, first, cache)
+    later = [
+        replace(scan, serial=scan.serial + 1, key=f"later {scan.key}") for scan in _scans(size)
+    ]
+    requests = [world.request(scan) for scan in later]
+    told, _ = await db.in_transaction(_settle, requests, cache)
+    return told
+
+
+async def test_what_waits_for_scans_costs_three_statements_a_batch_and_none_where_nothing_does(
+    clocked_db: Database,
+) -> None:
+    [campaign] = PLAN.campaigns
+    locked = tuple((CONSUMER, Asset.CASH, n, {"kind": "NEXT_SCAN", "count": n}) for n in (1, 999))
+    locking = replace(PLAN, campaigns=(replace(campaign, locked=locked),))
+    for size in (4, 64):
+        await _told_later(clocked_db, locking, size)
+        told = await _told_later(clocked_db, locking, size)
+        usual = await _told_later(clocked_db, PLAN, size)
+        assert len(told) == len(usual) + len(("read what waits", "unlock", "count down"))

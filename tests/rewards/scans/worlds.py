@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from sqlmodel import SQLModel
 
 from loyalty.actor import Actor, ActorKind, MemberRole
+from loyalty.assets.models import AssetDefinition
 from loyalty.brands.models import Brand
 from loyalty.codes.models import BatchStatus, CodeBatch, CodeKind, CodePurpose, KeyEpoch
 from loyalty.codes.rules import DEFAULT_PURPOSES
@@ -41,7 +42,9 @@ SOMEWHERE_ELSE = UUID(int=7)
 @dataclass(frozen=True)
 class CampaignPlan:
     """``budgets`` is (asset, allowed); ``opens_after_hours`` counts from the world's beginning.
-    ``coupons``: one of each for the consumer, and how many there are (None: no end of them)."""
+    ``coupons``: one of each for the consumer, and how many there are (None: no end of them).
+    ``locked``: what is locked besides, each (beneficiary, asset, amount, lock as stored); the
+    amounts are all different, so that one is told from the other."""
 
     gate: Gate
     outcomes: dict[MemberRole, dict[Asset, int]]
@@ -49,16 +52,20 @@ class CampaignPlan:
     budgets: dict[Asset, int]
     opens_after_hours: int
     coupons: tuple[int | None, ...] = ()
+    locked: tuple[tuple[MemberRole, Asset, int, dict[str, Any]], ...] = ()
+    return_policies: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class BrandPlan:
-    """``campaigns[0]`` is for every product, ``campaigns[1]`` for the first one alone."""
+    """``campaigns[0]`` is for every product, ``campaigns[1]`` for the first one alone.
+    ``tiers_end`` is when a level does that is no longer earned."""
 
     campaigns: tuple[CampaignPlan, ...]
     frozen: frozenset[str]
     points_valid_months: int | None
     quantity: int = SERIALS
+    tiers_end: str = "NEVER"
 
 
 @dataclass(frozen=True)
@@ -166,19 +173,29 @@ class _Maker:
                 id=self.brand_id,
                 slug=slug,
                 name="Brand",
-                points_valid_months=plan.points_valid_months,
                 created_at=self.tx.now,
             )
         )
+        months = plan.points_valid_months
+        expiring = {"kind": "AFTER", "unit": "MONTH", "count": months}
         for asset in Asset:
             self.add(
-                Account,
-                owner_id=self.brand_id,
-                asset=asset.value,
-                kind=AccountKind.ISSUANCE.value,
-                overdraft_allowed=True,
+                AssetDefinition,
+                code=asset.value,
+                name_zh="资产",
+                name_en="Asset",
+                expiry=expiring if asset is Asset.POINTS and months else {"kind": "NEVER"},
                 created_at=self.tx.now,
             )
+            for kind in (AccountKind.ISSUANCE, AccountKind.SPENT, AccountKind.REVERSED):
+                self.add(
+                    Account,
+                    owner_id=self.brand_id,
+                    asset=asset.value,
+                    kind=kind.value,
+                    overdraft_allowed=kind is AccountKind.ISSUANCE,
+                    created_at=self.tx.now,
+                )
         self.world.brand_ids.append(self.brand_id)
 
     def codes(self, quantity: int) -> list[UUID]:
@@ -297,6 +314,16 @@ class _Maker:
                     for asset, amount in given.items()
                 ]
                 + [
+                    {
+                        "beneficiary": beneficiary.value,
+                        "asset": asset.value,
+                        "basis": "FIXED",
+                        "amount": amount,
+                        "lock": lock,
+                    }
+                    for beneficiary, asset, amount, lock in campaign.locked
+                ]
+                + [
                     {"beneficiary": CONSUMER.value, "coupon_template_id": template_id.hex}
                     for template_id in templates
                 ],
@@ -304,6 +331,7 @@ class _Maker:
                     {"subject": subject.value, "window": window.value, "times_max": times_max}
                     for (subject, window), times_max in campaign.caps.items()
                 ],
+                return_policies=campaign.return_policies,
                 published_by=SOMEWHERE_ELSE,
                 published_at=self.tx.now,
             )
@@ -312,7 +340,7 @@ class _Maker:
                     CampaignBudget, campaign_id=campaign_id, asset=asset.value, allowed=allowed
                 )
 
-    def ladders(self) -> None:
+    def ladders(self, plan: BrandPlan) -> None:
         for role, levels in LEVELS.items():
             ladder_id = self.new(f"ladder of {role.value}")
             self.add(
@@ -320,6 +348,7 @@ class _Maker:
                 id=ladder_id,
                 role=role.value,
                 version=1,
+                ends=plan.tiers_end,
                 published_by=SOMEWHERE_ELSE,
                 published_at=self.tx.now,
             )
@@ -347,7 +376,7 @@ async def make_world(tx: Tx, plans: Iterable[BrandPlan]) -> World:
         products = maker.codes(plan.quantity)
         maker.people(plan.frozen)
         maker.campaigns(plan, products)
-        maker.ladders()
+        maker.ladders(plan)
         for row in maker.rows:
             rows.setdefault(type(row), []).append(row.model_dump())
     connection = await tx.session.connection()

@@ -1,0 +1,202 @@
+"""What callers see of purchases (消费) and their returns (退货)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from operator import attrgetter
+from uuid import UUID
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from graphql_schema.acting import is_own
+from graphql_schema.context import Context, Info
+from graphql_schema.enums import PurchaseSource
+from graphql_schema.loaders import product_loader, row_loader, rows_loader
+from graphql_schema.nodes import Node, id_field
+from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.products import Product
+from graphql_schema.scalars import AssetCode, BigInt
+from loyalty.actor import Grant
+from loyalty.members.models import Member as MemberRow
+from loyalty.products.models import Product as ProductRow
+from rewards.purchases import queries
+from rewards.purchases.models import PurchaseEvent
+from rewards.purchases.models import PurchaseLine as LineRow
+from rewards.returns import queries as return_queries
+from rewards.returns.models import PurchaseReturn as ReturnRow
+from rewards.returns.models import PurchaseReturnLine as ReturnLineRow
+from rewards.returns.models import PurchaseReturnTaking as TakingRow
+
+CURSOR = Cursor(UUID)
+
+line_loader = rows_loader(queries.list_lines, parent=attrgetter("purchase_id"))
+return_loader = rows_loader(return_queries.list_returns, parent=attrgetter("purchase_id"))
+return_line_loader = rows_loader(return_queries.list_lines, parent=attrgetter("return_id"))
+taking_loader = rows_loader(return_queries.list_takings, parent=attrgetter("return_id"))
+purchase_loader = row_loader(queries.list_purchases_by_ids)
+
+
+# --- types ---------------------------------------------------------------------------------------
+
+
+@strawberry.type(description="One kind of thing that was bought, and how much of it came back.")
+class PurchaseLine:
+    line_no: int
+    sku: str
+    quantity: BigInt
+    amount_fen: BigInt
+    returned_quantity: BigInt
+    returned_fen: BigInt
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, LineRow | cls)
+
+    @strawberry.field(graphql_type=Product | None, description="Null for other goods.")
+    async def product(self, row: strawberry.Parent[LineRow], info: Info) -> ProductRow | None:
+        if row.product_id is None:
+            return None
+        return await info.context.loader(product_loader).load(row.product_id)
+
+
+@strawberry.type(description="What of a line a return gave back.")
+class PurchaseReturnLine:
+    line_no: int
+    quantity: BigInt
+    amount_fen: BigInt
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, ReturnLineRow | cls)
+
+
+@strawberry.type(
+    description="What a return took of one asset: from the balance, what is owed since, and what of"
+    " locked rewards will not come."
+)
+class PurchaseReturnTaking:
+    asset: AssetCode
+    taken: BigInt
+    owed: BigInt
+    voided: BigInt
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, TakingRow | cls)
+
+
+@strawberry.type(description="Some or all of a purchase given back.")
+class PurchaseReturn:
+    return_ref: str
+    amount_fen: BigInt
+    left_fen: BigInt = strawberry.field(description="What was left of the purchase after it.")
+    reason: str
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, ReturnRow | cls)
+
+    @strawberry.field
+    def returned_at(self, row: strawberry.Parent[ReturnRow]) -> datetime:
+        return row.created_at
+
+    @strawberry.field(graphql_type=list[PurchaseReturnLine])
+    async def lines(self, row: strawberry.Parent[ReturnRow], info: Info) -> list[ReturnLineRow]:
+        return await info.context.loader(return_line_loader).load(row.id)
+
+    @strawberry.field(graphql_type=list[PurchaseReturnTaking])
+    async def takings(self, row: strawberry.Parent[ReturnRow], info: Info) -> list[TakingRow]:
+        return await info.context.loader(taking_loader).load(row.id)
+
+
+@strawberry.type(description="What a member bought: fen of the brand's currency.")
+class Purchase(Node):
+    id: strawberry.ID = id_field("Purchase")
+    purchase_ref: str
+    source: PurchaseSource
+    purchased_on: date = strawberry.field(description="The day in the brand's time zone.")
+    occurred_at: datetime
+    quantity: BigInt
+    amount_fen: BigInt
+    returned_fen: BigInt
+    points_granted: BigInt = strawberry.field(description="At once; returns took from them since.")
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, PurchaseEvent | cls)
+
+    @strawberry.field
+    def recorded_at(self, row: strawberry.Parent[PurchaseEvent]) -> datetime:
+        return row.created_at
+
+    @strawberry.field(description="Who bought; what a merged member had, another has now.")
+    def member_id(self, row: strawberry.Parent[PurchaseEvent]) -> strawberry.ID:
+        return encode_id("Member", row.member_id)
+
+    @strawberry.field(graphql_type=list[PurchaseLine], description="None where nobody told.")
+    async def lines(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> list[LineRow]:
+        return await info.context.loader(line_loader).load(row.id)
+
+    @strawberry.field(graphql_type=list[PurchaseReturn], description="Oldest first.")
+    async def returns(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> list[ReturnRow]:
+        return await info.context.loader(return_loader).load(row.id)
+
+
+@dataclass(frozen=True)
+class PurchasePages:
+    """Makes the loader of many members' purchases, one page of each: lists nest."""
+
+    before: UUID | None
+    limit: int
+
+    def __call__(self, context: Context) -> DataLoader[UUID, list[PurchaseEvent]]:
+        async def load(member_ids: Sequence[UUID]) -> list[list[PurchaseEvent]]:
+            rows = await queries.read_purchases(
+                context.database,
+                context.caller.brand_id,
+                member_ids,
+                before=self.before,
+                limit=self.limit,
+            )
+            pages: dict[UUID, list[PurchaseEvent]] = {id: [] for id in member_ids}
+            for member_id, row in rows:
+                pages[member_id].append(row)
+            return [pages[id] for id in member_ids]
+
+        return DataLoader(load_fn=load)
+
+
+async def purchases_of(
+    context: Context, member_id: UUID, first: int | None, after: str | None
+) -> Connection[PurchaseEvent]:
+    """A page of what a member has bought; whoever sees the member may see it."""
+    page = page_of(CURSOR, first, after)
+    pages = PurchasePages(page.start[0] if page.start else None, page.limit)
+    rows = await context.loader(pages).load(member_id)
+    return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+
+
+@strawberry.type
+class MemberPurchases:
+    """What a member's type has of purchases."""
+
+    @strawberry.field(graphql_type=Connection[Purchase])
+    async def purchases(
+        self,
+        row: strawberry.Parent[MemberRow],
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Connection[PurchaseEvent]:
+        """What this member has bought, recorded last first."""
+        return await purchases_of(info.context, row.id, first, after)
+
+
+async def fetch_purchase(context: Context, id: UUID) -> PurchaseEvent | None:
+    """For ``node``: an operator sees the brand's purchases, a member its own and those of who was
+    merged into it."""
+    row = await context.loader(purchase_loader).load(id)
+    if row is None or Grant.READ in context.caller.grants:
+        return row
+    return row if await is_own(context, row.member_id) else None

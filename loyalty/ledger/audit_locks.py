@@ -1,0 +1,101 @@
+"""What must hold of rewards that wait for something, and of scans taken back: invariant 6.
+
+That a locked reward is its pending transfer, and ends with it: ``audit_history.py``."""
+
+from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_scans import OUTCOME_MOST
+
+LOCKS = (
+    # What was locked anew for somebody into whom its member was merged was granted once.
+    Probe(
+        6,
+        "a paid scan locks exactly what its campaign locks",
+        "有奖扫码恰按活动锁定奖励",
+        "claims WHERE outcome = 'PAID'",
+        f"""
+        WITH offer AS MATERIALIZED (
+            SELECT version_id, beneficiary, asset, kind, amount AS low, {OUTCOME_MOST} AS high
+            FROM {{locked_outcomes}}
+        ), due AS MATERIALIZED (
+            SELECT beneficiary_role, COALESCE(settled_scan_id, scan_id) AS scan_id
+            FROM claims WHERE brand_id = :brand AND outcome = 'PAID'
+        )
+        SELECT CAST(scan_id AS text) AS id, asset || ' until ' || kind || ': due ' || SUM(low)
+            || ', locked ' || SUM(given) AS problem
+        FROM (
+            SELECT d.scan_id, o.asset, o.kind, o.low, o.high, 0 AS given
+            FROM due d CROSS JOIN scan_events e CROSS JOIN offer o
+            WHERE e.brand_id = :brand AND e.id = d.scan_id
+                AND o.version_id = e.campaign_version_id AND o.beneficiary = d.beneficiary_role
+            UNION ALL
+            SELECT t.cause_id, t.asset, r.unlock_kind, 0, 0, t.amount
+            FROM transfers t
+            JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.id
+            LEFT JOIN transfers v ON v.brand_id = t.brand_id AND v.pending_id = t.id
+                AND v.cause_kind = 'MERGE'
+            WHERE t.brand_id = :brand AND t.phase = 'PENDING' AND t.cause_kind = 'SCAN'
+                AND r.unlock_kind <> 'ITEM' AND v.id IS NULL
+        ) AS entries
+        GROUP BY scan_id, asset, kind
+        HAVING SUM(given) < SUM(low) OR SUM(given) > SUM(high)
+        """,
+    ),
+    Probe(
+        6,
+        "a locked reward is unlocked by what it waits for, and in time, or lapses",
+        "待解锁奖励按条件按时解锁或过期",
+        "locked_rewards",
+        """
+        SELECT CAST(r.id AS text) AS id, 'it waits for ' || r.unlock_count || ' more of '
+            || r.unlock_key || ', and is ' || r.status || ' by '
+            || COALESCE(e.cause_kind, 'nothing') AS problem
+        FROM locked_rewards r
+        LEFT JOIN transfers e ON e.brand_id = r.brand_id AND e.id = r.resolved_by_id
+        LEFT JOIN scan_events s ON s.brand_id = r.brand_id AND s.id = e.cause_id
+            AND e.cause_kind = 'SCAN'
+        LEFT JOIN action_reports p ON p.brand_id = r.brand_id AND p.id = e.cause_id
+            AND e.cause_kind = 'ACTION'
+        WHERE r.brand_id = :brand AND CASE r.status
+            WHEN 'UNLOCKED' THEN r.unlock_count = 0
+                AND (r.lapses_at IS NULL OR e.occurred_at < r.lapses_at)
+                AND CASE r.unlock_kind
+                    WHEN 'ITEM' THEN s.role = 'CONSUMER'
+                    WHEN 'NEXT_SCAN' THEN s.member_id = r.member_id AND s.role = 'CONSUMER'
+                        AND s.unpaid_reason IS NULL AND s.id <> r.cause_id
+                    WHEN 'ACTION' THEN p.member_id = r.member_id AND p.action = r.unlock_key
+                    ELSE e.cause_kind = 'LOCK' AND e.occurred_at = r.unlocks_at
+                        AND r.unlocks_at <= r.resolved_at END
+            WHEN 'LAPSED' THEN e.cause_kind = 'LOCK' AND r.lapses_at <= r.resolved_at
+            WHEN 'LOCKED' THEN (r.unlock_count = 0) = (r.unlocks_at IS NOT NULL)
+            ELSE true END IS NOT TRUE
+        """,
+    ),
+    Probe(
+        6,
+        "a scan that was taken back was paid, and what it gave is taken back",
+        "冲回的扫码曾发奖且只冲回其所发",
+        "scan_reversals",
+        """
+        SELECT CAST(v.id AS text) AS id, CASE WHEN r.id IS NULL THEN 'its scan was not paid'
+            ELSE 'a reward of its scan is still locked' END AS problem
+        FROM scan_reversals v
+        LEFT JOIN scan_events s ON s.brand_id = v.brand_id AND s.id = v.scan_id
+        LEFT JOIN locked_rewards r ON r.brand_id = v.brand_id AND r.cause_id = v.scan_id
+            AND r.status = 'LOCKED'
+        WHERE v.brand_id = :brand AND (s.id IS NULL OR s.role <> 'CONSUMER'
+            OR s.unpaid_reason IS NOT NULL OR r.id IS NOT NULL)
+        UNION ALL
+        SELECT CAST(t.id AS text), 'it takes back what another scan gave'
+        FROM transfers t
+        JOIN scan_reversals v ON v.brand_id = t.brand_id AND v.id = t.cause_id
+        JOIN scan_events s ON s.brand_id = v.brand_id AND s.id = v.scan_id
+        LEFT JOIN transfers o ON o.brand_id = t.brand_id
+            AND o.id = COALESCE(t.reverses_id, t.pending_id)
+        LEFT JOIN transfers p ON p.brand_id = o.brand_id AND p.id = o.pending_id
+        LEFT JOIN scan_events g ON g.brand_id = t.brand_id
+            AND g.id = COALESCE(p.cause_id, o.cause_id)
+        WHERE t.brand_id = :brand AND t.cause_kind = 'SCAN_REVERSAL'
+            AND (g.id IS NULL OR g.item_no <> s.item_no)
+        """,
+    ),
+)

@@ -1,0 +1,173 @@
+"""What events may touch, as values: brands as configured, members, locked rewards, and the world
+that events are folded over, with what they leave to be written."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from loyalty.assets.service import AssetView
+from loyalty.ledger.rules import AccountState, Book, Movement
+from loyalty.outbox import Fact
+from loyalty.products.models import Product
+from rewards.campaigns.locks import Lock
+from rewards.campaigns.models import UnlockKind
+from rewards.campaigns.rules import CampaignIndex
+from rewards.coupons.models import CouponTemplate
+from rewards.coupons.rules import CouponIssue
+from rewards.grants.models import LockStatus
+from tiers.ladders.rules import LadderView
+from tiers.standings.folding import MemberTier
+
+AccountKey = tuple[UUID, UUID, str]
+BudgetKey = tuple[UUID, UUID, str]
+CounterKey = tuple[UUID, UUID, str, str, str]
+StockKey = tuple[UUID, UUID]
+WaitKey = tuple[UUID, UUID | None, str]
+"""(brand_id, member_id, unlock key) of what waits for something that one member does."""
+PlannedCoupon = tuple[CouponTemplate, date, date]
+"""A template with the first and the last day of a coupon issued now."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrandConfiguration:
+    """A brand as rules see it, at one ``revision``; kept in memory until the revision moves.
+    ``coupon_templates`` are those that campaigns name; of their status and stock each batch asks
+    anew. Without ``has_scan_locks`` nothing has ever been locked until a member's next scans."""
+
+    id: UUID
+    revision: int
+    timezone: str
+    assets: dict[str, AssetView]
+    campaigns: CampaignIndex
+    ladders: dict[str, LadderView]
+    products: dict[UUID, Product]
+    coupon_templates: dict[UUID, CouponTemplate]
+    has_scan_locks: bool = False
+
+
+@dataclass(slots=True)
+class MemberState:
+    """A member as rules see it. ``person_id`` is the identity that stands for whoever it is, once
+    members of several identities were merged."""
+
+    brand_id: UUID
+    id: UUID
+    identity_id: UUID
+    role: str
+    status: str
+    invited_by_id: UUID | None = None
+    is_new: bool = False
+    is_greeted: bool = False
+    person_id: UUID | None = None
+
+    @property
+    def person(self) -> UUID:
+        """The same for all identities and roles of one person."""
+        return self.person_id or self.identity_id
+
+
+@dataclass(slots=True)
+class BudgetMove:
+    spent: int = 0
+    reserved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """What one locked reward waits for; fields as in ``rewards.grants.models.LockedReward``."""
+
+    kind: UnlockKind
+    key: str
+    count: int = 1
+    unlocks_at: datetime | None = None
+    lapses_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class LockedState:
+    """A locked reward that something may end: ``status`` is then no longer LOCKED. ``count`` events
+    are still to come, and ``count_read`` were when it was read."""
+
+    brand_id: UUID
+    id: UUID
+    member_id: UUID
+    campaign_id: UUID
+    asset: str
+    amount: int
+    cause_id: UUID
+    unlock: Unlock
+    count: int
+    count_read: int
+    status: LockStatus = LockStatus.LOCKED
+    resolved_by: Movement | None = None
+    is_new: bool = False
+
+    @property
+    def wait_key(self) -> WaitKey:
+        """What finds it: its item's key alone, or its member and what it waits for."""
+        of_item = self.unlock.kind is UnlockKind.ITEM
+        return (self.brand_id, None if of_item else self.member_id, self.unlock.key)
+
+    def waits_at(self, at: datetime) -> bool:
+        """Whether an event of this time may still unlock it, swept or not."""
+        lapses_at = self.unlock.lapses_at
+        return self.status is LockStatus.LOCKED and (lapses_at is None or at < lapses_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """An amount that one member is to get of one asset; locked, if ``lock`` says until when."""
+
+    member: MemberState
+    asset: str
+    amount: int
+    lock: Lock | None = None
+
+
+@dataclass(slots=True)
+class GrantWorld:
+    """What a batch may touch; ``now`` is the transaction's time. ``stock`` is how many coupons of a
+    template may still be issued, None without limit."""
+
+    now: datetime
+    new_id: Callable[[], UUID]
+    new_coupon_code: Callable[[], str]
+    book: Book
+    brands: dict[UUID, BrandConfiguration] = field(default_factory=dict)
+    accounts: dict[AccountKey, AccountState] = field(default_factory=dict)
+    owed: dict[AccountKey, AccountState] = field(default_factory=dict)
+    issuance: dict[AccountKey, AccountState] = field(default_factory=dict)
+    tiers: dict[tuple[UUID, UUID], MemberTier] = field(default_factory=dict)
+    budgets: dict[BudgetKey, int] = field(default_factory=dict)
+    counters: dict[CounterKey, int] = field(default_factory=dict)
+    locked: dict[WaitKey, list[LockedState]] = field(default_factory=dict)
+    budget_moves: dict[BudgetKey, BudgetMove] = field(default_factory=dict)
+    counter_moves: dict[CounterKey, tuple[int, int]] = field(default_factory=dict)
+    stock: dict[StockKey, int | None] = field(default_factory=dict)
+    stock_moves: dict[StockKey, int] = field(default_factory=dict)
+    coupons: list[CouponIssue] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+
+    def account(self, member: MemberState, asset: str) -> AccountState:
+        """The member's account, opened in memory if it does not exist yet."""
+        key = (member.brand_id, member.id, asset)
+        account = self.accounts.get(key)
+        if account is None:
+            account = self.accounts[key] = AccountState(
+                member.brand_id, self.new_id(), member.id, asset, is_new=True
+            )
+        return account
+
+    def debt(self, member: MemberState, asset: str) -> AccountState | None:
+        """What the member owes of an asset, which its credits repay first."""
+        return self.owed.get((member.brand_id, member.id, asset))
+
+    def states(self) -> Iterator[LockedState]:
+        """All locked rewards that were read or made."""
+        return (state for group in self.locked.values() for state in group)
+
+    def emit(self, brand_id: UUID, topic: str, subject_id: UUID, payload: dict[str, Any]) -> None:
+        """Note a fact for the outbox."""
+        self.facts.append(Fact(brand_id, topic, subject_id, payload, self.now, id=self.new_id()))

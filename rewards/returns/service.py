@@ -1,0 +1,271 @@
+"""Give purchases back: the money is the till's affair; the rewards are taken back here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from uuid import UUID
+
+from loyalty import audit_log
+from loyalty.actor import Actor, MemberRole
+from loyalty.clock import local_date
+from loyalty.db import RetryTransaction, Tx
+from loyalty.errors import InvalidInput, NotFound, ReferenceConflict
+from loyalty.ledger.rules import Cause
+from loyalty.reversals.rules import Credited, TakenBack, returned_to_campaigns
+from loyalty.reversals.service import find_credits, take_back
+from loyalty.text import checked_text
+from rewards.campaigns import service as campaigns
+from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
+from rewards.grants import service as grants
+from rewards.grants.rules import (
+    GrantWorld,
+    LockedState,
+    MemberState,
+    count_for_tier,
+    level_of,
+    return_to_budgets,
+)
+from rewards.purchases import service as purchases
+from rewards.purchases.models import PurchaseEvent
+from rewards.purchases.reading import checked_ref
+from rewards.purchases.rules import caps_of
+from rewards.purchases.service import ConfigurationCache, configuration_of
+from rewards.returns import queries
+from rewards.returns.models import PurchaseReturn
+from rewards.returns.rules import (
+    CAUSE_KIND,
+    REASON_LENGTH_MAX,
+    RETURNED_TOPIC,
+    Given,
+    ReturnRequest,
+    Taking,
+    plan_given,
+    returned_payload,
+    share_after,
+    shrink_locked,
+    takings_of,
+    tier_events,
+    wanted_back,
+)
+from tiers.ladders.rules import Level
+
+CONSUMER = MemberRole.CONSUMER
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnResult:
+    """What became of a return. ``is_new`` is False for a repeat: ``takings`` are those of the
+    first time, the levels that of now. ``owner_id`` has what the buyer had: another member, if
+    the buyer was merged into it."""
+
+    row: PurchaseReturn
+    owner_id: UUID
+    is_new: bool
+    takings: Mapping[str, Taking]
+    level_before: Level | None
+    level_after: Level | None
+
+
+@dataclass(slots=True)
+class _Rewards:
+    """What a purchase has earned, and who has it now."""
+
+    world: GrantWorld
+    owner: MemberState
+    earlier: list[PurchaseReturn]
+    credits: list[Credited]
+    locked: list[LockedState]
+
+
+async def return_purchase(
+    tx: Tx,
+    actor: Actor,
+    request: ReturnRequest,
+    *,
+    purchase_id: UUID | None = None,
+    purchase_ref: str | None = None,
+    cache: ConfigurationCache | None = None,
+) -> ReturnResult:
+    """Give a purchase back, by its id or its reference: some or all of it, with the rewards.
+
+    A repeat of a known ``return_ref`` with the same content has no second effect. Refuses NotFound
+    (purchase), ReferenceConflict, ReturnTooLarge and InvalidInput (with the field's path).
+    """
+    brand_id = actor.brand_id
+    reason = checked_text(request.reason, "reason", length_max=REASON_LENGTH_MAX)
+    request = replace(
+        request, return_ref=checked_ref(request.return_ref, "returnRef"), reason=reason
+    )
+    brand = await configuration_of(tx, brand_id, {} if cache is None else cache)
+    purchase = await _find_purchase(tx, brand_id, purchase_id, purchase_ref)
+    world = grants.empty_world(tx, {brand_id: brand})
+    owner = await purchases.find_owner(tx, brand_id, purchase.member_id)
+    await purchases.load_owners(tx, world, [owner])
+    purchase = await _lock(tx, purchase)
+    known = await queries.find_return_by_ref(tx, brand_id, request.return_ref)
+    rewards = await _load_rewards(tx, world, owner, purchase)
+    if known is not None:
+        if known.content_hash != request.content_hash(purchase.id):
+            raise ReferenceConflict(noun="return", ref=request.return_ref)
+        return await _as_recorded(tx, rewards, known)
+    lines = await purchases.list_lines(tx, brand_id, [purchase.id])
+    given = plan_given(purchase, lines, request)
+    return await _settle(tx, actor, rewards, purchase, request, given)
+
+
+async def _find_purchase(
+    tx: Tx, brand_id: UUID, purchase_id: UUID | None, purchase_ref: str | None
+) -> PurchaseEvent:
+    if (purchase_id is None) == (purchase_ref is None):
+        raise InvalidInput(field="purchase", problem="a purchaseId or a purchaseRef")
+    if purchase_id is not None:
+        found = await purchases.find_purchase(tx, brand_id, purchase_id)
+    else:
+        ref = checked_ref(purchase_ref or "", "purchaseRef")
+        found = await purchases.find_purchase_by_ref(tx, brand_id, ref)
+    if found is None:
+        raise NotFound(noun="purchase")
+    return found
+
+
+async def _lock(tx: Tx, purchase: PurchaseEvent) -> PurchaseEvent:
+    """The purchase as earlier returns have left it; later ones wait."""
+    locked = await purchases.lock_purchase(tx, purchase.brand_id, purchase.id)
+    if locked is None:
+        raise NotFound(noun="purchase")
+    return locked
+
+
+async def _load_rewards(
+    tx: Tx, world: GrantWorld, owner: MemberState, purchase: PurchaseEvent
+) -> _Rewards:
+    """What the purchase has earned, at once or locked, and the budgets that it was taken from. The
+    owner's accounts are locked, and so is the purchase."""
+    brand_id = purchase.brand_id
+    earlier = await queries.list_returns(tx, brand_id, [purchase.id])
+    causes = [purchase.id, *(each.id for each in earlier)]
+    # What was unlocked after a merge went to the owner by the very same causes.
+    having = {purchase.member_id, owner.id}
+    credits = await find_credits(tx, brand_id, [(id, cause) for id in having for cause in causes])
+    locked = await grants.load_locked_by_cause(
+        tx, world, [(brand_id, cause_id) for cause_id in causes]
+    )
+    campaign_ids = {each.campaign_id for each in credits} | {each.campaign_id for each in locked}
+    await grants.load_brands_side(
+        tx, world, [(brand_id, id) for id in campaign_ids if id is not None], ()
+    )
+    return _Rewards(world, owner, earlier, credits, locked)
+
+
+async def _as_recorded(tx: Tx, rewards: _Rewards, row: PurchaseReturn) -> ReturnResult:
+    """A return that was there before, and what it took then."""
+    stored = await queries.list_takings(tx, row.brand_id, [row.id])
+    takings = {each.asset: Taking(each.taken, each.owed, each.voided) for each in stored}
+    level = level_of(rewards.world, rewards.owner)
+    return ReturnResult(row, rewards.owner.id, False, takings, level, level)
+
+
+async def _settle(
+    tx: Tx,
+    actor: Actor,
+    rewards: _Rewards,
+    purchase: PurchaseEvent,
+    request: ReturnRequest,
+    given: Given,
+) -> ReturnResult:
+    """Take back what the member does not keep, and write it all."""
+    world, owner = rewards.world, rewards.owner
+    row = PurchaseReturn(
+        brand_id=purchase.brand_id,
+        id=world.new_id(),
+        purchase_id=purchase.id,
+        return_ref=request.return_ref,
+        content_hash=request.content_hash(purchase.id),
+        amount_fen=given.amount_fen,
+        left_fen=given.left_fen,
+        reason=request.reason,
+        created_at=tx.now,
+    )
+    cause = Cause(CAUSE_KIND, row.id, actor.kind.value, actor.id, row.reason, tx.now)
+    campaign = await _find_campaign(tx, purchase)
+    policy = campaign.return_policy(CONSUMER) if campaign else DEFAULT_RETURN_POLICY
+    share = share_after(purchase, given, ((each.id, each.left_fen) for each in rewards.earlier))
+    taken = await take_back(
+        tx,
+        world.book,
+        wanted_back(rewards.credits, share, policy, owner.id),
+        cause,
+        local_date(tx.now, world.brands[purchase.brand_id].timezone),
+        has=world.accounts,
+        owes=world.owed,
+    )
+    return_to_budgets(world, returned_to_campaigns(taken))
+    voided = shrink_locked(world, owner, rewards.locked, campaign, share, cause) if campaign else {}
+    takings = takings_of(taken, voided)
+    level_before = level_of(world, owner)
+    await _lower_tier(tx, rewards, purchase, given, taken, cause)
+    world.emit(purchase.brand_id, RETURNED_TOPIC, owner.id, returned_payload(row, takings))
+    await _write(tx, rewards, purchase, row, given, takings, campaign)
+    await audit_log.record(
+        tx,
+        actor,
+        "purchase.return",
+        purchase.id,
+        row.reason,
+        return_id=row.id.hex,
+        amount_fen=row.amount_fen,
+    )
+    level_after = level_of(world, owner)
+    return ReturnResult(row, owner.id, True, takings, level_before, level_after)
+
+
+async def _find_campaign(tx: Tx, purchase: PurchaseEvent) -> LiveCampaign | None:
+    """The version that rewarded the purchase, as it was published then."""
+    if purchase.campaign_version_id is None:
+        return None
+    return await campaigns.find_version(tx, purchase.brand_id, purchase.campaign_version_id)
+
+
+async def _lower_tier(
+    tx: Tx,
+    rewards: _Rewards,
+    purchase: PurchaseEvent,
+    given: Given,
+    taken: Sequence[TakenBack],
+    cause: Cause,
+) -> None:
+    """Let the owner's tier know what it no longer has: its growth balance, and, on the days on
+    which they had been counted, what was spent and earned. Whether a level falls, and when, is
+    its ladder's affair."""
+    later = [one.credit.id for one in taken if one.credit.cause_id != purchase.id]
+    times = await queries.list_transfer_times(tx, purchase.brand_id, later) if later else {}
+    for event in tier_events(rewards.world, rewards.owner, purchase, given, taken, times, cause):
+        count_for_tier(rewards.world, rewards.owner, event)
+
+
+async def _write(
+    tx: Tx,
+    rewards: _Rewards,
+    purchase: PurchaseEvent,
+    row: PurchaseReturn,
+    given: Given,
+    takings: Mapping[str, Taking],
+    campaign: LiveCampaign | None,
+) -> None:
+    """Members first, then the events, then the brand's hottest rows: the global order of locks."""
+    world = rewards.world
+    brand = world.brands[purchase.brand_id]
+    await grants.write_members_side(tx, world)
+    lines = [(line.line_no, line.quantity, line.amount_fen) for line in given.lines]
+    await purchases.count_returned(tx, purchase, given.amount_fen, lines, is_last=given.is_last)
+    values = tuple(row.model_dump().values())
+    if not await tx.fetch(queries.INSERT_RETURN, rows=[values]):
+        raise RetryTransaction  # another return took the reference first
+    if lines:
+        await tx.fetch(queries.INSERT_LINES, rows=[(brand.id, row.id, *line) for line in lines])
+    if takings:
+        took = [(brand.id, row.id, asset, *astuple(taking)) for asset, taking in takings.items()]
+        await tx.fetch(queries.INSERT_TAKINGS, rows=took)
+    if given.is_last and campaign is not None:
+        caps = caps_of(brand, campaign, purchase.member_id, purchase.occurred_at)
+        await campaigns.uncount_caps(tx, [key for key, _ in caps])
+    await grants.write_brands_side(tx, world)

@@ -1,0 +1,68 @@
+"""Pure: what one scan comes to, and what becomes of the claims of its item."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rewards.campaigns.rules import LiveCampaign
+from rewards.grants.world import MemberState
+from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason
+from rewards.scans.world import CONSUMER, GUIDE, ClaimState, ScanRequest, ScanWorld
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one scan came to, before it is noted."""
+
+    unpaid: UnpaidReason | None = None
+    guide: MemberState | None = None
+    guide_unpaid: GuideUnpaidReason | None = None
+    campaign: LiveCampaign | None = None
+    rewards: list[dict[str, Any]] = field(default_factory=list)
+    coupons: list[dict[str, Any]] = field(default_factory=list)
+
+
+def note_claims(
+    world: ScanWorld,
+    request: ScanRequest,
+    item: int,
+    member: MemberState,
+    outcome: Outcome,
+    guide_claim: ClaimState | None,
+) -> None:
+    """The consumer's claim is consumed, and the guide's consumed or settled, by one scan."""
+    brand_id = member.brand_id
+    campaign_id = outcome.campaign.id if outcome.campaign else None
+    broke = outcome.unpaid is UnpaidReason.BUDGET
+    consumer_end = ClaimOutcome.BUDGET if broke else ClaimOutcome.PAID
+    if broke:
+        guide_end = ClaimOutcome.BUDGET.value
+    elif outcome.guide_unpaid is not None:
+        guide_end = ClaimOutcome(_CLAIM_END_BY_REASON[outcome.guide_unpaid]).value
+    else:
+        guide_end = ClaimOutcome.PAID.value
+    world.claims[(brand_id, item, CONSUMER)] = ClaimState(
+        request.scan_id, member.id, consumer_end.value, campaign_id, request.scan_id, is_new=True
+    )
+    if guide_claim is not None:
+        guide_claim.outcome = guide_end
+        guide_claim.settled_scan_id = request.scan_id
+        guide_claim.is_settled_now = True
+        return
+    world.claims[(brand_id, item, GUIDE)] = ClaimState(
+        request.scan_id,
+        outcome.guide.id if outcome.guide else None,
+        guide_end,
+        campaign_id,
+        request.scan_id,
+        is_new=True,
+    )
+
+
+_CLAIM_END_BY_REASON = {
+    GuideUnpaidReason.NO_GUIDE: ClaimOutcome.NO_GUIDE,
+    GuideUnpaidReason.GUIDE_CAP: ClaimOutcome.GUIDE_CAP,
+    GuideUnpaidReason.GUIDE_FROZEN: ClaimOutcome.GUIDE_FROZEN,
+    GuideUnpaidReason.GUIDE_BUDGET: ClaimOutcome.BUDGET,
+    GuideUnpaidReason.GUIDE_VOIDED: ClaimOutcome.GUIDE_VOIDED,
+    GuideUnpaidReason.NO_GUIDE_OUTCOME: ClaimOutcome.NO_GUIDE_OUTCOME,
+}

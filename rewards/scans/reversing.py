@@ -1,0 +1,235 @@
+"""Taking a consumer's scan back: what it gave to the consumer and to the guide, in one go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from loyalty import audit_log
+from loyalty.actor import Actor, MemberRole
+from loyalty.clock import local_date
+from loyalty.db import RetryTransaction, Tx
+from loyalty.errors import MemberClosed, NotFound, ScanNotReversible
+from loyalty.ledger.models import Asset
+from loyalty.ledger.rules import Cause, ReturnPolicy
+from loyalty.members.service import follow_merges, list_members_by_ids
+from loyalty.reversals.rules import TakenBack, Wanted, returned_to_campaigns
+from loyalty.reversals.service import find_credits, take_back
+from loyalty.text import checked_text
+from rewards.campaigns.rules import DEFAULT_RETURN_POLICY
+from rewards.campaigns.service import find_version
+from rewards.coupons.service import void_won
+from rewards.grants import service as grants
+from rewards.grants.models import LockedReward, LockStatus
+from rewards.grants.rules import count_for_tier, end_locked, return_to_budgets
+from rewards.grants.world import GrantWorld, MemberState
+from rewards.scans import queries
+from rewards.scans.models import ClaimOutcome, ScanEvent, ScanReversal
+from rewards.scans.world import CONSUMER, GUIDE
+from tiers.standings.folding import TierEvent
+
+CAUSE_KIND = "SCAN_REVERSAL"
+REASON_LENGTH_MAX = 500
+
+
+@dataclass(slots=True)
+class ReversedLeg:
+    """What a reversal did to one asset of one of the two: ``taken`` from the balance, ``owed``
+    from now on, ``voided`` while it was still locked, and what is ``left`` to the member."""
+
+    role: str
+    asset: str
+    taken: int = 0
+    owed: int = 0
+    voided: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReversed:
+    """A scan that was taken back: how often coupons were void, and what became of the rest."""
+
+    reversal: ScanReversal
+    legs: list[ReversedLeg]
+    coupons_voided: int
+
+
+@dataclass(slots=True)
+class _Party:
+    """The consumer or the guide: ``holder`` has by now what it was given. ``policies``: by the scan
+    that gave it, what its campaign says of returns."""
+
+    role: str
+    policies: dict[UUID, ReturnPolicy]
+    member_ids: set[UUID]
+    holder: MemberState
+    taken: list[TakenBack] = field(default_factory=list)
+    legs: dict[str, ReversedLeg] = field(default_factory=dict)
+
+    def leg(self, asset: str) -> ReversedLeg:
+        return self.legs.setdefault(asset, ReversedLeg(self.role, asset))
+
+
+async def reverse_scan(tx: Tx, actor: Actor, scan_id: UUID, reason: str) -> ScanReversed:
+    """Take back what a consumer's scan gave, to the consumer and to the guide, each under its
+    campaign's return policy: what it locked (unlocked since or not), what it credited, and coupons
+    that are still free.
+
+    What it unlocked of an earlier scan's stays: it is that one's. The claim stays consumed and the
+    caps counted: nobody is paid for the item again. Budgets have back what was taken or is owed.
+    Refuses NotFound (scan), ScanNotReversible and InvalidInput (reason).
+    """
+    reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
+    scan = await queries.find_scan(tx, actor.brand_id, scan_id)
+    if scan is None:
+        raise NotFound(noun="scan")
+    if scan.role != CONSUMER:
+        raise ScanNotReversible(reason="PRE_SCAN")
+    if scan.unpaid_reason is not None or scan.member_id is None:
+        raise ScanNotReversible(reason="NOT_PAID")
+    reversal = ScanReversal(
+        brand_id=scan.brand_id,
+        scan_id=scan.id,
+        reason=reason,
+        reversed_by=actor.id,
+        created_at=tx.now,
+    )
+    if not await tx.insert_if_absent(reversal):
+        raise ScanNotReversible(reason="ALREADY_REVERSED")
+    cause = Cause(CAUSE_KIND, reversal.id, actor.kind.value, actor.id, reason, tx.now)
+    locked, parties = await _find_parties(tx, scan)
+    world = await _open_world(tx, parties)
+    await _take_back(tx, world, scan, parties, cause)
+    _lower_tiers(world, scan, parties, locked, cause)
+    await grants.write_members_side(tx, world)
+    holder = next(party.holder for party in parties if party.role == CONSUMER)
+    coupons = await void_won(tx, (scan.brand_id, holder.id), scan.id)
+    await audit_log.record(tx, actor, "scan.reverse", scan.id, reason, coupons_voided=coupons)
+    await grants.write_brands_side(tx, world)
+    legs = [leg for party in parties for _, leg in sorted(party.legs.items())]
+    return ScanReversed(reversal, legs, coupons)
+
+
+async def _find_parties(tx: Tx, scan: ScanEvent) -> tuple[list[LockedReward], list[_Party]]:
+    """Everything that the scan, or the guide's pre-scan of its item, ever locked; and whom they
+    gave something: the consumer, and the guide if it was paid."""
+    policies = {CONSUMER: {scan.id: await _policy(tx, scan, CONSUMER)}}
+    members = {scan.member_id} if scan.member_id is not None else set()
+    claim = await queries.find_settled_claim(tx, scan, GUIDE)
+    if claim is not None and claim.outcome == ClaimOutcome.PAID and claim.member_id is not None:
+        members.add(claim.member_id)
+        granting = [scan]
+        if claim.scan_id != scan.id:
+            pre_scan = await queries.find_scan(tx, scan.brand_id, claim.scan_id)
+            granting += [pre_scan] if pre_scan is not None else []
+        policies[GUIDE] = {each.id: await _policy(tx, each, GUIDE) for each in granting}
+    causes = {cause_id for by_cause in policies.values() for cause_id in by_cause}
+    locked = await grants.list_granted_locked(tx, scan.brand_id, causes)
+    # What was locked may have been unlocked for somebody into whom its member was merged.
+    members |= {row.member_id for row in locked}
+    holders = await follow_merges(tx, scan.brand_id, members)
+    rows = await list_members_by_ids(tx, scan.brand_id, sorted({*members, *holders.values()}))
+    parties = {}
+    for row in rows:
+        if row.role in policies and row.id in holders.values():
+            holder = MemberState(row.brand_id, row.id, row.identity_id, row.role, row.status)
+            parties[row.role] = _Party(row.role, policies[row.role], set(), holder)
+    for row in rows:
+        if row.role in parties:
+            parties[row.role].member_ids.add(row.id)
+    return locked, [parties[role] for role in sorted(parties)]
+
+
+async def _policy(tx: Tx, scan: ScanEvent, role: str) -> ReturnPolicy:
+    if scan.campaign_version_id is None:
+        return DEFAULT_RETURN_POLICY
+    version = await find_version(tx, scan.brand_id, scan.campaign_version_id)
+    return version.return_policy(MemberRole(role)) if version else DEFAULT_RETURN_POLICY
+
+
+async def _open_world(tx: Tx, parties: Sequence[_Party]) -> GrantWorld:
+    brand_id = parties[0].holder.brand_id
+    world = grants.empty_world(tx, {brand_id: await grants.load_configuration(tx, brand_id)})
+    try:
+        await grants.load_members_side(
+            tx, world, [(brand_id, party.holder.id) for party in parties]
+        )
+    except MemberClosed as late:
+        raise RetryTransaction from late  # merged into another since it was looked up
+    return world
+
+
+async def _take_back(
+    tx: Tx, world: GrantWorld, scan: ScanEvent, parties: Sequence[_Party], cause: Cause
+) -> None:
+    """Void what is locked and take back what was credited, in memory; the holders' accounts are
+    locked."""
+    brand_id = scan.brand_id
+    party_of = {member_id: party for party in parties for member_id in party.member_ids}
+    pairs = [(id, cause_id) for id, party in party_of.items() for cause_id in party.policies]
+    credits = await find_credits(tx, brand_id, pairs)
+    causes = {cause_id for party in parties for cause_id in party.policies}
+    states = await grants.load_locked_by_cause(tx, world, [(brand_id, id) for id in causes])
+    campaigns = {each.campaign_id for each in credits} | {each.campaign_id for each in states}
+    await grants.load_brands_side(
+        tx, world, [(brand_id, id) for id in campaigns if id is not None], ()
+    )
+    for state in states:
+        party = party_of[state.member_id]
+        end_locked(world, party.holder, state, cause, LockStatus.VOIDED)
+        party.leg(state.asset).voided += state.amount
+    wanted = []
+    for credit in credits:
+        party = party_of[credit.member_id]
+        policy = party.policies.get(credit.granted_by_id)  # none: it was granted by another scan
+        if policy is not None and not credit.is_pending:
+            wanted.append(Wanted(credit, credit.left, policy, party.holder.id))
+    today = local_date(tx.now, world.brands[brand_id].timezone)
+    taken = await take_back(
+        tx, world.book, wanted, cause, today, has=world.accounts, owes=world.owed
+    )
+    return_to_budgets(world, returned_to_campaigns(taken))
+    for one in taken:
+        party = party_of[one.credit.member_id]
+        party.taken.append(one)
+        leg = party.leg(one.credit.asset)
+        leg.taken += one.taken
+        leg.owed += one.owed
+        leg.left += one.left
+
+
+def _lower_tiers(
+    world: GrantWorld,
+    scan: ScanEvent,
+    parties: Sequence[_Party],
+    locked: Sequence[LockedReward],
+    cause: Cause,
+) -> None:
+    """Let the tiers know what their members no longer have: the growth balance, and, on the days
+    on which it was counted, what was earned; of the consumer the scan itself."""
+    unlocked_at = {
+        row.resolved_by_id: row.unlocks_at or row.resolved_at
+        for row in locked
+        if row.status == LockStatus.UNLOCKED
+    }
+    for party in parties:
+        earned: dict[datetime, dict[str, int]] = {scan.occurred_at: {}}
+        for one in party.taken:
+            by_asset = earned.setdefault(unlocked_at.get(one.credit.id) or scan.occurred_at, {})
+            asset = one.credit.asset
+            by_asset[asset] = by_asset.get(asset, 0) - one.taken - one.owed
+        growth = world.accounts.get((scan.brand_id, party.holder.id, Asset.GROWTH.value))
+        moved = [move for move in world.book.movements if growth and move.debit is growth]
+        for counted_at, by_asset in earned.items():
+            is_first = counted_at == scan.occurred_at
+            event = TierEvent(
+                cause.occurred_at,
+                cause.kind,
+                cause.id,
+                transfer_id=moved[0].id if moved else None,
+                balance=growth.balance if growth and moved and is_first else None,
+                earned=by_asset,
+                scans=-1 if is_first and party.role == CONSUMER else 0,
+                counted_at=counted_at,
+            )
+            count_for_tier(world, party.holder, event)

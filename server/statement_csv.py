@@ -1,0 +1,158 @@
+"""Statements and books as CSV (对账单), in pieces, for downloads and the command line alike.
+
+Each page of rows is read in a snapshot of its own: whoever reads slowly keeps no transaction open,
+and no more than a page is in memory. UTF-8 with the mark by which spreadsheets know it; times are
+the brand's local ones; no field is a formula.
+"""
+
+import csv
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from io import StringIO
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from loyalty.db import Database
+from loyalty.ledger import history
+from loyalty.ledger.history import EVER, BookOfAsset, BrandEntry, EntryFilter, StatementLine
+from loyalty.text import for_spreadsheet
+
+PAGE_ROWS = 2_000
+BYTE_ORDER_MARK = "\ufeff"
+STATEMENT_COLUMNS = (
+    *("id", "booked_at", "occurred_at", "asset", "account", "kind", "phase", "amount", "balance"),
+    *("expires_on", "cause_kind", "cause_id", "campaign_id", "reason"),
+)
+BOOK_COLUMNS = ("asset", "opening", "issued", "spent", "expired", "reversed", "closing", "owed")
+ENTRY_COLUMNS = tuple(field.name for field in fields(BrandEntry))
+OPENING, CLOSING = "OPENING", "CLOSING"
+"""What the lines are called that tell a balance and are no entries."""
+_POSTED = ("POSTED", "POST")
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class BrandCalendar:
+    """Whose statement it is, and where its days begin."""
+
+    brand_id: UUID
+    timezone: str
+
+
+def _lines(calendar: BrandCalendar, rows: Iterable[Iterable[Any]]) -> bytes:
+    out = StringIO()
+    zone = ZoneInfo(calendar.timezone)
+    csv.writer(out).writerows([_cell(value, zone) for value in row] for row in rows)
+    return out.getvalue().encode()
+
+
+def _cell(value: Any, zone: ZoneInfo) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(zone).isoformat(timespec="milliseconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    return for_spreadsheet(value) if isinstance(value, str) else str(value)
+
+
+def _head(columns: Iterable[str]) -> bytes:
+    return (BYTE_ORDER_MARK + ",".join(columns) + "\r\n").encode()
+
+
+async def member_statement(
+    database: Database, calendar: BrandCalendar, member_id: UUID, wanted: EntryFilter
+) -> AsyncIterator[bytes]:
+    """A member's entries, oldest first, with the balance after each; before and after them what
+    each asset stood at. Of some kinds alone no balance is told: it would not add up."""
+    brand_id = calendar.brand_id
+    yield _head(STATEMENT_COLUMNS)
+    balances: dict[str, int] = {}
+    if wanted.since > EVER[0]:
+        async with database.snapshot() as snapshot:
+            stood = await history.list_balances_at(
+                snapshot, brand_id, member_id, wanted.since - _INSTANT
+            )
+        balances = {b.asset: b.balance for b in stood if wanted.asset in (None, b.asset)}
+    adds_up = not wanted.kinds
+    if adds_up:
+        yield _lines(calendar, _standing(balances, OPENING, wanted.since))
+    start: UUID | None = None
+    while True:
+        async with database.snapshot() as snapshot:
+            lines = await history.list_entries(
+                *(snapshot, brand_id, member_id, wanted),
+                start=start,
+                limit=PAGE_ROWS,
+                oldest_first=True,
+            )
+        yield _lines(calendar, (_statement_row(line, balances, adds_up) for line in lines))
+        if len(lines) < PAGE_ROWS:
+            break
+        start = lines[-1].entry.id
+    if adds_up:
+        yield _lines(calendar, _standing(balances, CLOSING, wanted.until))
+
+
+def _standing(balances: dict[str, int], what: str, at: datetime) -> Iterable[list[Any]]:
+    booked_at = at if EVER[0] < at < EVER[1] else None
+    for asset, balance in sorted(balances.items()):
+        yield [None, booked_at, None, asset, "MAIN", what, None, None, balance, *[None] * 5]
+
+
+def _statement_row(line: StatementLine, balances: dict[str, int], adds_up: bool) -> list[Any]:
+    entry = line.entry
+    balance: int | None = None
+    if entry.account == "MAIN":
+        balance = balances.get(entry.asset, 0)
+        balance += entry.amount if entry.phase in _POSTED else 0
+        balances[entry.asset] = balance
+    return [
+        *(entry.id, entry.booked_at, entry.occurred_at, entry.asset, entry.account, entry.kind),
+        *(entry.phase, entry.amount, balance if adds_up else None, entry.expires_on),
+        *(entry.cause_kind, line.cause_id, line.campaign_id, entry.reason),
+    ]
+
+
+async def brand_books(
+    database: Database, calendar: BrandCalendar, first: date | None, last: date | None
+) -> AsyncIterator[bytes]:
+    """The brand's books from one of its days to another, both included: what was outstanding, what
+    came to it and went, and what is outstanding then. Refuses InvalidInput."""
+    since, until = history.booked_on(first, last, calendar.timezone, ("from", "until"))
+    async with database.snapshot() as snapshot:
+        books = await history.books_between(snapshot, calendar.brand_id, since, until)
+    yield _head(("from", "until", *BOOK_COLUMNS))
+    yield _lines(calendar, ((first, last, *book_row(*stages)) for stages in books))
+
+
+def book_row(before: BookOfAsset, during: BookOfAsset, after: BookOfAsset) -> tuple[str | int, ...]:
+    """The books of one asset from a time to another, as BOOK_COLUMNS name them: opening + issued =
+    spent + expired + reversed + closing."""
+    return (
+        *(after.asset, before.outstanding, during.issued, during.spent, during.expired),
+        *(during.reversed, after.outstanding, after.owed),
+    )
+
+
+async def brand_entries(
+    database: Database, calendar: BrandCalendar, first: date, last: date
+) -> AsyncIterator[bytes]:
+    """All transfers of the brand that were booked from one of its days to another, both included.
+    Refuses InvalidInput."""
+    since, until = history.booked_on(first, last, calendar.timezone, ("from", "until"))
+    yield _head(ENTRY_COLUMNS)
+    after: UUID | None = None
+    while True:
+        async with database.snapshot() as snapshot:
+            entries = await history.list_brand_entries(
+                snapshot, calendar.brand_id, since, until, after=after, limit=PAGE_ROWS
+            )
+        yield _lines(
+            calendar, ([getattr(entry, name) for name in ENTRY_COLUMNS] for entry in entries)
+        )
+        if len(entries) < PAGE_ROWS:
+            break
+        after = entries[-1].id

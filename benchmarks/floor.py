@@ -190,6 +190,7 @@ class FloorPlan:
             (owner, asset): _Account(account, credited)
             for owner, asset, account, credited in db.execute(
                 "SELECT owner_id, asset, id, credits_posted FROM accounts"
+                " WHERE kind IN ('MAIN', 'ISSUANCE')"
             )
         }
         self._lots = {row[0] for row in db.execute("SELECT account_id FROM lots WHERE locked = 0")}

@@ -315,8 +315,11 @@ def main() -> int:
     started = datetime.now(UTC)
     sizes = FULL if arguments.full else QUICK
     bench = Bench(sizes, console, arguments.only or PARTS)
-    versions = bench.run()
-    show(console, bench.bars)
+    try:
+        versions = bench.run()
+    finally:
+        # Also when a later part fails: a quarter of an hour's figures are not thrown away.
+        show(console, bench.bars)
     mix = {"guides": GUIDES, "enrolled": ENROLLED, "one_newcomer_in": ONE_NEWCOMER_IN}
     about = {
         "commit": commit,

@@ -6,18 +6,15 @@ chunk, one commit. It is the least that emptying lots can be.
 """
 
 import asyncio
-import os
-import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from benchmarks.postgres import ROOT, WORK, Postgres
-from benchmarks.processes import LOYALTY, run_loyalty
+from benchmarks.postgres import Postgres
+from benchmarks.processes import run_and_watch, run_loyalty
 from loyalty.db import Database, Tx
 from server.founding import BrandWanted, found_brand
 
@@ -105,7 +102,9 @@ async def _update(postgres: Postgres, brand: UUID, lots: int) -> float:
 def expire(postgres: Postgres, environment: dict[str, str], lots: int) -> Expired:
     """One run of the command on a copy, its start not counted; NotExpired unless all expired."""
     with postgres.copy_of(TEMPLATE) as url:
-        summary, peak_bytes = _run({**environment, "LOYALTY_DATABASE_URL": url})
+        arguments = ("ledger", "expire", "--brand", SLUG, "--json")
+        told, peak_bytes = run_and_watch({**environment, "LOYALTY_DATABASE_URL": url}, *arguments)
+        summary: dict[str, Any] = orjson.loads(told)
         left, posted, booked = postgres.execute(
             "SELECT (SELECT sum(remaining) FROM lots),"
             " (SELECT count(*) FROM transfers WHERE kind = 'EXPIRE'),"
@@ -115,26 +114,3 @@ def expire(postgres: Postgres, environment: dict[str, str], lots: int) -> Expire
     if (summary["lots_expired"], left, posted, booked) != (lots, 0, lots, lots * UNITS):
         raise NotExpired(f"{summary}: {left} left, {posted} transfers of {booked}")
     return Expired(lots / summary["seconds"], peak_bytes)
-
-
-def _run(environment: dict[str, str]) -> tuple[dict[str, Any], int]:
-    """What the command says, and the most memory that it held."""
-    WORK.mkdir(parents=True, exist_ok=True)
-    path = WORK / "expiry.json"
-    with path.open("wb") as file:
-        process = subprocess.Popen(
-            [str(LOYALTY), "ledger", "expire", "--brand", SLUG, "--json"],
-            env=environment,
-            cwd=ROOT,
-            stdout=file,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise NotExpired(f"exit code {process.returncode}: {_told(path)}")
-    summary: dict[str, Any] = orjson.loads(path.read_bytes())
-    return summary, usage.ru_maxrss * 1024
-
-
-def _told(path: Path) -> str:
-    return path.read_text(errors="replace")[-2_000:]

@@ -17,6 +17,7 @@ LOYALTY = Path(sys.executable).with_name("loyalty")
 SERVE = [str(LOYALTY), "serve", "--host", "127.0.0.1", "--port", "{port}"]
 READY_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30
+LOOK_SECONDS = 0.02
 UVICORN = [
     sys.executable, "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools",
     "--no-access-log", "--log-level", "warning", "--lifespan", "on",
@@ -41,6 +42,39 @@ def run_loyalty(environment: dict[str, str], *arguments: str) -> str:
     if done.returncode != 0:
         raise DidNotStart(f"loyalty {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
     return done.stdout
+
+
+def run_and_watch(environment: dict[str, str], *arguments: str) -> tuple[str, int]:
+    """Run one `loyalty` command to its end; its output, and the most memory it held, in bytes.
+
+    The kernel's own account of an ended child (``ru_maxrss``) begins with what its parent held, as
+    a child is a copy of it before it becomes the command: so the child's high-water mark is looked
+    at while it runs. It never falls, so the last look is the one that counts.
+    """
+    WORK.mkdir(parents=True, exist_ok=True)
+    path, log_path = (WORK / f"{arguments[0]}.{kind}" for kind in ("out", "log"))
+    peak_bytes = 0
+    with path.open("wb") as output, log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [str(LOYALTY), *arguments],
+            env=environment,
+            cwd=ROOT,
+            stdout=output,
+            stderr=log,
+        )
+        while process.poll() is None:
+            peak_bytes = max(peak_bytes, _high_water_bytes(process.pid))
+            time.sleep(LOOK_SECONDS)
+    if process.returncode != 0:
+        raise DidNotStart(f"loyalty {' '.join(arguments)}:\n{log_path.read_text()[-4000:]}")
+    return path.read_text(), peak_bytes
+
+
+def _high_water_bytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0  # it has just ended
 
 
 @contextmanager

@@ -6,18 +6,15 @@ history and no fact is written, one commit. It is the least that moving standing
 """
 
 import asyncio
-import os
-import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from benchmarks.postgres import ROOT, WORK, Postgres
-from benchmarks.processes import LOYALTY, run_loyalty
+from benchmarks.postgres import Postgres
+from benchmarks.processes import run_and_watch, run_loyalty
 from loyalty.actor import MemberRole, system_actor
 from loyalty.assets.rules import Unit
 from loyalty.db import Database, Tx
@@ -138,7 +135,9 @@ def re_evaluate(postgres: Postgres, environment: dict[str, str], count: int) -> 
     """One run of the command on a copy, its start not counted; NotReEvaluated unless each standing
     is where it belongs, and half of them have a change and a fact."""
     with postgres.copy_of(TEMPLATE) as url:
-        summary, peak_bytes = _run({**environment, "LOYALTY_DATABASE_URL": url})
+        arguments = ("tiers", "re-evaluate", "--brand", SLUG, "--json")
+        told, peak_bytes = run_and_watch({**environment, "LOYALTY_DATABASE_URL": url}, *arguments)
+        summary: dict[str, Any] = orjson.loads(told)
         kept, fallen, changes, facts = postgres.execute(
             "SELECT (SELECT count(*) FROM standings WHERE rank = 2 AND due_on > current_date),"
             " (SELECT count(*) FROM standings WHERE rank = 1 AND due_on > current_date),"
@@ -155,26 +154,3 @@ def re_evaluate(postgres: Postgres, environment: dict[str, str], count: int) -> 
     ):
         raise NotReEvaluated(f"{summary}: {kept} kept, {fallen} fell, {changes} changes")
     return ReEvaluated(count / summary["seconds"], peak_bytes)
-
-
-def _run(environment: dict[str, str]) -> tuple[dict[str, Any], int]:
-    """What the command says, and the most memory that it held."""
-    WORK.mkdir(parents=True, exist_ok=True)
-    path = WORK / "reevaluation.json"
-    with path.open("wb") as file:
-        process = subprocess.Popen(
-            [str(LOYALTY), "tiers", "re-evaluate", "--brand", SLUG, "--json"],
-            env=environment,
-            cwd=ROOT,
-            stdout=file,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise NotReEvaluated(f"exit code {process.returncode}: {_told(path)}")
-    summary: dict[str, Any] = orjson.loads(path.read_bytes())
-    return summary, usage.ru_maxrss * 1024
-
-
-def _told(path: Path) -> str:
-    return path.read_text(errors="replace")[-2_000:]

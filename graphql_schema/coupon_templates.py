@@ -22,54 +22,54 @@ from loyalty.db import Tx
 from loyalty.products.models import Product as ProductRow
 from rewards.coupons import queries, service
 from rewards.coupons.models import CouponTemplate as TemplateRow
-from rewards.coupons.queries import CouponView
 from rewards.coupons.rules import TemplateDefinition
+from rewards.coupons.states import CouponView, Promise
 
 CURSOR = Cursor(UUID)
-Promise = TemplateRow | CouponView
+Promising = TemplateRow | CouponView
 """Rows that show what a coupon promises."""
 
 template_loader = row_loader(queries.list_templates_by_ids)
 
 
-def _terms(row: Promise) -> TemplateRow:
+def _terms(row: Promising) -> TemplateRow | Promise:
     return row.template if isinstance(row, CouponView) else row
 
 
 @strawberry.type(description="What a coupon promises. Inherited by whatever shows it.")
 class CouponTerms:
     @strawberry.field
-    def name_zh(self, row: strawberry.Parent[Promise]) -> str:
+    def name_zh(self, row: strawberry.Parent[Promising]) -> str:
         return _terms(row).name_zh
 
     @strawberry.field
-    def name_en(self, row: strawberry.Parent[Promise]) -> str:
+    def name_en(self, row: strawberry.Parent[Promising]) -> str:
         return _terms(row).name_en
 
     @strawberry.field(description="The name in the caller's language.")
-    def name(self, row: strawberry.Parent[Promise], info: Info) -> str:
+    def name(self, row: strawberry.Parent[Promising], info: Info) -> str:
         return _terms(row).name_en if info.context.language == "en" else _terms(row).name_zh
 
     @strawberry.field
-    def kind(self, row: strawberry.Parent[Promise]) -> CouponKind:
+    def kind(self, row: strawberry.Parent[Promising]) -> CouponKind:
         return CouponKind(_terms(row).kind)
 
     @strawberry.field(description="AMOUNT_OFF: what comes off the basket.")
-    def amount_off_fen(self, row: strawberry.Parent[Promise]) -> BigInt | None:
+    def amount_off_fen(self, row: strawberry.Parent[Promising]) -> BigInt | None:
         return _big(_terms(row).amount_off_fen)
 
     @strawberry.field(description="AMOUNT_OFF: the least that the basket must come to.")
-    def spend_min_fen(self, row: strawberry.Parent[Promise]) -> BigInt:
+    def spend_min_fen(self, row: strawberry.Parent[Promising]) -> BigInt:
         return BigInt(_terms(row).spend_min_fen)
 
     @strawberry.field(description="PAY_N: what the customer pays for the product.")
-    def pay_fen(self, row: strawberry.Parent[Promise]) -> BigInt | None:
+    def pay_fen(self, row: strawberry.Parent[Promising]) -> BigInt | None:
         return _big(_terms(row).pay_fen)
 
     @strawberry.field(
         graphql_type=Product | None, description="FREE_ITEM, PAY_N: what the customer gets."
     )
-    async def product(self, row: strawberry.Parent[Promise], info: Info) -> ProductRow | None:
+    async def product(self, row: strawberry.Parent[Promising], info: Info) -> ProductRow | None:
         product_id = _terms(row).product_id
         return None if product_id is None else await info.context.product(product_id)
 
@@ -77,13 +77,13 @@ class CouponTerms:
         graphql_type=list[Product],
         description="One of these has to be in the basket; empty: anything.",
     )
-    async def products(self, row: strawberry.Parent[Promise], info: Info) -> list[ProductRow]:
+    async def products(self, row: strawberry.Parent[Promising], info: Info) -> list[ProductRow]:
         ids = [UUID(hex=id) for id in _terms(row).product_ids]
         found = await info.context.loader(product_loader).load_many(ids)
         return [product for product in found if product is not None]
 
     @strawberry.field(description="Where it may be used, as ids of Place; empty: anywhere.")
-    def place_ids(self, row: strawberry.Parent[Promise]) -> list[strawberry.ID]:
+    def place_ids(self, row: strawberry.Parent[Promising]) -> list[strawberry.ID]:
         return [encode_id("Place", UUID(hex=id)) for id in _terms(row).place_ids]
 
 

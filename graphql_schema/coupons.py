@@ -26,8 +26,8 @@ from loyalty.db import Tx
 from loyalty.errors import NotFound
 from loyalty.ledger.queries import BalanceRow, list_balances
 from rewards.coupons import queries, service
-from rewards.coupons.queries import CouponView
 from rewards.coupons.rules import masked_code, printed_code, shown_status, status_at
+from rewards.coupons.states import CouponView
 
 CURSOR = Cursor(UUID)
 

@@ -28,7 +28,7 @@ from loyalty.db import Tx
 from loyalty.ledger.queries import BalanceRow, read_balances
 from loyalty.members import queries, service
 from loyalty.members.models import Member as MemberRow
-from rewards.coupons.queries import CouponView
+from rewards.coupons.states import CouponView
 from rewards.orders.models import OfferOrder as OrderRow
 
 CURSOR = Cursor(UUID)

@@ -27,7 +27,8 @@ from loyalty.actor import Actor, ActorKind, Grant, MemberRole
 from loyalty.clock import local_date
 from loyalty.db import Tx
 from loyalty.ledger.queries import BalanceRow, list_balances
-from rewards.coupons.queries import CouponView, list_views_by_ids
+from rewards.coupons.queries import list_views_by_ids
+from rewards.coupons.states import CouponView
 from rewards.orders import queries, service
 from rewards.orders.models import OfferOrder as OrderRow
 from rewards.orders.models import OfferOrderPart as PartRow

@@ -22,7 +22,7 @@ from loyalty.members.models import Member as MemberRow
 from loyalty.places.models import Place as PlaceRow
 from loyalty.places.service import find_places_by_ids
 from loyalty.products.models import Product as ProductRow
-from rewards.coupons.queries import CouponView
+from rewards.coupons.states import CouponView
 from rewards.redemptions import queries
 from rewards.redemptions.models import Redemption as RedemptionRow
 from rewards.redemptions.models import RedemptionEvent as EventRow

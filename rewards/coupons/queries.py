@@ -1,20 +1,21 @@
 """The SQL of coupons and their templates, always inside one brand."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
 from sqlalchemy import ColumnElement, and_, or_, update
 from sqlmodel import col, select
-from sqlmodel.sql.expression import Select
 
 from loyalty import keyed
 from loyalty.db import Database, Snapshot, Statement, Tx
 from loyalty.errors import NotFound
-from loyalty.statements import columns_of, kind_of, names_of
+from loyalty.statements import kind_of
 from rewards.coupons.models import Coupon, CouponStatus, CouponTemplate, CouponTemplateStatus
+from rewards.coupons.states import CouponView, Promise, ShownCoupon
 
 # A paused template has nothing left to issue; None is without limit.
 FIND_STOCK = Statement(
@@ -122,18 +123,6 @@ EXPIRE_COUPONS = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CouponView:
-    """A coupon with what it promises."""
-
-    coupon: Coupon
-    template: CouponTemplate
-
-    @property
-    def id(self) -> UUID:
-        return self.coupon.id
-
-
 # --- templates ---------------------------------------------------------------------------------
 
 
@@ -208,35 +197,26 @@ async def lock_coupon(tx: Tx, brand_id: UUID, coupon_id: UUID) -> Coupon:
     return coupon
 
 
-async def list_views_by_ids(
-    snapshot: Snapshot, brand_id: UUID, coupon_ids: Sequence[UUID]
-) -> list[CouponView]:
-    """For loaders: those that exist, with their templates, in no order."""
-    found = await snapshot.session.exec(
-        _views(brand_id)
-        .where(col(Coupon.id).in_(coupon_ids))
-        .execution_options(populate_existing=True)
-    )
-    return [CouponView(coupon, template) for coupon, template in found]
-
-
-_COUPON = columns_of(Coupon)
-_COUPON_NAMES = names_of(_COUPON)
-_LISTS = ("place_ids", "product_ids")
-_TEMPLATE_NAMES = list(CouponTemplate.model_fields)
-_TEMPLATE = ", ".join(
-    f"template_{name} {'text' if name in _LISTS else kind_of(CouponTemplate, name)}"
-    for name in _TEMPLATE_NAMES
+_COUPON_NAMES = tuple(field.name for field in fields(ShownCoupon))
+_PROMISE_NAMES = tuple(field.name for field in fields(Promise))
+_LISTS = ("product_ids", "place_ids")
+_SHOWN = ", ".join(
+    [f"w.{name}" for name in _COUPON_NAMES]
+    # Lists are JSON in the table, and go as their text.
+    + [f"CAST(t.{name} AS text)" if name in _LISTS else f"t.{name}" for name in _PROMISE_NAMES]
+)
+_SHOWN_KINDS = ", ".join(
+    [f"{name} {kind_of(Coupon, name)}" for name in _COUPON_NAMES]
+    + [
+        f"template_{name} {'text' if name in _LISTS else kind_of(CouponTemplate, name)}"
+        for name in _PROMISE_NAMES
+    ]
 )
 _FREE = "(c.status = 'ISSUED' OR c.status = 'HELD' AND c.held_until <= :now)"
 
 READ_WALLETS = Statement(
     f"""
-    SELECT {", ".join(names_of(_COUPON, "w"))}, {
-        ", ".join(
-            f"CAST(t.{name} AS text)" if name in _LISTS else f"t.{name}" for name in _TEMPLATE_NAMES
-        )
-    }
+    SELECT {_SHOWN}
     FROM (
         SELECT c.*, row_number() OVER (PARTITION BY c.member_id ORDER BY c.id DESC) AS turn
         FROM {{members}} {{each:c coupons ON c.brand_id = members.brand_id
@@ -252,7 +232,17 @@ READ_WALLETS = Statement(
     """,
     sets={"members": "brand_id uuid, member_id uuid"},
     params="before uuid, status text, now timestamptz, today date, row_count_max bigint",
-    returns=f"{_COUPON}, {_TEMPLATE}",
+    returns=_SHOWN_KINDS,
+)
+
+READ_VIEWS = Statement(
+    f"""
+    SELECT {_SHOWN}
+    FROM {{ids}} {{each:w coupons ON w.brand_id = ids.brand_id AND w.id = ids.id}}
+    JOIN coupon_templates t ON t.brand_id = w.brand_id AND t.id = w.template_id
+    """,
+    sets={"ids": "brand_id uuid, id uuid"},
+    returns=_SHOWN_KINDS,
 )
 
 NEWEST = UUID(int=2**128 - 1)
@@ -281,29 +271,25 @@ async def read_wallets(
         today=today,
         row_count_max=limit,
     )
-    templates: dict[UUID, CouponTemplate] = {}
+    return _views(rows)
+
+
+async def list_views_by_ids(
+    snapshot: Snapshot, brand_id: UUID, coupon_ids: Sequence[UUID]
+) -> list[CouponView]:
+    """For loaders: those that exist, with their templates, in no order."""
+    ids = [(brand_id, coupon_id) for coupon_id in coupon_ids]
+    return _views(await snapshot.fetch(READ_VIEWS, ids=ids))
+
+
+def _views(rows: Iterable[Sequence[Any]]) -> list[CouponView]:
+    width = len(_COUPON_NAMES)
     views = []
     for row in rows:
-        coupon = Coupon(**dict(zip(_COUPON_NAMES, row, strict=False)))
-        template = templates.get(coupon.template_id)
-        if template is None:
-            values = dict(zip(_TEMPLATE_NAMES, row[len(_COUPON_NAMES) :], strict=True))
-            values |= {name: orjson.loads(values[name]) for name in _LISTS}
-            template = templates[coupon.template_id] = CouponTemplate(**values)
-        views.append(CouponView(coupon, template))
+        lists = [orjson.loads(text) for text in row[-len(_LISTS) :]]
+        promise = Promise(*row[width : -len(_LISTS)], *lists)
+        views.append(CouponView(ShownCoupon(*row[:width]), promise))
     return views
-
-
-def _views(brand_id: UUID) -> Select[Coupon, CouponTemplate]:
-    return (
-        select(Coupon, CouponTemplate)
-        .join(
-            CouponTemplate,
-            (col(CouponTemplate.brand_id) == col(Coupon.brand_id))
-            & (col(CouponTemplate.id) == col(Coupon.template_id)),
-        )
-        .where(col(Coupon.brand_id) == brand_id)
-    )
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:

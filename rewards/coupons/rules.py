@@ -16,6 +16,7 @@ from rewards.coupons.models import (
     CouponTemplate,
     CouponTemplateStatus,
 )
+from rewards.coupons.states import ShownCoupon
 
 ISSUED_TOPIC = "coupon.issued"
 CODE_DIGITS = 16
@@ -56,7 +57,7 @@ def masked_code(code: str) -> str:
 # --- states ------------------------------------------------------------------------------------
 
 
-def status_at(coupon: Coupon, now: datetime) -> CouponStatus:
+def status_at(coupon: Coupon | ShownCoupon, now: datetime) -> CouponStatus:
     """What a coupon's status comes to at a time: a hold that has lapsed is none, swept or not."""
     if (
         coupon.status == CouponStatus.HELD
@@ -67,7 +68,7 @@ def status_at(coupon: Coupon, now: datetime) -> CouponStatus:
     return CouponStatus(coupon.status)
 
 
-def shown_status(coupon: Coupon, now: datetime, today: date) -> CouponStatus:
+def shown_status(coupon: Coupon | ShownCoupon, now: datetime, today: date) -> CouponStatus:
     """``status_at`` as people see it: a coupon past its last day has expired, swept or not.
     ``today`` is the brand's local day."""
     status = status_at(coupon, now)

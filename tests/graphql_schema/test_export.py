@@ -37,7 +37,7 @@ from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
 from rewards.campaigns import rules as campaign_rules
 from rewards.coupons.models import CouponTemplate
-from rewards.coupons.queries import CouponView
+from rewards.coupons.states import CouponView
 from rewards.grants.models import LockedReward
 from rewards.offers import terms
 from rewards.offers.rules import Mine

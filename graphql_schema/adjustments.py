@@ -10,7 +10,7 @@ import strawberry
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import Keyed, effect_once
 from graphql_schema.enums import AdjustmentStatus
-from graphql_schema.nodes import id_field, local_id
+from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import (
     Connection,
     Cursor,
@@ -24,7 +24,7 @@ from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Actor, Grant
 from loyalty.adjustments.models import Adjustment as AdjustmentRow
-from loyalty.adjustments.queries import list_adjustments
+from loyalty.adjustments.queries import find_adjustment, list_adjustments
 from loyalty.adjustments.service import reject_adjustment
 from loyalty.db import Tx
 from rewards.corrections import service
@@ -37,7 +37,7 @@ Step = Callable[[Tx, Actor], Awaitable[AdjustmentRow]]
     description="A balance put right by hand. Above the asset's limit it is PROPOSED, and another"
     " operator decides."
 )
-class Adjustment:
+class Adjustment(Node):
     id: strawberry.ID = id_field("Adjustment")
     asset: AssetCode
     amount: BigInt = strawberry.field(description="Signed: given, or taken.")
@@ -62,6 +62,14 @@ class Adjustment:
     @strawberry.field(description="Null where one operator was enough, or none has decided yet.")
     def decided_by_id(self, row: strawberry.Parent[AdjustmentRow]) -> strawberry.ID | None:
         return encode_id("Operator", row.decided_by_id) if row.decided_by_id else None
+
+
+async def fetch_adjustment(context: Context, id: UUID) -> AdjustmentRow | None:
+    """For ``node``: operators who may read see the brand's adjustments."""
+    if Grant.READ not in context.caller.grants:
+        return None
+    async with context.database.snapshot() as snapshot:
+        return await find_adjustment(snapshot, context.caller.brand_id, id)
 
 
 @strawberry.type

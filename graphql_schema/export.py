@@ -252,6 +252,8 @@ ROWS_SHOWN = {
     "LockedReward": _shown(members="own"),
     "OfferOrder": _shown(members="own"),
     "OfferOrder.delivery": _shown(members="own", VIEWER="masked", FINANCE="masked"),
+    "Hold": _shown(),
+    "Adjustment": _shown(),
 }
 
 

@@ -10,7 +10,7 @@ import strawberry
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import Keyed, effect_once
 from graphql_schema.enums import HoldStatus
-from graphql_schema.nodes import id_field, local_id
+from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import (
     Connection,
     Cursor,
@@ -26,7 +26,7 @@ from loyalty.actor import Actor, Grant
 from loyalty.db import Tx
 from loyalty.holds import service
 from loyalty.holds.models import Hold as HoldRow
-from loyalty.holds.queries import list_holds
+from loyalty.holds.queries import find_hold, list_holds
 from rewards.corrections import service as corrections
 
 CURSOR = Cursor(UUID)
@@ -37,7 +37,7 @@ Step = Callable[[Tx, Actor], Awaitable[HoldRow]]
     description="What is held of a member until ``heldUntil``. LAPSED by itself then: what it keeps"
     " can be spent again some seconds later."
 )
-class Hold:
+class Hold(Node):
     id: strawberry.ID = id_field("Hold")
     asset: AssetCode
     amount: BigInt
@@ -55,6 +55,14 @@ class Hold:
     @strawberry.field
     def member_id(self, row: strawberry.Parent[HoldRow]) -> strawberry.ID:
         return encode_id("Member", row.member_id)
+
+
+async def fetch_hold(context: Context, id: UUID) -> HoldRow | None:
+    """For ``node``: operators who may read see the brand's holds."""
+    if Grant.READ not in context.caller.grants:
+        return None
+    async with context.database.snapshot() as snapshot:
+        return await find_hold(snapshot, context.caller.brand_id, id)
 
 
 @strawberry.type

@@ -8,7 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 
 from graphql_schema.access import AccessMutation
-from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery
+from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetch_adjustment
 from graphql_schema.assets import AssetMutation, AssetQuery
 from graphql_schema.campaigns import CampaignMutation, CampaignQuery, fetch_campaign
 from graphql_schema.codes import CodeMutation, CodeQuery, fetch_batch
@@ -19,7 +19,7 @@ from graphql_schema.coupon_templates import (
     fetch_template,
 )
 from graphql_schema.coupons import CouponMutation, fetch_coupon
-from graphql_schema.holds import HoldMutation, HoldQuery
+from graphql_schema.holds import HoldMutation, HoldQuery, fetch_hold
 from graphql_schema.ledger import LedgerMutation
 from graphql_schema.locked_rewards import LockedRewardMutation, fetch_locked_reward
 from graphql_schema.members import MemberMutation, MemberQuery, fetch_member
@@ -79,6 +79,8 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Purchase": fetch_purchase,
     "MallOffer": fetch_offer,
     "OfferOrder": fetch_order,
+    "Hold": fetch_hold,
+    "Adjustment": fetch_adjustment,
 }
 
 

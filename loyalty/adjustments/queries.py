@@ -53,3 +53,9 @@ async def list_adjustments(
     return await keyed.list_newest(
         snapshot, Adjustment, brand_id, *conditions, before=before, limit=limit
     )
+
+
+async def find_adjustment(
+    snapshot: Snapshot, brand_id: UUID, adjustment_id: UUID
+) -> Adjustment | None:
+    return await keyed.find_row(snapshot, Adjustment, brand_id, adjustment_id)

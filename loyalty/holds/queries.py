@@ -115,3 +115,9 @@ async def list_holds(
     of_member = col(Hold.member_id) == member_id
     rows = await keyed.list_newest(snapshot, Hold, brand_id, of_member, before=before, limit=limit)
     return [as_at(row, snapshot.now) for row in rows]
+
+
+async def find_hold(snapshot: Snapshot, brand_id: UUID, hold_id: UUID) -> Hold | None:
+    """A hold as it is by now."""
+    hold = await keyed.find_row(snapshot, Hold, brand_id, hold_id)
+    return None if hold is None else as_at(hold, snapshot.now)

@@ -44,6 +44,8 @@ NULL_TO_ALL = {
         *("startsAt", "endsAt", "templateCode"),
     },
     "OfferOrder": {"carrier", "trackingNumber", "reason", "fulfilledAt", "cancelledAt"},
+    "Hold": {"endedAt"},
+    "Adjustment": {"decidedAt", "decidedById", "decisionReason"},
 }
 """What the rows of this test do not have."""
 

@@ -130,6 +130,21 @@ LIMITS = (
         GROUP BY member_id HAVING SUM(held) <> SUM(led)
         """,
     ),
+    Probe(
+        8,
+        "a level is the better of what was earned and what was given",
+        "会员等级取所得与所授之高者",
+        "standings",
+        """
+        SELECT CAST(member_id AS text) AS id, basis || ' ' || rank || ', earned ' || earned_rank
+            || ', given ' || COALESCE(CAST(grant_rank AS text), 'none') AS problem
+        FROM standings WHERE brand_id = :brand AND (
+            rank <> CASE WHEN grant_rank > earned_rank THEN grant_rank ELSE earned_rank END
+            OR CASE WHEN basis = 'EARNED' THEN COALESCE(grant_rank, 0) > earned_rank
+                ELSE grant_rank IS NULL OR grant_rank < earned_rank OR basis <> grant_kind END
+        )
+        """,
+    ),
 )
 
 KEYS = (

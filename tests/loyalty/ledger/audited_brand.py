@@ -341,7 +341,7 @@ class AuditedBrand(AuditedLocks):
                 points_multiplier_percent=100,
             )
         for member, scan in ((self.consumer, "scan 1"), (self.other_consumer, "scan 3")):
-            self._add(Standing, member_id=member, rank=1, since=AT)
+            self._add(Standing, member_id=member, rank=1, earned_rank=1, since=AT)
             self._add(
                 StandingChange,
                 member_id=member,

@@ -169,7 +169,9 @@ OF_COUPONS = (
     Corruption(
         "a purchase not counted",
         8,
-        lambda b, _: [add(CouponPurchaseCounter, {"brand_id": b.id}, "used", -1)],
+        lambda b, _: [
+            add(CouponPurchaseCounter, {"brand_id": b.id, "member_id": b.consumer}, "used", -1)
+        ],
         ("a member buys no more coupons than its limit, and each is counted",),
     ),
     Corruption(

@@ -19,6 +19,8 @@ from tests.loyalty.ledger.corruptions import (
 )
 from tiers.standings.models import Standing
 
+_BETTER = "a level is the better of what was earned and what was given"
+
 OF_LIMITS = (
     Corruption(
         "a budget overrun",
@@ -64,7 +66,21 @@ OF_LIMITS = (
         "a standing lifted by hand",
         8,
         lambda b, _: [change(Standing, {"brand_id": b.id, "member_id": b.consumer}, rank=2)],
-        ("a standing is where its changes led",),
+        ("a standing is where its changes led", _BETTER),
+    ),
+    Corruption(
+        "a level whose earning is forgotten",
+        8,
+        lambda b, _: [change(Standing, {"brand_id": b.id, "member_id": b.consumer}, earned_rank=0)],
+        (_BETTER,),
+    ),
+    Corruption(
+        "a level said to be granted that was earned",
+        8,
+        lambda b, _: [
+            change(Standing, {"brand_id": b.id, "member_id": b.consumer}, basis="GRANTED")
+        ],
+        (_BETTER,),
     ),
     Corruption(
         "a key recorded twice",

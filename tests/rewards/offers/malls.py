@@ -85,7 +85,13 @@ async def set_rank(tx: Tx, brand: Brand, shopper: Shopper, rank: int) -> None:
     """Lift a consumer who stands at rank 0."""
     ladder = (await current_ladders(tx, brand.id))[CONSUMER]
     await tx.add(
-        Standing(brand_id=brand.id, member_id=shopper.member_id, rank=rank, since=tx.now),
+        Standing(
+            brand_id=brand.id,
+            member_id=shopper.member_id,
+            rank=rank,
+            earned_rank=rank,
+            since=tx.now,
+        ),
         StandingChange(
             brand_id=brand.id,
             member_id=shopper.member_id,

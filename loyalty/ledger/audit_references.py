@@ -117,6 +117,7 @@ _TENANT_TABLES = (
     "assets",
     "audit_log",
     "campaigns",
+    "expiry_runs",
     "idempotency_records",
     "key_epochs",
     "ladders",

@@ -207,6 +207,8 @@ def with_value(variables: dict[str, Any], path: Sequence[str | int], value: Any)
     for step in way:
         if isinstance(step, str) and place.get(step) is None:
             place[step] = {}  # left out, since it does not go with the rest
+        if isinstance(step, int) and not place:
+            place.append({})
         place = place[step]
     place[last] = value
     return changed

@@ -131,7 +131,8 @@ class LockedReward(Node):
 
     @strawberry.field(description="When it was unlocked, lapsed or was taken back.")
     def ended_at(self, row: strawberry.Parent[LockedRewardRow]) -> datetime | None:
-        return row.resolved_at
+        has_lapsed = shown_status(row, utc_now()) is LockedRewardStatus.LAPSED
+        return row.lapses_at if has_lapsed else row.resolved_at
 
 
 @strawberry.type

@@ -50,6 +50,14 @@ async def rewards(caller: Caller) -> list[tuple[str, int, str]]:
     return [(node["lock"]["kind"], node["amount"], node["status"]) for node in reversed(nodes)]
 
 
+async def lapsed(caller: Caller) -> list[str]:
+    """When each of the caller's lost rewards ended: at its own time, not at the worker's."""
+    nodes = (await caller.ask(ME))["me"]["lockedRewards"]["nodes"]
+    ended = [node for node in nodes if node["status"] == "LAPSED"]
+    assert all(node["endedAt"] == node["lock"]["lapsesAt"] for node in ended)
+    return [node["endedAt"] for node in ended]
+
+
 async def budget(shop: Shop, code: str = "scan") -> tuple[int, int]:
     """(spent, reserved) of a campaign's cash, in fen."""
     campaigns = (await shop.admin.ask(BUDGETS))["campaigns"]["nodes"]
@@ -88,7 +96,9 @@ async def test_a_red_packet_waits_is_unlocked_or_is_lost(
         *[("NEXT_SCAN", PACKET_FEN, "LOCKED"), ("ACTION", FOLLOW_FEN, "LOCKED")],
     ]
     again = (EACH_FEN, EACH_FEN)
+    ends = await lapsed(bob)
     assert await eventually(lambda: budget(shop), lambda seen: seen == again), "it is given back"
+    assert await lapsed(bob) == ends == 2 * [ends[0]]
     assert await red_packets(bob) == (0, 0, EACH_FEN)
     assert await red_packets(ann) == (FOLLOW_FEN, FOLLOW_FEN, 0)
     await see_what_the_window_brought(shop, buyer, returner)

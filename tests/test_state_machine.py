@@ -21,7 +21,9 @@ PLAYED = {
     *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "INSUFFICIENT_BALANCE", "SAME_ACCOUNT"),
     *("NOT_ON_ROSTER", "MEMBER_FROZEN", "ALREADY_INVITED", "BATCH_STATE_WRONG"),
     *("BUDGET_BELOW_SPENT", "LADDER_LOWERS_MEMBERS", "gone bad", "all gone bad"),
-    *("lived on", "expired"),
+    *("lived on", "expired", "lowered"),
+    *("taken back", "owed", "repaid", "CONSUMER's leg", "GUIDE's leg"),
+    *("REVERSAL_TOO_LARGE", "TRANSFER_NOT_REVERSIBLE", "SCAN_NOT_REVERSIBLE"),
 }
 """What a run must have come across, lest it agree about nothing."""
 
@@ -105,6 +107,18 @@ PLANTED = [
         "rewards/scans/rules.py",
         'if guide.status != "ACTIVE":',
         'if guide.status == "GONE":',
+    ),
+    Planted(
+        "a reversal makes debts that its policy forbids",
+        "loyalty/reversals/rules.py",
+        "owed = amount - taken if want.policy is ReturnPolicy.UNLIMITED else 0",
+        "owed = amount - taken",
+    ),
+    Planted(
+        "a later credit repays all but one of what is owed",
+        "loyalty/ledger/rules.py",
+        "min(amount, -owed.balance)",
+        "min(amount, -owed.balance - 1)",
     ),
 ]
 

@@ -10,6 +10,7 @@ from loyalty.actor import MemberRole
 from loyalty.assets.rules import NEVER, Expiry, ExpiryKind, Unit
 from loyalty.errors import Refusal
 from loyalty.ledger.models import Asset
+from loyalty.ledger.rules import ReturnPolicy
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
 from tests.machine.engine import Engine, Stage
@@ -17,7 +18,8 @@ from tests.machine.plans import BEGINS_AT, PEOPLE
 from tests.model.campaigns import Terms
 from tests.model.wallets import Ladder, Policy
 from tests.model.world import Refused, World
-from tiers.ladders.rules import Level
+from tiers.ladders.models import TierEnd
+from tiers.ladders.rules import LadderPolicy, Level
 
 T = TypeVar("T")
 
@@ -67,6 +69,7 @@ def definition(engine: Engine, terms: Terms) -> CampaignDefinition:
         ends_at=terms.closes_at,
         caps=tuple(Cap(CapSubject(s), CapWindow(w), n) for s, w, n in terms.caps),
         budgets={Asset(asset): allowed for asset, allowed in terms.budgets},
+        return_policies={MemberRole(r): ReturnPolicy(policy) for r, policy in terms.returns},
     )
 
 
@@ -80,12 +83,12 @@ def expiry_of(policy: Policy) -> Expiry:
     return Expiry(ExpiryKind.ACTIVITY, count=count) if kind == "ACTIVE" else NEVER
 
 
-def ladder_of(steps: Sequence[tuple[int, int]]) -> Ladder:
+def ladder_of(steps: Sequence[tuple[int, int]], drops: bool) -> Ladder:
     """From the ground up: (growth more than the level below, percent of points)."""
     made = [(0, 100)]
     for growth, percent in steps:
         made.append((made[-1][0] + growth, percent))
-    return Ladder(made)
+    return Ladder(made, drops)
 
 
 def levels_of(ladder: Ladder) -> list[Level]:
@@ -94,6 +97,11 @@ def levels_of(ladder: Ladder) -> list[Level]:
         Level(rank, f"L{rank}", "级", "Level", threshold, percent)
         for rank, (threshold, percent) in enumerate(ladder.levels)
     ]
+
+
+def policy_of(ladder: Ladder) -> LadderPolicy:
+    """How the model's levels end, as an operator of the engine says it."""
+    return LadderPolicy(ends=TierEnd.BALANCE_DROP if ladder.drops else TierEnd.NEVER)
 
 
 class ComparingMachine(RuleBasedStateMachine):
@@ -124,7 +132,7 @@ class ComparingMachine(RuleBasedStateMachine):
         self, what: str, act: Callable[[], Awaitable[object]], model: Callable[[], None]
     ) -> None:
         """One act upon both: both do it, or both refuse it for the same reason."""
-        wanted: tuple[str, dict[str, int]] | None = None
+        wanted: tuple[str, dict[str, object]] | None = None
         found: tuple[str, dict[str, Any]] | None = None
         try:
             model()
@@ -156,6 +164,7 @@ class ComparingMachine(RuleBasedStateMachine):
         return {
             "members": {m.name: (m.frozen, m.rank, m.invited_by) for m in members},
             "balances": {m.name: b for m in members if (b := m.wallet.balances())},
+            "debts": {m.name: debts for m in members if (debts := m.wallet.debts())},
             "lots": {m.name: lots for m in members if (lots := m.wallet.lots())},
             "locked": {m.name: locked for m in members if (locked := m.wallet.waiting())},
             "budgets": {
@@ -172,8 +181,7 @@ class ComparingMachine(RuleBasedStateMachine):
         }
 
     def teardown(self) -> None:
-        self.stage.seen["lived on"] += self.world.lived_on
-        self.stage.seen["expired"] += self.world.expired
+        self.stage.seen.update(self.world.met)
         if self.begun and self.agrees:
             self._agree("the audit", self._wait_for(self.engine.offences()), [])
 

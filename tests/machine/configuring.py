@@ -7,7 +7,14 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from tests.machine.comparing import ComparingMachine, definition, expiry_of, ladder_of, levels_of
+from tests.machine.comparing import (
+    ComparingMachine,
+    definition,
+    expiry_of,
+    ladder_of,
+    levels_of,
+    policy_of,
+)
 from tests.machine.plans import (
     BEGINS_AT,
     NEVER,
@@ -25,12 +32,14 @@ from tests.machine.plans import (
     phones,
     picks,
     policies,
+    returns,
     roles,
     small,
 )
 from tests.model.campaigns import Terms
+from tests.model.records import Batch
 from tests.model.wallets import ASSETS, Ladder, Policy
-from tests.model.world import Batch, World
+from tests.model.world import World
 
 
 class ConfiguringMachine(ComparingMachine):
@@ -47,6 +56,8 @@ class ConfiguringMachine(ComparingMachine):
         budgets=budgets,
         growth=small,
         invited=st.booleans(),
+        returned=returns,
+        drops=st.booleans(),
     )
     def founds_a_brand(
         self,
@@ -58,6 +69,8 @@ class ConfiguringMachine(ComparingMachine):
         budgets: dict[str, int],
         growth: int,
         invited: bool,
+        returned: tuple[str, str],
+        drops: bool,
     ) -> None:
         self.stage.clock.set(BEGINS_AT)
         self.world = World(zone, policies, BEGINS_AT)
@@ -66,12 +79,13 @@ class ConfiguringMachine(ComparingMachine):
             if asset == "POINTS" or policy != NEVER:  # which the others begin with
                 self._wait_for(self.engine.set_expiry(asset, expiry_of(policy)))
         self.begun = True
-        self._publish_ladder("CONSUMER", ladder_of([(6, 150), (9, 250)]), allow_lowering=False)
+        ladder = ladder_of([(6, 150), (9, 250)], drops)
+        self._publish_ladder("CONSUMER", ladder, allow_lowering=False)
         self._publish(
             Terms("buy", "PURCHASE", (("CONSUMER", "POINTS", 1), ("CONSUMER", "GROWTH", 1)))
         )
         given[0].setdefault("GROWTH", growth)
-        self._publish(self._terms("scan", given, gated, caps, budgets))
+        self._publish(self._terms("scan", given, gated, caps, budgets, returned))
         for product in (0, 1):
             self._order(product, "ACTIVE")
         for guide, guest in (("gus", "ann"), ("gil", "bob")):
@@ -92,8 +106,10 @@ class ConfiguringMachine(ComparingMachine):
         gated: bool,
         caps: list[tuple[str, str, int]],
         budgets: dict[str, int],
+        returned: tuple[str, str] = ("WITHIN_BALANCE", "WITHIN_BALANCE"),
         **more: Any,
     ) -> Terms:
+        """``given`` and ``returned`` are the consumer's and the guide's."""
         parts = [("CONSUMER", *part) for part in given[0].items()]
         parts += [("GUIDE", *part) for part in given[1].items()]
         return Terms(
@@ -103,6 +119,7 @@ class ConfiguringMachine(ComparingMachine):
             gated=gated and bool(given[1]),
             caps=tuple(caps),
             budgets=tuple(budgets.items()),
+            returns=tuple(zip(("CONSUMER", "GUIDE")[: 1 + bool(given[1])], returned, strict=False)),
             **more,
         )
 
@@ -122,6 +139,7 @@ class ConfiguringMachine(ComparingMachine):
         spare=st.sampled_from([None, -1, 0, 8]),
         priority=st.integers(0, 1),
         product=st.sampled_from([None, 0]),
+        returned=returns,
         window=st.sampled_from([(None, None), (None, None), (1, None), (None, 40), (-3, 3)]),
     )
     def publishes(
@@ -134,6 +152,7 @@ class ConfiguringMachine(ComparingMachine):
         spare: int | None,
         priority: int,
         product: int | None,
+        returned: tuple[str, str],
         window: tuple[int | None, int | None],
     ) -> None:
         known = self.world.campaigns.get(code)
@@ -153,6 +172,7 @@ class ConfiguringMachine(ComparingMachine):
                 gated,
                 caps,
                 budgets,
+                returned,
                 priority=priority,
                 product=product,
                 opens_at=opens,
@@ -182,15 +202,22 @@ class ConfiguringMachine(ComparingMachine):
     def _publish_ladder(self, role: str, ladder: Ladder, allow_lowering: bool) -> None:
         self._both(
             f"a ladder {ladder.levels} for {role}",
-            lambda: self.engine.publish_ladder(role, levels_of(ladder), allow_lowering),
+            lambda: self.engine.publish_ladder(
+                role, levels_of(ladder), policy_of(ladder), allow_lowering
+            ),
             lambda: self.world.publish_ladder(role, ladder, allow_lowering),
         )
 
-    @rule(role=st.sampled_from(["CONSUMER", "GUIDE"]), levels=ladders, allow_lowering=st.booleans())
+    @rule(
+        role=st.sampled_from(["CONSUMER", "GUIDE"]),
+        levels=ladders,
+        drops=st.booleans(),
+        allow_lowering=st.booleans(),
+    )
     def publishes_a_ladder(
-        self, role: str, levels: list[tuple[int, int]], allow_lowering: bool
+        self, role: str, levels: list[tuple[int, int]], drops: bool, allow_lowering: bool
     ) -> None:
-        self._publish_ladder(role, ladder_of(levels), allow_lowering)
+        self._publish_ladder(role, ladder_of(levels, drops), allow_lowering)
 
     def _risen(self) -> list[str]:
         return sorted(name for name, member in self.world.members.items() if member.rank)
@@ -202,7 +229,8 @@ class ConfiguringMachine(ComparingMachine):
         risen = self._risen()
         member = self.world.members[risen[pick % len(risen)]]
         ladder = self.world.ladders[member.role]
-        self._publish_ladder(member.role, Ladder(ladder.levels[: member.rank]), allow_lowering)
+        shorter = Ladder(ladder.levels[: member.rank], ladder.drops)
+        self._publish_ladder(member.role, shorter, allow_lowering)
 
     def _order(self, product: int, status: str) -> None:
         ordered = self._wait_for(self.engine.order_codes(product, QUANTITY))

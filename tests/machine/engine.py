@@ -3,7 +3,7 @@ the rows say afterwards. Knows nothing of what should come of it."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -25,72 +25,29 @@ from loyalty.codes.service import (
     retire_batch,
 )
 from loyalty.crypto import Keyring
-from loyalty.db import Database, Statement, Tx
+from loyalty.db import Database, Tx
 from loyalty.errors import Refusal
 from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
 from loyalty.ledger.audit import audit
 from loyalty.ledger.expiry import sweep_chunk
-from loyalty.ledger.rules import Book, Cause
+from loyalty.ledger.rules import Book, Cause, ReturnPolicy
 from loyalty.members.models import Identity
 from loyalty.members.service import freeze_member, import_roster, invite_member, unfreeze_member
-from loyalty.moves.service import move_balance
 from loyalty.products.service import create_product
 from rewards.campaigns.rules import CampaignDefinition
 from rewards.campaigns.service import publish_campaign
+from rewards.corrections.service import move_balance, reverse_transfer
 from rewards.purchases.rules import PurchaseFact, PurchaseResult
 from rewards.purchases.service import settle_purchases
 from rewards.scans.batcher import ScanBatcher
 from rewards.scans.intake import ScanIntake
+from rewards.scans.reversing import reverse_scan
 from rewards.scans.world import ScanReply
 from tests.clocks import SettableClock
-from tiers.ladders.rules import Level
+from tests.machine.rows import Credited, Spent, find_credits, find_locked, find_spends, read_state
+from tiers.ladders.rules import LadderPolicy, Level
 from tiers.ladders.service import publish_ladder
-
-_MEMBERS = Statement(
-    """
-    SELECT m.id, m.identity_id, m.role, m.status, m.invited_by_id, s.rank FROM members m
-    LEFT JOIN standings s ON s.brand_id = m.brand_id AND s.member_id = m.id
-    WHERE m.brand_id = :brand
-    """,
-    params="brand uuid",
-    returns="id uuid, identity_id uuid, role text, status text, invited_by_id uuid, rank bigint",
-)
-_ACCOUNTS = Statement(
-    """
-    SELECT owner_id, asset, credits_posted - debits_posted, credits_pending FROM accounts
-    WHERE brand_id = :brand AND kind = 'MAIN'
-    """,
-    params="brand uuid",
-    returns="owner_id uuid, asset text, balance bigint, locked bigint",
-)
-_LOTS = Statement(
-    """
-    SELECT a.owner_id, a.asset, l.expires_on, l.locked, l.remaining FROM accounts a
-    JOIN lots l ON l.brand_id = a.brand_id AND l.account_id = a.id
-    WHERE a.brand_id = :brand AND l.remaining <> 0
-    """,
-    params="brand uuid",
-    returns="owner_id uuid, asset text, expires_on date, locked boolean, remaining bigint",
-)
-_BUDGETS = Statement(
-    """
-    SELECT c.code, b.asset, b.allowed, b.spent, b.reserved FROM campaigns c
-    JOIN campaign_budgets b ON b.brand_id = c.brand_id AND b.campaign_id = c.id
-    WHERE c.brand_id = :brand
-    """,
-    params="brand uuid",
-    returns="code text, asset text, allowed bigint, spent bigint, reserved bigint",
-)
-_COUNTERS = Statement(
-    """
-    SELECT c.code, n.subject_kind, n.subject, n.window_key, n.used FROM campaigns c
-    JOIN cap_counters n ON n.brand_id = c.brand_id AND n.campaign_id = c.id
-    WHERE c.brand_id = :brand
-    """,
-    params="brand uuid",
-    returns="code text, subject_kind text, subject text, window_key text, used bigint",
-)
 
 
 @dataclass
@@ -128,6 +85,8 @@ class Engine:
         self._identities: dict[str, UUID] = {}
         self._names: dict[UUID, str] = {}
         self._devices: dict[str, str] = {}
+        self._events: dict[UUID, str] = {}
+        self._spends: list[UUID] = []
         self._products: list[UUID] = []
         self._batches: dict[int, UUID] = {}
         self._key: CodeKey | None = None
@@ -217,12 +176,15 @@ class Engine:
     def product_id(self, product: int | None) -> UUID | None:
         return None if product is None else self._products[product]
 
-    async def publish_ladder(self, role: str, levels: list[Level], allow_lowering: bool) -> None:
+    async def publish_ladder(
+        self, role: str, levels: list[Level], policy: LadderPolicy, allow_lowering: bool
+    ) -> None:
         await self._db.in_transaction(
             publish_ladder,
             self._operator,
             role=MemberRole(role),
             levels=levels,
+            policy=policy,
             allow_lowering=allow_lowering,
         )
 
@@ -236,7 +198,7 @@ class Engine:
             hashed = self._stage.keyring.lookup_hash(self._brand_id, "device", device)
             self._devices[hashed] = device
         try:
-            return await self._intake.scan(
+            reply = await self._intake.scan(
                 self._actor(person, role),
                 code="no code at all" if code is None else self._key.encode(*code),
                 idempotency_key=key,
@@ -248,6 +210,8 @@ class Engine:
             )
         except Refusal as refusal:
             return refusal
+        self._events[UUID(hex=reply.reply["scan_id"])] = f"{person}: {key}"
+        return reply
 
     async def admit(self, person: str, role: str) -> None:
         entry = (self._people[person].phone or "", person)
@@ -279,15 +243,49 @@ class Engine:
         )
 
     async def spend(self, member: str, asset: str, amount: int) -> None:
-        await self._db.in_transaction(self._spend, self._member_id(member), asset, amount)
+        command_id = new_id()
+        await self._db.in_transaction(
+            self._spend, self._member_id(member), asset, amount, command_id
+        )
+        self._spends.append(command_id)
 
-    async def _spend(self, tx: Tx, member_id: UUID, asset: str, amount: int) -> None:
+    async def _spend(
+        self, tx: Tx, member_id: UUID, asset: str, amount: int, command_id: UUID
+    ) -> None:
         book = Book(new_id)
-        cause = Cause("OPERATOR", new_id(), "OPERATOR", new_id(), "a reason", tx.now)
+        cause = Cause("OPERATOR", command_id, "OPERATOR", new_id(), "a reason", tx.now)
         owner, today = (self._brand_id, member_id), local_date(tx.now, self._zone)
         await ledger.spend_balance(tx, book, owner, asset, amount, cause, today)
         await ledger.write_members_side(tx, book)
         await ledger.write_brands_side(tx, book)
+
+    async def reverse(self, credit: Credited, amount: int | None, policy: str) -> None:
+        found = await find_credits(self._db, self._brand_id, self._names, self._events)
+        await self._reverse(found, credit, amount, policy)
+
+    async def reverse_locked(self, credit: Credited) -> None:
+        found = await find_locked(self._db, self._brand_id, self._names, self._events)
+        await self._reverse(found, credit, None, "UNLIMITED")
+
+    async def give_back(self, spent: Spent, amount: int | None) -> None:
+        found = await find_spends(self._db, self._brand_id, self._spends)
+        await self._reverse(found, spent, amount, "WITHIN_BALANCE")
+
+    async def _reverse(
+        self, found: Mapping[Any, UUID], wanted: object, amount: int | None, policy: str
+    ) -> None:
+        await self._db.in_transaction(
+            reverse_transfer,
+            self._operator,
+            found[wanted],
+            amount=amount,
+            policy=ReturnPolicy(policy),
+            reason="a reason",
+        )
+
+    async def reverse_scan(self, name: str) -> None:
+        scan_id = next(found for found, known in self._events.items() if known == name)
+        await self._db.in_transaction(reverse_scan, self._operator, scan_id, "a reason")
 
     async def sweep(self) -> None:
         """Of what has expired; few lots at a time."""
@@ -298,46 +296,21 @@ class Engine:
     async def purchase(self, *told: tuple[str, str, date, int]) -> list[PurchaseResult]:
         """(reference, person, day, fen) of each, in one batch."""
         facts = [PurchaseFact(ref, person, on, 1, fen) for ref, person, on, fen in told]
-        return await self._db.in_transaction(
+        results = await self._db.in_transaction(
             settle_purchases, self._brand_id, self._operator, facts
         )
+        for fact, result in zip(facts, results, strict=True):
+            if result.purchase_id is not None:
+                self._events[result.purchase_id] = fact.purchase_ref
+        return results
 
     # --- what the rows say --------------------------------------------------------------------
 
     async def state(self) -> dict[str, dict[Any, Any]]:
-        """Members, balances, lots, budgets and counts, by name."""
-        db, brand_id = self._db, self._brand_id
+        """Members, balances, lots, debts, budgets and counts, by name."""
         people = {found: name for name, found in self._identities.items()}
-        members = await db.read(_MEMBERS, brand=brand_id)
-        self._names = {row[0]: f"{people[row[1]]} {row[2]}" for row in members}
-        names = self._names
-        found: dict[str, dict[Any, Any]] = {
-            "members": {
-                names[row[0]]: (row[3] == "FROZEN", row[5] or 0, names.get(row[4]))
-                for row in members
-            },
-            "balances": {},
-            "lots": {},
-            "locked": {},
-        }
-        for owner_id, asset, balance, locked in await db.read(_ACCOUNTS, brand=brand_id):
-            if (balance, locked) != (0, 0):
-                found["balances"].setdefault(names[owner_id], {})[asset] = (balance, locked)
-        for owner_id, asset, expires_on, locked, remaining in await db.read(_LOTS, brand=brand_id):
-            if locked:
-                found["locked"].setdefault(names[owner_id], {})[asset] = remaining
-            else:
-                found["lots"].setdefault(names[owner_id], {})[asset, expires_on] = remaining
-        rows = await db.read(_BUDGETS, brand=brand_id)
-        found["budgets"] = {(row[0], row[1]): tuple(row[2:]) for row in rows}
-        found["counts"] = {
-            (code, kind, self._subject(kind, subject), window): used
-            for code, kind, subject, window, used in await db.read(_COUNTERS, brand=brand_id)
-        }
+        self._names, found = await read_state(self._db, self._brand_id, people, self._devices)
         return found
-
-    def _subject(self, kind: str, subject: str) -> str:
-        return self._devices[subject] if kind == "DEVICE" else self._names[UUID(hex=subject)]
 
     async def offences(self) -> list[str]:
         """What the auditor finds broken in this brand."""

@@ -76,6 +76,9 @@ gives = st.tuples(
     st.dictionaries(st.sampled_from(["POINTS", *ASSETS]), small, min_size=1, max_size=3),
     st.dictionaries(st.sampled_from(["POINTS", *ASSETS]), small, max_size=3),
 )
+return_policies = st.sampled_from(["WITHIN_BALANCE", "UNLIMITED", "UNLIMITED", "ONLY_PENDING"])
+returns = st.tuples(return_policies, return_policies)
+"""The consumer's and the guide's."""
 no_budgets: dict[str, int] = {}
 budgets = st.just(no_budgets) | st.dictionaries(
     st.sampled_from(ASSETS), st.integers(1, 60), min_size=1, max_size=2
@@ -83,6 +86,8 @@ budgets = st.just(no_budgets) | st.dictionaries(
 ladders = st.lists(
     st.tuples(st.integers(1, 20), st.sampled_from([100, 133, 150, 250])), min_size=0, max_size=3
 )
+parts = st.none() | st.integers(1, 12)
+"""Of something, all of it when None."""
 steps = st.sampled_from(
     [timedelta(minutes=40), timedelta(hours=9), *map(timedelta, (1, 11, 11, 31, 100))]
 )

@@ -222,6 +222,9 @@ class BrandMachine(ConfiguringMachine):
         if all_of_it:
             today = self.world.day_of(self.world.now)
             amount = max(1, self.world.members[name].wallet.spendable(asset, today))
+        self._spend(name, asset, amount)
+
+    def _spend(self, name: str, asset: str, amount: int) -> None:
         self._both(
             f"{amount} {asset} spent by {name}",
             lambda: self.engine.spend(name, asset, amount),

@@ -11,8 +11,8 @@ from loyalty.db import Database
 from rewards.scans.batcher import ScanBatcher
 from tests.clocks import SettableClock
 from tests.hurried import hurry
+from tests.machine.correcting import CorrectingMachine
 from tests.machine.engine import Stage
-from tests.machine.playing import BrandMachine
 
 EXAMPLES = 120
 STEPS = 50
@@ -32,7 +32,7 @@ PROFILE = settings(
 
 
 @contextmanager
-def on_stage(database_url: str, keyring: Keyring) -> Iterator[type[BrandMachine]]:
+def on_stage(database_url: str, keyring: Keyring) -> Iterator[type[CorrectingMachine]]:
     """A database, a batcher that runs, and one loop for all examples."""
     clock = SettableClock()
     db = hurry(Database(database_url, clock=clock))
@@ -45,7 +45,7 @@ def on_stage(database_url: str, keyring: Keyring) -> Iterator[type[BrandMachine]
         runner.run(start())
         try:
             stage = Stage(runner, db, clock, keyring, batcher)
-            yield type("StagedMachine", (BrandMachine,), {"stage": stage})
+            yield type("StagedMachine", (CorrectingMachine,), {"stage": stage})
         finally:
             runner.run(batcher.stop())
             runner.run(db.close())

@@ -8,7 +8,8 @@ from datetime import date, datetime
 @dataclass(frozen=True)
 class Terms:
     """One published version. ``gives`` is (beneficiary, asset, amount), ``caps`` is (subject,
-    window, times); for a purchase the amount is per whole unit of currency."""
+    window, times), ``returns`` is (beneficiary, policy); for a purchase the amount is per whole
+    unit of currency."""
 
     code: str
     event: str
@@ -20,6 +21,11 @@ class Terms:
     closes_at: datetime | None = None
     caps: tuple[tuple[str, str, int], ...] = ()
     budgets: tuple[tuple[str, int], ...] = ()
+    returns: tuple[tuple[str, str], ...] = ()
+
+    def return_policy(self, role: str) -> str:
+        """What may be taken back of what a role got."""
+        return dict(self.returns).get(role, "WITHIN_BALANCE")
 
     def open_at(self, at: datetime) -> bool:
         if self.opens_at is not None and at < self.opens_at:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from tests.model.campaigns import Campaign
-from tests.model.world import Batch, Item, Locked, Member, Refused, World
+from tests.model.records import Batch, Item, Member, ScanRecord, Waiting
+from tests.model.world import Refused, World
 
 PURPOSES = {"INNER": "REWARD", "OUTER": "GUIDE", "CARD": "REWARD"}
 
@@ -17,6 +18,10 @@ class Scan:
     code: tuple[int, int] | None
     device: str | None
     key: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.person}: {self.key}"
 
     @property
     def body(self) -> object:
@@ -56,7 +61,9 @@ def _effect(world: World, wanted: Scan, batch: Batch, serial: int) -> dict[str, 
         member = world.enrol(wanted.person, wanted.role)
         rank_before = member.rank
     told = Told()
+    record = world.scans[wanted.name] = ScanRecord(wanted.name, wanted.role)
     _decide(world, wanted, batch, item, member, told)
+    record.unpaid = told.unpaid
     if member is not None and wanted.device is not None:
         member.devices.add(wanted.device)
     verdict = {"ACTIVE": "REPEAT" if seen else "FIRST", "RETIRED": "RETIRED"}
@@ -91,7 +98,7 @@ def _decide(
     elif (member.role, PURPOSES[batch.kind]) == ("CONSUMER", "REWARD"):
         _consumer_scans(world, wanted, batch, item, member, told)
     elif (member.role, PURPOSES[batch.kind]) == ("GUIDE", "GUIDE"):
-        _guide_scans(world, batch, item, member, told)
+        _guide_scans(world, wanted, batch, item, member, told)
     else:
         told.unpaid = "NO_CAMPAIGN"
 
@@ -115,6 +122,8 @@ def _consumer_scans(
     if not campaign.allows(who, today):
         told.unpaid = "CAP"
         return
+    record = world.scans[wanted.name]
+    record.terms = campaign.terms
     item.claimed = True
     own = world.gifts(campaign.terms, member)
     reason, guides = _guides_part(world, campaign, item, guide)
@@ -125,10 +134,12 @@ def _consumer_scans(
         return
     told.guide_unpaid = reason
     told.rewards = [(asset, amount, False) for asset, amount in own]
-    _give(world, campaign, member, own)
-    _release(world, item, guide if reason is None else None)
+    _give(world, campaign, member, own, wanted.name)
+    if guide is not None and reason is None:
+        record.guide_grants = (wanted.name, item.guide_scan or wanted.name)
+    _release(world, item, wanted.name if reason is None else None)
     if guide is not None and guides:
-        _give(world, campaign, guide, guides)
+        _give(world, campaign, guide, guides, wanted.name)
         campaign.count({"GUIDE": guide.name}, today)
     campaign.count(who, today)
 
@@ -150,7 +161,7 @@ def _guides_part(
         return "NO_GUIDE", []
     if guide.frozen:
         return "GUIDE_FROZEN", []
-    if item.waiting:
+    if world.waiting_for(item):
         return None, []
     gifts = world.gifts(campaign.terms, guide)
     if not gifts:
@@ -160,27 +171,26 @@ def _guides_part(
     return None, gifts
 
 
-def _give(world: World, campaign: Campaign, member: Member, gifts: list[tuple[str, int]]) -> None:
+def _give(
+    world: World, campaign: Campaign, member: Member, gifts: list[tuple[str, int]], cause: str
+) -> None:
     for asset, amount in gifts:
-        world.credit(member, asset, amount, world.now)
+        world.credit(member, campaign.terms.code, asset, amount, world.now, cause)
         campaign.book(asset, amount, 0)
 
 
-def _release(world: World, item: Item, guide: Member | None) -> None:
-    """What waited is given to the guide, its time counting from now; or given back."""
-    for waiting in item.waiting:
-        holder = world.members[item.guide or ""]
-        holder.wallet.locked[waiting.asset] -= waiting.amount
-        campaign = world.campaigns[waiting.campaign]
-        if guide is None:
-            campaign.book(waiting.asset, 0, -waiting.amount)
+def _release(world: World, item: Item, cause: str | None) -> None:
+    """What waited is given to the guide for the scan that came; or, None, given back."""
+    for waiting in world.waiting_for(item):
+        if cause is None:
+            world.void(waiting)
         else:
-            world.credit(holder, waiting.asset, waiting.amount, world.now)
-            campaign.book(waiting.asset, waiting.amount, -waiting.amount)
-    item.waiting = []
+            world.unlock(waiting, cause)
 
 
-def _guide_scans(world: World, batch: Batch, item: Item, member: Member, told: Told) -> None:
+def _guide_scans(
+    world: World, wanted: Scan, batch: Batch, item: Item, member: Member, told: Told
+) -> None:
     campaign = world.campaign_for("SCAN", batch.product, world.now)
     gifts = world.gifts(campaign.terms, member) if campaign else []
     who: dict[str, str | None] = {"GUIDE": member.name}
@@ -194,14 +204,14 @@ def _guide_scans(world: World, batch: Batch, item: Item, member: Member, told: T
     if campaign.terms.gated and not campaign.allows(who, today):
         told.unpaid = "CAP"
         return
-    item.guide, item.guide_claimed = member.name, True
+    world.scans[wanted.name].terms = campaign.terms
+    item.guide, item.guide_scan, item.guide_claimed = member.name, wanted.name, True
     if not campaign.terms.gated:
         told.unpaid = "AWAITS_CONSUMER"
     elif campaign.affords(gifts):
         for asset, amount in gifts:
-            item.waiting.append(Locked(campaign.terms.code, asset, amount))
-            member.wallet.locked[asset] += amount
-            campaign.book(asset, 0, amount)
+            code = campaign.terms.code
+            world.lock(Waiting(member.name, code, asset, amount, wanted.name, item))
         told.rewards = [(asset, amount, True) for asset, amount in gifts]
         campaign.count(who, today)
     else:

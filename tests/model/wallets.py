@@ -40,12 +40,14 @@ def _last_of_month(day: date, months: int) -> date:
 
 @dataclass
 class Wallet:
-    """``free`` is what is left of each lot of each asset; locked credits are in no lot yet."""
+    """``free`` is what is left of each lot of each asset; locked credits are in no lot yet.
+    ``owed`` was to be taken back and was not there any more."""
 
     free: dict[str, dict[date, int]] = field(
         default_factory=lambda: {asset: defaultdict(int) for asset in ASSETS}
     )
     locked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    owed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def balance(self, asset: str) -> int:
         return sum(self.free[asset].values())
@@ -53,17 +55,29 @@ class Wallet:
     def put(self, asset: str, amount: int, good_until: date) -> None:
         self.free[asset][good_until] += amount
 
+    def earn(self, asset: str, amount: int, good_until: date) -> int:
+        """Something that comes; of it, what is owed is repaid first. How much that was."""
+        self.put(asset, amount, good_until)
+        repaid = min(amount, self.owed[asset])
+        self.free[asset][good_until] -= repaid
+        self.owed[asset] -= repaid
+        return repaid
+
     def spendable(self, asset: str, today: date) -> int:
         return sum(left for day, left in self.free[asset].items() if today <= day)
 
     def gone_bad_in_part(self, asset: str, today: date) -> bool:
         return 0 < self.spendable(asset, today) < self.balance(asset)
 
-    def take(self, asset: str, amount: int, today: date) -> list[tuple[date, int]]:
-        """What was taken of which lots, soonest to go bad first. There is enough."""
+    def take(
+        self, asset: str, amount: int, today: date, first: date | None = None
+    ) -> list[tuple[date, int]]:
+        """What was taken of which lots: of ``first``, then soonest to go bad first. There is
+        enough."""
         taken = []
         lots = self.free[asset]
-        for day in sorted(day for day in lots if today <= day):
+        good = [day for day in lots if today <= day]
+        for day in sorted(good, key=lambda day: (day != first, day)):
             part = min(lots[day], amount)
             if part:
                 lots[day] -= part
@@ -106,12 +120,17 @@ class Wallet:
     def waiting(self) -> dict[str, int]:
         return {asset: amount for asset, amount in self.locked.items() if amount}
 
+    def debts(self) -> dict[str, int]:
+        return {asset: amount for asset, amount in self.owed.items() if amount}
+
 
 @dataclass
 class Ladder:
-    """The levels of one role: (growth that reaches it, percent of points)."""
+    """The levels of one role: (growth that reaches it, percent of points). One that ``drops``
+    is held for as long as the growth is there; else a level is kept."""
 
     levels: Sequence[tuple[int, int]]
+    drops: bool = False
 
     def rank_at(self, growth: int) -> int:
         return max(rank for rank, (threshold, _) in enumerate(self.levels) if threshold <= growth)

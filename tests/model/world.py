@@ -1,70 +1,24 @@
-"""One brand and its people, and what the brand's people may do that is no scan."""
+"""One brand and its people, and what the brand's people may do that is no scan. ``met`` counts
+what a run should come across."""
 
-from dataclasses import dataclass, field
+from collections import Counter
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from tests.model.campaigns import Campaign, Terms
-from tests.model.wallets import Ladder, Policy, Wallet, last_good_day
+from tests.model.records import Batch, Credit, Item, Member, ScanRecord, Spending, Waiting
+from tests.model.wallets import Ladder, Policy, last_good_day
 
 CHANNEL = ("GUIDE", "STORE", "DEALER", "SALESPERSON")
 
 
 class Refused(Exception):
-    """The world stays as it was. ``details`` are those that tell numbers."""
+    """The world stays as it was. ``details`` are those worth telling."""
 
-    def __init__(self, code: str, **details: int) -> None:
+    def __init__(self, code: str, **details: object) -> None:
         super().__init__(code)
         self.code = code
         self.details = details
-
-
-@dataclass
-class Member:
-    """One person in one role; ``name`` is both."""
-
-    person: str
-    role: str
-    invited_by: str | None = None
-    frozen: bool = False
-    rank: int = 0
-    wallet: Wallet = field(default_factory=Wallet)
-    devices: set[str] = field(default_factory=set)
-
-    @property
-    def name(self) -> str:
-        return f"{self.person} {self.role}"
-
-
-@dataclass
-class Batch:
-    series: int
-    kind: str
-    product: int
-    quantity: int
-    status: str
-
-
-@dataclass
-class Locked:
-    """A credit that waits for the consumer's scan."""
-
-    campaign: str
-    asset: str
-    amount: int
-
-
-@dataclass
-class Item:
-    """One bottle: who pre-scanned it, what waits, whether its two rewards are decided, and when
-    each of its codes was scanned."""
-
-    guide: str | None = None
-    guide_claimed: bool = False
-    guide_over_budget: bool = False
-    waiting: list[Locked] = field(default_factory=list)
-    claimed: bool = False
-    scans: dict[str, list[datetime]] = field(default_factory=dict)
 
 
 class World:
@@ -74,7 +28,7 @@ class World:
         self.zone = ZoneInfo(zone)
         self.policies = dict(policies)
         self.now = now
-        self.lived_on = self.expired = 0
+        self.met: Counter[str] = Counter()
         self.members: dict[str, Member] = {}
         self.rosters: set[tuple[str, str]] = set()
         self.invitations: dict[str, str] = {}
@@ -85,6 +39,10 @@ class World:
         self.items: dict[tuple[int, int], Item] = {}
         self.keys: dict[tuple[str, str], tuple[object, dict[str, object]]] = {}
         self.purchases: dict[str, tuple[object, int]] = {}
+        self.scans: dict[str, ScanRecord] = {}
+        self.credits: list[Credit] = []
+        self.waiting: list[Waiting] = []
+        self.spendings: list[Spending] = []
 
     # --- people -------------------------------------------------------------------------------
 
@@ -134,10 +92,19 @@ class World:
         campaign.terms = terms
 
     def publish_ladder(self, role: str, ladder: Ladder, allow_lowering: bool) -> None:
+        """Who stands above its top is lowered at once; who no longer has the growth for a level
+        that drops, by the next growth that moves."""
         top = len(ladder.levels) - 1
-        above = [m for m in self.members.values() if m.role == role and m.rank > top]
-        if above and not allow_lowering:
-            raise Refused("LADDER_LOWERS_MEMBERS", members=len(above))
+        holders = [m for m in self.members.values() if m.role == role]
+        above = [m for m in holders if m.rank > top]
+        dropping = [
+            m
+            for m in holders
+            if ladder.drops and ladder.rank_at(m.wallet.balance("GROWTH")) < m.rank
+        ]
+        lowered = {m.name for m in (*above, *dropping)}
+        if lowered and not allow_lowering:
+            raise Refused("LADDER_LOWERS_MEMBERS", members=len(lowered))
         for member in above:
             member.rank = top
         self.ladders[role] = ladder
@@ -183,20 +150,61 @@ class World:
                 found.append((asset, amount))
         return found
 
-    def credit(self, member: Member, asset: str, amount: int, at: datetime) -> None:
-        """New growth lifts at once; what growth there is was maybe moved here."""
+    def credit(
+        self,
+        member: Member,
+        campaign: str,
+        asset: str,
+        amount: int,
+        at: datetime,
+        cause: str,
+        granted_by: str | None = None,
+    ) -> None:
+        """What is owed is repaid first; new growth lifts at once."""
         until = self._active(member, asset, at)
-        member.wallet.put(asset, amount, until)
+        self.met["repaid"] += member.wallet.earn(asset, amount, until) > 0
+        self.credits.append(
+            Credit(member.name, campaign, asset, amount, cause, granted_by or cause, until)
+        )
+        if asset == "GROWTH":
+            self.look(member)
+
+    def lock(self, waiting: Waiting) -> None:
+        self.waiting.append(waiting)
+        self.members[waiting.member].wallet.locked[waiting.asset] += waiting.amount
+        self.campaigns[waiting.campaign].book(waiting.asset, 0, waiting.amount)
+
+    def waiting_for(self, item: Item) -> list[Waiting]:
+        return [waiting for waiting in self.waiting if waiting.item is item]
+
+    def void(self, waiting: Waiting) -> None:
+        """It is given up, and may be given to others."""
+        self.waiting.remove(waiting)
+        self.members[waiting.member].wallet.locked[waiting.asset] -= waiting.amount
+        self.campaigns[waiting.campaign].book(waiting.asset, 0, -waiting.amount)
+
+    def unlock(self, waiting: Waiting, cause: str) -> None:
+        """What it waited for has come: its time counts from now."""
+        self.void(waiting)
+        member, asset, amount = self.members[waiting.member], waiting.asset, waiting.amount
+        self.campaigns[waiting.campaign].book(asset, amount, 0)
+        code, granted_by = waiting.campaign, waiting.granted_by
+        self.credit(member, code, asset, amount, self.now, cause, granted_by)
+
+    def look(self, member: Member) -> None:
+        """At the level, after growth has come or gone."""
         ladder = self.ladders.get(member.role)
-        if asset == "GROWTH" and ladder is not None:
-            member.rank = max(member.rank, ladder.rank_at(member.wallet.balance(asset)))
+        if ladder is not None:
+            rank = ladder.rank_at(member.wallet.balance("GROWTH"))
+            self.met["lowered"] += ladder.drops and rank < member.rank
+            member.rank = rank if ladder.drops else max(member.rank, rank)
 
     def _active(self, member: Member, asset: str, at: datetime) -> date:
         """Until when what comes at a time is good; and what is there, if it goes by activity."""
         policy = self.policies[asset]
         until = last_good_day(self.day_of(at), policy)
         if policy[0] == "ACTIVE":
-            self.lived_on += member.wallet.live_on(asset, self.day_of(self.now), until)
+            self.met["lived on"] += member.wallet.live_on(asset, self.day_of(self.now), until)
         return until
 
     def spend(self, name: str, asset: str, amount: int) -> None:
@@ -204,24 +212,29 @@ class World:
         available = member.wallet.spendable(asset, today)
         if available < amount:
             raise Refused("INSUFFICIENT_BALANCE", available=available, wanted=amount)
-        member.wallet.take(asset, amount, today)
+        number = len({spending.number for spending in self.spendings})
+        for day, part in member.wallet.take(asset, amount, today):
+            self.spendings.append(Spending(number, name, asset, day, part))
         self._active(member, asset, self.now)
 
     def sweep(self) -> None:
         """What has gone bad by today goes."""
         today = self.day_of(self.now)
-        self.expired += sum(member.wallet.expire(today) for member in self.members.values())
+        self.met["expired"] += sum(member.wallet.expire(today) for member in self.members.values())
 
     def move(self, source: str, target: str, asset: str, amount: int) -> None:
         if source == target:
             raise Refused("SAME_ACCOUNT")
         today = self.day_of(self.now)
-        giver, taker = self.members[source].wallet, self.members[target].wallet
-        available = giver.spendable(asset, today)
+        giver, taker = self.members[source], self.members[target]
+        available = giver.wallet.spendable(asset, today)
         if available < amount:
             raise Refused("INSUFFICIENT_BALANCE", available=available, wanted=amount)
-        for day, part in giver.take(asset, amount, today):
-            taker.put(asset, part, day)
+        for day, part in giver.wallet.take(asset, amount, today):
+            taker.wallet.put(asset, part, day)
+        if asset == "GROWTH":
+            self.look(giver)
+            self.look(taker)
 
     def purchase(self, ref: str, person: str, on: date, amount_fen: int) -> tuple[str, int]:
         """(status, points granted): the event's own date counts, all or nothing is given."""
@@ -239,7 +252,7 @@ class World:
             who: dict[str, str | None] = {"MEMBER": member.name}
             if campaign.allows(who, on) and campaign.affords(gifts):
                 for asset, amount in gifts:
-                    self.credit(member, asset, amount, at)
+                    self.credit(member, campaign.terms.code, asset, amount, at, ref)
                     campaign.book(asset, amount, 0)
                 campaign.count(who, on)
             else:

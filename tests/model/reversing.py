@@ -1,0 +1,82 @@
+"""What was given is taken back, and what was spent is given back."""
+
+from tests.model.records import Credit, Spending, Waiting
+from tests.model.world import Refused, World
+
+
+def reverse(world: World, credit: Credit, amount: int | None, policy: str) -> None:
+    """So much of a credit, or all that is left of it."""
+    wanted = credit.left if amount is None else amount
+    if wanted > credit.left or not credit.left:
+        raise Refused("REVERSAL_TOO_LARGE", left=credit.left)
+    if take_back(world, credit, wanted, policy) and credit.asset == "GROWTH":
+        world.look(world.members[credit.member])
+
+
+def reverse_locked(world: World, waiting: Waiting) -> None:
+    """What nobody has yet cannot be taken back."""
+    raise Refused("TRANSFER_NOT_REVERSIBLE", reason="LOCKED_REWARD")
+
+
+def take_back(world: World, credit: Credit, wanted: int, policy: str) -> int:
+    """From the lot that it went into, then from what goes bad soonest; what is not there is owed
+    if the policy says so. All that is taken or owed, the campaign may give again. How much was
+    taken."""
+    if wanted <= 0 or policy == "ONLY_PENDING":
+        return 0
+    today, asset = world.day_of(world.now), credit.asset
+    wallet = world.members[credit.member].wallet
+    taken = min(wanted, wallet.spendable(asset, today))
+    wallet.take(asset, taken, today, first=credit.good_until)
+    owed = wanted - taken if policy == "UNLIMITED" else 0
+    wallet.owed[asset] += owed
+    credit.taken += taken + owed
+    world.campaigns[credit.campaign].book(asset, -taken - owed, 0)
+    world.met["taken back"] += taken > 0
+    world.met["owed"] += owed > 0
+    return taken
+
+
+def give_back(world: World, spending: Spending, amount: int | None) -> None:
+    """Into the lot that had paid. What has gone bad meanwhile repays nothing."""
+    left = spending.amount - spending.given_back
+    wanted = left if amount is None else amount
+    if wanted > left or not left:
+        raise Refused("REVERSAL_TOO_LARGE", left=left)
+    member, asset = world.members[spending.member], spending.asset
+    if spending.day < world.day_of(world.now):
+        member.wallet.put(asset, wanted, spending.day)
+    else:
+        world.met["repaid"] += member.wallet.earn(asset, wanted, spending.day) > 0
+    spending.given_back += wanted
+    if asset == "GROWTH":
+        world.look(member)
+
+
+def reverse_scan(world: World, name: str) -> None:
+    """What a consumer's scan gave to the consumer and to the guide, each by the policy of what
+    granted it. The bottle stays claimed and the caps counted."""
+    record = world.scans[name]
+    if record.role != "CONSUMER":
+        raise Refused("SCAN_NOT_REVERSIBLE", reason="PRE_SCAN")
+    if record.unpaid is not None:
+        raise Refused("SCAN_NOT_REVERSIBLE", reason="NOT_PAID")
+    if record.reversed:
+        raise Refused("SCAN_NOT_REVERSIBLE", reason="ALREADY_REVERSED")
+    record.reversed = True
+    _reverse_leg(world, "CONSUMER", (name,))
+    _reverse_leg(world, "GUIDE", record.guide_grants)
+
+
+def _reverse_leg(world: World, role: str, grants: tuple[str, ...]) -> None:
+    lowered = {}
+    for credit in world.credits:
+        member = world.members[credit.member]
+        if credit.granted_by in grants and member.role == role:
+            terms = world.scans[credit.granted_by].terms
+            policy = terms.return_policy(role) if terms else ""
+            if take_back(world, credit, credit.left, policy) and credit.asset == "GROWTH":
+                lowered[member.name] = member
+            world.met[f"{role}'s leg"] += 1
+    for member in lowered.values():
+        world.look(member)

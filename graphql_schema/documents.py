@@ -1,9 +1,9 @@
 """Documents, parsed and validated once, and the short path that executes them.
 
 A trusted document is registered at start and named by the SHA-256 of its text; an ordinary one
-arrives as text and is remembered while there is room. Both run through ``execute``: graphql-core
-on the same resolvers, so with the same permissions, refusals and errors as Strawberry's own
-``Schema.execute`` (a test compares them), but without its extension machinery.
+arrives as text and is remembered while there is room. Both run through ``execute``: compiled to
+closures, or graphql-core, on the same resolvers, so with the same permissions, refusals and errors
+as Strawberry's own ``Schema.execute`` (tests compare them), but without its extension machinery.
 """
 
 import hashlib
@@ -29,11 +29,15 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from graphql_schema.compiled.operations import CompiledOperation, OperationCompiler
 from graphql_schema.context import Context
 from graphql_schema.costs import OperationCost, operation_costs
 from graphql_schema.execution import PlainExecutor, find_plain_fields
 from graphql_schema.faults import Invalid, PersistedQueryNotFound, TrustedDocumentsOnly
 from graphql_schema.limits import Limits, measure, parse_within
+
+_TRUSTED_FIELDS_MAX = 10_000
+"""Far above what any document of ours has, for the memory's sake."""
 
 
 class DocumentsRefused(GraphQLError):
@@ -48,13 +52,16 @@ class TrustedDocumentError(Exception):
     """A registered document cannot be served; the server must not start."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PreparedOperation:
-    """One operation of a document: ``name`` is None for an anonymous one."""
+    """One operation of a document: ``name`` is None for an anonymous one. ``compiled`` is None
+    while graphql-core executes it; ``runs`` is how often it did."""
 
     name: str | None
     kind: OperationType
     cost: OperationCost
+    compiled: CompiledOperation | None = None
+    runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +73,28 @@ class PreparedDocument:
     operations: tuple[PreparedOperation, ...]
     trusted: bool
 
+    def find(self, name: str | None) -> PreparedOperation | None:
+        """The operation to run, if the name tells."""
+        if name is None:
+            return self.operations[0] if len(self.operations) == 1 else None
+        return next((each for each in self.operations if each.name == name), None)
+
     def operation(self, name: str | None) -> PreparedOperation:
         """The operation to run; raises the Fault INVALID if the name does not tell."""
+        found = self.find(name)
+        if found is not None:
+            return found
         if name is None:
-            if len(self.operations) == 1:
-                return self.operations[0]
             raise Invalid("operationName must name one of the operations.")
-        for operation in self.operations:
-            if operation.name == name:
-                return operation
         raise Invalid("There is no operation of this name.")
+
+
+@dataclass(slots=True)
+class Executions:
+    """How many requests ran compiled, and how many on graphql-core."""
+
+    compiled: int = 0
+    ordinary: int = 0
 
 
 class DocumentStore:
@@ -91,6 +110,8 @@ class DocumentStore:
         cache_size: int = 1_000,
     ) -> None:
         self.limits = limits or Limits()
+        self.executions = Executions()
+        self._compiler = OperationCompiler(schema)
         self._core: GraphQLSchema = schema._schema
         find_plain_fields(self._core)
         self._trusted_only = trusted_only
@@ -142,6 +163,14 @@ class DocumentStore:
         operation_name: str | None = None,
     ) -> Awaitable[ExecutionResult] | ExecutionResult:
         """Run a prepared document; the result's errors are for ``faults.format_errors``."""
+        operation = prepared.find(operation_name)
+        if operation is not None:
+            compiled = operation.compiled or self._compiled(prepared, operation)
+            result = None if compiled is None else compiled.run(context, variables)
+            if result is not None:
+                self.executions.compiled += 1
+                return result
+        self.executions.ordinary += 1
         return execute(
             self._core,
             prepared.document,
@@ -152,6 +181,20 @@ class DocumentStore:
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
             hide_suggestions=self._hide_suggestions,
         )
+
+    def _compiled(
+        self, prepared: PreparedDocument, operation: PreparedOperation
+    ) -> CompiledOperation | None:
+        """An ordinary document is compiled when it comes again: most one-off ones never do. It
+        gets as many fields as it has tokens, so that what bounds the remembered texts bounds what
+        is made of them."""
+        operation.runs += 1
+        if operation.runs == 2:
+            document = prepared.document
+            operation.compiled = self._compiler.compile(
+                document, operation.name, document.token_count
+            )
+        return operation.compiled
 
     def _prepare(self, text: str, trusted: bool) -> PreparedDocument:
         try:
@@ -186,6 +229,10 @@ class DocumentStore:
             raise TrustedDocumentError(f"A trusted document is invalid: {problems}") from error
         if len(prepared.operations) != 1:
             raise TrustedDocumentError(f"Not one operation in the trusted document:\n{text}")
+        [operation] = prepared.operations
+        operation.compiled = self._compiler.compile(
+            prepared.document, operation.name, _TRUSTED_FIELDS_MAX
+        )
         return prepared
 
     def _remember(self, text: str, prepared: PreparedDocument) -> None:

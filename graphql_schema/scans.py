@@ -55,6 +55,16 @@ class Reward:
     lock: RewardLock | None
 
 
+@strawberry.type(
+    description="A reward of the scanner that had waited for this scan, and is its own now; the id"
+    " is a LockedReward's."
+)
+class UnlockedReward:
+    id: strawberry.ID
+    asset: AssetCode
+    amount: BigInt
+
+
 @strawberry.type(description="A coupon that the scanner has won; its id is a Coupon's.")
 class ScanCoupon:
     id: strawberry.ID
@@ -94,6 +104,7 @@ class ScanCodeReceipt:
     first_scan: Sighting | None
     latest_scan: Sighting | None
     rewards: list[Reward]
+    unlocked: list[UnlockedReward]
     coupons: list[ScanCoupon]
     balances: list[ScanBalance]
     tier: ScanTier | None
@@ -180,6 +191,14 @@ def receipt_of(reply: dict[str, Any], replayed: bool) -> ScanCodeReceipt:
                 lock=_lock(r["lock"]) if "lock" in r else None,
             )
             for r in reply["rewards"]
+        ],
+        unlocked=[
+            UnlockedReward(
+                id=encode_id("LockedReward", UUID(hex=stored["id"])),
+                asset=AssetCode(stored["asset"]),
+                amount=stored["amount"],
+            )
+            for stored in reply.get("unlocked", ())
         ],
         coupons=[_coupon(stored) for stored in reply.get("coupons", ())],
         balances=[

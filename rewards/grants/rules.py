@@ -210,13 +210,13 @@ def shown_status(reward: LockedReward, now: datetime) -> LockStatus:
     return LockStatus.LAPSED if status is LockStatus.LOCKED and has_lapsed else status
 
 
-def count_scan(world: GrantWorld, member: MemberState, cause: Cause) -> None:
+def count_scan(world: GrantWorld, member: MemberState, cause: Cause) -> list[LockedState]:
     """One more paid scan of a consumer, for its tier and for what waits for scans: the last one
-    unlocks it. Call it before what this scan locks is locked."""
+    unlocks it, and that is the answer. Call it before what this scan locks is locked."""
     count_for_tier(
         world, member, TierEvent(cause.occurred_at, cause.kind, cause.id, scans=1, visit=True)
     )
-    unlock_waiting(world, member, UnlockKind.NEXT_SCAN.value, cause)
+    return unlock_waiting(world, member, UnlockKind.NEXT_SCAN.value, cause)
 
 
 def unlock_waiting(

@@ -1,10 +1,11 @@
 """Pure: what one scan comes to, and what becomes of the claims of its item."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rewards.campaigns.rules import LiveCampaign
-from rewards.grants.world import MemberState
+from rewards.grants.world import LockedState, MemberState
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason
 from rewards.scans.world import CONSUMER, GUIDE, ClaimState, ScanRequest, ScanWorld
 
@@ -19,6 +20,7 @@ class Outcome:
     campaign: LiveCampaign | None = None
     rewards: list[dict[str, Any]] = field(default_factory=list)
     coupons: list[dict[str, Any]] = field(default_factory=list)
+    unlocked: Sequence[LockedState] = ()
 
 
 def note_claims(

@@ -1,6 +1,7 @@
 """What a scan answers, as it is stored under its idempotency key: values only, so that a replay
 looks nothing up and says the same for ever."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,10 +80,11 @@ def receipt(
     guide_unpaid_reason: GuideUnpaidReason | None,
     rewards: list[dict[str, Any]],
     coupons: list[dict[str, Any]],
+    unlocked: Sequence[LockedState],
     sightings: Sightings,
     rank_before: int,
 ) -> dict[str, Any]:
-    """The reply of one scan. It names coupons only where there are any."""
+    """The reply of one scan. It names coupons and what it unlocked only where there are any."""
     level = grants.level_of(world, member) if member else None
     is_new_member = member is not None and member.is_new and not member.is_greeted
     if member is not None:
@@ -106,7 +108,13 @@ def receipt(
         else {"rank": level.rank, "code": level.code, "zh": level.name_zh, "en": level.name_en},
         "rank_before": rank_before,
     }
-    return reply | {"coupons": coupons} if coupons else reply
+    if coupons:
+        reply["coupons"] = coupons
+    if unlocked:
+        reply["unlocked"] = [
+            {"id": state.id.hex, "asset": state.asset, "amount": state.amount} for state in unlocked
+        ]
+    return reply
 
 
 def balances(world: GrantWorld, member: MemberState | None) -> list[dict[str, Any]]:

@@ -66,6 +66,7 @@ def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
         guide_unpaid_reason=outcome.guide_unpaid,
         rewards=outcome.rewards,
         coupons=outcome.coupons,
+        unlocked=outcome.unlocked,
         sightings=sightings,
         rank_before=rank_before,
     )
@@ -178,7 +179,7 @@ def _consumer_scan(
             grants.settle_item(world.grants, guide, unlock_key(item), cause, post=False)
         note_claims(world, request, item, member, outcome, guide_claim)
         return outcome
-    grants.count_scan(world.grants, member, cause)
+    outcome.unlocked = grants.count_scan(world.grants, member, cause)
     for credit in credits:
         locked = grants.give(world.grants, campaign, credit, cause)
         outcome.rewards.append(receipts.reward(credit, locked))

@@ -121,7 +121,8 @@ ROW_OF_TYPE: dict[str, type] = {
 MADE_BY_RESOLVERS = {
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
     *("Item", "Sighting", "Budget", "DayFigures", "HourOfScans"),
-    *("Reward", "ScanBalance", "ScanCoupon", "ScanTier", "Desk", "Rebates"),
+    *("Reward", "ScanBalance", "ScanCoupon", "ScanTier", "UnlockedReward"),
+    *("Desk", "Rebates"),
     *("PendingLevel", "LadderMove", "LadderPreview"),
     *("PurchaseReward", "PurchaseTier", "MergedAsset", "ReversedLeg"),
     *("BeneficiaryReturnPolicy", "OutcomeLock", "RewardLock"),

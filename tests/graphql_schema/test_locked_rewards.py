@@ -16,7 +16,8 @@ query ($status: LockedRewardStatus, $first: Int, $after: String) { me { id
 """
 SCAN = """
 mutation ($input: ScanCodeInput!) { scanCode(input: $input) { ... on ScanCodeReceipt {
-  scanId rewards { asset amount locked lock { kind stillToCome condition } } } } }
+  replayed scanId unlocked { id asset amount }
+  rewards { asset amount locked lock { kind stillToCome condition } } } } }
 """
 CAMPAIGNS = """
 { campaigns(first: 1) { nodes { outcomes { beneficiary asset amount
@@ -53,7 +54,11 @@ async def test_a_first_scan_pays_and_leaves_a_red_packet_for_the_next_one(stage:
         datetime.fromisoformat(at) for at in (reward["grantedAt"], reward["lock"]["lapsesAt"])
     )
     assert lapses - granted == timedelta(days=7)
-    await ann.done("scanCode", code=await stage.code())
+    second = {"code": await stage.code(), "idempotencyKey": "second"}
+    told = (await ann.ask(SCAN, input=second))["scanCode"]
+    assert told["unlocked"] == [{"id": reward["id"], "asset": "CASH", "amount": 500}]
+    assert (await ann.ask(SCAN, input=second))["scanCode"] == told | {"replayed": True}
+    assert (await ann.ask(SCAN, input=input))["scanCode"]["unlocked"] == []
     assert (await ann.balances())["CASH"] == (500, 500)
     [newer, older] = await rewards_of(ann)
     assert (newer["status"], older["status"]) == ("LOCKED", "UNLOCKED")

@@ -55,10 +55,12 @@ async def test_a_scan_pays_and_leaves_a_locked_reward_that_the_next_one_unlocks(
     assert await played.has("ann") == (0, 500)
     assert await played.budget() == (0, 500)
     assert await played.facts("reward.unlocked") == []
+    [waiting] = await played.locked()
 
     second = await played.scan("ann", 1)
     assert await played.has("ann") == (500, 500)
     assert {"asset": "CASH", "balance": 500, "locked": 500} in second["balances"]
+    assert second["unlocked"] == [{"id": waiting.id.hex, "asset": "CASH", "amount": 500}]
     assert await played.budget() == (500, 500)
     assert await played.facts("reward.unlocked") == [{"asset": "CASH", "amount": 500}]
     assert await played.statuses() == ["UNLOCKED", "LOCKED"]

@@ -1,7 +1,6 @@
 """What a scan answers, as it is stored under its idempotency key: values only, so that a replay
 looks nothing up and says the same for ever."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +15,7 @@ from rewards.grants.rules import (
     LockedState,
     MemberState,
 )
-from rewards.scans.models import GuideUnpaidReason, UnpaidReason
+from rewards.scans.claims import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +75,7 @@ def receipt(
     product_id: UUID,
     member: MemberState | None,
     verdict: str,
-    unpaid_reason: UnpaidReason | None,
-    guide_unpaid_reason: GuideUnpaidReason | None,
-    rewards: list[dict[str, Any]],
-    coupons: list[dict[str, Any]],
-    unlocked: Sequence[LockedState],
+    outcome: Outcome,
     sightings: Sightings,
     rank_before: int,
 ) -> dict[str, Any]:
@@ -93,26 +88,27 @@ def receipt(
         "scan_id": scan_id.hex,
         "occurred_at": world.now.isoformat(),
         "verdict": verdict,
-        "unpaid_reason": unpaid_reason.value if unpaid_reason else None,
-        "guide_unpaid_reason": guide_unpaid_reason.value if guide_unpaid_reason else None,
+        "unpaid_reason": outcome.unpaid.value if outcome.unpaid else None,
+        "guide_unpaid_reason": outcome.guide_unpaid.value if outcome.guide_unpaid else None,
         "scan_count": sightings.count,
         "first_scan": sightings.first,
         "latest_scan": sightings.latest,
         "product_id": product_id.hex,
         "member_id": member.id.hex if member else None,
         "is_new_member": is_new_member,
-        "rewards": rewards,
+        "rewards": outcome.rewards,
         "balances": balances(world, member),
         "tier": None
         if level is None
         else {"rank": level.rank, "code": level.code, "zh": level.name_zh, "en": level.name_en},
         "rank_before": rank_before,
     }
-    if coupons:
-        reply["coupons"] = coupons
-    if unlocked:
+    if outcome.coupons:
+        reply["coupons"] = outcome.coupons
+    if outcome.unlocked:
         reply["unlocked"] = [
-            {"id": state.id.hex, "asset": state.asset, "amount": state.amount} for state in unlocked
+            {"id": state.id.hex, "asset": state.asset, "amount": state.amount}
+            for state in outcome.unlocked
         ]
     return reply
 

@@ -62,11 +62,7 @@ def decide(world: ScanWorld, request: ScanRequest) -> ScanReply | Refusal:
         product_id=batch.product_id,
         member=member,
         verdict=verdict.value,
-        unpaid_reason=outcome.unpaid,
-        guide_unpaid_reason=outcome.guide_unpaid,
-        rewards=outcome.rewards,
-        coupons=outcome.coupons,
-        unlocked=outcome.unlocked,
+        outcome=outcome,
         sightings=sightings,
         rank_before=rank_before,
     )

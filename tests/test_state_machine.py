@@ -23,6 +23,8 @@ PLAYED = {
     *("BUDGET_BELOW_SPENT", "LADDER_LOWERS_MEMBERS", "gone bad", "all gone bad"),
     *("lived on", "expired", "lowered"),
     *("taken back", "owed", "repaid", "CONSUMER's leg", "GUIDE's leg"),
+    *("returned", "returned again", "unlocked", "lapsed", "less waits", "void with its scan"),
+    *("REFERENCE_CONFLICT", "RETURN_TOO_LARGE"),
     *("REVERSAL_TOO_LARGE", "TRANSFER_NOT_REVERSIBLE", "SCAN_NOT_REVERSIBLE"),
 }
 """What a run must have come across, lest it agree about nothing."""
@@ -119,6 +121,12 @@ PLANTED = [
         "loyalty/ledger/rules.py",
         "min(amount, -owed.balance)",
         "min(amount, -owed.balance - 1)",
+    ),
+    Planted(
+        "a return in part takes everything back",
+        "rewards/returns/rules.py",
+        "amount = credit.left - share.keeps(credit.amount, credit.granted_by_id)",
+        "amount = credit.left",
     ),
 ]
 

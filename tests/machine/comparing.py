@@ -1,7 +1,8 @@
 """The same act upon the engine and the model, and whether both tell and keep the same."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from hypothesis.stateful import RuleBasedStateMachine
@@ -11,7 +12,15 @@ from loyalty.assets.rules import NEVER, Expiry, ExpiryKind, Unit
 from loyalty.errors import Refusal
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import ReturnPolicy
-from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
+from rewards.campaigns.locks import Lock
+from rewards.campaigns.models import (
+    CapSubject,
+    CapWindow,
+    EventKind,
+    Gate,
+    OutcomeBasis,
+    UnlockKind,
+)
 from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
 from tests.machine.engine import Engine, Stage
 from tests.machine.plans import BEGINS_AT, PEOPLE
@@ -61,7 +70,10 @@ def definition(engine: Engine, terms: Terms) -> CampaignDefinition:
         name_zh="活动",
         name_en="Campaign",
         event=EventKind(terms.event),
-        outcomes=tuple(Outcome(MemberRole(r), Asset(a), basis, n) for r, a, n in terms.gives),
+        outcomes=tuple(
+            Outcome(MemberRole(role), Asset(asset), basis, amount, _lock(terms.wait(role, asset)))
+            for role, asset, amount in terms.gives
+        ),
         gate=Gate.CONSUMER_SCAN if terms.gated else Gate.NONE,
         priority=terms.priority,
         product_id=engine.product_id(terms.product),
@@ -71,6 +83,14 @@ def definition(engine: Engine, terms: Terms) -> CampaignDefinition:
         budgets={Asset(asset): allowed for asset, allowed in terms.budgets},
         return_policies={MemberRole(r): ReturnPolicy(policy) for r, policy in terms.returns},
     )
+
+
+def _lock(wait: tuple[int, int | None] | None) -> Lock | None:
+    if wait is None:
+        return None
+    scans, days = wait
+    lapses_after = None if days is None else timedelta(days=days)
+    return Lock(UnlockKind.NEXT_SCAN, scans, lapses_after=lapses_after)
 
 
 def expiry_of(policy: Policy) -> Expiry:
@@ -167,6 +187,19 @@ class ComparingMachine(RuleBasedStateMachine):
             "debts": {m.name: debts for m in members if (debts := m.wallet.debts())},
             "lots": {m.name: lots for m in members if (lots := m.wallet.lots())},
             "locked": {m.name: locked for m in members if (locked := m.wallet.waiting())},
+            "waiting": dict(
+                Counter(
+                    (
+                        w.member,
+                        w.asset,
+                        w.amount,
+                        "item" if w.item else "scan",
+                        w.scans,
+                        w.lapses_at,
+                    )
+                    for w in self.world.waiting
+                )
+            ),
             "budgets": {
                 (c.terms.code, asset): tuple(budget)
                 for c in campaigns

@@ -32,9 +32,11 @@ from tests.machine.plans import (
     phones,
     picks,
     policies,
+    return_policies,
     returns,
     roles,
     small,
+    waits,
 )
 from tests.model.campaigns import Terms
 from tests.model.records import Batch
@@ -58,6 +60,7 @@ class ConfiguringMachine(ComparingMachine):
         invited=st.booleans(),
         returned=returns,
         drops=st.booleans(),
+        wait=waits,
     )
     def founds_a_brand(
         self,
@@ -71,6 +74,7 @@ class ConfiguringMachine(ComparingMachine):
         invited: bool,
         returned: tuple[str, str],
         drops: bool,
+        wait: tuple[int, int | None] | None,
     ) -> None:
         self.stage.clock.set(BEGINS_AT)
         self.world = World(zone, policies, BEGINS_AT)
@@ -81,11 +85,9 @@ class ConfiguringMachine(ComparingMachine):
         self.begun = True
         ladder = ladder_of([(6, 150), (9, 250)], drops)
         self._publish_ladder("CONSUMER", ladder, allow_lowering=False)
-        self._publish(
-            Terms("buy", "PURCHASE", (("CONSUMER", "POINTS", 1), ("CONSUMER", "GROWTH", 1)))
-        )
+        self._publish(self._buying({"POINTS": 1, "GROWTH": 1}, [], budgets, returned[0], wait))
         given[0].setdefault("GROWTH", growth)
-        self._publish(self._terms("scan", given, gated, caps, budgets, returned))
+        self._publish(self._terms("scan", given, gated, caps, budgets, returned, wait))
         for product in (0, 1):
             self._order(product, "ACTIVE")
         for guide, guest in (("gus", "ann"), ("gil", "bob")):
@@ -107,9 +109,11 @@ class ConfiguringMachine(ComparingMachine):
         caps: list[tuple[str, str, int]],
         budgets: dict[str, int],
         returned: tuple[str, str] = ("WITHIN_BALANCE", "WITHIN_BALANCE"),
+        wait: tuple[int, int | None] | None = None,
         **more: Any,
     ) -> Terms:
-        """``given`` and ``returned`` are the consumer's and the guide's."""
+        """``given`` and ``returned`` are the consumer's and the guide's. The least asset of the
+        consumer's waits, if any."""
         parts = [("CONSUMER", *part) for part in given[0].items()]
         parts += [("GUIDE", *part) for part in given[1].items()]
         return Terms(
@@ -119,9 +123,44 @@ class ConfiguringMachine(ComparingMachine):
             gated=gated and bool(given[1]),
             caps=tuple(caps),
             budgets=tuple(budgets.items()),
+            waits=() if wait is None else ((min(given[0]), *wait),),
             returns=tuple(zip(("CONSUMER", "GUIDE")[: 1 + bool(given[1])], returned, strict=False)),
             **more,
         )
+
+    def _buying(
+        self,
+        given: dict[str, int],
+        caps: list[tuple[str, str, int]],
+        budgets: dict[str, int],
+        returned: str,
+        wait: tuple[int, int | None] | None,
+    ) -> Terms:
+        """For each yuan. The greatest asset waits, if any: points."""
+        return Terms(
+            "buy",
+            "PURCHASE",
+            tuple(("CONSUMER", *part) for part in given.items()),
+            caps=tuple(cap for cap in caps if cap[0] == "MEMBER"),
+            budgets=tuple(budgets.items()),
+            returns=(("CONSUMER", returned),),
+            waits=() if wait is None else ((max(given), *wait),),
+        )
+
+    @rule(given=gives, caps=caps, room=st.integers(0, 30), returned=return_policies, wait=waits)
+    def publishes_for_purchases(
+        self,
+        given: tuple[dict[str, int], dict[str, int]],
+        caps: list[tuple[str, str, int]],
+        room: int,
+        returned: str,
+        wait: tuple[int, int | None] | None,
+    ) -> None:
+        budgets = {
+            asset: max(1, spent + reserved + room)
+            for asset, (_, spent, reserved) in self.world.campaigns["buy"].budgets.items()
+        }
+        self._publish(self._buying(given[0], caps, budgets, returned, wait))
 
     def _publish(self, terms: Terms) -> None:
         self._both(
@@ -140,6 +179,7 @@ class ConfiguringMachine(ComparingMachine):
         priority=st.integers(0, 1),
         product=st.sampled_from([None, 0]),
         returned=returns,
+        wait=waits,
         window=st.sampled_from([(None, None), (None, None), (1, None), (None, 40), (-3, 3)]),
     )
     def publishes(
@@ -153,6 +193,7 @@ class ConfiguringMachine(ComparingMachine):
         priority: int,
         product: int | None,
         returned: tuple[str, str],
+        wait: tuple[int, int | None] | None,
         window: tuple[int | None, int | None],
     ) -> None:
         known = self.world.campaigns.get(code)
@@ -173,6 +214,7 @@ class ConfiguringMachine(ComparingMachine):
                 caps,
                 budgets,
                 returned,
+                wait,
                 priority=priority,
                 product=product,
                 opens_at=opens,

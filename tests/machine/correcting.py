@@ -3,14 +3,19 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.machine.plans import parts, picks, return_policies
+from tests.machine.plans import given_back, parts, picks, return_policies
 from tests.machine.playing import BrandMachine
 from tests.model.records import Credit
 from tests.model.reversing import give_back, reverse, reverse_locked, reverse_scan
+from tests.model.shopping import Given, return_purchase
 
 
 class CorrectingMachine(BrandMachine):
     """One brand, and the second thoughts of its operators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.returned: list[tuple[str, str, int | None, Given | None]] = []
 
     @precondition(lambda self: self.world.credits)
     @rule(pick=picks, amount=parts, policy=return_policies, spent=st.booleans())
@@ -20,12 +25,32 @@ class CorrectingMachine(BrandMachine):
         credit = credits[-1 - pick % len(credits)]
         if spent:
             self._spend_nearly_all(credit)
+        self._reverse(credit, amount, policy)
+
+    def _reverse(self, credit: Credit, amount: int | None, policy: str) -> None:
         key = (credit.member, credit.asset, credit.cause, credit.granted_by)
         self._both(
             f"{amount or 'all'} taken back of {credit} as {policy}",
             lambda: self.engine.reverse(key, amount, policy),
             lambda: reverse(self.world, credit, amount, policy),
         )
+
+    @precondition(lambda self: self._lifting())
+    @rule(pick=picks)
+    def takes_a_level_back(self, pick: int) -> None:
+        """With the growth that has led to it."""
+        lifting = self._lifting()
+        self._reverse(lifting[pick % len(lifting)], None, "WITHIN_BALANCE")
+
+    def _lifting(self) -> list[Credit]:
+        """Growth of members on levels that drop."""
+        members, ladders = self.world.members, self.world.ladders
+        return [
+            credit
+            for credit in self.world.credits
+            if credit.asset == "GROWTH" and credit.left and members[credit.member].rank
+            if ladders[members[credit.member].role].drops
+        ]
 
     def _spend_nearly_all(self, credit: Credit) -> None:
         wallet = self.world.members[credit.member].wallet
@@ -69,4 +94,37 @@ class CorrectingMachine(BrandMachine):
             f"{name} taken back",
             lambda: self.engine.reverse_scan(name),
             lambda: reverse_scan(self.world, name),
+        )
+
+    @precondition(lambda self: self.world.purchases)
+    @rule(pick=picks, what=given_back, spent=st.booleans())
+    def returns_a_purchase(
+        self, pick: int, what: tuple[int | None, Given | None], spent: bool
+    ) -> None:
+        """One that was rewarded and is not over, if there is one; maybe after most of what it gave
+        was spent."""
+        purchases = self.world.purchases
+        good = [ref for ref, one in purchases.items() if one.terms and not one.over]
+        refs = (pick % 7 and good) or list(purchases)
+        ref = refs[-1 - pick % len(refs)]
+        fen, line = what
+        if line is not None and not purchases[ref].lines:
+            fen, line = line[2], None
+        if spent:
+            for credit in [c for c in self.world.credits if c.granted_by == ref]:
+                self._spend_nearly_all(credit)
+        self._return(ref, f"return {len(self.returned)}", fen, line)
+
+    @precondition(lambda self: self.returned)
+    @rule(pick=picks, more_fen=st.sampled_from([None, None, 1]))
+    def reports_a_return_again(self, pick: int, more_fen: int | None) -> None:
+        ref, return_ref, fen, line = self.returned[pick % len(self.returned)]
+        self._return(ref, return_ref, more_fen or fen, None if more_fen else line)
+
+    def _return(self, ref: str, return_ref: str, fen: int | None, line: Given | None) -> None:
+        self.returned.append((ref, return_ref, fen, line))
+        self._both(
+            f"{line or fen or 'all'} of {ref} given back by {return_ref}",
+            lambda: self.engine.return_purchase(ref, return_ref, fen, line),
+            lambda: return_purchase(self.world, ref, return_ref, fen, line),
         )

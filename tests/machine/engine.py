@@ -38,8 +38,11 @@ from loyalty.products.service import create_product
 from rewards.campaigns.rules import CampaignDefinition
 from rewards.campaigns.service import publish_campaign
 from rewards.corrections.service import move_balance, reverse_transfer
-from rewards.purchases.rules import PurchaseFact, PurchaseResult
+from rewards.grants.unlocking import settle_due
+from rewards.purchases.rules import LineFact, PurchaseFact, PurchaseResult
 from rewards.purchases.service import settle_purchases
+from rewards.returns.rules import LineRequest, ReturnRequest
+from rewards.returns.service import return_purchase
 from rewards.scans.batcher import ScanBatcher
 from rewards.scans.intake import ScanIntake
 from rewards.scans.reversing import reverse_scan
@@ -48,6 +51,9 @@ from tests.clocks import SettableClock
 from tests.machine.rows import Credited, Spent, find_credits, find_locked, find_spends, read_state
 from tiers.ladders.rules import LadderPolicy, Level
 from tiers.ladders.service import publish_ladder
+
+Given = tuple[int, int | None, int | None]
+"""What is given back of a line of a purchase: its number, how many pieces, for how many fen."""
 
 
 @dataclass
@@ -288,14 +294,28 @@ class Engine:
         await self._db.in_transaction(reverse_scan, self._operator, scan_id, "a reason")
 
     async def sweep(self) -> None:
-        """Of what has expired; few lots at a time."""
+        """Of what has expired, few lots at a time, and of what has waited for too long."""
         swept = await self._db.in_transaction(sweep_chunk, self._brand_id, 3, again=True)
         while not swept.is_finished:
             swept = await self._db.in_transaction(sweep_chunk, self._brand_id, 3)
+        while await self._db.in_transaction(settle_due, 100):
+            pass  # also of brands that were played before
 
-    async def purchase(self, *told: tuple[str, str, date, int]) -> list[PurchaseResult]:
-        """(reference, person, day, fen) of each, in one batch."""
-        facts = [PurchaseFact(ref, person, on, 1, fen) for ref, person, on, fen in told]
+    async def purchase(
+        self, *told: tuple[str, str, date, int, Sequence[tuple[int, int]]]
+    ) -> list[PurchaseResult]:
+        """(reference, person, day, fen, (pieces, fen) of each line) of each, in one batch."""
+        facts = [
+            PurchaseFact(
+                ref,
+                person,
+                on,
+                sum(pieces for pieces, _ in lines) or 1,
+                fen,
+                lines=tuple(LineFact(n, "sku", None, *line) for n, line in enumerate(lines, 1)),
+            )
+            for ref, person, on, fen, lines in told
+        ]
         results = await self._db.in_transaction(
             settle_purchases, self._brand_id, self._operator, facts
         )
@@ -303,6 +323,16 @@ class Engine:
             if result.purchase_id is not None:
                 self._events[result.purchase_id] = fact.purchase_ref
         return results
+
+    async def return_purchase(
+        self, ref: str, return_ref: str, fen: int | None, line: Given | None
+    ) -> None:
+        lines = () if line is None else (LineRequest(*line),)
+        request = ReturnRequest(return_ref, "a reason", fen, lines)
+        done = await self._db.in_transaction(
+            return_purchase, self._operator, request, purchase_ref=ref
+        )
+        self._events[done.row.id] = return_ref
 
     # --- what the rows say --------------------------------------------------------------------
 

@@ -1,10 +1,12 @@
 """What is drawn: who, which code, how much. Few of each, so that things meet."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from hypothesis import strategies as st
 
 from tests.machine.engine import Person
+from tests.model.shopping import Pieces
 from tests.model.wallets import ASSETS
 
 BEGINS_AT = datetime(2026, 1, 30, 15, 30, tzinfo=UTC)
@@ -56,12 +58,34 @@ sales = st.lists(
     min_size=1,
     max_size=4,
 )
+amounts_fen = st.sampled_from([0, 99, 100, 250, 399, 1_300])
+pieces = st.sampled_from([0, 0, 1, 3])
+
+
+def lines_of(fen: int, pieces: int) -> Pieces:
+    """So many pieces for two thirds of the money, and one for the rest; no lines of none."""
+    return ((pieces, fen - fen // 3), (1, fen // 3)) if pieces else ()
+
+
 purchases = st.tuples(
     st.sampled_from(["ref", "rex"]),
     st.sampled_from([0, 0, 1, 20, 35, 100]),
-    st.sampled_from([0, 99, 100, 250, 399, 1_300]),
+    amounts_fen.flatmap(lambda fen: st.tuples(st.just(fen), pieces.map(partial(lines_of, fen)))),
 )
-"""Who, how many days ago, for how many fen."""
+"""Who, how many days ago, for how many fen, in which lines."""
+given_back = st.one_of(
+    st.just((None, None)),
+    st.tuples(st.sampled_from([1, 99, 100, 150]), st.none()),
+    st.tuples(
+        st.none(),
+        st.tuples(
+            st.integers(1, 2),
+            st.integers(1, 3) | st.none(),
+            st.none() | st.sampled_from([1, 100]),
+        ).filter(lambda line: line[1:] != (None, None)),
+    ),
+)
+"""How many fen, or what of a line; or neither: all of it."""
 caps = st.lists(
     st.tuples(
         st.sampled_from(["GUIDE", "MEMBER", "GUIDE", "DEVICE"]),
@@ -79,6 +103,8 @@ gives = st.tuples(
 return_policies = st.sampled_from(["WITHIN_BALANCE", "UNLIMITED", "UNLIMITED", "ONLY_PENDING"])
 returns = st.tuples(return_policies, return_policies)
 """The consumer's and the guide's."""
+waits = st.sampled_from([None, None, (1, None), (1, 10), (2, 40)])
+"""For how many scans, for how many days at most."""
 no_budgets: dict[str, int] = {}
 budgets = st.just(no_budgets) | st.dictionaries(
     st.sampled_from(ASSETS), st.integers(1, 60), min_size=1, max_size=2

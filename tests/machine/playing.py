@@ -22,6 +22,7 @@ from tests.machine.plans import (
     steps,
 )
 from tests.model.scanning import Scan, scan
+from tests.model.shopping import Pieces, purchase
 from tests.model.wallets import ASSETS
 from tests.model.world import Refused
 
@@ -32,7 +33,7 @@ class BrandMachine(ConfiguringMachine):
     def __init__(self) -> None:
         super().__init__()
         self.scans: list[Scan] = []
-        self.bought: list[tuple[str, str, date, int]] = []
+        self.bought: list[tuple[str, str, date, int, Pieces]] = []
 
     def _member(self, pick: int, role: str = "") -> str:
         """Some member, of this role if there is one."""
@@ -237,26 +238,26 @@ class BrandMachine(ConfiguringMachine):
         return [(name, asset) for name, m in members for asset in ASSETS if m.wallet.balance(asset)]
 
     @rule(drawn=st.lists(purchases, min_size=1, max_size=3))
-    def buys(self, drawn: list[tuple[str, int, int]]) -> None:
+    def buys(self, drawn: list[tuple[str, int, tuple[int, Pieces]]]) -> None:
         """All of them told at once."""
         today, known = self.world.day_of(self.world.now), len(self.bought)
         self._purchase(
             *(
-                (f"order {known + n}", person, today - timedelta(days=days_ago), amount_fen)
-                for n, (person, days_ago, amount_fen) in enumerate(drawn)
+                (f"order {known + n}", person, today - timedelta(days=days_ago), *what)
+                for n, (person, days_ago, what) in enumerate(drawn)
             )
         )
 
     @precondition(lambda self: self.bought)
     @rule(pick=picks, more_fen=st.sampled_from([0, 0, 100]))
     def reports_a_purchase_again(self, pick: int, more_fen: int) -> None:
-        ref, person, on, amount_fen = self.bought[pick % len(self.bought)]
-        self._purchase((ref, person, on, amount_fen + more_fen))
+        ref, person, on, fen, lines = self.bought[pick % len(self.bought)]
+        self._purchase((ref, person, on, fen + more_fen, lines))
 
-    def _purchase(self, *facts: tuple[str, str, date, int]) -> None:
+    def _purchase(self, *facts: tuple[str, str, date, int, Pieces]) -> None:
         results = self._wait_for(self.engine.purchase(*facts))
         for fact, result in zip(facts, results, strict=True):
             found = (result.status.value, result.points_granted)
-            self._agree(f"the purchase {fact}", found, self.world.purchase(*fact))
+            self._agree(f"the purchase {fact}", found, purchase(self.world, *fact))
             self.bought.append(fact)
         self._compare_states(f"the purchases {facts}")

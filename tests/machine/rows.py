@@ -1,5 +1,6 @@
 """What the engine's rows say, by name: of a whole brand after a step, and of single transfers."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -69,11 +70,12 @@ _CREDITS = Statement(
 )
 _LOCKED = Statement(
     """
-    SELECT id, member_id, asset, cause_id FROM locked_rewards
-    WHERE brand_id = :brand AND status = 'LOCKED'
+    SELECT id, member_id, asset, amount, cause_id, unlock_key, unlock_count, lapses_at
+    FROM locked_rewards WHERE brand_id = :brand AND status = 'LOCKED'
     """,
     params="brand uuid",
-    returns="id uuid, member_id uuid, asset text, cause_id uuid",
+    returns="id uuid, member_id uuid, asset text, amount bigint, cause_id uuid, key text,"
+    " count bigint, lapses_at timestamptz",
 )
 _SPENDS = Statement(
     """
@@ -110,6 +112,12 @@ async def read_state(
             found["locked"].setdefault(names[owner_id], {})[asset] = remaining
         else:
             found["lots"].setdefault(names[owner_id], {})[asset, expires_on] = remaining
+    found["waiting"] = dict(
+        Counter(
+            (names[row[1]], row[2], row[3], "scan" if row[5] == "NEXT_SCAN" else "item", *row[6:])
+            for row in await db.read(_LOCKED, brand=brand_id)
+        )
+    )
     rows = await db.read(_BUDGETS, brand=brand_id)
     found["budgets"] = {(row[0], row[1]): tuple(row[2:]) for row in rows}
     found["counts"] = {
@@ -135,7 +143,7 @@ async def find_locked(
     """The transfers of what still waits."""
     return {
         (names[member_id], asset, events[cause_id], events[cause_id]): id
-        for id, member_id, asset, cause_id in await db.read(_LOCKED, brand=brand_id)
+        for id, member_id, asset, _, cause_id, *_ in await db.read(_LOCKED, brand=brand_id)
     }
 
 

@@ -8,8 +8,9 @@ from datetime import date, datetime
 @dataclass(frozen=True)
 class Terms:
     """One published version. ``gives`` is (beneficiary, asset, amount), ``caps`` is (subject,
-    window, times), ``returns`` is (beneficiary, policy); for a purchase the amount is per whole
-    unit of currency."""
+    window, times), ``returns`` is (beneficiary, policy), ``waits`` is what of the consumer's waits
+    for so many of its next scans, for so many days at most: (asset, scans, days); for a purchase
+    the amount is per whole unit of currency."""
 
     code: str
     event: str
@@ -22,10 +23,16 @@ class Terms:
     caps: tuple[tuple[str, str, int], ...] = ()
     budgets: tuple[tuple[str, int], ...] = ()
     returns: tuple[tuple[str, str], ...] = ()
+    waits: tuple[tuple[str, int, int | None], ...] = ()
 
     def return_policy(self, role: str) -> str:
         """What may be taken back of what a role got."""
         return dict(self.returns).get(role, "WITHIN_BALANCE")
+
+    def wait(self, role: str, asset: str) -> tuple[int, int | None] | None:
+        """How many scans something waits for, and how many days."""
+        found = [(n, days) for name, n, days in self.waits if (role, name) == ("CONSUMER", asset)]
+        return found[0] if found else None
 
     def open_at(self, at: datetime) -> bool:
         if self.opens_at is not None and at < self.opens_at:
@@ -65,18 +72,23 @@ class Campaign:
             self.budgets[asset][2] += reserved
 
     def _slots(
-        self, who: dict[str, str | None], today: date
+        self, terms: Terms, who: dict[str, str | None], today: date
     ) -> list[tuple[tuple[str, str, date | None], int]]:
         found = []
-        for subject, window, times in self.terms.caps:
+        for subject, window, times in terms.caps:
             name = who.get(subject)
             if name is not None:
                 found.append(((subject, name, today if window == "DAY" else None), times))
         return found
 
     def allows(self, who: dict[str, str | None], today: date) -> bool:
-        return all(self.counts[slot] < times for slot, times in self._slots(who, today))
+        return all(self.counts[slot] < times for slot, times in self._slots(self.terms, who, today))
 
     def count(self, who: dict[str, str | None], today: date) -> None:
-        for slot, _ in self._slots(who, today):
+        for slot, _ in self._slots(self.terms, who, today):
             self.counts[slot] += 1
+
+    def uncount(self, terms: Terms, who: dict[str, str | None], day: date) -> None:
+        """What was counted by these terms did not happen."""
+        for slot, _ in self._slots(terms, who, day):
+            self.counts[slot] -= 1

@@ -46,19 +46,22 @@ class Item:
     scans: dict[str, list[datetime]] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(eq=False)
 class Waiting:
-    """A credit that an event has granted and that waits for the consumer's scan of a bottle."""
+    """A credit that an event has granted and that waits: for the consumer's scan of a bottle; or
+    for so many more ``scans`` of its member that pay, each before ``lapses_at``."""
 
     member: str
     campaign: str
     asset: str
     amount: int
     granted_by: str
-    item: Item
+    item: Item | None = None
+    scans: int = 1
+    lapses_at: datetime | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Credit:
     """What came to a member: when an event happened, of what it or an earlier one had granted.
     ``good_until`` is the lot that it went into; ``taken`` of it was taken back since, or is owed.
@@ -101,3 +104,30 @@ class ScanRecord:
     terms: Terms | None = None
     guide_grants: tuple[str, ...] = ()
     reversed: bool = False
+
+
+@dataclass
+class Line:
+    """So many pieces for so many fen, and what of both was given back."""
+
+    pieces: int
+    fen: int
+    pieces_back: int = 0
+    fen_back: int = 0
+
+
+@dataclass
+class Purchase:
+    """``terms`` are those that it was rewarded by, if it was. ``lefts`` is how much of it there was
+    when something was granted, by what granted it: itself, or a return that left less of it."""
+
+    body: object
+    member: str
+    on: date
+    fen: int
+    lines: list[Line]
+    points: int
+    terms: Terms | None
+    lefts: dict[str, int]
+    fen_back: int = 0
+    over: bool = False

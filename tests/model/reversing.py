@@ -69,6 +69,10 @@ def reverse_scan(world: World, name: str) -> None:
 
 
 def _reverse_leg(world: World, role: str, grants: tuple[str, ...]) -> None:
+    for waiting in list(world.waiting):
+        if waiting.granted_by in grants and world.members[waiting.member].role == role:
+            world.met["void with its scan"] += 1
+            world.void(waiting)
     lowered = {}
     for credit in world.credits:
         member = world.members[credit.member]

@@ -133,13 +133,13 @@ def _consumer_scans(
         _release(world, item, None)
         return
     told.guide_unpaid = reason
-    told.rewards = [(asset, amount, False) for asset, amount in own]
-    _give(world, campaign, member, own, wanted.name)
+    world.scanned(member, wanted.name)
+    told.rewards = world.give(campaign, member, own, world.now, wanted.name)
     if guide is not None and reason is None:
         record.guide_grants = (wanted.name, item.guide_scan or wanted.name)
     _release(world, item, wanted.name if reason is None else None)
     if guide is not None and guides:
-        _give(world, campaign, guide, guides, wanted.name)
+        world.give(campaign, guide, guides, world.now, wanted.name)
         campaign.count({"GUIDE": guide.name}, today)
     campaign.count(who, today)
 
@@ -169,14 +169,6 @@ def _guides_part(
     if not campaign.allows({"GUIDE": guide.name}, world.day_of(world.now)):
         return "GUIDE_CAP", []
     return None, gifts
-
-
-def _give(
-    world: World, campaign: Campaign, member: Member, gifts: list[tuple[str, int]], cause: str
-) -> None:
-    for asset, amount in gifts:
-        world.credit(member, campaign.terms.code, asset, amount, world.now, cause)
-        campaign.book(asset, amount, 0)
 
 
 def _release(world: World, item: Item, cause: str | None) -> None:

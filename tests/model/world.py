@@ -2,11 +2,21 @@
 what a run should come across."""
 
 from collections import Counter
-from datetime import UTC, date, datetime, time
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tests.model.campaigns import Campaign, Terms
-from tests.model.records import Batch, Credit, Item, Member, ScanRecord, Spending, Waiting
+from tests.model.records import (
+    Batch,
+    Credit,
+    Item,
+    Member,
+    Purchase,
+    ScanRecord,
+    Spending,
+    Waiting,
+)
 from tests.model.wallets import Ladder, Policy, last_good_day
 
 CHANNEL = ("GUIDE", "STORE", "DEALER", "SALESPERSON")
@@ -38,7 +48,8 @@ class World:
         self.batches: dict[int, Batch] = {}
         self.items: dict[tuple[int, int], Item] = {}
         self.keys: dict[tuple[str, str], tuple[object, dict[str, object]]] = {}
-        self.purchases: dict[str, tuple[object, int]] = {}
+        self.purchases: dict[str, Purchase] = {}
+        self.returns: dict[str, object] = {}
         self.scans: dict[str, ScanRecord] = {}
         self.credits: list[Credit] = []
         self.waiting: list[Waiting] = []
@@ -169,6 +180,29 @@ class World:
         if asset == "GROWTH":
             self.look(member)
 
+    def give(
+        self,
+        campaign: Campaign,
+        member: Member,
+        gifts: list[tuple[str, int]],
+        at: datetime,
+        cause: str,
+    ) -> list[tuple[str, int, bool]]:
+        """What is given for an event; and whether it waits."""
+        terms, told = campaign.terms, []
+        for asset, amount in gifts:
+            wait = terms.wait(member.role, asset)
+            told.append((asset, amount, wait is not None))
+            if wait is None:
+                self.credit(member, terms.code, asset, amount, at, cause)
+                campaign.book(asset, amount, 0)
+            else:
+                scans, days = wait
+                lapses_at = None if days is None else at + timedelta(days=days)
+                waiting = Waiting(member.name, terms.code, asset, amount, cause)
+                self.lock(replace(waiting, scans=scans, lapses_at=lapses_at))
+        return told
+
     def lock(self, waiting: Waiting) -> None:
         self.waiting.append(waiting)
         self.members[waiting.member].wallet.locked[waiting.asset] += waiting.amount
@@ -176,6 +210,16 @@ class World:
 
     def waiting_for(self, item: Item) -> list[Waiting]:
         return [waiting for waiting in self.waiting if waiting.item is item]
+
+    def scanned(self, member: Member, cause: str) -> None:
+        """One more of the scans that some of what a member was granted waits for."""
+        for waiting in list(self.waiting):
+            over = waiting.lapses_at is not None and waiting.lapses_at <= self.now
+            if waiting.member == member.name and waiting.item is None and not over:
+                waiting.scans -= 1
+                if waiting.scans == 0:
+                    self.met["unlocked"] += 1
+                    self.unlock(waiting, cause)
 
     def void(self, waiting: Waiting) -> None:
         """It is given up, and may be given to others."""
@@ -218,8 +262,12 @@ class World:
         self._active(member, asset, self.now)
 
     def sweep(self) -> None:
-        """What has gone bad by today goes."""
+        """What has gone bad by today goes, and what has waited for too long."""
         today = self.day_of(self.now)
+        for waiting in list(self.waiting):
+            if waiting.lapses_at is not None and waiting.lapses_at <= self.now:
+                self.met["lapsed"] += 1
+                self.void(waiting)
         self.met["expired"] += sum(member.wallet.expire(today) for member in self.members.values())
 
     def move(self, source: str, target: str, asset: str, amount: int) -> None:
@@ -235,28 +283,3 @@ class World:
         if asset == "GROWTH":
             self.look(giver)
             self.look(taker)
-
-    def purchase(self, ref: str, person: str, on: date, amount_fen: int) -> tuple[str, int]:
-        """(status, points granted): the event's own date counts, all or nothing is given."""
-        body = (person, on, amount_fen)
-        if ref in self.purchases:
-            earlier, points = self.purchases[ref]
-            return ("ALREADY_RECORDED", points) if earlier == body else ("CONFLICT", 0)
-        member = self.members.get(f"{person} CONSUMER") or self.enrol(person, "CONSUMER")
-        at = datetime.combine(on, time(12), self.zone).astimezone(UTC)
-        campaign = self.campaign_for("PURCHASE", None, at)
-        gifts: list[tuple[str, int]] = []
-        if campaign is not None and not member.frozen:
-            gifts = self.gifts(campaign.terms, member, amount_fen // 100)
-        if campaign is not None and gifts:
-            who: dict[str, str | None] = {"MEMBER": member.name}
-            if campaign.allows(who, on) and campaign.affords(gifts):
-                for asset, amount in gifts:
-                    self.credit(member, campaign.terms.code, asset, amount, at, ref)
-                    campaign.book(asset, amount, 0)
-                campaign.count(who, on)
-            else:
-                gifts = []
-        points = sum(amount for asset, amount in gifts if asset == "POINTS")
-        self.purchases[ref] = (body, points)
-        return "RECORDED", points

@@ -2,10 +2,26 @@
 
 from uuid import UUID
 
+from strawberry.dataloader import DataLoader
+
 from graphql_schema.context import Context
 from graphql_schema.loaders import member_loader
 from loyalty.actor import ActorKind
+from loyalty.members.models import Member
 from loyalty.members.queries import read_member
+
+
+def acting_loader(context: Context) -> DataLoader[UUID, Member | None]:
+    """Who the caller acts as, by its identity: asked once in a request."""
+    actor = context.caller
+
+    async def load(identity_ids: list[UUID]) -> list[Member | None]:
+        return [
+            await read_member(context.database, actor.brand_id, id, actor.role)
+            for id in identity_ids
+        ]
+
+    return DataLoader(load_fn=load)
 
 
 async def is_own(context: Context, member_id: UUID) -> bool:
@@ -17,5 +33,5 @@ async def is_own(context: Context, member_id: UUID) -> bool:
         return False
     if member.identity_id == actor.id:
         return True
-    acting = await read_member(context.database, actor.brand_id, actor.id, actor.role)
+    acting = await context.loader(acting_loader).load(actor.id)
     return acting is not None and acting.id in (member.id, member.merged_into_id)

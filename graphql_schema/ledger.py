@@ -1,15 +1,12 @@
-"""Balances and entries of members, and moving value between them."""
+"""Balances of members, and moving value between them."""
 
-from datetime import date, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import strawberry
 
 from graphql_schema.context import Info
 from graphql_schema.effects import effect_once
-from graphql_schema.nodes import id_field, local_id
-from graphql_schema.pagination import Cursor
+from graphql_schema.nodes import local_id
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
@@ -18,12 +15,10 @@ from loyalty.actor import Actor, Grant
 from loyalty.brands.service import get_brand
 from loyalty.db import Tx
 from loyalty.ids import new_id
-from loyalty.ledger.queries import BalanceRow, EntryRow
+from loyalty.ledger.queries import BalanceRow
 from loyalty.members.service import require_active_member
 from loyalty.moves.rules import Leg, named
 from rewards.corrections import service
-
-ENTRY_CURSOR = Cursor(UUID)
 
 
 @strawberry.type(description="What a member has of one asset; CASH is in fen.")
@@ -36,27 +31,6 @@ class Balance:
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, BalanceRow | cls)
-
-
-@strawberry.type(description="One movement on a member's account (流水), newest first in lists.")
-class Entry:
-    id: strawberry.ID = id_field("Entry")
-    asset: AssetCode
-    amount: BigInt = strawberry.field(description="Signed: what it did, or will do when PENDING.")
-    phase: str
-    kind: str
-    cause_kind: str
-    reason: str
-    expires_on: date | None
-    occurred_at: datetime
-    booked_at: datetime
-    account: str = strawberry.field(
-        description="MAIN; RECEIVABLE for what moved only what the member owes."
-    )
-
-    @classmethod
-    def is_type_of(cls, obj: object, _info: object) -> bool:
-        return isinstance(obj, EntryRow | cls)
 
 
 @strawberry.type

@@ -15,7 +15,7 @@ from graphql_schema.coupons import Coupon
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import OrderStatus, PartPurpose
 from graphql_schema.ledger import Balance
-from graphql_schema.loaders import rows_loader
+from graphql_schema.loaders import row_loader, rows_loader
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.offer_types import MallOffer, OfferView
 from graphql_schema.offers import offer_loader
@@ -36,6 +36,7 @@ from rewards.orders.rules import masked_delivery
 
 CURSOR = Cursor(UUID)
 
+order_loader = row_loader(queries.list_orders_by_ids)
 parts_loader = rows_loader(queries.list_parts, parent=lambda row: row.order_id)
 
 

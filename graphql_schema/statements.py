@@ -7,9 +7,9 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.context import Info
+from graphql_schema.entries import ENTRY_CURSOR, Entry
 from graphql_schema.enums import EntryKind
 from graphql_schema.faults import Invalid
-from graphql_schema.ledger import ENTRY_CURSOR, Entry
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant
 from graphql_schema.scalars import AssetCode, BigInt

@@ -112,7 +112,7 @@ def _statement_row(line: StatementLine, balances: dict[str, int], adds_up: bool)
     return [
         *(entry.id, entry.booked_at, entry.occurred_at, entry.asset, entry.account, entry.kind),
         *(entry.phase, entry.amount, balance if adds_up else None, entry.expires_on),
-        *(entry.cause_kind, line.cause_id, line.campaign_id, entry.reason),
+        *(entry.cause_kind, entry.cause_id, line.campaign_id, entry.reason),
     ]
 
 

@@ -161,10 +161,9 @@ class EntryFilter:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """An entry with what caused it."""
+    """An entry with the campaign that it is of."""
 
     entry: EntryRow
-    cause_id: UUID
     campaign_id: UUID | None
 
 
@@ -288,7 +287,7 @@ async def list_entries(
         row_count_max=limit,
         **values,
     )
-    return [StatementLine(EntryRow(*row[:11]), row[11], row[12]) for row in rows]
+    return [StatementLine(EntryRow(*row[:12]), row[12]) for row in rows]
 
 
 # --- what became of credits --------------------------------------------------------------------

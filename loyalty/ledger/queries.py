@@ -241,6 +241,7 @@ class EntryRow:
     occurred_at: datetime
     account: str
     booked_at: datetime
+    cause_id: UUID
 
 
 READ_BALANCES = Statement(
@@ -261,14 +262,14 @@ READ_BALANCES = Statement(
 READ_ENTRIES = Statement(
     """
     SELECT t.id, t.asset, t.amount, t.phase, t.kind, t.cause_kind, t.reason, t.credit_expires_on,
-        t.occurred_at, a.kind, t.created_at
+        t.occurred_at, a.kind, t.created_at, t.cause_id
     FROM {owners}
     {each:a accounts ON a.brand_id = owners.brand_id AND a.owner_id = owners.owner_id}
     {each:t transfers ON t.brand_id = a.brand_id AND t.credit_account_id = a.id
         AND t.id < :before AND (a.kind = 'MAIN' OR t.kind <> 'REPAY')}
     UNION ALL
     SELECT t.id, t.asset, -t.amount, t.phase, t.kind, t.cause_kind, t.reason, t.debit_expires_on,
-        t.occurred_at, a.kind, t.created_at
+        t.occurred_at, a.kind, t.created_at, t.cause_id
     FROM {payers}
     {each:a accounts ON a.brand_id = payers.brand_id AND a.owner_id = payers.owner_id}
     {each:t transfers ON t.brand_id = a.brand_id AND t.debit_account_id = a.id
@@ -278,7 +279,8 @@ READ_ENTRIES = Statement(
     sets={"owners": "brand_id uuid, owner_id uuid", "payers": "brand_id uuid, owner_id uuid"},
     params="before uuid, row_count_max bigint",
     returns="id uuid, asset text, amount bigint, phase text, kind text, cause_kind text,"
-    " reason text, expires_on date, occurred_at timestamptz, account text, booked_at timestamptz",
+    " reason text, expires_on date, occurred_at timestamptz, account text, booked_at timestamptz,"
+    " cause_id uuid",
 )
 
 NEWEST = UUID(int=2**128 - 1)

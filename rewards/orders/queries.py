@@ -42,6 +42,13 @@ async def get_order(snapshot: Snapshot, brand_id: UUID, order_id: UUID) -> Offer
     return await keyed.get_row(snapshot, OfferOrder, brand_id, order_id, "order")
 
 
+async def list_orders_by_ids(
+    snapshot: Snapshot, brand_id: UUID, order_ids: Sequence[UUID]
+) -> list[OfferOrder]:
+    """Those that exist, in no order."""
+    return await keyed.list_rows_by_ids(snapshot, OfferOrder, brand_id, order_ids)
+
+
 async def list_orders(
     snapshot: Snapshot,
     brand_id: UUID,

@@ -200,16 +200,30 @@ def put_grant(
 
 
 def put_held(tier: MemberTier, held: Held, day: date, at: datetime, new_id: NewId) -> None:
-    """Let a member hold what another held, and what it earns with that one's days, or nothing. The
-    gifts of the levels that were held are given already."""
-    ladder = tier.ladder
-    if ladder is None:
-        return
-    after = held
-    if held != NOTHING_HELD:
-        after = decide_standing(ladder, held, _amounts(tier), tier.joined_on, day).held
-    reason = ChangeReason.MERGED if after.rank != tier.held.rank else None
-    _take(tier, ladder, Decision(after, reason), new_id, at, gifts_above=held.rank)
+    """Let a member hold what another held, and what it earns with that one's days. The gifts of
+    the levels that were held are given already."""
+    if tier.ladder is not None:
+        joined = decide_standing(tier.ladder, held, _amounts(tier), tier.joined_on, day).held
+        _put(tier, tier.ladder, joined, at, new_id, gifts_above=held.rank)
+
+
+def let_go(tier: MemberTier, at: datetime, new_id: NewId) -> None:
+    """Let a member hold nothing any more: another holds it."""
+    if tier.ladder is not None:
+        _put(tier, tier.ladder, NOTHING_HELD, at, new_id, gifts_above=0)
+
+
+def _put(
+    tier: MemberTier,
+    ladder: LadderView,
+    held: Held,
+    at: datetime,
+    new_id: NewId,
+    *,
+    gifts_above: int,
+) -> None:
+    reason = ChangeReason.MERGED if held.rank != tier.held.rank else None
+    _take(tier, ladder, Decision(held, reason), new_id, at, gifts_above=gifts_above)
 
 
 def _amounts(tier: MemberTier) -> Amounts:

@@ -14,10 +14,10 @@ from loyalty.ledger.service import lock_member_accounts
 from loyalty.text import checked_text
 from tiers.ladders.service import current_ladders
 from tiers.standings import queries
-from tiers.standings.folding import MemberTier, catch_up, put_grant, put_held
+from tiers.standings.folding import MemberTier, catch_up, let_go, put_grant, put_held
 from tiers.standings.loading import BrandTiers, load_tiers, write_tiers
 from tiers.standings.models import Basis, Standing
-from tiers.standings.rules import NOTHING_HELD, TierGrant, better_of
+from tiers.standings.rules import TierGrant, better_of
 
 LAST_DAY = date(2999, 12, 31)
 """A grant ends, if it ends, in a time that calendars reach beyond."""
@@ -145,7 +145,7 @@ async def merge_tiers(tx: Tx, brand_id: UUID, *, from_id: UUID, into_id: UUID) -
     for tier in tiers.values():
         catch_up(tier, today, new_id)
     better = better_of(tiers[old_key].held, tiers[key].held)
-    put_held(tiers[old_key], NOTHING_HELD, today, tx.now, new_id)
+    let_go(tiers[old_key], tx.now, new_id)
     await write_tiers(tx, tiers.values())
     await tx.fetch(queries.MOVE_DAYS, into_id=into_id, brand_id=brand_id, from_id=from_id)
     await tx.fetch(queries.CLEAR_MEMBER, brand_id=brand_id, member_id=from_id)

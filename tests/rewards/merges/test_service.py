@@ -161,16 +161,6 @@ async def test_the_better_standing_is_kept_and_growth_adds_up(clocked_db: Databa
     await family.check()
 
 
-async def test_two_who_hold_nothing_may_hold_something_together(clocked_db: Database) -> None:
-    family = await make_family(clocked_db)
-    await family.buy("ann", 60)
-    await family.buy("bea", 60)  # together silver
-    bea = await family.own("bea")
-    await family.merge("ann", "bea")
-    assert [(row.member_id, row.rank) for row in await family.rows(Standing)] == [(bea.id, 1)]
-    await family.check()
-
-
 async def test_levels_that_were_held_give_no_gifts_again(clocked_db: Database) -> None:
     """Of what the two reach together, only the levels above both give; and nobody is told of what
     the merged one lost."""

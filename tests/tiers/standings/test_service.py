@@ -204,6 +204,20 @@ async def test_members_that_become_one_add_up(clocked_db: Database, clock: Setta
     assert {(c.member_id, c.from_rank, c.to_rank) for c in merged} == {(old, 1, 0), (kept, 1, 3)}
 
 
+async def test_two_who_hold_nothing_may_hold_something_together(
+    clocked_db: Database, clock: SettableClock
+) -> None:
+    db = clocked_db
+    policy = LadderPolicy(TierMetric.SPEND, None, MONTH)
+    brand, rules = await brand_with(db, levels(0, 100), policy)
+    old, kept = await db.in_transaction(add_members, brand.id, [clock.at] * 2)
+    spent = [(id, bought(clock.at, 60)) for id in (old, kept)]
+    await db.in_transaction(fold, brand.id, rules, spent)
+    await db.in_transaction(merge_tiers, brand.id, from_id=old, into_id=kept)
+    ranks = {row.member_id: row.rank for row in await rows(db, Standing)}
+    assert (ranks.get(old, 0), ranks[kept]) == (0, 1)
+
+
 async def test_the_better_standing_stays_when_members_become_one(
     clocked_db: Database, clock: SettableClock
 ) -> None:

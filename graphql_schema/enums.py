@@ -28,6 +28,7 @@ from rewards.coupons.models import (
 )
 from rewards.grants.models import LockStatus as LockedRewardStatus
 from rewards.offers.models import LimitWindow, OfferKind, OfferStatus
+from rewards.offers.rules import Availability
 from rewards.orders.models import OrderStatus, PartPurpose
 from rewards.payouts.models import PayoutStatus
 from rewards.payouts.rules import ReportSource as PayoutReportSource
@@ -44,6 +45,7 @@ from tiers.standings.models import ChangeReason as TierChangeReason
 __all__ = [
     "AdjustmentStatus",
     "AssetStatus",
+    "Availability",
     "BatchStatus",
     "CapSubject",
     "CapWindow",
@@ -117,6 +119,11 @@ strawberry.enum(CouponCause, description="Won by a scan, bought for points, take
 strawberry.enum(CouponTemplateStatus, description="PAUSED: no more of them are issued.")
 strawberry.enum(OfferKind, description="优惠券, 资产 (抽奖次数, 红包...), 礼品.")
 strawberry.enum(OfferStatus, description="PAUSED: nobody sees or takes it.")
+strawberry.enum(
+    Availability,
+    description="可兑换, 等级不足, 未开放, 已兑完, 已达限兑次数, 今日已兑完: what a member would be"
+    " refused for first, its balance apart.",
+)
 strawberry.enum(LimitWindow, description="For ever, or a day, month or year of the brand.")
 strawberry.enum(OrderStatus, description="待发放, 已发放, 已取消.")
 strawberry.enum(PartPurpose, description="兑换价, 运费等费用, 所得.")

@@ -68,7 +68,7 @@ A row that a caller reaches, by `node` or in the lists and receipts above, shows
 but those named here. `own`: of what is the caller's own, else `null`. A member's own are its
 account, its coupons, orders and purchases and, as STORE, the places with its phone and their
 payouts; a clerk's own are the place where it stands and what is redeemed there. A clerk sees the
-coupon whose number it has. A consumer sees what it may take in the mall now.
+coupon whose number it has. A consumer sees what is on sale in the mall.
 `masked`: `****` stands for most of it.
 
 | Row or field | {heads} |

@@ -2,26 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import strawberry
 
 from graphql_schema.context import Info
-from graphql_schema.coupon_templates import template_loader
-from graphql_schema.enums import LimitWindow, OfferKind, OfferStatus
+from graphql_schema.coupon_templates import CouponTerms, template_loader
+from graphql_schema.enums import Availability, LimitWindow, OfferKind, OfferStatus
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.scalars import AssetCode, BigInt
+from graphql_schema.tier_types import Level
 from loyalty.actor import Grant
+from rewards.coupons.models import CouponTemplate
 from rewards.offers import terms
 from rewards.offers.models import Offer
 from rewards.offers.rules import Mine
 from rewards.offers.terms import Part
+from tiers.ladders import rules
 
 
 @dataclass(frozen=True, slots=True)
 class OfferView:
-    """An offer, and what it is to the member who asks for what it may take."""
+    """An offer, and what it is to the member who asks for what is on sale."""
 
     offer: Offer
     mine: Mine | None = None
@@ -70,6 +73,13 @@ class MyOfferTerms:
     times_left: int | None = strawberry.field(
         description="How many pieces it may still take today by its limits; null: no end."
     )
+    availability: Availability
+    level_needed: rules.Level | None = strawberry.field(
+        graphql_type=Level | None, description="RANK_TOO_LOW: the lowest level that may take it."
+    )
+    limit_reached: LimitWindow | None = strawberry.field(
+        description="The longest window whose limit is used up: ALL for good, else until it ends."
+    )
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
@@ -83,9 +93,30 @@ class MyOfferTerms:
     def fee(self, row: strawberry.Parent[Mine]) -> Part | None:
         return row.access.fee
 
+    @strawberry.field(
+        description="When it opens to the member, or did; null: it was never closed to anybody."
+    )
+    def opens_at(self, row: strawberry.Parent[Mine]) -> datetime | None:
+        return row.access.opens_at
+
     @strawberry.field(description="One piece and the fee.")
     def can_afford(self, row: strawberry.Parent[Mine]) -> bool:
         return not row.missing
+
+
+@strawberry.type(
+    description="What the coupons of an offer promise (兑换券). Both dates are included; usableDays"
+    " counts from the day of issue."
+)
+class OfferCoupon(CouponTerms):
+    code: str = strawberry.field(description="The template's.")
+    usable_from: date | None
+    usable_until: date | None
+    usable_days: int | None
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, CouponTemplate | cls)
 
 
 @strawberry.type(
@@ -144,6 +175,12 @@ class MallOffer(Node):
             return None
         template = await info.context.loader(template_loader).load(row.offer.template_id)
         return None if template is None else template.code
+
+    @strawberry.field(graphql_type=OfferCoupon | None, description="COUPON: what a piece promises.")
+    async def coupon(self, row: strawberry.Parent[OfferView], info: Info) -> CouponTemplate | None:
+        if row.offer.template_id is None:
+            return None
+        return await info.context.loader(template_loader).load(row.offer.template_id)
 
     @strawberry.field(graphql_type=list[OfferPrice])
     def prices(self, row: strawberry.Parent[OfferView]) -> Sequence[terms.RankPrice]:

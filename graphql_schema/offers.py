@@ -1,5 +1,4 @@
-"""The points mall (积分商城): what it offers to a member now, and how operators make and change
-it."""
+"""The points mall (积分商城): what is on sale to a member, and how operators make and change it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -33,7 +32,7 @@ CURSOR = Cursor(UUID)
 offer_loader = row_loader(queries.list_offers_by_ids)
 
 
-# --- what a member may take --------------------------------------------------------------------
+# --- what is on sale ---------------------------------------------------------------------------
 
 
 async def list_mall(
@@ -41,22 +40,28 @@ async def list_mall(
     actor: Actor,
     timezone: str,
     *,
+    only_open: bool = True,
     ids: Sequence[UUID] | None = None,
     before: UUID | None = None,
     limit: int,
 ) -> list[OfferView]:
-    """What the calling member may take now, with its own terms: so many statements for any number
-    of offers."""
+    """What the calling member may take now, or all that is on sale, with its own terms: so many
+    statements for any number of offers."""
     brand_id, today = actor.brand_id, local_date(snapshot.now, timezone)
     member = await find_member(snapshot, brand_id, actor.id, actor.role)
-    buyer = await service.find_buyer(snapshot, member, today) if member else service.Buyer()
-    offers = await queries.list_open_offers(
+    buyer = (
+        await service.find_buyer(snapshot, member, today)
+        if member
+        else await service.find_newcomer(snapshot, brand_id, actor.role)
+    )
+    offers = await queries.list_offers_on_sale(
         snapshot,
         brand_id,
         rank=buyer.rank,
         privileges=buyer.privileges,
         opened_before=snapshot.now + timedelta(hours=buyer.privileges.early_hours),
         today=today,
+        only_open=only_open,
         ids=ids,
         before=before,
         limit=limit,
@@ -85,6 +90,7 @@ async def list_mall(
                 today,
                 taken.get(offer.id, 0),
                 coupons_left.get(offer.template_id) if offer.template_id else None,
+                buyer.ladder,
             ),
         )
         for offer in offers
@@ -92,7 +98,7 @@ async def list_mall(
 
 
 async def fetch_offer(context: Context, id: UUID) -> OfferView | None:
-    """For ``node``: operators see the brand's offers, a consumer what it may take now."""
+    """For ``node``: operators see the brand's offers, a consumer what is on sale."""
     actor = context.caller
     if Grant.READ in actor.grants:
         offer = await context.loader(offer_loader).load(id)
@@ -101,7 +107,7 @@ async def fetch_offer(context: Context, id: UUID) -> OfferView | None:
         return None
     timezone = await context.timezone(actor.brand_id)
     async with context.database.snapshot() as snapshot:
-        views = await list_mall(snapshot, actor, timezone, ids=[id], limit=1)
+        views = await list_mall(snapshot, actor, timezone, only_open=False, ids=[id], limit=1)
     return views[0] if views else None
 
 
@@ -249,9 +255,20 @@ class OfferQuery:
         graphql_type=Connection[MallOffer], extensions=[IsMember(MemberRole.CONSUMER)]
     )
     async def mall(
-        self, info: Info, first: int | None = None, after: str | None = None
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        available_only: Annotated[
+            bool,
+            strawberry.argument(
+                description="False: also what is sold out for good, above the caller's level or not"
+                " open to it yet; mine.availability says which. Never what is paused, over, before"
+                " its startsAt, or gives what is no longer given."
+            ),
+        ] = True,
     ) -> Connection[OfferView]:
-        """What the caller may take now for points, cash or chances (积分商城), newest first, with
+        """What is on sale to the caller for points, cash or chances (积分商城), newest first, with
         its own price, limits and what it lacks."""
         page = page_of(CURSOR, first, after)
         actor = info.context.caller
@@ -261,6 +278,7 @@ class OfferQuery:
                 snapshot,
                 actor,
                 timezone,
+                only_open=available_only,
                 before=page.start[0] if page.start else None,
                 limit=page.limit,
             )

@@ -107,7 +107,7 @@ async def list_offers_by_ids(
     return await keyed.list_rows_by_ids(snapshot, Offer, brand_id, offer_ids)
 
 
-async def list_open_offers(
+async def list_offers_on_sale(
     snapshot: Snapshot,
     brand_id: UUID,
     *,
@@ -115,28 +115,33 @@ async def list_open_offers(
     privileges: Privileges,
     opened_before: datetime,
     today: date,
+    only_open: bool = True,
     ids: Sequence[UUID] | None = None,
     before: UUID | None = None,
     limit: int,
 ) -> list[Offer]:
-    """What a member of this rank may take now (``rules.access``) and what there is of it still,
-    newest first; among ``ids`` if some are named. ``opened_before`` is now, and later by what the
+    """What is on sale now, newest first; among ``ids`` if some are named. ``only_open``: what a
+    member of this rank may take (``rules.access``), and what there is of it still; else also what
+    is sold out, above the rank or not open yet. ``opened_before`` is now, and later by what the
     member's privileges give."""
     now = snapshot.now
     conditions = [
         col(Offer.status) == OfferStatus.ACTIVE.value,
         or_(col(Offer.starts_at).is_(None), col(Offer.starts_at) <= now),
         or_(col(Offer.ends_at).is_(None), col(Offer.ends_at) > now),
-        or_(col(Offer.rank_min) <= rank, col(Offer.code).in_(sorted(privileges.offer_codes))),
-        or_(
-            col(Offer.opens_at).is_(None),
-            col(Offer.opens_at) <= opened_before,
-            and_(col(Offer.early_rank_min) <= rank, col(Offer.early_opens_at) <= now),
-        ),
-        or_(col(Offer.stock_max).is_(None), col(Offer.taken) < col(Offer.stock_max)),
-        or_(col(Offer.kind) != OfferKind.COUPON.value, _has_coupons(today)),
+        or_(col(Offer.kind) != OfferKind.COUPON.value, _has_coupons(today, only_open)),
         or_(col(Offer.kind) != OfferKind.ASSET.value, _is_issued()),
     ]
+    if only_open:
+        conditions += [
+            or_(col(Offer.rank_min) <= rank, col(Offer.code).in_(sorted(privileges.offer_codes))),
+            or_(
+                col(Offer.opens_at).is_(None),
+                col(Offer.opens_at) <= opened_before,
+                and_(col(Offer.early_rank_min) <= rank, col(Offer.early_opens_at) <= now),
+            ),
+            or_(col(Offer.stock_max).is_(None), col(Offer.taken) < col(Offer.stock_max)),
+        ]
     if ids is not None:
         conditions.append(col(Offer.id).in_(ids))
     return await keyed.list_newest(
@@ -144,7 +149,12 @@ async def list_open_offers(
     )
 
 
-def _has_coupons(today: date) -> ColumnElement[bool]:
+def _has_coupons(today: date, in_stock: bool) -> ColumnElement[bool]:
+    """Whether coupons of the template are issued still, and if wanted, whether some are left."""
+    stock = or_(
+        col(CouponTemplate.stock_max).is_(None),
+        col(CouponTemplate.issued) < col(CouponTemplate.stock_max),
+    )
     return exists(
         select(col(CouponTemplate.id)).where(
             col(CouponTemplate.brand_id) == col(Offer.brand_id),
@@ -154,10 +164,7 @@ def _has_coupons(today: date) -> ColumnElement[bool]:
                 col(CouponTemplate.usable_until).is_(None),
                 col(CouponTemplate.usable_until) >= today,
             ),
-            or_(
-                col(CouponTemplate.stock_max).is_(None),
-                col(CouponTemplate.issued) < col(CouponTemplate.stock_max),
-            ),
+            *((stock,) if in_stock else ()),
         )
     )
 

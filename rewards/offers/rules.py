@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from rewards.offers.models import LimitWindow, Offer, OfferStatus
 from rewards.offers.terms import Part, RankLimit, RankPrice, fee_of, limits_of, prices_of
+from tiers.ladders.rules import LadderView, Level
 
 # --- who may take it, and for how much ---------------------------------------------------------
 
@@ -88,6 +89,11 @@ def opens_to(offer: Offer, rank: int, privileges: Privileges) -> datetime | None
     return min(times)
 
 
+def level_at(ladder: LadderView | None, rank: int) -> Level | None:
+    """The level of a rank, if the ladder goes up to it."""
+    return None if ladder is None or rank > ladder.top else ladder.level(rank)
+
+
 def price_at(prices: Sequence[RankPrice], rank: int) -> tuple[Part, ...]:
     """The price of the highest rank that a rank meets. There is one for rank 0."""
     met = [price for price in prices if price.rank_min <= rank]
@@ -113,16 +119,33 @@ def window_keys(day: date) -> dict[LimitWindow, str]:
     }
 
 
+class Availability(StrEnum):
+    """Whether a member may take an offer that is on sale, whatever its balance; if not, why not:
+    what it would be refused for first. SOLD_OUT is for good, SOLD_OUT_TODAY until midnight."""
+
+    AVAILABLE = "AVAILABLE"
+    RANK_TOO_LOW = "RANK_TOO_LOW"
+    NOT_OPEN_YET = "NOT_OPEN_YET"
+    SOLD_OUT = "SOLD_OUT"
+    LIMIT_REACHED = "LIMIT_REACHED"
+    SOLD_OUT_TODAY = "SOLD_OUT_TODAY"
+
+
 @dataclass(frozen=True, slots=True)
 class Mine:
     """An offer as one member sees it: ``missing`` is what it lacks for one piece and the fee,
     empty when it can afford that; ``times_left`` how many pieces it may still take today, None
-    without end, whatever the stock; ``stock_left`` likewise what there is of it today."""
+    without end, whatever the stock; ``stock_left`` likewise what there is of it today.
+    ``level_needed`` is the lowest that may take it where the member's is too low, and
+    ``limit_reached`` the longest window whose limit is used up."""
 
     access: Access
     missing: tuple[Part, ...]
     times_left: int | None
     stock_left: int | None
+    availability: Availability
+    level_needed: Level | None
+    limit_reached: LimitWindow | None
 
 
 def mine(
@@ -133,29 +156,51 @@ def mine(
     day: date,
     taken_today: int,
     coupons_left: int | None,
+    ladder: LadderView | None = None,
 ) -> Mine:
     """Put together for one member: what it may spend by asset, what it ``used`` by window key, and
-    what of the offer and of its coupons is gone."""
+    what of the offer and of its coupons is gone. ``ladder`` is of its role."""
     keys = window_keys(day)
     missing = tuple(
         Part(asset, amount - spendable.get(asset, 0))
         for asset, amount in total_of(found.price, found.fee).items()
         if amount > spendable.get(asset, 0)
     )
-    times = [
-        max(times_max - used.get(keys[window], 0), 0) for window, times_max in found.limits.items()
-    ]
-    stocks = [
-        stock_max - gone
-        for stock_max, gone in (
-            (offer.stock_max, offer.taken),
-            (offer.per_day_max, taken_today),
-            (coupons_left, 0),
-        )
-        if stock_max is not None
-    ]
-    stock_left = max(min(stocks), 0) if stocks else None
-    return Mine(found, missing, min(times) if times else None, stock_left)
+    times = {
+        window: max(times_max - used.get(keys[window], 0), 0)
+        for window, times_max in found.limits.items()
+    }
+    in_stock = None if offer.stock_max is None else offer.stock_max - offer.taken
+    today = None if offer.per_day_max is None else offer.per_day_max - taken_today
+    stocks = [max(left, 0) for left in (in_stock, coupons_left, today) if left is not None]
+    limit_reached = next((w for w in _LONGEST_FIRST if times.get(w) == 0), None)
+    if found.closed is not None:
+        availability = _WHY_CLOSED[found.closed]
+    elif any(left is not None and left <= 0 for left in (in_stock, coupons_left)):
+        availability = Availability.SOLD_OUT
+    elif limit_reached is not None:
+        availability = Availability.LIMIT_REACHED
+    else:
+        is_gone = today is not None and today <= 0
+        availability = Availability.SOLD_OUT_TODAY if is_gone else Availability.AVAILABLE
+    is_too_low = found.closed is Closed.RANK_TOO_LOW
+    return Mine(
+        found,
+        missing,
+        min(times.values()) if times else None,
+        min(stocks) if stocks else None,
+        availability,
+        level_at(ladder, offer.rank_min) if is_too_low else None,
+        limit_reached,
+    )
+
+
+_LONGEST_FIRST = (LimitWindow.ALL, LimitWindow.YEAR, LimitWindow.MONTH, LimitWindow.DAY)
+_WHY_CLOSED = {
+    Closed.RANK_TOO_LOW: Availability.RANK_TOO_LOW,
+    Closed.NOT_OPEN_YET: Availability.NOT_OPEN_YET,
+}
+"""Of what is on sale."""
 
 
 def total_of(price: Sequence[Part], fee: Part | None) -> dict[str, int]:

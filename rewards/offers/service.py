@@ -37,6 +37,7 @@ from rewards.offers.terms import (
     gives_of,
     stored_terms,
 )
+from tiers.ladders.rules import LadderView
 from tiers.ladders.service import current_ladders
 from tiers.privileges.rules import Privilege, offer_privileges
 from tiers.privileges.service import first_with_something_left
@@ -47,6 +48,7 @@ __all__ = [
     "Buyer",
     "create_offer",
     "find_buyer",
+    "find_newcomer",
     "give_back_stock",
     "give_back_times",
     "take_stock",
@@ -122,11 +124,17 @@ async def _require_assets(tx: Tx, brand_id: UUID, gives: OfferGives, terms: Offe
 @dataclass(frozen=True, slots=True)
 class Buyer:
     """What a member is to the mall on a day. ``waiver`` is the privilege that it would use up one
-    use of, where a fee is waived."""
+    use of, where a fee is waived; ``ladder`` is of its role."""
 
     rank: int = 0
     privileges: Privileges = NO_PRIVILEGES
     waiver: Privilege | None = None
+    ladder: LadderView | None = None
+
+
+async def find_newcomer(snapshot: Snapshot, brand_id: UUID, role: str) -> Buyer:
+    """Whoever is not a member yet, and would be one in this role."""
+    return Buyer(ladder=(await current_ladders(snapshot, brand_id)).get(role))
 
 
 async def find_buyer(snapshot: Snapshot, member: Member, today: date) -> Buyer:
@@ -142,7 +150,7 @@ async def find_buyer(snapshot: Snapshot, member: Member, today: date) -> Buyer:
     privileges = Privileges(
         granted.offer_codes, granted.early_hours, granted.more_times, waiver is not None
     )
-    return Buyer(rank, privileges, waiver)
+    return Buyer(rank, privileges, waiver, ladder)
 
 
 # --- what of them is taken ---------------------------------------------------------------------

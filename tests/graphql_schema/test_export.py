@@ -104,6 +104,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "MallOffer": OfferView,
     "MemberPrivilege": HeldPrivilege,
     "MyOfferTerms": Mine,
+    "OfferCoupon": CouponTemplate,
     "OfferLimit": terms.RankLimit,
     "OfferOrder": OfferOrder,
     "OfferPrice": terms.RankPrice,

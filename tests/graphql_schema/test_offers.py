@@ -3,7 +3,6 @@ taken, and who sees which orders."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from graphql_schema.offers import list_mall
 from graphql_schema.pagination import find_id_of
@@ -193,8 +192,11 @@ async def test_the_mall_is_paged_and_its_offers_are_found_by_whoever_may_take_th
     see = "query ($id: ID!) { node(id: $id) { ... on MallOffer { code } } }"
     assert (await alice.ask(see, id=offers[0]["id"]))["node"] == {"code": "cup-1"}
     guide = await stage.guide("13900139001")
-    for nobody, offer in ((alice, golden), (guide, offers[0])):
-        assert (await nobody.ask(see, id=offer["id"]))["node"] is None
+    assert (await alice.ask(see, id=golden["id"]))["node"] == {"code": "golden"}
+    assert (await guide.ask(see, id=offers[0]["id"]))["node"] is None
+    paused = {"offerId": golden["id"], "terms": terms(rankMin=1), "status": "PAUSED"}
+    await stage.admin.done("updateOffer", **paused)
+    assert (await alice.ask(see, id=golden["id"]))["node"] is None
     assert (await guide.send(MALL)).codes == ["FORBIDDEN"]
 
 
@@ -299,14 +301,18 @@ async def test_a_longer_mall_is_read_by_as_many_statements(db: Database) -> None
             for gives in (coupon, chances, OfferGives(OfferKind.GIFT)):
                 await add_offer(tx, brand, gives, per_day_max=9, fee=Part("CASH", 1))
 
-    async def told(tx: Tx) -> tuple[int, int, UUID]:
+    async def told(tx: Tx, only_open: bool) -> tuple[int, int]:
         async with statements_told(tx) as told:
-            views = await list_mall(tx, shopper.actor, brand.timezone, limit=100)
-        return len(views), len(told), views[0].id
+            views = await list_mall(
+                tx, shopper.actor, brand.timezone, only_open=only_open, limit=100
+            )
+        return len(views), len(told)
 
+    before = [await db.in_transaction(told, only_open) for only_open in (True, False)]
     await db.in_transaction(fill, 1)
-    few, statements, _ = await db.in_transaction(told)
+    few = [await db.in_transaction(told, only_open) for only_open in (True, False)]
     await db.in_transaction(fill, 9)
-    many, as_many, _ = await db.in_transaction(told)
-    assert (few, many) == (3, 30)
-    assert statements == as_many <= 9
+    many = [await db.in_transaction(told, only_open) for only_open in (True, False)]
+    assert [count for count, _ in (*before, *few, *many)] == [0, 0, 3, 3, 30, 30]
+    [statements] = {statements for _, statements in (*few, *many)}
+    assert statements <= 9

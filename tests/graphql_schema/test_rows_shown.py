@@ -41,7 +41,7 @@ NULL_TO_ALL = {
     "LockedReward": {"endedAt"},
     "MallOffer": {
         *("pictureUrl", "fee", "gives", "opensAt", "earlyHours", "earlyRankMin"),
-        *("startsAt", "endsAt", "templateCode"),
+        *("startsAt", "endsAt", "templateCode", "coupon"),
     },
     "OfferOrder": {"carrier", "trackingNumber", "reason", "fulfilledAt", "cancelledAt"},
     "Hold": {"endedAt"},

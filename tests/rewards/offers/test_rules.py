@@ -9,6 +9,7 @@ from loyalty.ids import new_id
 from rewards.offers.models import LimitWindow, Offer, OfferKind, OfferStatus
 from rewards.offers.rules import (
     NO_PRIVILEGES,
+    Availability,
     Closed,
     Mine,
     Privileges,
@@ -19,6 +20,8 @@ from rewards.offers.rules import (
 )
 from rewards.offers.terms import Part, RankLimit, stored_terms
 from tests.rewards.offers.malls import priced, terms
+from tiers.ladders.rules import LadderView
+from tiers.ladders.service import starter_levels
 
 NOW = datetime(2026, 11, 9, 4, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 9)
@@ -101,11 +104,18 @@ def test_a_rank_has_the_price_and_the_limits_of_the_highest_it_meets() -> None:
         assert more.limits == {window: times + 2 for window, times in limits.items()}
 
 
-def seen(found: Offer, spendable: dict[str, int], *, taken_today: int = 0, **used: int) -> Mine:
+def seen(
+    found: Offer,
+    spendable: dict[str, int],
+    *,
+    taken_today: int = 0,
+    coupons_left: int | None = None,
+    **used: int,
+) -> Mine:
     keys = {window.value: key for window, key in window_keys(TODAY).items()}
     counted = {keys[window]: times for window, times in used.items()}
     plain = access(found, 0, NO_PRIVILEGES, NOW)
-    return mine(found, plain, spendable, counted, TODAY, taken_today, None)
+    return mine(found, plain, spendable, counted, TODAY, taken_today, coupons_left)
 
 
 def test_what_is_missing_is_told_by_asset_fee_included() -> None:
@@ -127,6 +137,59 @@ def test_what_is_left_is_the_least_of_all_limits_and_stocks() -> None:
     assert seen(found, {}, taken_today=5).stock_left == 0
     endless = seen(offer(), {})
     assert (endless.times_left, endless.stock_left) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("more", "gone", "availability", "limit_reached"),
+    [
+        ({}, {}, Availability.AVAILABLE, None),
+        ({"rank_min": 1, "stock_max": 9}, {"taken": 9}, Availability.RANK_TOO_LOW, None),
+        ({"opens_at": NOW + HOUR, "stock_max": 9}, {"taken": 9}, Availability.NOT_OPEN_YET, None),
+        ({"stock_max": 9}, {"taken": 8}, Availability.AVAILABLE, None),
+        (
+            {"stock_max": 9, "limits": (DAY_3,)},
+            {"taken": 9, "DAY": 3},
+            Availability.SOLD_OUT,
+            LimitWindow.DAY,
+        ),
+        ({}, {"coupons_left": 0}, Availability.SOLD_OUT, None),
+        ({}, {"coupons_left": 1}, Availability.AVAILABLE, None),
+        (
+            {"limits": (DAY_3,), "per_day_max": 4},
+            {"DAY": 3, "taken_today": 4},
+            Availability.LIMIT_REACHED,
+            LimitWindow.DAY,
+        ),
+        (
+            {"limits": (DAY_3, RankLimit(LimitWindow.ALL, 0, 3))},
+            {"DAY": 3, "ALL": 3},
+            Availability.LIMIT_REACHED,
+            LimitWindow.ALL,
+        ),
+        ({"per_day_max": 4}, {"taken_today": 4}, Availability.SOLD_OUT_TODAY, None),
+    ],
+)
+def test_what_it_cannot_be_taken_for_is_told_as_it_would_be_refused(
+    more: dict[str, Any],
+    gone: dict[str, Any],
+    availability: Availability,
+    limit_reached: LimitWindow | None,
+) -> None:
+    found = offer(**more)
+    found.taken = gone.pop("taken", 0)
+    told = seen(found, {}, **gone)
+    assert (told.availability, told.limit_reached) == (availability, limit_reached)
+    assert told.missing, "what it costs is told beside"
+    assert told.level_needed is None, "no ladder"
+
+
+def test_the_level_that_is_needed_is_named_if_the_ladder_has_it() -> None:
+    ladder = LadderView(new_id(), "CONSUMER", 1, tuple(starter_levels()))
+    for rank_min, code in ((0, None), (2, "GOLD"), (3, "DIAMOND"), (4, None)):
+        found = offer(rank_min=rank_min)
+        plain = access(found, 0, NO_PRIVILEGES, NOW)
+        needed = mine(found, plain, {}, {}, TODAY, 0, None, ladder).level_needed
+        assert (needed.code if needed else None) == code
 
 
 def test_counters_are_named_by_their_windows() -> None:

@@ -268,8 +268,8 @@ class NotForSale(Refusal):
 
 class RankTooLow(Refusal):
     code = "RANK_TOO_LOW"
-    en = "This is for members from level {rank_min} up; yours is {rank}."
-    zh = "该商品仅限等级{rank_min}及以上会员兑换，您当前为等级{rank}。"
+    en = "This is for members from {level_min_en} up; your level is {level_en}."
+    zh = "该商品仅限{level_min_zh}及以上等级兑换，您当前为{level_zh}。"
 
 
 class NotOpenYet(Refusal):

@@ -40,7 +40,7 @@ from rewards.coupons.models import CouponCause, CouponTemplateStatus
 from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
 from rewards.offers import service as offers
 from rewards.offers.models import Offer, OfferKind
-from rewards.offers.rules import Access, Closed, access, total_of
+from rewards.offers.rules import Access, Closed, access, level_at, total_of
 from rewards.offers.terms import Part, fee_of
 from rewards.orders import queries
 from rewards.orders.models import OfferOrder, OrderStatus, PartPurpose
@@ -91,7 +91,7 @@ async def redeem_offer(
         raise InvalidInput(field="delivery", problem="only gifts are sent")
     buyer = await offers.find_buyer(tx, member, today)
     found = access(offer, buyer.rank, buyer.privileges, tx.now)
-    _refuse_closed(offer, found, buyer.rank, brand.timezone)
+    _refuse_closed(offer, found, buyer, brand.timezone)
     if offer.stock_max is not None and offer.stock_max - offer.taken < quantity:
         raise OutOfStock()
     order = _new_order(tx, member, offer, quantity, buyer.rank, today)
@@ -135,13 +135,27 @@ def opened_delivery(keyring: Keyring, order: OfferOrder) -> str | None:
     return keyring.decrypt_delivery(order.brand_id, order.delivery_cipher)
 
 
-def _refuse_closed(offer: Offer, found: Access, rank: int, timezone: str) -> None:
+def _refuse_closed(offer: Offer, found: Access, buyer: offers.Buyer, timezone: str) -> None:
     if found.closed is Closed.RANK_TOO_LOW:
-        raise RankTooLow(rank_min=offer.rank_min, rank=rank)
+        least, own = _called(buyer, offer.rank_min), _called(buyer, buyer.rank)
+        raise RankTooLow(
+            rank_min=offer.rank_min,
+            rank=buyer.rank,
+            level_min_zh=least[0],
+            level_min_en=least[1],
+            level_zh=own[0],
+            level_en=own[1],
+        )
     if found.closed is Closed.NOT_OPEN_YET and found.opens_at is not None:
         raise NotOpenYet(opens_at=_said(found.opens_at, timezone))
     if found.closed is not None:
         raise NotForSale()
+
+
+def _called(buyer: offers.Buyer, rank: int) -> tuple[str, str]:
+    """What the level of a rank is called; by its number where the ladder does not go up to it."""
+    level = level_at(buyer.ladder, rank)
+    return (f"等级{rank}", f"level {rank}") if level is None else (level.name_zh, level.name_en)
 
 
 def _said(at: datetime, timezone: str) -> str:

@@ -16,6 +16,10 @@ from tests.scenarios.shop import GROWTH, POINTS, Shop, outcome
 CHANCES = "CHANCES"
 WHERE = "王小二 13800138000 人民路1号"
 TODAY = date(next_year(), 3, 9)
+SILVER_ONLY = {
+    **{"rank_min": 1, "level_min_zh": "银卡会员", "level_min_en": "Silver"},
+    **{"rank": 0, "level_zh": "普通会员", "level_en": "Basic"},
+}
 GOOD_DAYS = 20
 LASTING, PASSING = 1_000, 600
 """What a bottle is worth: of the first two years, of the later ones some days."""
@@ -191,7 +195,7 @@ async def be_refused(shop: Shop, ann: Caller, lamp_id: str) -> None:
     ids = {offer["code"]: offer["id"] for offer in listed}
     assert ids["lamp"] == lamp_id
     for code, why, details in (
-        ("lamp", "RANK_TOO_LOW", {"rank_min": 1, "rank": 0}),
+        ("lamp", "RANK_TOO_LOW", SILVER_ONLY),
         ("tent", "NOT_OPEN_YET", {"opens_at": "2999-01-01T10:00:00+08:00"}),
         ("cup", "MEMBER_LIMIT_REACHED", {"times_max": 1, "window": "ALL"}),
         ("draw", "MEMBER_LIMIT_REACHED", {"times_max": 2, "window": "DAY"}),

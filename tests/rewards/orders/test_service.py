@@ -193,7 +193,9 @@ async def test_what_is_closed_to_a_member_is_refused_and_nothing_is_spent(
     assert refused.value.details == {"opens_at": "2026-11-09T15:00:00+08:00"}
     with pytest.raises(RankTooLow) as low:
         await db.in_transaction(service.redeem_offer, shopper.actor, keyring, golden.id)
-    assert low.value.details == {"rank_min": 2, "rank": 0}
+    assert (low.value.details["rank_min"], low.value.details["rank"]) == (2, 0)
+    assert low.value.message("en") == "This is for members from Gold up; your level is Basic."
+    assert low.value.message("zh-CN") == "该商品仅限金卡会员及以上等级兑换，您当前为普通会员。"
     for quantity in (0, -1, 11):
         assert await take(db, keyring, shopper, golden, quantity=quantity) == InvalidInput.code
     assert await take(db, keyring, shopper, golden, delivery="人民路1号") == InvalidInput.code

@@ -63,7 +63,8 @@ RETURNS = (
             OR SUM(pieces) > SUM(quantity) OR SUM(fen) > SUM(amount_fen)
         """,
     ),
-    # What is locked anew is less by what was voided of it; a merge of members books its own.
+    # What is locked anew is less by what was voided of it. What a merge of members locks anew once
+    # more stands for what it has voided.
     Probe(
         3,
         "a return took what its transfers took",
@@ -81,9 +82,9 @@ RETURNS = (
                 CASE WHEN t.kind <> 'EARN' THEN 0 WHEN t.phase = 'VOID' THEN -t.amount
                     ELSE t.amount END
             FROM transfers t
-            JOIN purchase_returns r ON r.brand_id = t.brand_id AND r.id = t.cause_id
-                AND r.created_at = t.created_at
-            WHERE t.brand_id = :brand AND t.cause_kind = 'PURCHASE_RETURN'
+            LEFT JOIN transfers v ON v.brand_id = t.brand_id AND v.pending_id = t.id
+                AND v.cause_kind = 'MERGE'
+            WHERE t.brand_id = :brand AND t.cause_kind = 'PURCHASE_RETURN' AND v.id IS NULL
         ) AS entries
         GROUP BY return_id, asset
         HAVING SUM(taken) <> 0 OR SUM(owed) <> 0 OR SUM(voided) <> 0

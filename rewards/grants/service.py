@@ -17,6 +17,8 @@ from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
 from loyalty.ledger.rules import Book
 from loyalty.products.service import products_by_id
+from loyalty.reversals.rules import Credited
+from loyalty.reversals.service import find_credits
 from rewards.campaigns import service as campaigns
 from rewards.coupons import service as coupons
 from rewards.grants import queries
@@ -132,6 +134,16 @@ async def list_granted_locked(
 ) -> list[LockedReward]:
     """All that scans or purchases ever locked, also what is no longer locked."""
     return await queries.list_granted(tx, brand_id, cause_ids)
+
+
+async def list_granted_credits(
+    tx: Tx, brand_id: UUID, member_ids: Collection[UUID], cause_ids: Collection[UUID]
+) -> list[Credited]:
+    """What events gave to members at once, and what of theirs was locked and unlocked later: maybe
+    for others, into whom they were merged by then."""
+    locked = await list_granted_locked(tx, brand_id, cause_ids)
+    having = {*member_ids, *(reward.member_id for reward in locked)}
+    return await find_credits(tx, brand_id, [(id, cause) for id in having for cause in cause_ids])
 
 
 async def load_locked(

@@ -15,7 +15,6 @@ from loyalty.errors import InvalidInput, MemberClosed, ReferenceConflict
 from loyalty.members import service as members
 from loyalty.members.rules import EXTERNAL_REF_LENGTH_MAX
 from loyalty.members.service import ENROLLED_TOPIC
-from loyalty.reversals.service import find_credits
 from loyalty.text import checked_text
 from rewards.grants import service as grants
 from rewards.grants.rules import (
@@ -198,8 +197,7 @@ async def _as_recorded(
     world = grants.empty_world(tx, {brand.id: brand})
     await load_owners(tx, world, [owner])
     level = level_of(world, owner)
-    having = {buyer_id, owner.id}
-    credited = await find_credits(tx, brand.id, [(id, purchase_id) for id in having])
+    credited = await grants.list_granted_credits(tx, brand.id, {buyer_id, owner.id}, [purchase_id])
     earned = tuple(Earned(c.asset, c.amount, c.is_pending) for c in credited)
     return Recorded(purchase_id, owner.id, False, earned, level, level)
 

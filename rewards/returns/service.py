@@ -11,7 +11,7 @@ from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import InvalidInput, NotFound, ReferenceConflict
 from loyalty.ledger.rules import Cause
 from loyalty.reversals.rules import Credited, TakenBack, returned_to_campaigns
-from loyalty.reversals.service import find_credits, take_back
+from loyalty.reversals.service import take_back
 from loyalty.text import checked_text
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
@@ -143,9 +143,8 @@ async def _load_rewards(
     brand_id = purchase.brand_id
     earlier = await queries.list_returns(tx, brand_id, [purchase.id])
     causes = [purchase.id, *(each.id for each in earlier)]
-    # What was unlocked after a merge went to the owner by the very same causes.
-    having = {purchase.member_id, owner.id}
-    credits = await find_credits(tx, brand_id, [(id, cause) for id in having for cause in causes])
+    buyer_and_owner = {purchase.member_id, owner.id}
+    credits = await grants.list_granted_credits(tx, brand_id, buyer_and_owner, causes)
     locked = await grants.load_locked_by_cause(
         tx, world, [(brand_id, cause_id) for cause_id in causes]
     )

@@ -151,6 +151,37 @@ async def test_what_a_merged_buyer_had_is_taken_from_who_has_it_now(db: Database
     await shop.check_books()
 
 
+async def test_what_was_unlocked_between_two_merges_is_taken_back(db: Database) -> None:
+    shop = await open_shop(db)
+    await shop.publish([per_unit(CHANCES, 1, FOLLOW)], policy=UNLIMITED)
+    await shop.buy("1", 10_000)
+    await shop.buy("2", 0, "eve")
+    await shop.buy("3", 0, "zoe")
+    ann, eve, zoe = (shop.members[who] for who in ("ann", "eve", "zoe"))
+    await shop.run(merge_members, shop.actor, from_member_id=ann, into_member_id=eve, reason="one")
+    await shop.run(report_action, shop.actor, eve, "follow")
+    await shop.run(merge_members, shop.actor, from_member_id=eve, into_member_id=zoe, reason="one")
+    assert [(e.asset, e.amount) for e in (await shop.buy("1", 10_000)).earned] == [(CHANCES, 100)]
+    assert (await shop.give_back("1", "R1")).takings == {CHANCES: Taking(taken=100)}
+    assert await shop.balances("zoe") == {}
+    await shop.check_books()
+
+
+async def test_the_auditor_knows_what_a_merge_has_locked_anew_of_a_return(
+    clocked_db: Database,
+) -> None:
+    """Also where both happen in one instant."""
+    shop = await open_shop(clocked_db)
+    await shop.publish([per_unit(CHANCES, 1, FOLLOW)])
+    await shop.buy("1", 10_000)
+    await shop.buy("2", 0, "eve")
+    await shop.give_back("1", "R1", 2_500)
+    ann, eve = shop.members["ann"], shop.members["eve"]
+    await shop.run(merge_members, shop.actor, from_member_id=ann, into_member_id=eve, reason="one")
+    assert await shop.balances("eve") == {CHANCES: (0, 75)}
+    await shop.check_books()
+
+
 async def test_a_frozen_members_purchase_may_be_given_back(db: Database) -> None:
     shop = await open_shop(db)
     await shop.buy("1", 1_000)

@@ -42,11 +42,12 @@ STATEMENT_SECONDS_MAX = 30.0
 
 
 class Runtime:
-    """Everything one server process runs."""
+    """Everything one server process runs, on a ``database`` of its own if none is given (one on
+    another clock, say); either is closed at the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, database: Database | None = None) -> None:
         self.settings = settings
-        self.database = Database(
+        self.database = database or Database(
             settings.database_url,
             pool_size=settings.database_pool_size,
             statement_seconds_max=STATEMENT_SECONDS_MAX,
@@ -125,9 +126,9 @@ class FrontDoor:
             await self._app(scope, receive, send)
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings, database: Database | None = None) -> Starlette:
     """The application of one server process; ``FrontDoor(app)`` serves it."""
-    runtime = Runtime(settings)
+    runtime = Runtime(settings, database)
     documents = DocumentStore(
         make_schema(),
         trusted_documents(),

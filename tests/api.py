@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import httpx2
 
+from loyalty.db import Database
 from loyalty.settings import Settings
 from server.asgi import create_app
 from tests.servers import LOYALTY
@@ -326,9 +327,12 @@ async def api_of(url: str) -> AsyncIterator[Api]:
 
 
 @asynccontextmanager
-async def api_in_process(settings: Settings) -> AsyncIterator[Api]:
-    """The API of an application in this process: everything but the socket."""
-    app = create_app(settings)
+async def api_in_process(
+    settings: Settings, database: Database | None = None
+) -> AsyncIterator[Api]:
+    """The API of an application in this process: everything but the socket. On a ``database`` with
+    a clock of its own, what is written is written at that time; who reads, reads today."""
+    app = create_app(settings, database)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

@@ -138,11 +138,13 @@ class Stage:
         return stage
 
 
-async def open_stage(api: Api, database: Database, settings: Settings, name: str) -> Stage:
-    """A brand on a server that may have others."""
+async def open_stage(
+    api: Api, database: Database, settings: Settings, name: str, **wanted: Any
+) -> Stage:
+    """A brand on a server that may have others, as ``wanted`` beyond its name."""
     keyring = Keyring(settings.secret_bytes("master_key"))
     tokens = TokenIssuer(settings.secret_bytes("token_secret"), settings.token_ttl_seconds)
-    return await Stage(api, database, keyring, tokens, SYSTEM_ID, "").sister(name)
+    return await Stage(api, database, keyring, tokens, SYSTEM_ID, "").sister(name, **wanted)
 
 
 async def all_rows(database: Database) -> dict[str, list[str]]:

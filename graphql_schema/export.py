@@ -225,6 +225,7 @@ ROWS_SHOWN = {
     "Product": _shown(members=MAY, clerk=MAY),
     "Member": _shown(members="own"),
     "Member.phone": _shown(members="own, masked", operators="masked"),
+    "Member.birthday": _shown(members="own", VIEWER="null", FINANCE="null"),
     "CodeBatch": _shown(),
     "Campaign": _shown(),
     "ScanEvent": _shown(),

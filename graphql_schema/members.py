@@ -21,8 +21,8 @@ from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.purchase_types import MemberPurchases
 from graphql_schema.refusals import Refused
 from graphql_schema.statements import MemberStatements
-from graphql_schema.tiers import Tier, TierView, tier_of
-from loyalty.actor import Actor, Grant
+from graphql_schema.tiers import MemberTiers
+from loyalty.actor import Actor, ActorKind, Grant
 from loyalty.clock import local_date, utc_now
 from loyalty.db import Tx
 from loyalty.ledger.queries import BalanceRow, read_balances
@@ -35,7 +35,7 @@ CURSOR = Cursor(UUID)
 
 
 @strawberry.type(description="A person's account in the brand, in one role (会员).")
-class Member(Node, MemberStatements, MemberPurchases, MemberLockedRewards):
+class Member(Node, MemberTiers, MemberStatements, MemberPurchases, MemberLockedRewards):
     id: strawberry.ID = id_field("Member")
     role: MemberRole
     status: str
@@ -56,6 +56,14 @@ class Member(Node, MemberStatements, MemberPurchases, MemberLockedRewards):
         identity = await info.context.loader(identity_loader).load(row.identity_id)
         return identity.external_ref if identity else None
 
+    @strawberry.field(
+        description="Month and day, MM-DD: to the member itself and to operators who may change it."
+    )
+    def birthday(self, row: strawberry.Parent[MemberRow], info: Info) -> str | None:
+        actor = info.context.caller
+        is_told = actor.kind is ActorKind.MEMBER or Grant.MEMBERS in actor.grants
+        return row.birthday if is_told else None
+
     @strawberry.field(description="Who brought this member.")
     def invited_by_id(self, row: strawberry.Parent[MemberRow]) -> strawberry.ID | None:
         return encode_id("Member", row.invited_by_id) if row.invited_by_id else None
@@ -68,10 +76,6 @@ class Member(Node, MemberStatements, MemberPurchases, MemberLockedRewards):
         if row.merged_into_id is None:
             return None
         return await info.context.loader(member_loader).load(row.merged_into_id)
-
-    @strawberry.field(graphql_type=Tier | None)
-    async def tier(self, row: strawberry.Parent[MemberRow], info: Info) -> TierView | None:
-        return await tier_of(info.context, row)
 
     @strawberry.field(graphql_type=list[Balance])
     async def balances(self, row: strawberry.Parent[MemberRow], info: Info) -> list[BalanceRow]:

@@ -1,10 +1,13 @@
 """Tiers: publishing ladders, giving levels by hand, and the history of both."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
+from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
@@ -27,19 +30,20 @@ from graphql_schema.pagination import (
 from graphql_schema.permissions import HasGrant, IsSignedIn
 from graphql_schema.refusals import Refused
 from graphql_schema.tier_types import Ladder, Level, Tier, TierView, ladders_of, tier_of
+from loyalty import keyed
 from loyalty.actor import Actor, Grant
 from loyalty.brands.service import get_brand
 from loyalty.db import Tx
+from loyalty.members.models import Member
 from loyalty.members.service import get_member
 from rewards.gifts.service import require_gifts
 from tiers.ladders import rules
 from tiers.ladders.rules import LadderView
 from tiers.ladders.service import preview_ladder, publish_ladder
 from tiers.standings.models import StandingChange
-from tiers.standings.queries import list_changes
 from tiers.standings.service import end_tier_grant, grant_tier, invite_to_tier
 
-__all__ = ["Tier", "TierMutation", "TierQuery", "TierView", "tier_of"]
+__all__ = ["MemberTiers", "TierMutation", "TierQuery"]
 
 CURSOR = Cursor(UUID)
 SAMPLE_MAX = 20
@@ -49,7 +53,6 @@ SAMPLE_MAX = 20
 class TierChange:
     from_rank: int
     to_rank: int
-    note: str
     occurred_at: datetime
     cause_kind: str | None
 
@@ -61,13 +64,76 @@ class TierChange:
     def reason(self, row: strawberry.Parent[StandingChange]) -> TierChangeReason:
         return TierChangeReason(row.reason)
 
-    @strawberry.field(description="The scan, purchase or other event behind it, by causeKind.")
-    def cause_id(self, row: strawberry.Parent[StandingChange]) -> strawberry.ID | None:
-        return strawberry.ID(str(row.cause_id)) if row.cause_id else None
+    @strawberry.field(description="What an operator said; for operators, empty to members.")
+    def note(self, row: strawberry.Parent[StandingChange], info: Info) -> str:
+        return row.note if Grant.READ in info.context.caller.grants else ""
+
+    @strawberry.field(
+        description="The scan, purchase or other event behind it, by causeKind; for operators."
+    )
+    def cause_id(self, row: strawberry.Parent[StandingChange], info: Info) -> strawberry.ID | None:
+        is_told = row.cause_id is not None and Grant.READ in info.context.caller.grants
+        return strawberry.ID(str(row.cause_id)) if is_told else None
 
     @strawberry.field(description="The transfer that caused it, where there was one.")
     def transfer_id(self, row: strawberry.Parent[StandingChange]) -> strawberry.ID | None:
         return strawberry.ID(str(row.transfer_id)) if row.transfer_id else None
+
+
+@dataclass(frozen=True)
+class ChangePages:
+    """Makes the loader of many members' moves, one page of each: lists nest."""
+
+    before: UUID | None
+    limit: int
+
+    def __call__(self, context: Context) -> DataLoader[UUID, list[StandingChange]]:
+        async def load(member_ids: Sequence[UUID]) -> list[list[StandingChange]]:
+            async with context.database.snapshot() as snapshot:
+                rows = await keyed.list_newest_of_each(
+                    snapshot,
+                    StandingChange,
+                    context.caller.brand_id,
+                    "member_id",
+                    member_ids,
+                    before=self.before,
+                    limit=self.limit,
+                )
+            found: dict[UUID, list[StandingChange]] = {id: [] for id in member_ids}
+            for row in rows:
+                found[row.member_id].append(row)
+            return [found[id] for id in member_ids]
+
+        return DataLoader(load_fn=load)
+
+
+async def _changes_of(
+    context: Context, member_id: UUID, first: int | None, after: str | None
+) -> Connection[StandingChange]:
+    page = page_of(CURSOR, first, after)
+    pages = ChangePages(page.start[0] if page.start else None, page.limit)
+    rows = await context.loader(pages).load(member_id)
+    return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+
+
+@strawberry.type
+class MemberTiers:
+    """Of a member, for whoever sees it."""
+
+    @strawberry.field(graphql_type=Tier | None)
+    async def tier(self, row: strawberry.Parent[Member], info: Info) -> TierView | None:
+        return await tier_of(info.context, row)
+
+    @strawberry.field(graphql_type=Connection[TierChange])
+    async def tier_changes(
+        self,
+        row: strawberry.Parent[Member],
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Connection[StandingChange]:
+        """How this member's tier came about (等级变动), newest first."""
+        return await _changes_of(info.context, row.id, first, after)
 
 
 # --- ladders -----------------------------------------------------------------------------------
@@ -224,17 +290,8 @@ class TierQuery:
         after: str | None = None,
     ) -> Connection[StandingChange]:
         """How a member's tier came about, newest first."""
-        page = page_of(CURSOR, first, after)
         id = find_id_of("Member", member_id) or UUID(int=0)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await list_changes(
-                snapshot,
-                info.context.caller.brand_id,
-                id,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await _changes_of(info.context, id, first, after)
 
 
 @strawberry.type

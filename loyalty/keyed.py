@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, inspect, update
+from sqlalchemy import ColumnElement, func, inspect, update
 from sqlmodel import SQLModel, select
 
 from loyalty.db import Snapshot, Tx
@@ -76,6 +76,35 @@ async def list_newest(
     if before is not None:
         query = query.where(columns.id < before)
     return list(await snapshot.session.exec(query.order_by(columns.id.desc()).limit(limit)))
+
+
+async def list_newest_of_each(
+    snapshot: Snapshot,
+    model: type[Row],
+    brand_id: UUID,
+    parent: str,
+    parent_ids: Sequence[UUID],
+    *,
+    before: UUID | None,
+    limit: int,
+) -> list[Row]:
+    """A page of each of many parents, for loaders: the newest rows that name one of them in the
+    column ``parent``, up to ``limit`` each, older than the id ``before``, newest first."""
+    columns = _columns(model)
+    turn = func.row_number().over(partition_by=columns[parent], order_by=columns.id.desc())
+    ranked = select(columns.id, turn.label("turn")).where(
+        columns.brand_id == brand_id, columns[parent].in_(parent_ids)
+    )
+    if before is not None:
+        ranked = ranked.where(columns.id < before)
+    newest = ranked.subquery()
+    found = await snapshot.session.exec(
+        select(model)
+        .join(newest, newest.c.id == columns.id)
+        .where(columns.brand_id == brand_id, newest.c.turn <= limit)
+        .order_by(columns.id.desc())
+    )
+    return list(found)
 
 
 async def set_status(tx: Tx, model: type[SQLModel], brand_id: UUID, id: UUID, status: str) -> bool:

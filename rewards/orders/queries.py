@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import update
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 
 from loyalty import keyed
 from loyalty.db import Snapshot, Statement, Tx, insert_statement
@@ -73,22 +73,9 @@ async def list_orders_of_members(
     limit: int,
 ) -> list[OfferOrder]:
     """Up to ``limit`` orders of each of some members, newest first, older than ``before``."""
-    turn = func.row_number().over(
-        partition_by=col(OfferOrder.member_id), order_by=col(OfferOrder.id).desc()
+    return await keyed.list_newest_of_each(
+        snapshot, OfferOrder, brand_id, "member_id", member_ids, before=before, limit=limit
     )
-    ranked = select(col(OfferOrder.id), turn.label("turn")).where(
-        col(OfferOrder.brand_id) == brand_id, col(OfferOrder.member_id).in_(member_ids)
-    )
-    if before is not None:
-        ranked = ranked.where(col(OfferOrder.id) < before)
-    newest = ranked.subquery()
-    found = await snapshot.session.exec(
-        select(OfferOrder)
-        .join(newest, newest.c.id == col(OfferOrder.id))
-        .where(col(OfferOrder.brand_id) == brand_id, newest.c.turn <= limit)
-        .order_by(col(OfferOrder.id).desc())
-    )
-    return list(found)
 
 
 async def end_order(

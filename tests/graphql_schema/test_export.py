@@ -23,7 +23,7 @@ from graphql_schema.export import SDL_FILE, sdl
 from graphql_schema.offer_types import OfferView
 from graphql_schema.privileges import HeldPrivilege
 from graphql_schema.schema import make_schema
-from graphql_schema.tiers import TierView
+from graphql_schema.tier_types import TierView
 from graphql_schema.unspent_credits import CampaignOrigin, CreditView
 from loyalty.adjustments.models import Adjustment
 from loyalty.assets.models import AssetDefinition

@@ -8,7 +8,7 @@ import pytest
 
 from graphql_schema.context import Context, Services
 from graphql_schema.pagination import find_id_of
-from graphql_schema.tiers import tier_of
+from graphql_schema.tier_types import tier_of
 from loyalty.clock import local_date, utc_now
 from loyalty.db import Database, Snapshot, Statement
 from loyalty.members.models import Member
@@ -55,10 +55,14 @@ PREVIEW = """query ($input: PreviewLadderInput!, $size: Int) {
   previewLadder(input: $input, sampleSize: $size) { __typename
     ... on LadderPreview { moves { fromLevel { code } toLevel { code } lowers members memberIds } }
     ... on Refused { code details } } }"""
-CHANGES = """query ($id: ID!, $first: Int, $after: String) {
-  tierChanges(memberId: $id, first: $first, after: $after) {
-    nodes { fromRank toRank reason note transferId causeKind occurredAt }
-    pageInfo { hasNextPage endCursor } } }"""
+_CHANGES = """ {
+  nodes { fromRank toRank reason note transferId causeKind causeId occurredAt }
+  pageInfo { hasNextPage endCursor } }"""
+CHANGES = f"""query ($id: ID!, $first: Int, $after: String) {{
+  tierChanges(memberId: $id, first: $first, after: $after) {_CHANGES} }}"""
+CHANGES_OF_ALL = "{ members { nodes { id tierChanges(first: 1) { nodes { reason } } } } }"
+MY_CHANGES = f"""query ($first: Int, $after: String) {{
+  me {{ tierChanges(first: $first, after: $after) {_CHANGES} }} }}"""
 
 
 def given(mutation: str) -> str:
@@ -85,9 +89,9 @@ async def spend(stage: Stage, member_id: str, fen: int) -> None:
     await stage.database.in_transaction(fold, stage.brand_id, rules, [(id, event)])
 
 
-async def consumer(stage: Stage) -> tuple[Caller, str]:
+async def consumer(stage: Stage, phone: str = "13800138001") -> tuple[Caller, str]:
     """A member by its first scan, which pays nothing; and its global id."""
-    caller = await stage.member("13800138001")
+    caller = await stage.member(phone)
     await caller.done("scanCode", code=await stage.code())
     return caller, (await caller.ask("{ me { id } }"))["me"]["id"]
 
@@ -243,6 +247,19 @@ async def test_levels_are_given_and_taken_back_by_hand(stage: Stage) -> None:
     rest = (await stage.admin.ask(CHANGES, id=id, first=2, after=after))["tierChanges"]
     assert [c["reason"] for c in rest["nodes"]] == ["GRANTED"]
     assert not rest["pageInfo"]["hasNextPage"]
+    mine = (await caller.ask(MY_CHANGES, first=2))["me"]["tierChanges"]
+    silent = [change | {"note": "", "causeId": None} for change in first["nodes"]]
+    assert mine == first | {"nodes": silent}, "what operators say is theirs"
+    assert (await caller.ask(MY_CHANGES, after=after))["me"]["tierChanges"]["nodes"] == [
+        rest["nodes"][0] | {"note": ""}
+    ]
+    other, _ = await consumer(stage, "13800138009")
+    assert (await other.ask(MY_CHANGES))["me"]["tierChanges"]["nodes"] == []
+    both = (await admin.ask(CHANGES_OF_ALL))["members"]["nodes"]
+    assert {node["id"]: len(node["tierChanges"]["nodes"]) for node in both} == {
+        id: 1,
+        (await other.me())["id"]: 0,
+    }, "a page of each"
     unknown = (await stage.admin.ask(CHANGES, id=stage.unknown_id("Member")))["tierChanges"]
     assert unknown["nodes"] == []
 

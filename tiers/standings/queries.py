@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from loyalty import keyed
 from loyalty.db import Database, Snapshot, Statement, insert_statement
 from loyalty.statements import columns_of, names_of
 from tiers.ladders.periods import Period
@@ -387,13 +386,3 @@ async def read_tier(
     grant = None if row[4] is None else TierGrant(row[4], Basis(row[5]), row[6], row[7])
     held = Held(row[1] or 0, row[3], grant, row[8], row[9])
     return TierReading(row[0], held, row[2], row[10], row[11] if metric else row[10])
-
-
-async def list_changes(
-    snapshot: Snapshot, brand_id: UUID, member_id: UUID, *, before: UUID | None, limit: int
-) -> list[StandingChange]:
-    """A member's moves, newest first, older than the id ``before``."""
-    of_member = col(StandingChange.member_id) == member_id
-    return await keyed.list_newest(
-        snapshot, StandingChange, brand_id, of_member, before=before, limit=limit
-    )

@@ -24,6 +24,8 @@ PLAYED = {
     *("lived on", "expired", "lowered"),
     *("taken back", "owed", "repaid", "CONSUMER's leg", "GUIDE's leg"),
     *("returned", "returned again", "unlocked", "lapsed", "less waits", "void with its scan"),
+    *("merged", "acts as another", "risen together", "repaid by a merge", "waits for another"),
+    *("MEMBER_CLOSED", "ROLES_DIFFER"),
     *("REFERENCE_CONFLICT", "RETURN_TOO_LARGE"),
     *("REVERSAL_TOO_LARGE", "TRANSFER_NOT_REVERSIBLE", "SCAN_NOT_REVERSIBLE"),
 }
@@ -127,6 +129,12 @@ PLANTED = [
         "rewards/returns/rules.py",
         "amount = credit.left - share.keeps(credit.amount, credit.granted_by_id)",
         "amount = credit.left",
+    ),
+    Planted(
+        "a merge leaves the last lot behind",
+        "rewards/merges/rules.py",
+        "sorted(free.items()) if amount]",
+        "sorted(free.items())[:-1] if amount]",
     ),
 ]
 

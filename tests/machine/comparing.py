@@ -182,7 +182,7 @@ class ComparingMachine(RuleBasedStateMachine):
         members = self.world.members.values()
         campaigns = self.world.campaigns.values()
         return {
-            "members": {m.name: (m.frozen, m.rank, m.invited_by) for m in members},
+            "members": {m.name: (m.frozen, m.rank, m.invited_by, m.merged_into) for m in members},
             "balances": {m.name: b for m in members if (b := m.wallet.balances())},
             "debts": {m.name: debts for m in members if (debts := m.wallet.debts())},
             "lots": {m.name: lots for m in members if (lots := m.wallet.lots())},

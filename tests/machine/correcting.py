@@ -1,13 +1,17 @@
 """What is undone afterwards: credits and scans are taken back, spending is given back."""
 
+from itertools import permutations
+
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.machine.plans import given_back, parts, picks, return_policies
+from tests.machine.plans import given_back, lines_of, parts, picks, return_policies
 from tests.machine.playing import BrandMachine
+from tests.model.merging import merge
 from tests.model.records import Credit
 from tests.model.reversing import give_back, reverse, reverse_locked, reverse_scan
 from tests.model.shopping import Given, return_purchase
+from tests.model.wallets import ASSETS
 
 
 class CorrectingMachine(BrandMachine):
@@ -44,19 +48,19 @@ class CorrectingMachine(BrandMachine):
 
     def _lifting(self) -> list[Credit]:
         """Growth of members on levels that drop."""
-        members, ladders = self.world.members, self.world.ladders
-        return [
-            credit
-            for credit in self.world.credits
-            if credit.asset == "GROWTH" and credit.left and members[credit.member].rank
-            if ladders[members[credit.member].role].drops
-        ]
+        found = []
+        for credit in self.world.credits:
+            member = self.world.holder(credit.member)
+            falls = member.rank and self.world.ladders[member.role].drops
+            if credit.asset == "GROWTH" and credit.left and falls:
+                found.append(credit)
+        return found
 
     def _spend_nearly_all(self, credit: Credit) -> None:
-        wallet = self.world.members[credit.member].wallet
-        amount = wallet.spendable(credit.asset, self.world.day_of(self.world.now)) - 1
+        holder, today = self.world.holder(credit.member), self.world.day_of(self.world.now)
+        amount = holder.wallet.spendable(credit.asset, today) - 1
         if amount > 0:
-            self._spend(credit.member, credit.asset, amount)
+            self._spend(holder.name, credit.asset, amount)
 
     @precondition(lambda self: self.world.waiting)
     @rule(pick=picks)
@@ -96,16 +100,17 @@ class CorrectingMachine(BrandMachine):
             lambda: reverse_scan(self.world, name),
         )
 
-    @precondition(lambda self: self.world.purchases)
-    @rule(pick=picks, what=given_back, spent=st.booleans())
+    @rule(pick=picks, what=given_back, spent=st.booleans(), again=st.none() | st.booleans())
     def returns_a_purchase(
-        self, pick: int, what: tuple[int | None, Given | None], spent: bool
+        self, pick: int, what: tuple[int | None, Given | None], spent: bool, again: bool | None
     ) -> None:
-        """One that was rewarded and is not over, if there is one; maybe after most of what it gave
-        was spent."""
+        """One that was rewarded and is not over, mostly; maybe after most of what it gave was
+        spent. Maybe it is told again, in the same words or in others."""
         purchases = self.world.purchases
         good = [ref for ref, one in purchases.items() if one.terms and not one.over]
-        refs = (pick % 7 and good) or list(purchases)
+        if not good:
+            self.buys([("rex", 0, (1_300, lines_of(1_300, 3)))])
+        refs = (pick % 5 and good) or list(purchases)
         ref = refs[-1 - pick % len(refs)]
         fen, line = what
         if line is not None and not purchases[ref].lines:
@@ -113,7 +118,10 @@ class CorrectingMachine(BrandMachine):
         if spent:
             for credit in [c for c in self.world.credits if c.granted_by == ref]:
                 self._spend_nearly_all(credit)
-        self._return(ref, f"return {len(self.returned)}", fen, line)
+        return_ref = f"return {len(self.returned)}"
+        self._return(ref, return_ref, fen, line)
+        if again is not None:
+            self._return(ref, return_ref, fen if again else 7, line if again else None)
 
     @precondition(lambda self: self.returned)
     @rule(pick=picks, more_fen=st.sampled_from([None, None, 1]))
@@ -127,4 +135,42 @@ class CorrectingMachine(BrandMachine):
             f"{line or fen or 'all'} of {ref} given back by {return_ref}",
             lambda: self.engine.return_purchase(ref, return_ref, fen, line),
             lambda: return_purchase(self.world, ref, return_ref, fen, line),
+        )
+
+    @precondition(lambda self: self._pairs())
+    @rule(pick=picks, owing=st.booleans())
+    def merges_two_of_a_role(self, pick: int, owing: bool) -> None:
+        """Of which one owes what the other has, if there are such and it is wanted."""
+        pairs = self._pairs()
+        pairs = [pair for pair in pairs if owing and self._settles(*pair)] or pairs
+        self._merge(*pairs[pick % len(pairs)])
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return [
+            pair for role in ("GUIDE", "CONSUMER") for pair in permutations(self._open(role), 2)
+        ]
+
+    def _settles(self, source: str, target: str) -> bool:
+        one, other = (self.world.members[name].wallet for name in (source, target))
+        today = self.world.day_of(self.world.now)
+        return any(
+            (one.owed[asset] and other.spendable(asset, today))
+            or (other.owed[asset] and one.spendable(asset, today))
+            for asset in ASSETS
+        )
+
+    def _open(self, role: str) -> list[str]:
+        members = self.world.members.values()
+        return sorted(m.name for m in members if m.role == role and not m.merged_into)
+
+    @precondition(lambda self: self.world.members)
+    @rule(one=picks, other=picks)
+    def merges_any_two(self, one: int, other: int) -> None:
+        self._merge(self._member(one), self._member(other))
+
+    def _merge(self, source: str, target: str) -> None:
+        self._both(
+            f"{source} merged into {target}",
+            lambda: self.engine.merge(source, target),
+            lambda: merge(self.world, source, target),
         )

@@ -39,6 +39,7 @@ from rewards.campaigns.rules import CampaignDefinition
 from rewards.campaigns.service import publish_campaign
 from rewards.corrections.service import move_balance, reverse_transfer
 from rewards.grants.unlocking import settle_due
+from rewards.merges.service import merge_members
 from rewards.purchases.rules import LineFact, PurchaseFact, PurchaseResult
 from rewards.purchases.service import settle_purchases
 from rewards.returns.rules import LineRequest, ReturnRequest
@@ -333,6 +334,15 @@ class Engine:
             return_purchase, self._operator, request, purchase_ref=ref
         )
         self._events[done.row.id] = return_ref
+
+    async def merge(self, source: str, target: str) -> None:
+        await self._db.in_transaction(
+            merge_members,
+            self._operator,
+            from_member_id=self._member_id(source),
+            into_member_id=self._member_id(target),
+            reason="a reason",
+        )
 
     # --- what the rows say --------------------------------------------------------------------
 

@@ -47,10 +47,11 @@ class BrandMachine(ConfiguringMachine):
         self._freeze(self._member(pick, "GUIDE" if guide else ""), frozen)
 
     def _freeze(self, name: str, frozen: bool) -> None:
-        def freeze() -> None:
-            self.world.members[name].frozen = frozen
-
-        self._both(f"{name} frozen: {frozen}", lambda: self.engine.freeze(name, frozen), freeze)
+        self._both(
+            f"{name} frozen: {frozen}",
+            lambda: self.engine.freeze(name, frozen),
+            lambda: self.world.freeze(name, frozen),
+        )
 
     @rule(step=steps, swept=st.booleans())
     def waits(self, step: timedelta, swept: bool = False) -> None:
@@ -123,7 +124,7 @@ class BrandMachine(ConfiguringMachine):
                 self._scan(pair[0])
             self.waits(between)
             if frozen and pair is pairs[-1] and f"{pair[0].person} GUIDE" in self.world.members:
-                self._freeze(f"{pair[0].person} GUIDE", True)
+                self._freeze(self.world.holder(f"{pair[0].person} GUIDE").name, True)
             self._scan(pair[-1])
 
     @precondition(lambda self: len(self._unscanned()) > 1)
@@ -200,7 +201,7 @@ class BrandMachine(ConfiguringMachine):
         members, today = self.world.members, self.world.day_of(self.world.now)
         rich = [name for name in sorted(members) if members[name].wallet.balance(asset)]
         partly = [name for name in rich if members[name].wallet.gone_bad_in_part(asset, today)]
-        giver, taker = self._member(one), self._member(other)
+        giver, taker = self._member(one), self.world.holder(self._member(other)).name
         if rich:
             giver = (partly or rich)[one % len(partly or rich)]
         wallet = members[giver].wallet
@@ -214,6 +215,25 @@ class BrandMachine(ConfiguringMachine):
             lambda: self.engine.move(giver, taker, asset, amount),
             lambda: self.world.move(giver, taker, asset, amount),
         )
+
+    @precondition(lambda self: self._mixed())
+    @rule(pick=picks, other=picks, more_than_all=st.integers(-1, 1))
+    def waits_until_some_goes_bad(self, pick: int, other: int, more_than_all: int) -> None:
+        """And not all; of what is left something is moved."""
+        mixed = self._mixed()
+        asset, day = mixed[pick % len(mixed)]
+        step = timedelta(days=(day - self.world.day_of(self.world.now)).days + 1)
+        self.moves_value(pick, other, asset, 1, more_than_all, step)
+
+    def _mixed(self) -> list[tuple[str, date]]:
+        """Lots that go bad within two months before others of the same wallet do."""
+        found, today = [], self.world.day_of(self.world.now)
+        for _, member in sorted(self.world.members.items()):
+            for asset, lots in member.wallet.free.items():
+                days = sorted(day for day, left in lots.items() if left and day >= today)
+                if days and days[0] < days[-1] and (days[0] - today).days < 60:
+                    found.append((asset, days[0]))
+        return found
 
     @precondition(lambda self: self._rich())
     @rule(pick=picks, amount=st.integers(1, 12), all_of_it=st.booleans())

@@ -16,12 +16,14 @@ Spent = tuple[int, date]
 
 _MEMBERS = Statement(
     """
-    SELECT m.id, m.identity_id, m.role, m.status, m.invited_by_id, s.rank FROM members m
+    SELECT m.id, m.identity_id, m.role, m.status, m.invited_by_id, s.rank, m.merged_into_id
+    FROM members m
     LEFT JOIN standings s ON s.brand_id = m.brand_id AND s.member_id = m.id
     WHERE m.brand_id = :brand
     """,
     params="brand uuid",
-    returns="id uuid, identity_id uuid, role text, status text, invited_by_id uuid, rank bigint",
+    returns="id uuid, identity_id uuid, role text, status text, invited_by_id uuid, rank bigint,"
+    " merged_into_id uuid",
 )
 _ACCOUNTS = Statement(
     """
@@ -95,7 +97,8 @@ async def read_state(
     names = {row[0]: f"{people[row[1]]} {row[2]}" for row in members}
     found: dict[str, dict[Any, Any]] = {
         "members": {
-            names[row[0]]: (row[3] == "FROZEN", row[5] or 0, names.get(row[4])) for row in members
+            names[row[0]]: (row[3] == "FROZEN", row[5] or 0, names.get(row[4]), names.get(row[6]))
+            for row in members
         },
         "balances": {},
         "debts": {},

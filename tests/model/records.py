@@ -9,11 +9,12 @@ from tests.model.wallets import Wallet
 
 @dataclass
 class Member:
-    """One person in one role; ``name`` is both."""
+    """One person in one role; ``name`` is both. Another member may have taken its place."""
 
     person: str
     role: str
     invited_by: str | None = None
+    merged_into: str | None = None
     frozen: bool = False
     rank: int = 0
     wallet: Wallet = field(default_factory=Wallet)

@@ -10,7 +10,7 @@ def reverse(world: World, credit: Credit, amount: int | None, policy: str) -> No
     if wanted > credit.left or not credit.left:
         raise Refused("REVERSAL_TOO_LARGE", left=credit.left)
     if take_back(world, credit, wanted, policy) and credit.asset == "GROWTH":
-        world.look(world.members[credit.member])
+        world.look(world.holder(credit.member))
 
 
 def reverse_locked(world: World, waiting: Waiting) -> None:
@@ -19,13 +19,13 @@ def reverse_locked(world: World, waiting: Waiting) -> None:
 
 
 def take_back(world: World, credit: Credit, wanted: int, policy: str) -> int:
-    """From the lot that it went into, then from what goes bad soonest; what is not there is owed
-    if the policy says so. All that is taken or owed, the campaign may give again. How much was
-    taken."""
+    """From who has it by now: from the lot that it went into, then from what goes bad soonest; what
+    is not there is owed if the policy says so. All that is taken or owed, the campaign may give
+    again. How much was taken."""
     if wanted <= 0 or policy == "ONLY_PENDING":
         return 0
     today, asset = world.day_of(world.now), credit.asset
-    wallet = world.members[credit.member].wallet
+    wallet = world.holder(credit.member).wallet
     taken = min(wanted, wallet.spendable(asset, today))
     wallet.take(asset, taken, today, first=credit.good_until)
     owed = wanted - taken if policy == "UNLIMITED" else 0
@@ -38,18 +38,20 @@ def take_back(world: World, credit: Credit, wanted: int, policy: str) -> int:
 
 
 def give_back(world: World, spending: Spending, amount: int | None) -> None:
-    """Into the lot that had paid. What has gone bad meanwhile repays nothing."""
+    """Into the lot that had paid, of who has everything by now. What has gone bad meanwhile repays
+    nothing, and stays with who had spent it."""
     left = spending.amount - spending.given_back
     wanted = left if amount is None else amount
     if wanted > left or not left:
         raise Refused("REVERSAL_TOO_LARGE", left=left)
-    member, asset = world.members[spending.member], spending.asset
+    member, asset = world.holder(spending.member), spending.asset
     if spending.day < world.day_of(world.now):
+        member = world.members[spending.member]
         member.wallet.put(asset, wanted, spending.day)
     else:
         world.met["repaid"] += member.wallet.earn(asset, wanted, spending.day) > 0
     spending.given_back += wanted
-    if asset == "GROWTH":
+    if asset == "GROWTH" and not member.merged_into:
         world.look(member)
 
 
@@ -75,7 +77,7 @@ def _reverse_leg(world: World, role: str, grants: tuple[str, ...]) -> None:
             world.void(waiting)
     lowered = {}
     for credit in world.credits:
-        member = world.members[credit.member]
+        member = world.holder(credit.member)
         if credit.granted_by in grants and member.role == role:
             terms = world.scans[credit.granted_by].terms
             policy = terms.return_policy(role) if terms else ""

@@ -59,6 +59,7 @@ def _effect(world: World, wanted: Scan, batch: Batch, serial: int) -> dict[str, 
     if world.may_act(wanted.person, wanted.role):
         is_new = f"{wanted.person} {wanted.role}" not in world.members
         member = world.enrol(wanted.person, wanted.role)
+        world.met["acts as another"] += member.person != wanted.person
         rank_before = member.rank
     told = Told()
     record = world.scans[wanted.name] = ScanRecord(wanted.name, wanted.role)
@@ -116,7 +117,9 @@ def _consumer_scans(
     if campaign is None:
         told.unpaid = "NO_CAMPAIGN"
         return
-    if guide is not None and (guide.person == member.person or wanted.device in guide.devices):
+    if guide is not None and (
+        world.who(guide.person) == world.who(wanted.person) or wanted.device in guide.devices
+    ):
         told.unpaid = "SELF_DEALING"
         return
     if not campaign.allows(who, today):
@@ -146,8 +149,8 @@ def _consumer_scans(
 
 def _whose_guide(world: World, item: Item, member: Member) -> Member | None:
     if item.guide_claimed:
-        return world.members[item.guide] if item.guide else None
-    inviter = world.members.get(member.invited_by or "")
+        return world.holder(item.guide) if item.guide else None
+    inviter = world.holder(member.invited_by) if member.invited_by else None
     return inviter if inviter is not None and inviter.role == "GUIDE" else None
 
 

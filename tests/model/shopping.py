@@ -103,14 +103,14 @@ def _take_back(world: World, bought: Purchase, left: int, return_ref: str) -> No
         return amount * left // bought.lefts[granted_by]
 
     policy = bought.terms.return_policy("CONSUMER") if bought.terms else ""
-    lowered = {}
+    lowered = None
     for credit in world.credits:
         if credit.granted_by in bought.lefts:
             wanted = credit.left - keeps(credit.amount, credit.granted_by)
             if take_back(world, credit, wanted, policy) and credit.asset == "GROWTH":
-                lowered[credit.member] = world.members[credit.member]
-    for member in lowered.values():
-        world.look(member)
+                lowered = world.holder(credit.member)
+    if lowered is not None:
+        world.look(lowered)
     for waiting in list(world.waiting):
         if waiting.granted_by in bought.lefts:
             kept = keeps(waiting.amount, waiting.granted_by)

@@ -40,6 +40,7 @@ class World:
         self.now = now
         self.met: Counter[str] = Counter()
         self.members: dict[str, Member] = {}
+        self.persons: dict[str, str] = {}
         self.rosters: set[tuple[str, str]] = set()
         self.invitations: dict[str, str] = {}
         self.accepted: set[str] = set()
@@ -61,21 +62,43 @@ class World:
         return role not in CHANNEL or (person, role) in self.rosters
 
     def enrol(self, person: str, role: str) -> Member:
-        """The member, made now if need be; a consumer's open invitation is taken up."""
-        member = self.members.get(f"{person} {role}")
-        if member is None:
+        """The member that a person acts as, made now if need be; a consumer's open invitation is
+        taken up."""
+        if f"{person} {role}" not in self.members:
             member = Member(person, role)
             if role == "CONSUMER" and person in self.invitations:
                 member.invited_by = self.invitations[person]
                 self.accepted.add(person)
             self.members[member.name] = member
-        return member
+        return self.holder(f"{person} {role}")
+
+    def holder(self, name: str) -> Member:
+        """The member, or the one that has taken its place."""
+        member = self.members[name]
+        return self.members[member.merged_into] if member.merged_into else member
+
+    def check_open(self, *members: Member) -> None:
+        if any(member.merged_into for member in members):
+            raise Refused("MEMBER_CLOSED")
+
+    def who(self, person: str) -> str:
+        """The same for all that a person has turned out to be."""
+        return self.persons.get(person, person)
+
+    def join_persons(self, one: str, other: str) -> None:
+        was, now = self.who(one), self.who(other)
+        self.persons.update({one: now, other: now})
+        self.persons.update({person: now for person, who in self.persons.items() if who == was})
+
+    def freeze(self, name: str, frozen: bool) -> None:
+        self.check_open(self.members[name])
+        self.members[name].frozen = frozen
 
     def invite(self, person: str, role: str, guest: str) -> None:
         if not self.may_act(person, role):
             raise Refused("NOT_ON_ROSTER")
-        inviter = self.members.get(f"{person} {role}")
-        if inviter is not None and inviter.frozen:
+        name = f"{person} {role}"
+        if name in self.members and self.holder(name).frozen:
             raise Refused("MEMBER_FROZEN")
         if guest == person:
             raise Refused("INVALID_INPUT")
@@ -253,6 +276,7 @@ class World:
 
     def spend(self, name: str, asset: str, amount: int) -> None:
         member, today = self.members[name], self.day_of(self.now)
+        self.check_open(member)
         available = member.wallet.spendable(asset, today)
         if available < amount:
             raise Refused("INSUFFICIENT_BALANCE", available=available, wanted=amount)
@@ -275,6 +299,7 @@ class World:
             raise Refused("SAME_ACCOUNT")
         today = self.day_of(self.now)
         giver, taker = self.members[source], self.members[target]
+        self.check_open(giver, taker)
         available = giver.wallet.spendable(asset, today)
         if available < amount:
             raise Refused("INSUFFICIENT_BALANCE", available=available, wanted=amount)

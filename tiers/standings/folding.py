@@ -14,6 +14,7 @@ from tiers.ladders.rules import LadderView, Level
 from tiers.privileges.rules import Privilege, PrivilegeKind, live, privileges_to_json
 from tiers.standings.models import ChangeReason
 from tiers.standings.rules import (
+    FOR_EVER,
     NOTHING_HELD,
     Amounts,
     Decision,
@@ -28,6 +29,10 @@ LOWERED_TOPIC = "tier.lowered"
 VISITS = TierMetric.VISITS.value
 
 NewId = Callable[[], UUID]
+
+
+class LookNeverEnds(Exception):
+    """A standing is due on the day of its own look: a bug in the rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,9 @@ def catch_up(tier: MemberTier, day: date, new_id: NewId) -> list[TierChange]:
     while ladder is not None and tier.held.due_on is not None and tier.held.due_on <= day:
         due_on = tier.held.due_on
         decision = _decide(tier, ladder, due_on)
+        if (decision.held.due_on or FOR_EVER) <= due_on:
+            # A rule that is wrong must fail, not turn for ever under the members' locks.
+            raise LookNeverEnds(f"due on {decision.held.due_on} after the look on {due_on}")
         changes += _take(tier, ladder, decision, new_id, day_start(due_on, tier.timezone))
     return changes
 

@@ -119,12 +119,6 @@ PLANTED = [
         "owed = amount - taken",
     ),
     Planted(
-        "a later credit repays all but one of what is owed",
-        "loyalty/ledger/rules.py",
-        "min(amount, -owed.balance)",
-        "min(amount, -owed.balance - 1)",
-    ),
-    Planted(
         "a return in part takes everything back",
         "rewards/returns/rules.py",
         "amount = credit.left - share.keeps(credit.amount, credit.granted_by_id)",

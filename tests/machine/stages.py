@@ -14,7 +14,7 @@ from tests.hurried import hurry
 from tests.machine.correcting import CorrectingMachine
 from tests.machine.engine import Stage
 
-EXAMPLES = 120
+EXAMPLES = 105
 STEPS = 50
 
 PROFILE = settings(

@@ -105,7 +105,6 @@ OF_RETURNS = (
         (
             RETURNED,
             RETURNED_LINES,
-            TOOK,
             BOOKED,
             "purchase_return_lines refers only to its own brand",
             "purchase_return_takings refers only to its own brand",
@@ -115,7 +114,7 @@ OF_RETURNS = (
         "a return recorded twice",
         4,
         lambda b, _: [repeat(PurchaseReturn, the_return(b), return_ref="again")],
-        (RETURNED, RETURNED_LINES, TOOK, "append-only rows have ids of their own"),
+        (RETURNED, RETURNED_LINES, "append-only rows have ids of their own"),
         ("purchase_returns",),
     ),
     Corruption(

@@ -1,10 +1,11 @@
 """The worker process: woken by arq, but resting on nothing that Redis holds.
 
-Two loops. One looks into the database by itself, by a clock that nobody can set: every few
-seconds, or as often as the embedded worker does while Redis is gone. The other runs arq, which
-drains at once when somebody calls, dies when Redis drops (python-arq/arq#498), and is started
-again. Periodic work is found by the first loop alone: arq's own cron goes by the host's clock and
-lives in Redis.
+Three loops. Two look into the database by themselves, by a clock that nobody can set: every few
+seconds, or as often as the embedded worker does while Redis is gone. One looks for facts, the other
+for periodic work that is due (arq's own cron goes by the host's clock and lives in Redis): neither
+waits for the other, so a job that is long, or in the way of a paused worker's locks, delays no
+fact. The third runs arq, which drains at once when somebody calls, dies when Redis drops
+(python-arq/arq#498), and is started again.
 """
 
 import asyncio
@@ -58,16 +59,18 @@ class WorkerProcess:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until ``stopping`` is set; then finish the round, or hand it back."""
         look = asyncio.create_task(self._look_on(), name="look")
+        repeat = asyncio.create_task(self._repeat_on(), name="repeat")
         listen = asyncio.create_task(self._listen_on(), name="listen")
         stopped = asyncio.create_task(stopping.wait())
         log.info("working")
-        await asyncio.wait({look, listen, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({look, repeat, listen, stopped}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
-        broken = [each for each in (look, listen) if each.done()]
-        look.cancel()
+        broken = [each for each in (look, repeat, listen) if each.done()]
+        repeat.cancel()
         await asyncio.gather(
             self._drain.stop(FINISH_SECONDS_MAX, HAND_BACK_SECONDS_MAX),
-            asyncio.wait({look}, timeout=FINISH_SECONDS_MAX + HAND_BACK_SECONDS_MAX),
+            asyncio.wait({repeat}, timeout=FINISH_SECONDS_MAX + HAND_BACK_SECONDS_MAX),
+            end(look),
             end(listen),
             end(stopped),
         )
@@ -77,14 +80,21 @@ class WorkerProcess:
     async def _look_on(self) -> None:
         while True:
             self._drain.want()
+            await self._pause()
+
+    async def _repeat_on(self) -> None:
+        while True:
             try:
                 await self._periodic.run_due()
             except Exception:
                 log.exception("periodic_failed", error_id=str(new_id()))
-            if self._redis_went.is_set():
-                await asyncio.sleep(self._poll_seconds)
-            else:
-                await _wait(self._redis_went, self._look_seconds)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        if self._redis_went.is_set():
+            await asyncio.sleep(self._poll_seconds)
+        else:
+            await _wait(self._redis_went, self._look_seconds)
 
     async def _listen_on(self) -> None:
         while True:

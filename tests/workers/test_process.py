@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import structlog
 from arq.connections import ArqRedis
 from arq.constants import job_key_prefix, result_key_prefix
@@ -95,6 +96,24 @@ async def test_a_lost_job_loses_no_work(
         await db.in_transaction(add_enrolments, brand, 3)
         redis_server.flush()
         await wait_until_delivered(db, 3)
+
+
+@pytest.mark.only_database("postgresql", reason="a transaction on SQLite is the only one")
+async def test_a_job_that_hangs_delays_no_fact(db: Database, brand: Brand, redis_url: str) -> None:
+    hanging, over = asyncio.Event(), asyncio.Event()
+
+    async def hang(_tx: Tx, _limit: int) -> int:
+        hanging.set()
+        await over.wait()
+        return 0
+
+    runner = PeriodicRunner(db, {"hang": Periodic(15, hang)})
+    async with working(db, redis_url, look_seconds=SOON_SECONDS, periodic=runner):
+        await hanging.wait()
+        await db.in_transaction(add_enrolments, brand, 3)
+        await wait_until_delivered(db, 3)
+        assert not over.is_set()
+        over.set()
 
 
 async def test_no_result_is_kept_and_an_id_may_come_again(

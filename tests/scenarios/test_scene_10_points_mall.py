@@ -17,8 +17,12 @@ CHANCES = "CHANCES"
 WHERE = "王小二 13800138000 人民路1号"
 TODAY = date(next_year(), 3, 9)
 SILVER_ONLY = {
-    **{"rank_min": 1, "level_min_zh": "银卡会员", "level_min_en": "Silver"},
-    **{"rank": 0, "level_zh": "普通会员", "level_en": "Basic"},
+    "rank_min": 1,
+    "level_min_zh": "银卡会员",
+    "level_min_en": "Silver",
+    "rank": 0,
+    "level_zh": "普通会员",
+    "level_en": "Basic",
 }
 GOOD_DAYS = 20
 LASTING, PASSING = 1_000, 600

@@ -161,7 +161,6 @@ async def test_killed_at_random_every_receipt_is_in_the_books_once(
         stop.set()
     lost = lost_by(clients)
     assert lost["no reply"] >= ROUNDS
-    assert sum(any(r["replayed"] for r in client.receipts.values()) for client in clients)
     await check_books(stage, clients, servers[0].port)
     assert audit_findings(command_env, stage.slug) == []
 

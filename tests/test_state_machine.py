@@ -25,7 +25,7 @@ PLAYED = {
     *("taken back", "owed", "repaid", "CONSUMER's leg", "GUIDE's leg"),
     *("returned", "returned again", "unlocked", "lapsed", "less waits", "void with its scan"),
     *("merged", "acts as another", "risen together", "repaid by a merge", "waits for another"),
-    "MEMBER_CLOSED",
+    *("MEMBER_CLOSED", "ROLES_DIFFER"),
     *("REFERENCE_CONFLICT", "RETURN_TOO_LARGE"),
     *("REVERSAL_TOO_LARGE", "TRANSFER_NOT_REVERSIBLE", "SCAN_NOT_REVERSIBLE"),
 }

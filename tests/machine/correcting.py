@@ -11,7 +11,9 @@ from tests.model.merging import merge
 from tests.model.records import Credit
 from tests.model.reversing import give_back, reverse, reverse_locked, reverse_scan
 from tests.model.shopping import Given, return_purchase
-from tests.model.wallets import ASSETS
+from tests.model.wallets import ASSETS, Ladder
+
+GROUND = Ladder([(0, 100)])
 
 
 class CorrectingMachine(BrandMachine):
@@ -57,10 +59,10 @@ class CorrectingMachine(BrandMachine):
         return found
 
     def _spend_nearly_all(self, credit: Credit) -> None:
-        holder, today = self.world.holder(credit.member), self.world.day_of(self.world.now)
-        amount = holder.wallet.spendable(credit.asset, today) - 1
+        name = self.world.holder(credit.member).name
+        amount = self._spendable(name, credit.asset) - 1
         if amount > 0:
-            self._spend(holder.name, credit.asset, amount)
+            self._spend(name, credit.asset, amount)
 
     @precondition(lambda self: self.world.waiting)
     @rule(pick=picks)
@@ -152,12 +154,39 @@ class CorrectingMachine(BrandMachine):
 
     def _settles(self, source: str, target: str) -> bool:
         one, other = (self.world.members[name].wallet for name in (source, target))
-        today = self.world.day_of(self.world.now)
         return any(
-            (one.owed[asset] and other.spendable(asset, today))
-            or (other.owed[asset] and one.spendable(asset, today))
+            (one.owed[asset] and self._spendable(target, asset))
+            or (other.owed[asset] and self._spendable(source, asset))
             for asset in ASSETS
         )
+
+    @precondition(lambda self: self._growing())
+    @rule(pick=picks)
+    def merges_two_for_a_level(self, pick: int) -> None:
+        """The ladder is published anew for it: its next level is what both have grown together."""
+        growing = self._growing()
+        source, target = growing[pick % len(growing)]
+        one, other = self.world.members[source], self.world.members[target]
+        ladder = self.world.ladders.get(one.role, GROUND)
+        known = ladder.levels[: max(one.rank, other.rank) + 1]
+        together = self._spendable(source, "GROWTH") + other.wallet.balance("GROWTH")
+        level = (max(together, known[-1][0] + 1), 150)
+        self._publish_ladder(one.role, Ladder([*known, level], ladder.drops), allow_lowering=True)
+        self._merge(source, target)
+
+    def _growing(self) -> list[tuple[str, str]]:
+        """Pairs of a role that both have grown, owe nothing of it, and are not frozen."""
+
+        def grows(name: str) -> bool:
+            member = self.world.members[name]
+            owes = member.wallet.owed["GROWTH"]
+            return bool(self._spendable(name, "GROWTH") and not owes and not member.frozen)
+
+        return [pair for pair in self._pairs() if all(map(grows, pair))]
+
+    def _spendable(self, name: str, asset: str) -> int:
+        wallet = self.world.members[name].wallet
+        return wallet.spendable(asset, self.world.day_of(self.world.now))
 
     def _open(self, role: str) -> list[str]:
         members = self.world.members.values()
@@ -167,6 +196,14 @@ class CorrectingMachine(BrandMachine):
     @rule(one=picks, other=picks)
     def merges_any_two(self, one: int, other: int) -> None:
         self._merge(self._member(one), self._member(other))
+
+    @precondition(lambda self: self._open("GUIDE") and self._open("CONSUMER"))
+    @rule(guide=picks, consumer=picks, guide_goes=st.booleans())
+    def merges_across_roles(self, guide: int, consumer: int, guide_goes: bool) -> None:
+        """Nobody may, in either direction."""
+        guides, consumers = self._open("GUIDE"), self._open("CONSUMER")
+        pair = (guides[guide % len(guides)], consumers[consumer % len(consumers)])
+        self._merge(*(pair if guide_goes else pair[::-1]))
 
     def _merge(self, source: str, target: str) -> None:
         self._both(

@@ -41,7 +41,7 @@ class Client:
             code = self._chance.choice(self._stage.inner)
             await self.settle(code, f"{self.caller.identity_id.hex}-{number}")
             await asyncio.sleep(PAUSE_SECONDS)
-        await self._hang_up()
+        await self.hang_up()
 
     async def settle(self, code: str, key: str) -> None:
         """Send one scan until it is answered."""
@@ -60,13 +60,14 @@ class Client:
                 self._wire = await Wire.open(self._port())
             answer = said(await self._wire.ask(request))
         except (NoReply, OSError):
-            await self._hang_up()
+            await self.hang_up()
             answer = {"__typename": "Fault", "fault": "no reply"}
         if answer["__typename"] != "ScanCodeReceipt":
             self.lost[str(answer.get("fault", answer.get("code")))] += 1
         return answer
 
-    async def _hang_up(self) -> None:
+    async def hang_up(self) -> None:
+        """End the connection; the next scan opens another."""
         if self._wire is not None:
             await self._wire.close()
             self._wire = None

@@ -19,7 +19,7 @@ from rewards.scans.models import Claim, ScanEvent
 from tests.kills.clients import Client, check_books, lost_by
 from tests.kills.holding import held, process_is_gone, process_waits
 from tests.races.arena import SERVERS, audit_findings
-from tests.races.stage import Stage, said
+from tests.races.stage import Caller, Stage, said
 from tests.races.wire import NoReply, ask_once, release_at_once
 from tests.servers import ServerFactory, ServerProcess
 
@@ -133,15 +133,28 @@ async def test_killed_after_commit_before_the_reply_the_retry_gives_the_original
     assert audit_findings(command_env, stage.slug) == []
 
 
+async def _unheard(stage: Stage, caller: Caller, dying: ServerProcess, spare: int) -> Client:
+    """A client whose server dies of its reply to it, and that asks again at the spare's port."""
+    await stage.warm([dying.port])
+    swallower = ReplySwallower(dying)
+    ports = [await swallower.start()]
+    client = Client(stage, caller, lambda: ports.pop() if ports else spare, SEED)
+    await client.settle(stage.inner[0], "unheard")
+    await client.hang_up()
+    await swallower.stop()
+    assert client.receipts["unheard"]["replayed"]
+    return client
+
+
 async def test_killed_at_random_every_receipt_is_in_the_books_once(
     db: Database, server_process: ServerFactory, command_env: dict[str, str]
 ) -> None:
     """The next server boots while the present one is under load, so that a round takes as long
-    as a start."""
+    as a start. The last one to be killed has committed what one more client never hears of."""
     chance = random.Random(SEED)
     stage = await Stage(db, "random").build()
     guides = await stage.guides(4)
-    callers = await stage.consumers(CLIENTS, guides)
+    *callers, unheard = await stage.consumers(CLIENTS + 1, guides)
     servers = [server_process(environment=SERVERS)]
     clients = [
         Client(stage, caller, lambda: servers[0].port, SEED + number)
@@ -152,15 +165,19 @@ async def test_killed_at_random_every_receipt_is_in_the_books_once(
     async with asyncio.TaskGroup() as tasks:
         for client in clients:
             tasks.create_task(client.run(stop))
-        for _ in range(ROUNDS):
+        for number in range(1, ROUNDS + 1):
             spare = server_process(environment=SERVERS, ready=False)
             await asyncio.to_thread(spare.wait_ready)
             await asyncio.sleep(chance.uniform(0, 0.3))
             killed, servers[0] = servers[0], spare
-            await asyncio.to_thread(killed.kill)
+            if number < ROUNDS:
+                await asyncio.to_thread(killed.kill)
+            else:
+                clients.append(await _unheard(stage, unheard, killed, spare.port))
         stop.set()
     lost = lost_by(clients)
     assert lost["no reply"] >= ROUNDS
+    assert sum(any(r["replayed"] for r in client.receipts.values()) for client in clients)
     await check_books(stage, clients, servers[0].port)
     assert audit_findings(command_env, stage.slug) == []
 

@@ -20,12 +20,22 @@ from tests.races.conftest import SECRETS
 from tests.races.guards import GUARDS as ENGINE_GUARDS
 from tests.races.guards import Edit, Guard
 from tests.races.ledger_guards import LEDGER_GUARDS
+from tests.races.lock_guards import LOCK_GUARDS
 from tests.races.merge_guards import MERGE_GUARDS
 from tests.races.offer_guards import OFFER_GUARDS
 from tests.races.purchase_guards import PURCHASE_GUARDS
+from tests.races.tier_guards import TIER_GUARDS
 from tests.servers import ServerFactory, environment_for
 
-GUARDS = (*ENGINE_GUARDS, *LEDGER_GUARDS, *MERGE_GUARDS, *OFFER_GUARDS, *PURCHASE_GUARDS)
+GUARDS = (
+    *ENGINE_GUARDS,
+    *LEDGER_GUARDS,
+    *MERGE_GUARDS,
+    *OFFER_GUARDS,
+    *PURCHASE_GUARDS,
+    *TIER_GUARDS,
+    *LOCK_GUARDS,
+)
 ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"
 

@@ -5,6 +5,7 @@ import pytest
 from tests.races import (
     coupon_races,
     ledger_races,
+    lock_races,
     merge_races,
     offer_races,
     purchase_races,
@@ -12,6 +13,7 @@ from tests.races import (
     scan_races,
     session_races,
     settlement_races,
+    tier_races,
 )
 from tests.races.arena import Arena, Race, audit_findings
 from tests.races.fenced import paused_worker_counts_nothing
@@ -47,6 +49,9 @@ RACES: dict[Race, int] = {
     purchase_races.one_purchase_is_recorded_once: 60,
     purchase_races.a_purchase_is_returned_up_to_its_amount: 60,
     purchase_races.one_return_is_made_once: 60,
+    tier_races.each_level_is_reached_once: 24,
+    lock_races.scans_at_once_all_count: 24,
+    lock_races.a_locked_reward_ends_once: 12,
     session_races.one_refresh_token_is_good_once: 100,
     session_races.one_totp_code_signs_in_once: 12,
     settlement_races.paused_worker_settles_nothing: 10,

@@ -66,16 +66,7 @@ def field_of(about: FieldAbout, resolve: Resolve, completer: Completer) -> Execu
     complete, may_wait, _ = completer
     response_name, parent_name = about.response_name, about.parent_type.name
     fail = _failure_of(about, about.return_type)
-
-    async def later(run: Run, awaitable: Any, path: Path, info: FieldInfo) -> Any:
-        try:
-            completed = complete(run, await awaitable, path, info)
-            if may_wait and type(completed) is CoroutineType:
-                completed = await completed
-        except Exception as error:  # noqa: BLE001 - told as GraphQL tells it
-            fail(run, error, path)
-            completed = None
-        return completed
+    later = _later_of(completer, fail)
 
     def execute(run: Run, source: Any, parent: Path | None) -> Any:
         path = Path(parent, response_name, parent_name)
@@ -109,6 +100,23 @@ def _failure_of(about: FieldAbout, type_: GraphQLOutputType) -> Fail:
         run.errors.add(located, path)
 
     return fail
+
+
+def _later_of(completer: Completer, fail: Fail) -> Complete:
+    """A value that is still to come, completed once it is there."""
+    complete, may_wait, _ = completer
+
+    async def later(run: Run, awaitable: Any, path: Path, info: FieldInfo) -> Any:
+        try:
+            completed = complete(run, await awaitable, path, info)
+            if may_wait and type(completed) is CoroutineType:
+                completed = await completed
+        except Exception as error:  # noqa: BLE001 - told as GraphQL tells it
+            fail(run, error, path)
+            completed = None
+        return completed
+
+    return later
 
 
 async def _awaited(run: Run, completed: Any, path: Path, fail: Fail) -> Any:
@@ -303,16 +311,7 @@ def list_completer(item_type: GraphQLOutputType, item: Completer, about: FieldAb
 def _item_of(item_type: GraphQLOutputType, item: Completer, about: FieldAbout) -> Complete:
     complete, may_wait, _ = item
     fail = _failure_of(about, item_type)
-
-    async def later(run: Run, awaitable: Any, path: Path, info: FieldInfo) -> Any:
-        try:
-            completed = complete(run, await awaitable, path, info)
-            if may_wait and type(completed) is CoroutineType:
-                completed = await completed
-        except Exception as error:  # noqa: BLE001 - told as GraphQL tells it
-            fail(run, error, path)
-            completed = None
-        return completed
+    later = _later_of(item, fail)
 
     def exact(run: Run, value: Any, path: Path, info: FieldInfo) -> Any:
         if type(value) not in ORDINARY and optimized_is_awaitable(value):

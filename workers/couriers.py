@@ -10,6 +10,7 @@ from loyalty import outbox
 from loyalty.db import Snapshot, Tx
 from loyalty.notifications import service as notifications
 from loyalty.notifications.providers import Message, NotificationProvider
+from loyalty.notifications.service import Recipient
 from loyalty.outbox import Leased
 
 Prepare = Callable[[Snapshot, Sequence[Leased]], Awaitable[Mapping[UUID, Message]]]
@@ -60,3 +61,20 @@ class NotificationCourier:
         await outbox.deliver(tx, token, events)
         sent = [reports[event.id] for event in events if event.id in reports]
         await notifications.record_all_sent(tx, sent, self._provider.name)
+
+
+class UnknownMember(Exception):
+    """A fact about a member that the brand does not have."""
+
+
+async def find_untold(snapshot: Snapshot, events: Sequence[Leased]) -> list[Recipient]:
+    """Whom these facts are about and who has not been told yet; UnknownMember if the brand has no
+    such member."""
+    if not events:
+        return []
+    found = await notifications.find_recipients(
+        snapshot, [(event.brand_id, event.id, event.subject_id) for event in events]
+    )
+    if len(found) != len(events):
+        raise UnknownMember
+    return [to for to in found.values() if not to.is_told]

@@ -21,12 +21,8 @@ from loyalty.outbox import Leased
 from tiers.ladders.rules import LadderView
 from tiers.ladders.service import current_ladders
 from workers import queries
-from workers.couriers import Prepare
+from workers.couriers import Prepare, find_untold
 from workers.relay import Settle
-
-
-class UnknownMember(Exception):
-    """A fact about a member that the brand does not have."""
 
 
 async def count_scans(tx: Tx, token: UUID, events: Sequence[Leased]) -> None:
@@ -38,8 +34,8 @@ async def count_scans(tx: Tx, token: UUID, events: Sequence[Leased]) -> None:
 async def prepare_welcomes(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
     """``member.enrolled``: a welcome to consumers, nothing to the other roles."""
     consumers = [e for e in events if e.payload["role"] == MemberRole.CONSUMER.value]
-    recipients = await _find_recipients(snapshot, consumers)
-    return {to.event_id: notifications.welcome(to) for to in recipients if not to.is_told}
+    recipients = await find_untold(snapshot, consumers)
+    return {to.event_id: notifications.welcome(to) for to in recipients}
 
 
 async def prepare_tier_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
@@ -56,16 +52,15 @@ async def _name_tiers(
     snapshot: Snapshot, events: Sequence[Leased], tell: Callable[[Recipient, str, str], Message]
 ) -> dict[UUID, Message]:
     codes = {event.id: str(event.payload["code"]) for event in events}
-    recipients = await _find_recipients(snapshot, events)
+    recipients = await find_untold(snapshot, events)
     ladders = {
         brand_id: await current_ladders(snapshot, brand_id)
         for brand_id in sorted({to.brand_id for to in recipients})
     }
     messages = {}
     for to in recipients:
-        if not to.is_told:
-            names = _names(ladders[to.brand_id].get(to.role), codes[to.event_id])
-            messages[to.event_id] = tell(to, *names)
+        names = _names(ladders[to.brand_id].get(to.role), codes[to.event_id])
+        messages[to.event_id] = tell(to, *names)
     return messages
 
 
@@ -74,15 +69,14 @@ async def prepare_coupon_news(snapshot: Snapshot, events: Sequence[Leased]) -> d
     the mall its order tells."""
     events = [event for event in events if event.payload["cause"] != "ORDER"]
     facts = {event.id: event for event in events}
-    recipients = await _find_recipients(snapshot, events)
+    recipients = await find_untold(snapshot, events)
     names = await _find_template_names(snapshot, events)
     messages = {}
     for to in recipients:
-        if not to.is_told:
-            payload = facts[to.event_id].payload
-            name = names[to.brand_id, UUID(hex=payload["template_id"])]
-            bought = payload["cause"] == "BOUGHT"
-            messages[to.event_id] = notifications.coupon_issued(to, *name, bought=bought)
+        payload = facts[to.event_id].payload
+        name = names[to.brand_id, UUID(hex=payload["template_id"])]
+        bought = payload["cause"] == "BOUGHT"
+        messages[to.event_id] = notifications.coupon_issued(to, *name, bought=bought)
     return messages
 
 
@@ -91,18 +85,17 @@ async def prepare_redeemed_news(
 ) -> dict[UUID, Message]:
     """``coupon.redeemed``: which coupon, and where: members find misuse first."""
     facts = {event.id: event for event in events}
-    recipients = await _find_recipients(snapshot, events)
+    recipients = await find_untold(snapshot, events)
     names = await _find_template_names(snapshot, events)
     places = {(event.brand_id, UUID(hex=event.payload["place_id"])) for event in events}
     found = await snapshot.fetch(queries.FIND_PLACE_NAMES, keys=sorted(places))
     place_names = {(brand_id, id): name for brand_id, id, name in found}
     messages = {}
     for to in recipients:
-        if not to.is_told:
-            payload = facts[to.event_id].payload
-            name = names[to.brand_id, UUID(hex=payload["template_id"])]
-            place = place_names[to.brand_id, UUID(hex=payload["place_id"])]
-            messages[to.event_id] = notifications.coupon_redeemed(to, *name, place)
+        payload = facts[to.event_id].payload
+        name = names[to.brand_id, UUID(hex=payload["template_id"])]
+        place = place_names[to.brand_id, UUID(hex=payload["place_id"])]
+        messages[to.event_id] = notifications.coupon_redeemed(to, *name, place)
     return messages
 
 
@@ -124,18 +117,17 @@ async def _prepare_reward_news(
     say: Callable[[Recipient, tuple[str, str]], Message],
 ) -> dict[UUID, Message]:
     facts = {event.id: event for event in events}
-    recipients = await _find_recipients(snapshot, events)
+    recipients = await find_untold(snapshot, events)
     keys = {(event.brand_id, str(event.payload["asset"])) for event in events}
     found = await snapshot.fetch(queries.FIND_ASSET_NAMES, keys=sorted(keys))
     names = {(brand_id, code): (zh, en) for brand_id, code, zh, en in found}
     messages = {}
     for to in recipients:
-        if not to.is_told:
-            payload = facts[to.event_id].payload
-            asset = str(payload["asset"])
-            own = names.get((to.brand_id, asset))
-            spoken = spoken_amount(asset, int(payload["amount"]), own)
-            messages[to.event_id] = say(to, spoken)
+        payload = facts[to.event_id].payload
+        asset = str(payload["asset"])
+        own = names.get((to.brand_id, asset))
+        spoken = spoken_amount(asset, int(payload["amount"]), own)
+        messages[to.event_id] = say(to, spoken)
     return messages
 
 
@@ -146,11 +138,10 @@ async def prepare_mall_news(snapshot: Snapshot, events: Sequence[Leased]) -> dic
     found = await snapshot.fetch(queries.FIND_OFFER_NAMES, keys=sorted(keys))
     names = {(brand_id, id): (zh, en) for brand_id, id, zh, en in found}
     messages = {}
-    for to in await _find_recipients(snapshot, events):
-        if not to.is_told:
-            event = facts[to.event_id]
-            name = names[to.brand_id, UUID(hex=event.payload["offer_id"])]
-            messages[to.event_id] = _mall_news(to, event, *name)
+    for to in await find_untold(snapshot, events):
+        event = facts[to.event_id]
+        name = names[to.brand_id, UUID(hex=event.payload["offer_id"])]
+        messages[to.event_id] = _mall_news(to, event, *name)
     return messages
 
 
@@ -171,15 +162,6 @@ async def _find_template_names(
     keys = {(event.brand_id, UUID(hex=event.payload["template_id"])) for event in events}
     found = await snapshot.fetch(queries.FIND_TEMPLATE_NAMES, keys=sorted(keys))
     return {(brand_id, id): (zh, en) for brand_id, id, zh, en in found}
-
-
-async def _find_recipients(snapshot: Snapshot, events: Sequence[Leased]) -> list[Recipient]:
-    found = await notifications.find_recipients(
-        snapshot, [(event.brand_id, event.id, event.subject_id) for event in events]
-    )
-    if len(found) != len(events):
-        raise UnknownMember
-    return list(found.values())
 
 
 def _names(ladder: LadderView | None, code: str) -> tuple[str, str]:

@@ -48,28 +48,33 @@ async def find_recipients(
     }
 
 
+def _message(to: Recipient, kind: str, *, zh: str, en: str) -> Message:
+    return Message(to.event_id, to.brand_id, to.member_id, kind, {"zh": zh, "en": en})
+
+
 def welcome(to: Recipient) -> Message:
     """To a new member."""
-    content = {"zh": f"欢迎加入{to.brand_name}!", "en": f"Welcome to {to.brand_name}!"}
-    return Message(to.event_id, to.brand_id, to.member_id, WELCOME, content)
+    return _message(to, WELCOME, zh=f"欢迎加入{to.brand_name}!", en=f"Welcome to {to.brand_name}!")
 
 
 def tier_reached(to: Recipient, name_zh: str, name_en: str) -> Message:
     """To a member who has risen to the tier of this name."""
-    content = {
-        "zh": f"恭喜您成为{to.brand_name}{name_zh}!",
-        "en": f"Congratulations! You are now {name_en} at {to.brand_name}.",
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, TIER_REACHED, content)
+    return _message(
+        to,
+        TIER_REACHED,
+        zh=f"恭喜您成为{to.brand_name}{name_zh}!",
+        en=f"Congratulations! You are now {name_en} at {to.brand_name}.",
+    )
 
 
 def tier_lowered(to: Recipient, name_zh: str, name_en: str) -> Message:
     """To a member who holds the tier of this name now, and held a higher one."""
-    content = {
-        "zh": f"您在{to.brand_name}的会员等级现为{name_zh}。",
-        "en": f"Your tier at {to.brand_name} is {name_en} now.",
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, TIER_LOWERED, content)
+    return _message(
+        to,
+        TIER_LOWERED,
+        zh=f"您在{to.brand_name}的会员等级现为{name_zh}。",
+        en=f"Your tier at {to.brand_name} is {name_en} now.",
+    )
 
 
 def coupon_issued(to: Recipient, name_zh: str, name_en: str, *, bought: bool) -> Message:
@@ -78,61 +83,67 @@ def coupon_issued(to: Recipient, name_zh: str, name_en: str, *, bought: bool) ->
         zh, en = f"您已兑换「{name_zh}」", f"You have bought a coupon: {name_en}"
     else:
         zh, en = f"恭喜您获得「{name_zh}」", f"You have won a coupon: {name_en}"
-    content = {
-        "zh": f"{zh}，到店出示券码即可使用。",
-        "en": f"{en}. Show its number at the till to use it.",
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, COUPON_ISSUED, content)
+    return _message(
+        to,
+        COUPON_ISSUED,
+        zh=f"{zh}，到店出示券码即可使用。",
+        en=f"{en}. Show its number at the till to use it.",
+    )
 
 
 def coupon_redeemed(to: Recipient, name_zh: str, name_en: str, place_name: str) -> Message:
     """To a member whose coupon was used at a place."""
-    content = {
-        "zh": f"您的「{name_zh}」已在{place_name}使用。如非本人操作，请联系{to.brand_name}客服。",
-        "en": f"Your coupon {name_en} was used at {place_name}. If it was not you, please contact"
+    return _message(
+        to,
+        COUPON_REDEEMED,
+        zh=f"您的「{name_zh}」已在{place_name}使用。如非本人操作，请联系{to.brand_name}客服。",
+        en=f"Your coupon {name_en} was used at {place_name}. If it was not you, please contact"
         f" {to.brand_name}.",
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, COUPON_REDEEMED, content)
+    )
 
 
 def reward_unlocked(to: Recipient, spoken: tuple[str, str]) -> Message:
     """To a member whose locked reward was paid; ``spoken`` as ``spoken_amount`` says it."""
     zh, en = spoken
-    content = {
-        "zh": f"您在{to.brand_name}的{zh}已解锁到账。",
-        "en": f"{en} you were waiting for at {to.brand_name} is now in your account.",
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, REWARD_UNLOCKED, content)
+    return _message(
+        to,
+        REWARD_UNLOCKED,
+        zh=f"您在{to.brand_name}的{zh}已解锁到账。",
+        en=f"{en} you were waiting for at {to.brand_name} is now in your account.",
+    )
 
 
 def reward_lapsed(to: Recipient, spoken: tuple[str, str]) -> Message:
     """To a member whose locked reward waited for too long."""
     zh, en = spoken
-    content = {
-        "zh": f"您在{to.brand_name}的{zh}未在期限内解锁，已失效。",
-        "en": f"{en} at {to.brand_name} was not unlocked in time and has lapsed.",
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, REWARD_LAPSED, content)
+    return _message(
+        to,
+        REWARD_LAPSED,
+        zh=f"您在{to.brand_name}的{zh}未在期限内解锁，已失效。",
+        en=f"{en} at {to.brand_name} was not unlocked in time and has lapsed.",
+    )
 
 
 def purchase_rewarded(to: Recipient, points: int) -> Message:
     """To a member whose purchase has earned points."""
-    content = {
-        "zh": f"您在{to.brand_name}的消费获得{points}积分。",
-        "en": f"Your purchase at {to.brand_name} has earned you {points} points.",
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, PURCHASE_REWARDED, content)
+    return _message(
+        to,
+        PURCHASE_REWARDED,
+        zh=f"您在{to.brand_name}的消费获得{points}积分。",
+        en=f"Your purchase at {to.brand_name} has earned you {points} points.",
+    )
 
 
 def purchase_returned(to: Recipient, taken: int, owed: int) -> Message:
     """To a member who gave something back: points that were taken, and that later ones repay."""
     repaid_zh = f"，另有{owed}积分将从以后获得的积分中抵扣" if owed else ""
     repaid_en = f" Later points will repay {owed} more." if owed else ""
-    content = {
-        "zh": f"您在{to.brand_name}的退货已处理，扣回{taken}积分{repaid_zh}。",
-        "en": f"Your return at {to.brand_name} has taken back {taken} points.{repaid_en}",
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, PURCHASE_RETURNED, content)
+    return _message(
+        to,
+        PURCHASE_RETURNED,
+        zh=f"您在{to.brand_name}的退货已处理，扣回{taken}积分{repaid_zh}。",
+        en=f"Your return at {to.brand_name} has taken back {taken} points.{repaid_en}",
+    )
 
 
 def offer_redeemed(
@@ -140,13 +151,14 @@ def offer_redeemed(
 ) -> Message:
     """To a member who has taken pieces of an offer of the mall; ``waits``: a gift, to come."""
     count_zh, count_en = (f"{quantity}份", f"{quantity} x ") if quantity > 1 else ("", "")
-    content = {
-        "zh": f"您已在{to.brand_name}兑换{count_zh}「{name_zh}」"
+    return _message(
+        to,
+        OFFER_REDEEMED,
+        zh=f"您已在{to.brand_name}兑换{count_zh}「{name_zh}」"
         + ("，我们会尽快为您发放。" if waits else "，已发放到您的账户。"),
-        "en": f"You have redeemed {count_en}{name_en} at {to.brand_name}. "
+        en=f"You have redeemed {count_en}{name_en} at {to.brand_name}. "
         + ("We will get it to you soon." if waits else "It is in your account."),
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, OFFER_REDEEMED, content)
+    )
 
 
 def order_fulfilled(
@@ -154,21 +166,23 @@ def order_fulfilled(
 ) -> Message:
     """To a member whose gift was handed out, or sent by a carrier."""
     by = " ".join(part for part in (carrier, tracking_number) if part)
-    content = {
-        "zh": f"您在{to.brand_name}兑换的「{name_zh}」已发放{f'（{by}）' if by else ''}。",
-        "en": f"{name_en} from {to.brand_name} has been handed out{f' ({by})' if by else ''}.",
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, ORDER_FULFILLED, content)
+    return _message(
+        to,
+        ORDER_FULFILLED,
+        zh=f"您在{to.brand_name}兑换的「{name_zh}」已发放{f'（{by}）' if by else ''}。",
+        en=f"{name_en} from {to.brand_name} has been handed out{f' ({by})' if by else ''}.",
+    )
 
 
 def order_cancelled(to: Recipient, name_zh: str, name_en: str, reason: str) -> Message:
     """To a member whose order was cancelled, and what it paid given back."""
-    content = {
-        "zh": f"您在{to.brand_name}兑换的「{name_zh}」已取消（{reason}），所付已退回您的账户。",
-        "en": f"Your order of {name_en} at {to.brand_name} was cancelled ({reason}). What you paid"
+    return _message(
+        to,
+        ORDER_CANCELLED,
+        zh=f"您在{to.brand_name}兑换的「{name_zh}」已取消（{reason}），所付已退回您的账户。",
+        en=f"Your order of {name_en} at {to.brand_name} was cancelled ({reason}). What you paid"
         " is back in your account.",
-    }
-    return Message(to.event_id, to.brand_id, to.member_id, ORDER_CANCELLED, content)
+    )
 
 
 async def record_all_sent(tx: Tx, messages: Sequence[Message], provider: str) -> None:

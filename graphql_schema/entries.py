@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import strawberry
 from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
 from graphql_schema.coupons import coupon_loader
-from graphql_schema.loaders import row_loader
+from graphql_schema.loaders import MakeLoader, row_loader
 from graphql_schema.nodes import id_field
 from graphql_schema.offers import offer_loader
 from graphql_schema.orders import order_loader
@@ -112,34 +113,27 @@ async def _locked(snapshot: Snapshot, brand_id: UUID, ids: Any) -> list[LockedRe
 locked_reward_loader = row_loader(_locked)
 
 
-async def _owner_of_purchase(context: Context, id: UUID) -> UUID | None:
-    row = await context.loader(purchase_loader).load(id)
-    return None if row is None else row.member_id
-
-
-async def _owner_of_locked(context: Context, id: UUID) -> UUID | None:
-    row = await context.loader(locked_reward_loader).load(id)
-    return None if row is None else row.member_id
-
-
-async def _owner_of_coupon(context: Context, id: UUID) -> UUID | None:
-    view = await context.loader(coupon_loader).load(id)
-    return None if view is None else view.coupon.member_id
-
-
-async def _owner_of_order(context: Context, id: UUID) -> UUID | None:
-    row = await context.loader(order_loader).load(id)
-    return None if row is None else row.member_id
-
-
 FindOwner = Callable[[Context, UUID], Awaitable[UUID | None]]
+
+
+def _owner_by(
+    loader: MakeLoader[Any], member_id: Callable[[Any], UUID] = attrgetter("member_id")
+) -> FindOwner:
+    """Finds whose a row is."""
+
+    async def find_owner(context: Context, id: UUID) -> UUID | None:
+        row = await context.loader(loader).load(id)
+        return None if row is None else member_id(row)
+
+    return find_owner
+
 
 NODE_BY_CAUSE: dict[str, tuple[str, FindOwner | None]] = {
     "SCAN": ("ScanEvent", None),
-    "PURCHASE": ("Purchase", _owner_of_purchase),
-    "LOCK": ("LockedReward", _owner_of_locked),
-    "OFFER": ("Coupon", _owner_of_coupon),
-    "ORDER": ("OfferOrder", _owner_of_order),
+    "PURCHASE": ("Purchase", _owner_by(purchase_loader)),
+    "LOCK": ("LockedReward", _owner_by(locked_reward_loader)),
+    "OFFER": ("Coupon", _owner_by(coupon_loader, attrgetter("coupon.member_id"))),
+    "ORDER": ("OfferOrder", _owner_by(order_loader)),
     "REDEMPTION": ("Redemption", None),
     "HOLD": ("Hold", None),
     "ADJUSTMENT": ("Adjustment", None),

@@ -1,14 +1,13 @@
 """Adjustments by hand (人工调账), and their second operator."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
 from graphql_schema.context import Context, Info
-from graphql_schema.effects import Keyed, effect_once
+from graphql_schema.effects import row_once
 from graphql_schema.enums import AdjustmentStatus
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import (
@@ -30,7 +29,6 @@ from loyalty.db import Tx
 from rewards.corrections import service
 
 CURSOR = Cursor(UUID)
-Step = Callable[[Tx, Actor], Awaitable[AdjustmentRow]]
 
 
 @strawberry.type(
@@ -128,18 +126,6 @@ RejectAdjustmentResult = Annotated[
 ]
 
 
-async def _take(
-    context: Context, operation: str, input: Keyed, step: Step
-) -> tuple[AdjustmentRow, bool]:
-    """Take a step once: the adjustment as it was right after it, and whether that is replayed."""
-
-    async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-        return (await step(tx, actor)).model_dump(mode="json")
-
-    reply, replayed = await effect_once(context, operation, input, verb)
-    return AdjustmentRow.model_validate(reply), replayed
-
-
 @strawberry.type
 class AdjustmentQuery:
     @strawberry.field(graphql_type=Connection[Adjustment], extensions=[HasGrant(Grant.READ)])
@@ -185,7 +171,9 @@ class AdjustmentMutation:
                 reason=input.reason,
             )
 
-        adjustment, replayed = await _take(info.context, "adjustBalance", input, step)
+        adjustment, replayed = await row_once(
+            info.context, "adjustBalance", input, AdjustmentRow, step
+        )
         return AdjustBalanceReceipt(replayed=replayed, adjustment=adjustment)
 
     @strawberry.mutation(extensions=[HasGrant(Grant.LEDGER)])
@@ -198,7 +186,9 @@ class AdjustmentMutation:
             adjustment_id = local_id("Adjustment", input.adjustment_id)
             return await service.approve_adjustment(tx, actor, adjustment_id)
 
-        adjustment, replayed = await _take(info.context, "approveAdjustment", input, step)
+        adjustment, replayed = await row_once(
+            info.context, "approveAdjustment", input, AdjustmentRow, step
+        )
         return ApproveAdjustmentReceipt(replayed=replayed, adjustment=adjustment)
 
     @strawberry.mutation(extensions=[HasGrant(Grant.LEDGER)])
@@ -211,5 +201,7 @@ class AdjustmentMutation:
             adjustment_id = local_id("Adjustment", input.adjustment_id)
             return await reject_adjustment(tx, actor, adjustment_id, input.reason)
 
-        adjustment, replayed = await _take(info.context, "rejectAdjustment", input, step)
+        adjustment, replayed = await row_once(
+            info.context, "rejectAdjustment", input, AdjustmentRow, step
+        )
         return RejectAdjustmentReceipt(replayed=replayed, adjustment=adjustment)

@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import strawberry
+from sqlmodel import SQLModel
 
 from graphql_schema.context import Context
 from loyalty import idempotency
@@ -13,6 +14,8 @@ from loyalty.db import Tx
 
 Verb = Callable[[Tx, Actor], Awaitable[dict[str, Any]]]
 """A service call that answers what to remember of it: ids and figures, as JSON."""
+
+Row = TypeVar("Row", bound=SQLModel)
 
 
 class Keyed(Protocol):
@@ -38,3 +41,20 @@ async def effect_once(
         )
 
     return await context.database.in_transaction(run)
+
+
+async def row_once(
+    context: Context,
+    operation: str,
+    input: Keyed,
+    model: type[Row],
+    step: Callable[[Tx, Actor], Awaitable[Row]],
+) -> tuple[Row, bool]:
+    """Take a step of a row once per idempotency key: the row as it was right after it, and whether
+    replayed."""
+
+    async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+        return (await step(tx, actor)).model_dump(mode="json")
+
+    reply, replayed = await effect_once(context, operation, input, verb)
+    return model.model_validate(reply), replayed

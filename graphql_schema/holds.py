@@ -1,14 +1,13 @@
 """Holds: value out of reach now, spent or given back later (预占)."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
 from graphql_schema.context import Context, Info
-from graphql_schema.effects import Keyed, effect_once
+from graphql_schema.effects import row_once
 from graphql_schema.enums import HoldStatus
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import (
@@ -30,7 +29,6 @@ from loyalty.holds.queries import find_hold, list_holds
 from rewards.corrections import service as corrections
 
 CURSOR = Cursor(UUID)
-Step = Callable[[Tx, Actor], Awaitable[HoldRow]]
 
 
 @strawberry.type(
@@ -118,16 +116,6 @@ CaptureHoldResult = Annotated[CaptureHoldReceipt | Refused, strawberry.union("Ca
 ReleaseHoldResult = Annotated[ReleaseHoldReceipt | Refused, strawberry.union("ReleaseHoldResult")]
 
 
-async def _take(context: Context, operation: str, input: Keyed, step: Step) -> tuple[HoldRow, bool]:
-    """Take a step once: the hold as it was right after it, and whether that is replayed."""
-
-    async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-        return (await step(tx, actor)).model_dump(mode="json")
-
-    reply, replayed = await effect_once(context, operation, input, verb)
-    return HoldRow.model_validate(reply), replayed
-
-
 @strawberry.type
 class HoldQuery:
     @strawberry.field(graphql_type=Connection[Hold], extensions=[HasGrant(Grant.READ)])
@@ -170,7 +158,7 @@ class HoldMutation:
                 reason=input.reason,
             )
 
-        hold, replayed = await _take(info.context, "holdBalance", input, step)
+        hold, replayed = await row_once(info.context, "holdBalance", input, HoldRow, step)
         return HoldBalanceReceipt(replayed=replayed, hold=hold)
 
     @strawberry.mutation(extensions=[HasGrant(Grant.LEDGER)])
@@ -181,7 +169,7 @@ class HoldMutation:
             hold_id = local_id("Hold", input.hold_id)
             return await corrections.capture_hold(tx, actor, hold_id, input.amount)
 
-        hold, replayed = await _take(info.context, "captureHold", input, step)
+        hold, replayed = await row_once(info.context, "captureHold", input, HoldRow, step)
         return CaptureHoldReceipt(replayed=replayed, hold=hold)
 
     @strawberry.mutation(extensions=[HasGrant(Grant.LEDGER)])
@@ -191,5 +179,5 @@ class HoldMutation:
         async def step(tx: Tx, actor: Actor) -> HoldRow:
             return await service.release_hold(tx, actor, local_id("Hold", input.hold_id))
 
-        hold, replayed = await _take(info.context, "releaseHold", input, step)
+        hold, replayed = await row_once(info.context, "releaseHold", input, HoldRow, step)
         return ReleaseHoldReceipt(replayed=replayed, hold=hold)

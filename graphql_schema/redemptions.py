@@ -1,13 +1,13 @@
 """Coupons at the till (核销): looking one up, and the steps of its redemption."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
 
 from graphql_schema.context import Context, Info
-from graphql_schema.effects import Keyed, effect_once
+from graphql_schema.effects import row_once
 from graphql_schema.enums import RedemptionStatus
 from graphql_schema.faults import Forbidden
 from graphql_schema.nodes import local_id
@@ -114,21 +114,6 @@ def _products(ids: Sequence[str]) -> list[UUID]:
     return [id for id in (find_id_of("Product", text) for text in ids) if id is not None]
 
 
-Step = Callable[[Tx, Actor], Awaitable[RedemptionRow]]
-
-
-async def _take(
-    context: Context, operation: str, input: Keyed, step: Step
-) -> tuple[RedemptionRow, bool]:
-    """Take a step once: the redemption as it was right after it, and whether that is replayed."""
-
-    async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-        return (await step(tx, actor)).model_dump(mode="json")
-
-    reply, replayed = await effect_once(context, operation, input, verb)
-    return RedemptionRow.model_validate(reply), replayed
-
-
 @strawberry.type
 class RedemptionQuery:
     @strawberry.field(extensions=[IsClerk()])
@@ -225,7 +210,7 @@ class RedemptionMutation:
             )
 
         try:
-            redemption, replayed = await _take(context, "holdCoupon", input, step)
+            redemption, replayed = await row_once(context, "holdCoupon", input, RedemptionRow, step)
         except CouponUnknown:
             context.count_guess()
             raise
@@ -240,7 +225,9 @@ class RedemptionMutation:
         async def step(tx: Tx, actor: Actor) -> RedemptionRow:
             return await service.capture(tx, actor, local_id("Redemption", input.redemption_id))
 
-        redemption, replayed = await _take(info.context, "captureRedemption", input, step)
+        redemption, replayed = await row_once(
+            info.context, "captureRedemption", input, RedemptionRow, step
+        )
         return CaptureRedemptionReceipt(replayed=replayed, redemption=redemption)
 
     @strawberry.mutation(extensions=[IsClerk()])
@@ -250,7 +237,9 @@ class RedemptionMutation:
         async def step(tx: Tx, actor: Actor) -> RedemptionRow:
             return await service.void(tx, actor, local_id("Redemption", input.redemption_id))
 
-        redemption, replayed = await _take(info.context, "voidRedemption", input, step)
+        redemption, replayed = await row_once(
+            info.context, "voidRedemption", input, RedemptionRow, step
+        )
         return VoidRedemptionReceipt(replayed=replayed, redemption=redemption)
 
     @strawberry.mutation(extensions=[IsClerkOrHasGrant(Grant.COUPONS)])
@@ -264,5 +253,7 @@ class RedemptionMutation:
             redemption_id = local_id("Redemption", input.redemption_id)
             return await service.reverse(tx, actor, redemption_id, input.reason)
 
-        redemption, replayed = await _take(info.context, "reverseRedemption", input, step)
+        redemption, replayed = await row_once(
+            info.context, "reverseRedemption", input, RedemptionRow, step
+        )
         return ReverseRedemptionReceipt(replayed=replayed, redemption=redemption)

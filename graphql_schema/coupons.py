@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
@@ -16,8 +15,9 @@ from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponCause, CouponStatus
 from graphql_schema.ledger import Balance
 from graphql_schema.loaders import row_loader
+from graphql_schema.member_lists import page_of_member
 from graphql_schema.nodes import Node, id_field, local_id
-from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
+from graphql_schema.pagination import Connection
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.refusals import Refused
 from loyalty.actor import Actor, ActorKind, Grant, MemberRole
@@ -28,9 +28,6 @@ from loyalty.ledger.queries import BalanceRow, list_balances
 from rewards.coupons import queries, service
 from rewards.coupons.rules import masked_code, printed_code, shown_status, status_at
 from rewards.coupons.states import CouponView
-
-CURSOR = Cursor(UUID)
-
 
 coupon_loader = row_loader(queries.list_views_by_ids)
 
@@ -85,33 +82,27 @@ class Coupon(CouponTerms, Node):
 
 
 @dataclass(frozen=True)
-class WalletPages:
-    """Makes the loader of many members' wallets, one page of each: lists nest."""
+class _ReadWallets:
+    """Coupons in one status, or all."""
 
     status: CouponStatus | None
-    before: UUID | None
-    limit: int
 
-    def __call__(self, context: Context) -> DataLoader[UUID, list[CouponView]]:
-        async def load(member_ids: Sequence[UUID]) -> list[list[CouponView]]:
-            brand_id = context.caller.brand_id
-            now = utc_now()
-            views = await queries.read_wallets(
-                context.database,
-                brand_id,
-                member_ids,
-                status=self.status,
-                now=now,
-                today=local_date(now, await context.timezone(brand_id)),
-                before=self.before,
-                limit=self.limit,
-            )
-            wallets: dict[UUID, list[CouponView]] = {id: [] for id in member_ids}
-            for view in views:
-                wallets[view.coupon.member_id].append(view)
-            return [wallets[id] for id in member_ids]
-
-        return DataLoader(load_fn=load)
+    async def __call__(
+        self, context: Context, member_ids: Sequence[UUID], before: UUID | None, limit: int
+    ) -> list[tuple[UUID, CouponView]]:
+        brand_id = context.caller.brand_id
+        now = utc_now()
+        views = await queries.read_wallets(
+            context.database,
+            brand_id,
+            member_ids,
+            status=self.status,
+            now=now,
+            today=local_date(now, await context.timezone(brand_id)),
+            before=before,
+            limit=limit,
+        )
+        return [(view.coupon.member_id, view) for view in views]
 
 
 async def wallet_of(
@@ -122,10 +113,7 @@ async def wallet_of(
     after: str | None,
 ) -> Connection[CouponView]:
     """A page of a member's coupons; whoever sees the member may see them."""
-    page = page_of(CURSOR, first, after)
-    pages = WalletPages(status, page.start[0] if page.start else None, page.limit)
-    views = await context.loader(pages).load(member_id)
-    return connection_of(views, page, CURSOR, key=lambda view: (view.id,))
+    return await page_of_member(context, _ReadWallets(status), member_id, first, after)
 
 
 async def fetch_coupon(context: Context, id: UUID) -> CouponView | None:

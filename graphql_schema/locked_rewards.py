@@ -8,20 +8,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import LockedRewardStatus, UnlockKind
+from graphql_schema.member_lists import page_of_member
 from graphql_schema.nodes import Node, id_field, local_id
-from graphql_schema.pagination import (
-    Connection,
-    Cursor,
-    connection_of,
-    encode_id,
-    page_of,
-)
+from graphql_schema.pagination import Connection, encode_id
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
@@ -34,8 +28,6 @@ from rewards.grants import queries, unlocking
 from rewards.grants.models import LockedReward as LockedRewardRow
 from rewards.grants.rules import shown_status
 from rewards.grants.world import Unlock
-
-CURSOR = Cursor(UUID)
 
 _ACTIONS = {
     "follow": ("关注公众号", "following the official account"),
@@ -135,6 +127,27 @@ class LockedReward(Node):
         return row.lapses_at if has_lapsed else row.resolved_at
 
 
+@dataclass(frozen=True)
+class _ReadLockedRewards:
+    """Those in one status, or all."""
+
+    status: LockedRewardStatus | None
+
+    async def __call__(
+        self, context: Context, member_ids: Sequence[UUID], before: UUID | None, limit: int
+    ) -> list[tuple[UUID, LockedRewardRow]]:
+        rows = await queries.read_locked_rewards(
+            context.database,
+            context.caller.brand_id,
+            member_ids,
+            status=self.status,
+            now=utc_now(),
+            before=before,
+            limit=limit,
+        )
+        return [(row.member_id, row) for row in rows]
+
+
 @strawberry.type
 class MemberLockedRewards:
     """Of a member, for whoever sees it."""
@@ -149,37 +162,8 @@ class MemberLockedRewards:
         after: str | None = None,
     ) -> Connection[LockedRewardRow]:
         """This member's locked rewards (待解锁奖励), newest first; in one status, or all."""
-        page = page_of(CURSOR, first, after)
-        pages = LockedRewardPages(status, page.start[0] if page.start else None, page.limit)
-        rows = await info.context.loader(pages).load(row.id)
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
-
-
-@dataclass(frozen=True)
-class LockedRewardPages:
-    """Makes the loader of many members' locked rewards, one page of each: lists nest."""
-
-    status: LockedRewardStatus | None
-    before: UUID | None
-    limit: int
-
-    def __call__(self, context: Context) -> DataLoader[UUID, list[LockedRewardRow]]:
-        async def load(member_ids: Sequence[UUID]) -> list[list[LockedRewardRow]]:
-            rows = await queries.read_locked_rewards(
-                context.database,
-                context.caller.brand_id,
-                member_ids,
-                status=self.status,
-                now=utc_now(),
-                before=self.before,
-                limit=self.limit,
-            )
-            pages: dict[UUID, list[LockedRewardRow]] = {id: [] for id in member_ids}
-            for row in rows:
-                pages[row.member_id].append(row)
-            return [pages[id] for id in member_ids]
-
-        return DataLoader(load_fn=load)
+        read = _ReadLockedRewards(status)
+        return await page_of_member(info.context, read, row.id, first, after)
 
 
 async def fetch_locked_reward(context: Context, id: UUID) -> LockedRewardRow | None:

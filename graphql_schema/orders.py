@@ -1,13 +1,12 @@
 """Orders in the points mall (兑换单): placed by members, handed out or cancelled by operators."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
@@ -16,6 +15,7 @@ from graphql_schema.effects import effect_once
 from graphql_schema.enums import OrderStatus, PartPurpose
 from graphql_schema.ledger import Balance
 from graphql_schema.loaders import row_loader, rows_loader
+from graphql_schema.member_lists import page_of_member
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.offer_types import MallOffer, OfferView
 from graphql_schema.offers import offer_loader
@@ -97,39 +97,22 @@ class OfferOrder(Node):
         return delivery if delivery is None or may_read else masked_delivery(delivery)
 
 
-@dataclass(frozen=True)
-class OrderPages:
-    """Makes the loader of many members' orders, one page of each: lists nest."""
-
-    before: UUID | None
-    limit: int
-
-    def __call__(self, context: Context) -> DataLoader[UUID, list[OrderRow]]:
-        async def load(member_ids: Sequence[UUID]) -> list[list[OrderRow]]:
-            async with context.database.snapshot() as snapshot:
-                rows = await queries.list_orders_of_members(
-                    snapshot,
-                    context.caller.brand_id,
-                    member_ids,
-                    before=self.before,
-                    limit=self.limit,
-                )
-            found: dict[UUID, list[OrderRow]] = {id: [] for id in member_ids}
-            for row in rows:
-                found[row.member_id].append(row)
-            return [found[id] for id in member_ids]
-
-        return DataLoader(load_fn=load)
+async def _read_orders(
+    context: Context, member_ids: Sequence[UUID], before: UUID | None, limit: int
+) -> list[tuple[UUID, OrderRow]]:
+    brand_id = context.caller.brand_id
+    async with context.database.snapshot() as snapshot:
+        rows = await queries.list_orders_of_members(
+            snapshot, brand_id, member_ids, before=before, limit=limit
+        )
+    return [(row.member_id, row) for row in rows]
 
 
 async def orders_of(
     context: Context, member_id: UUID, first: int | None, after: str | None
 ) -> Connection[OrderRow]:
     """A page of a member's orders; whoever sees the member may see them."""
-    page = page_of(CURSOR, first, after)
-    pages = OrderPages(page.start[0] if page.start else None, page.limit)
-    rows = await context.loader(pages).load(member_id)
-    return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+    return await page_of_member(context, _read_orders, member_id, first, after)
 
 
 async def fetch_order(context: Context, id: UUID) -> OrderRow | None:

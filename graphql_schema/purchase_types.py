@@ -1,20 +1,19 @@
 """What callers see of purchases (消费) and their returns (退货)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from operator import attrgetter
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
 from graphql_schema.enums import PurchaseSource
 from graphql_schema.loaders import product_loader, row_loader, rows_loader
+from graphql_schema.member_lists import page_of_member
 from graphql_schema.nodes import Node, id_field
-from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.pagination import Connection, encode_id
 from graphql_schema.products import Product
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Grant
@@ -27,8 +26,6 @@ from rewards.returns import queries as return_queries
 from rewards.returns.models import PurchaseReturn as ReturnRow
 from rewards.returns.models import PurchaseReturnLine as ReturnLineRow
 from rewards.returns.models import PurchaseReturnTaking as TakingRow
-
-CURSOR = Cursor(UUID)
 
 line_loader = rows_loader(queries.list_lines, parent=attrgetter("purchase_id"))
 return_loader = rows_loader(return_queries.list_returns, parent=attrgetter("purchase_id"))
@@ -143,38 +140,19 @@ class Purchase(Node):
         return await info.context.loader(return_loader).load(row.id)
 
 
-@dataclass(frozen=True)
-class PurchasePages:
-    """Makes the loader of many members' purchases, one page of each: lists nest."""
-
-    before: UUID | None
-    limit: int
-
-    def __call__(self, context: Context) -> DataLoader[UUID, list[PurchaseEvent]]:
-        async def load(member_ids: Sequence[UUID]) -> list[list[PurchaseEvent]]:
-            rows = await queries.read_purchases(
-                context.database,
-                context.caller.brand_id,
-                member_ids,
-                before=self.before,
-                limit=self.limit,
-            )
-            pages: dict[UUID, list[PurchaseEvent]] = {id: [] for id in member_ids}
-            for member_id, row in rows:
-                pages[member_id].append(row)
-            return [pages[id] for id in member_ids]
-
-        return DataLoader(load_fn=load)
+async def _read_purchases(
+    context: Context, member_ids: Sequence[UUID], before: UUID | None, limit: int
+) -> list[tuple[UUID, PurchaseEvent]]:
+    return await queries.read_purchases(
+        context.database, context.caller.brand_id, member_ids, before=before, limit=limit
+    )
 
 
 async def purchases_of(
     context: Context, member_id: UUID, first: int | None, after: str | None
 ) -> Connection[PurchaseEvent]:
     """A page of what a member has bought; whoever sees the member may see it."""
-    page = page_of(CURSOR, first, after)
-    pages = PurchasePages(page.start[0] if page.start else None, page.limit)
-    rows = await context.loader(pages).load(member_id)
-    return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+    return await page_of_member(context, _read_purchases, member_id, first, after)
 
 
 @strawberry.type

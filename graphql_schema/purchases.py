@@ -13,9 +13,9 @@ from graphql_schema.effects import effect_once
 from graphql_schema.enums import PurchaseSource
 from graphql_schema.ledger import Balance
 from graphql_schema.nodes import local_id
-from graphql_schema.pagination import Connection, connection_of, find_id_of, page_of
+from graphql_schema.pagination import Connection, Cursor, connection_of, find_id_of, page_of
 from graphql_schema.permissions import HasGrant
-from graphql_schema.purchase_types import CURSOR, Purchase, PurchaseReturnTaking, purchases_of
+from graphql_schema.purchase_types import Purchase, PurchaseReturnTaking, purchases_of
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty import keyed
@@ -30,6 +30,8 @@ from rewards.purchases.service import BuyerReport, Recorded
 from rewards.returns.rules import LineRequest, ReturnRequest
 from rewards.returns.service import ReturnResult, return_purchase
 from tiers.ladders.rules import Level
+
+CURSOR = Cursor(UUID)
 
 
 @strawberry.input(description="A product of the brand by its id, or anything by its SKU.")

@@ -1,13 +1,11 @@
 """Tiers: publishing ladders, giving levels by hand, and the history of both."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
@@ -18,15 +16,9 @@ from graphql_schema.ladder_inputs import (
     levels_of,
     policy_of,
 )
+from graphql_schema.member_lists import page_of_member
 from graphql_schema.nodes import local_id
-from graphql_schema.pagination import (
-    Connection,
-    Cursor,
-    connection_of,
-    encode_id,
-    find_id_of,
-    page_of,
-)
+from graphql_schema.pagination import Connection, encode_id, find_id_of
 from graphql_schema.permissions import HasGrant, IsSignedIn
 from graphql_schema.refusals import Refused
 from graphql_schema.tier_types import Ladder, Level, Tier, TierView, ladders_of, tier_of
@@ -45,7 +37,6 @@ from tiers.standings.service import end_tier_grant, grant_tier, invite_to_tier
 
 __all__ = ["MemberTiers", "TierMutation", "TierQuery"]
 
-CURSOR = Cursor(UUID)
 SAMPLE_MAX = 20
 
 
@@ -80,40 +71,20 @@ class TierChange:
         return strawberry.ID(str(row.transfer_id)) if row.transfer_id else None
 
 
-@dataclass(frozen=True)
-class ChangePages:
-    """Makes the loader of many members' moves, one page of each: lists nest."""
-
-    before: UUID | None
-    limit: int
-
-    def __call__(self, context: Context) -> DataLoader[UUID, list[StandingChange]]:
-        async def load(member_ids: Sequence[UUID]) -> list[list[StandingChange]]:
-            async with context.database.snapshot() as snapshot:
-                rows = await keyed.list_newest_of_each(
-                    snapshot,
-                    StandingChange,
-                    context.caller.brand_id,
-                    "member_id",
-                    member_ids,
-                    before=self.before,
-                    limit=self.limit,
-                )
-            found: dict[UUID, list[StandingChange]] = {id: [] for id in member_ids}
-            for row in rows:
-                found[row.member_id].append(row)
-            return [found[id] for id in member_ids]
-
-        return DataLoader(load_fn=load)
-
-
-async def _changes_of(
-    context: Context, member_id: UUID, first: int | None, after: str | None
-) -> Connection[StandingChange]:
-    page = page_of(CURSOR, first, after)
-    pages = ChangePages(page.start[0] if page.start else None, page.limit)
-    rows = await context.loader(pages).load(member_id)
-    return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+async def _read_changes(
+    context: Context, member_ids: Sequence[UUID], before: UUID | None, limit: int
+) -> list[tuple[UUID, StandingChange]]:
+    async with context.database.snapshot() as snapshot:
+        rows = await keyed.list_newest_of_each(
+            snapshot,
+            StandingChange,
+            context.caller.brand_id,
+            "member_id",
+            member_ids,
+            before=before,
+            limit=limit,
+        )
+    return [(row.member_id, row) for row in rows]
 
 
 @strawberry.type
@@ -133,7 +104,7 @@ class MemberTiers:
         after: str | None = None,
     ) -> Connection[StandingChange]:
         """How this member's tier came about (等级变动), newest first."""
-        return await _changes_of(info.context, row.id, first, after)
+        return await page_of_member(info.context, _read_changes, row.id, first, after)
 
 
 # --- ladders -----------------------------------------------------------------------------------
@@ -291,7 +262,7 @@ class TierQuery:
     ) -> Connection[StandingChange]:
         """How a member's tier came about, newest first."""
         id = find_id_of("Member", member_id) or UUID(int=0)
-        return await _changes_of(info.context, id, first, after)
+        return await page_of_member(info.context, _read_changes, id, first, after)
 
 
 @strawberry.type

@@ -42,23 +42,27 @@ _LOTS = Statement(
     params="brand uuid",
     returns="owner_id uuid, asset text, expires_on date, locked boolean, remaining bigint",
 )
-_BUDGETS = Statement(
-    """
-    SELECT c.code, b.asset, b.allowed, b.spent, b.reserved FROM campaigns c
-    JOIN campaign_budgets b ON b.brand_id = c.brand_id AND b.campaign_id = c.id
-    WHERE c.brand_id = :brand
-    """,
-    params="brand uuid",
-    returns="code text, asset text, allowed bigint, spent bigint, reserved bigint",
+
+
+def _of_campaigns(table: str, returns: str) -> Statement:
+    """What a table has of each of a brand's campaigns, after the campaign's code."""
+    columns = ", ".join(f"t.{column.split()[0]}" for column in returns.split(", "))
+    return Statement(
+        f"""
+        SELECT c.code, {columns} FROM campaigns c
+        JOIN {table} t ON t.brand_id = c.brand_id AND t.campaign_id = c.id
+        WHERE c.brand_id = :brand
+        """,
+        params="brand uuid",
+        returns=f"code text, {returns}",
+    )
+
+
+_BUDGETS = _of_campaigns(
+    "campaign_budgets", "asset text, allowed bigint, spent bigint, reserved bigint"
 )
-_COUNTERS = Statement(
-    """
-    SELECT c.code, n.subject_kind, n.subject, n.window_key, n.used FROM campaigns c
-    JOIN cap_counters n ON n.brand_id = c.brand_id AND n.campaign_id = c.id
-    WHERE c.brand_id = :brand
-    """,
-    params="brand uuid",
-    returns="code text, subject_kind text, subject text, window_key text, used bigint",
+_COUNTERS = _of_campaigns(
+    "cap_counters", "subject_kind text, subject text, window_key text, used bigint"
 )
 _CREDITS = Statement(
     """

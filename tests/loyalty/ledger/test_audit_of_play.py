@@ -13,7 +13,6 @@ from loyalty.errors import CouponTaken
 from loyalty.ledger.audit import audit
 from loyalty.ledger.models import Asset
 from loyalty.notifications.providers import NullProvider
-from rewards.campaigns.models import Gate
 from rewards.coupons.models import Coupon
 from rewards.coupons.service import buy_coupon, expire_coupons, get_coupon, void_coupon
 from rewards.payouts.models import Payout
@@ -158,7 +157,7 @@ async def test_coupons_that_scans_win(clocked_db: Database) -> None:
     """Until there are no more: then nobody is paid."""
     play = Played(clocked_db)
     outcomes: dict[MemberRole, dict[Asset, int]] = {CONSUMER: {}, GUIDE: {Asset.POINTS: 1}}
-    campaign = CampaignPlan(Gate.NONE, outcomes, {}, {}, 0, coupons=(None, 2))
+    campaign = CampaignPlan(outcomes=outcomes, coupons=(None, 2))
     brand = BrandPlan((campaign,), frozenset(), points_valid_months=24)
     world = await play.then(make_world, [brand])
     cache: ConfigurationCache = {}

@@ -9,22 +9,11 @@ from typing import Any
 import pytest
 
 from loyalty.db import Database
-from loyalty.errors import Refusal
 from loyalty.ledger.models import Asset
-from rewards.campaigns.models import Gate
 from rewards.coupons.models import Coupon, CouponTemplate
-from rewards.scans.service import ConfigurationCache, settle_scans
-from rewards.scans.world import ScanReply
 from tests.clocks import SettableClock
-from tests.rewards.scans.worlds import (
-    CONSUMER,
-    GUIDE,
-    BrandPlan,
-    CampaignPlan,
-    ScanPlan,
-    World,
-    make_world,
-)
+from tests.rewards.grants.played import play
+from tests.rewards.scans.worlds import CONSUMER, GUIDE, BrandPlan, CampaignPlan, ScanPlan
 
 ITEMS = 40
 
@@ -32,14 +21,7 @@ ITEMS = 40
 def plan(*coupons: int | None, **outcomes: int) -> BrandPlan:
     """One campaign with these coupons and points for the consumer; the guide gets chances."""
     points = {Asset.POINTS: outcomes["points"]} if outcomes else {}
-    campaign = CampaignPlan(
-        gate=Gate.NONE,
-        outcomes={CONSUMER: points, GUIDE: {Asset.CHANCES: 1}},
-        caps={},
-        budgets={},
-        opens_after_hours=0,
-        coupons=coupons,
-    )
+    campaign = CampaignPlan(outcomes={CONSUMER: points, GUIDE: {Asset.CHANCES: 1}}, coupons=coupons)
     return BrandPlan((campaign,), frozenset(), points_valid_months=24, quantity=ITEMS)
 
 
@@ -48,37 +30,13 @@ def scan(serial: int, person: str = "bob", **more: Any) -> ScanPlan:
     return replace(usual, **more)
 
 
-async def settle(db: Database, world: World, *plans: ScanPlan) -> list[dict[str, Any]]:
-    """The replies of one batch."""
-    requests = [world.request(plan) for plan in plans]
-    cache: ConfigurationCache = {}
-    answers = await db.in_transaction(settle_scans, requests, cache)
-    return [_reply(answer) for answer in answers]
-
-
-def _reply(answer: ScanReply | Refusal) -> dict[str, Any]:
-    assert isinstance(answer, ScanReply)
-    return answer.reply
-
-
-async def rows(db: Database, model: type[Any], world: World) -> list[Any]:
-    """A brand's coupons, or its templates in their order."""
-    async with db.snapshot() as snapshot:
-        connection = await snapshot.session.connection()
-        table = model.__table__
-        found = await connection.execute(
-            table.select().where(table.c.brand_id == world.brand_ids[0]).order_by(table.c.id)
-        )
-        return list(found)
-
-
 async def test_batches_at_once_issue_what_is_in_stock_and_not_one_more(db: Database) -> None:
-    world = await db.in_transaction(make_world, [plan(None, 7)])
+    played = await play(db, plan(None, 7))
     batches = [
         [scan(number * 5 + i, person) for i in range(5)]
         for number, person in enumerate(("ann", "bob", "cat", "dan"))
     ]
-    found = await asyncio.gather(*(settle(db, world, *batch) for batch in batches))
+    found = await asyncio.gather(*(played.settle(*batch) for batch in batches))
     replies = [reply for batch in found for reply in batch]
     paid = [reply for reply in replies if reply["unpaid_reason"] is None]
     assert len(paid) == 7 and all(len(reply["coupons"]) == 2 for reply in paid)
@@ -86,23 +44,23 @@ async def test_batches_at_once_issue_what_is_in_stock_and_not_one_more(db: Datab
     assert all(reply["unpaid_reason"] == "BUDGET" for reply in unpaid)
     assert not any("coupons" in reply or reply["rewards"] for reply in unpaid)
 
-    issued = await rows(db, Coupon, world)
+    issued = await played.rows(Coupon)
     won = {coupon["id"] for reply in paid for coupon in reply["coupons"]}
     assert {coupon.id.hex for coupon in issued} == won
     assert {coupon.cause_id.hex for coupon in issued} == {reply["scan_id"] for reply in paid}
-    assert [template.issued for template in await rows(db, CouponTemplate, world)] == [7, 7]
+    assert [template.issued for template in await played.rows(CouponTemplate)] == [7, 7]
 
 
 async def test_all_are_paid_or_nobody_is(clocked_db: Database) -> None:
-    world = await clocked_db.in_transaction(make_world, [plan(2, 1, points=5)])
+    played = await play(clocked_db, plan(2, 1, points=5))
     # Ann was invited by the guide gus.
-    [first, second] = await settle(clocked_db, world, scan(0, "ann"), scan(1, "ann"))
+    [first, second] = await played.settle(scan(0, "ann"), scan(1, "ann"))
     assert [reward["amount"] for reward in first["rewards"]] == [5]
     assert first["guide_unpaid_reason"] is None and len(first["coupons"]) == 2
     assert (second["unpaid_reason"], second["rewards"]) == ("BUDGET", [])
     assert second["balances"] == first["balances"]
-    assert [template.issued for template in await rows(clocked_db, CouponTemplate, world)] == [1, 1]
-    [again] = await settle(clocked_db, world, scan(1, "bob", key="another"))
+    assert [template.issued for template in await played.rows(CouponTemplate)] == [1, 1]
+    [again] = await played.settle(scan(1, "bob", key="another"))
     assert again["unpaid_reason"] == "ALREADY_CLAIMED"
 
 
@@ -117,12 +75,12 @@ async def test_all_are_paid_or_nobody_is(clocked_db: Database) -> None:
 async def test_a_coupon_won_is_dated_by_the_brands_own_day(
     clocked_db: Database, clock: SettableClock, at: datetime, dates: tuple[date, date]
 ) -> None:
-    world = await clocked_db.in_transaction(make_world, [plan(None)])
+    played = await play(clocked_db, plan(None))
     clock.set(at)
-    [reply] = await settle(clocked_db, world, scan(0))
+    [reply] = await played.settle(scan(0))
     [coupon] = reply["coupons"]
     assert (coupon["usable_from"], coupon["usable_until"]) == tuple(d.isoformat() for d in dates)
-    [row] = await rows(clocked_db, Coupon, world)
+    [row] = await played.rows(Coupon)
     assert (row.usable_from, row.usable_until, row.issued_at) == (*dates, at)
 
 
@@ -130,11 +88,11 @@ async def test_a_coupon_past_its_last_day_is_not_won(
     clocked_db: Database, clock: SettableClock
 ) -> None:
     # The second template is good until 20 days after the world's beginning.
-    world = await clocked_db.in_transaction(make_world, [plan(None, None)])
+    played = await play(clocked_db, plan(None, None))
     last = datetime(2026, 11, 29, 15, 59, 59, tzinfo=UTC)
     clock.set(last)
-    [reply] = await settle(clocked_db, world, scan(0))
+    [reply] = await played.settle(scan(0))
     assert [coupon["usable_until"] for coupon in reply["coupons"]] == ["2026-12-28", "2026-11-29"]
     clock.set(last + timedelta(seconds=1))
-    [reply] = await settle(clocked_db, world, scan(1))
+    [reply] = await played.settle(scan(1))
     assert reply["unpaid_reason"] == "BUDGET"

@@ -14,7 +14,7 @@ from loyalty.ledger.audit import audit
 from loyalty.ledger.models import Account, Asset, Lot
 from loyalty.members.models import Member
 from loyalty.outbox import OutboxEvent
-from rewards.campaigns.models import CampaignBudget, Gate
+from rewards.campaigns.models import CampaignBudget
 from rewards.grants.models import LockedReward
 from rewards.grants.unlocking import settle_due
 from rewards.scans.service import ConfigurationCache, settle_scans
@@ -36,15 +36,8 @@ Locked = tuple[MemberRole, Asset, int, dict[str, Any]]
 
 def plan_of(*locked: Locked, tiers_end: str = "NEVER", **campaign: Any) -> BrandPlan:
     """One campaign that pays the consumer 3 points at once, and locks these besides."""
-    given = {
-        "gate": Gate.NONE,
-        "outcomes": {CONSUMER: {Asset.POINTS: 3}},
-        "caps": {},
-        "budgets": {},
-        "opens_after_hours": 0,
-        "locked": locked,
-    }
-    plan = CampaignPlan(**{**given, **campaign})
+    outcomes = {CONSUMER: {Asset.POINTS: 3}}
+    plan = CampaignPlan(**{"outcomes": outcomes, "locked": locked, **campaign})
     return BrandPlan((plan,), frozenset(), points_valid_months=1, tiers_end=tiers_end)
 
 
@@ -75,11 +68,19 @@ class Played:
         """The reply of one scan: a consumer's of the INNER code, a guide's of the OUTER one."""
         batch = INNER if role is CONSUMER else OUTER
         plan = ScanPlan(0, person, role, batch, serial, None, new_id().hex, foreign=False)
-        [answer] = await self.db.in_transaction(
-            settle_scans, [self.world.request(plan)], self.cache if cache else {}
-        )
-        assert not isinstance(answer, Refusal)
-        return answer.reply
+        [reply] = await self.settle(plan, cache=self.cache if cache else {})
+        return reply
+
+    async def settle(
+        self, *plans: ScanPlan, cache: ConfigurationCache | None = None
+    ) -> list[dict[str, Any]]:
+        """The replies of one batch; without a ``cache`` all that is configured is read anew."""
+        requests = [self.world.request(plan) for plan in plans]
+        cache = {} if cache is None else cache
+        answers = await self.db.in_transaction(settle_scans, requests, cache)
+        replies = [answer.reply for answer in answers if not isinstance(answer, Refusal)]
+        assert len(replies) == len(answers)
+        return replies
 
     async def sweep(self, limit: int = LIMIT) -> int:
         return await self.db.in_transaction(settle_due, limit)

@@ -23,9 +23,6 @@ PLAN = BrandPlan(
         CampaignPlan(
             gate=Gate.CONSUMER_SCAN,
             outcomes={CONSUMER: {Asset.POINTS: 3}, GUIDE: {Asset.POINTS: 2, Asset.CASH: 5}},
-            caps={},
-            budgets={},
-            opens_after_hours=0,
             coupons=(1,),
         ),
     ),

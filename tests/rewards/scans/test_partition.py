@@ -219,14 +219,8 @@ def _ends(locked_rewards: Rows) -> list[str]:
 
 
 def _brand(**campaign: Any) -> BrandPlan:
-    given = {
-        "gate": Gate.NONE,
-        "outcomes": {CONSUMER: {Asset.POINTS: 1, Asset.GROWTH: 4}, GUIDE: {Asset.CHANCES: 2}},
-        "caps": {},
-        "budgets": {},
-        "opens_after_hours": 0,
-    }
-    plan = CampaignPlan(**{**given, **campaign})
+    outcomes = {CONSUMER: {Asset.POINTS: 1, Asset.GROWTH: 4}, GUIDE: {Asset.CHANCES: 2}}
+    plan = CampaignPlan(**{"outcomes": outcomes, **campaign})
     return BrandPlan((plan,), frozenset({"bob CONSUMER", "gil GUIDE"}), points_valid_months=24)
 
 

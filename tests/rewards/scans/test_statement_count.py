@@ -34,7 +34,6 @@ PLAN = BrandPlan(
                 (CapSubject.GUIDE, CapWindow.DAY): 10**6,
             },
             budgets={Asset.CASH: 10**6},
-            opens_after_hours=0,
         ),
     ),
     frozen=frozenset(),

@@ -46,11 +46,11 @@ class CampaignPlan:
     ``locked``: what is locked besides, each (beneficiary, asset, amount, lock as stored); the
     amounts are all different, so that one is told from the other."""
 
-    gate: Gate
-    outcomes: dict[MemberRole, dict[Asset, int]]
-    caps: dict[tuple[CapSubject, CapWindow], int]
-    budgets: dict[Asset, int]
-    opens_after_hours: int
+    gate: Gate = Gate.NONE
+    outcomes: dict[MemberRole, dict[Asset, int]] = field(default_factory=dict)
+    caps: dict[tuple[CapSubject, CapWindow], int] = field(default_factory=dict)
+    budgets: dict[Asset, int] = field(default_factory=dict)
+    opens_after_hours: int = 0
     coupons: tuple[int | None, ...] = ()
     locked: tuple[tuple[MemberRole, Asset, int, dict[str, Any]], ...] = ()
     return_policies: dict[str, str] = field(default_factory=dict)

@@ -50,6 +50,7 @@ RACES: dict[Race, int] = {
     purchase_races.a_purchase_is_returned_up_to_its_amount: 60,
     purchase_races.one_return_is_made_once: 60,
     tier_races.each_level_is_reached_once: 24,
+    tier_races.all_are_carried_to_a_new_ladder: 40,
     lock_races.scans_at_once_all_count: 24,
     lock_races.a_locked_reward_ends_once: 12,
     session_races.one_refresh_token_is_good_once: 100,

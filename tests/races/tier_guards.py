@@ -20,4 +20,23 @@ TIER_GUARDS: tuple[Guard, ...] = (
         covered_by="the lock on members' accounts",
         size=20,
     ),
+    Guard(
+        "the ladder that is kept while standings are moved by it",
+        "nobody is moved by a ladder that another one has followed",
+        tier_races.all_are_carried_to_a_new_ladder,
+        (
+            Edit(
+                "tiers/standings/queries.py",
+                "{shared:b brands ON b.id = rules.brand_id AND b.revision = rules.revision}",
+                "{each:b brands ON b.id = rules.brand_id}",
+            ),
+            Edit(
+                "tiers/standings/loading.py",
+                "if row[17] != brands[row[0]].revision:",
+                "if False and row[17] != brands[row[0]].revision:",
+            ),
+        ),
+        covered_by="the brand's revision, asked again once the accounts are locked",
+        size=20,
+    ),
 )

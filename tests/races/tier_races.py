@@ -21,6 +21,8 @@ from tiers.standings.models import Standing, StandingChange
 
 GRANT = """mutation Race($input: GrantTierInput!) { grantTier(input: $input) { __typename
   ... on GrantTierReceipt { replayed } ... on Refused { code } } }"""
+PUBLISH = """mutation Race($input: PublishLadderInput!) { publishLadder(input: $input) {
+  __typename ... on PublishLadderReceipt { version } ... on Refused { code } } }"""
 GROWTH = 10
 """Of a scan, and from each level to the next: every scan earns one."""
 SCANS = 6
@@ -41,6 +43,16 @@ async def _publish_levels(stage: Stage) -> None:
     levels = [
         Level(n, f"L{n}", "等级", "Level", GROWTH * n, 100, privileges=(gift,) if n else ())
         for n, gift in enumerate(gifts)
+    ]
+    actor = system_actor(stage.brand_id)
+    await stage.db.in_transaction(
+        publish_ladder, actor, role=MemberRole.CONSUMER, levels=levels, allow_lowering=True
+    )
+
+
+async def _publish(stage: Stage, thresholds: dict[str, int]) -> None:
+    levels = [
+        Level(n, code, code, code, at, 100) for n, (code, at) in enumerate(thresholds.items())
     ]
     actor = system_actor(stage.brand_id)
     await stage.db.in_transaction(
@@ -133,3 +145,28 @@ def _end_of(answer: dict[str, Any]) -> str:
     reply = said(answer, field)
     is_done = reply["__typename"].endswith("Receipt") and reply.get("unpaidReason") is None
     return done if is_done else str(reply.get("unpaidReason", reply.get("code", reply)))
+
+
+async def all_are_carried_to_a_new_ladder(arena: Arena, size: int) -> Broken:
+    """A level below the one that members rise to is taken out of the ladder while they scan: all
+    of them stand at what they have earned, which is one rank lower now."""
+    broken = Broken()
+    stage = await arena.stage("carried").build()
+    await _publish(stage, {"BASIC": 0, "BRONZE": GROWTH, "SILVER": 2 * GROWTH, "GOLD": 10**6})
+    callers = await with_points(arena, stage, size)
+    codes = iter(stage.inner[size:])
+    some = [stage.scan(caller, next(codes), "second") for caller in callers[::2]]
+    await release_at_once(arena.ports, some)
+    requests = [stage.scan(each, next(codes), f"scan {n}") for n in range(3) for each in callers]
+    levels = [
+        {"code": code, "nameZh": code, "nameEn": code, "threshold": str(growth)}
+        for code, growth in {"BASIC": 0, "SILVER": 2 * GROWTH, "GOLD": 10**6}.items()
+    ]
+    given = {"idempotencyKey": "publish", "levels": levels, "allowLowering": True}
+    requests.insert(size, request_bytes(stage.operator(), PUBLISH, {"input": given}))
+    answers = await release_at_once(arena.ports, requests)
+    published = said(answers[size], "publishLadder")["__typename"]
+    broken.unless(published == "PublishLadderReceipt", f"it is published, not {published}")
+    ranks = Counter(standing.rank for standing in await stage.rows(Standing))
+    broken.unless(ranks == Counter({1: size}), f"all are SILVER, rank 1, not {dict(ranks)}")
+    return broken

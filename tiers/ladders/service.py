@@ -53,6 +53,8 @@ async def publish_ladder(
     where levels end as soon as the amount drops, somebody is lowered: refused as
     LadderLowersMembers unless allowed. Refuses InvalidInput, and NotFound (asset).
     """
+    # First of all: from here on nobody moves a standing by the ladder that was (KEEP_RULES).
+    await touch_configuration(tx, actor.brand_id)
     succession = await _succession(tx, actor.brand_id, role, levels, policy)
     wanted = succession.wanted
     if not await tx.insert_if_absent(_ladder_row(tx, actor, wanted)):
@@ -60,7 +62,6 @@ async def publish_ladder(
     await tx.add(*(_level_row(actor.brand_id, wanted.id, level) for level in levels))
     await _carry(tx, actor.brand_id, succession, allowed=allow_lowering)
     await open_run_of_all(tx, actor.brand_id, wanted, succession.timezone)
-    await touch_configuration(tx, actor.brand_id)
     await audit_log.record(
         tx, actor, "publishLadder", wanted.id, role=role.value, version=wanted.version
     )

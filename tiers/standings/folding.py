@@ -111,7 +111,8 @@ class TierEvent:
 class MemberTier:
     """One member's tier in a batch. ``ladder`` is its role's, None if that has none. ``days`` reach
     back as far as decisions on ``loaded_for`` and later need; ``added`` are increments of days, to
-    be written. ``revision`` is 0 for a member without a row; ``moves`` counts how often the
+    be written. ``rules_revision`` is the brand's at which its ladder was read,
+    ``revision`` 0 for a member without a row; ``moves`` counts how often the
     standing moved since it was read (that its days were filled from history counts too)."""
 
     brand_id: UUID
@@ -122,6 +123,7 @@ class MemberTier:
     since: datetime
     held: Held = NOTHING_HELD
     revision: int = 0
+    rules_revision: int = 0
     balance: int = 0
     days: dict[date, int] = field(default_factory=dict)
     loaded_for: date = date.max

@@ -23,13 +23,16 @@ DaysByMember = dict[MemberKey, dict[date, int]]
 
 
 class TierRules(Protocol):
-    """What has to be known of a brand."""
+    """What has to be known of a brand, at one ``revision`` of its configuration."""
 
     @property
     def timezone(self) -> str: ...
 
     @property
     def ladders(self) -> Mapping[str, LadderView]: ...
+
+    @property
+    def revision(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class BrandTiers:
 
     timezone: str
     ladders: Mapping[str, LadderView]
+    revision: int
 
 
 async def load_tiers(
@@ -49,7 +53,8 @@ async def load_tiers(
     One statement; one more if a ladder among them counts in a period, and some more for members
     whose days have to be filled from history: those who do something for the first time since the
     ladder counts something else. Members' accounts are locked before, so that nobody else changes
-    what is read here. Unknown members are left out.
+    what is read here. Unknown members are left out. RetryTransaction if the rules are not the
+    brand's newest.
     """
     first_days: dict[MemberKey, date] = {}
     for brand_id, member_id, day in wanted:
@@ -58,6 +63,8 @@ async def load_tiers(
     rows = await tx.fetch(queries.FIND_TIERS, members=sorted(first_days))
     tiers = {}
     for row in rows:
+        if row[17] != brands[row[0]].revision:
+            raise RetryTransaction  # a ladder may have been published since the rules were read
         tier = tier_of_row(row, brands[row[0]])
         load_for(tier, first_days[row[0], row[1]])
         tiers[row[0], row[1]] = tier
@@ -78,6 +85,7 @@ def tier_of_row(row: Sequence[Any], brand: TierRules) -> MemberTier:
         joined_on=joined_on,
         since=row[3] if row[5] is None else row[5],
         balance=row[16],
+        rules_revision=row[17],
     )
     if row[4] is not None:
         tier.revision = row[4]
@@ -205,10 +213,14 @@ async def _read_scans(
 
 async def write_tiers(tx: Tx, tiers: Iterable[MemberTier]) -> None:
     """Write what became of members' tiers: standings, changes, days, and a fact for each change.
-    RetryTransaction if a standing is no longer what it was when it was read."""
+    RetryTransaction if a standing is no longer what it was when it was read, or another ladder was
+    published since."""
     tiers = sorted(tiers, key=lambda tier: (tier.brand_id, tier.member_id))
     moved = [tier for tier in tiers if tier.moves]
     if moved:
+        rules = sorted({(tier.brand_id, tier.rules_revision) for tier in moved})
+        if len(await tx.fetch(queries.KEEP_RULES, rules=rules)) != len(rules):
+            raise RetryTransaction
         written = await tx.fetch(
             queries.PUT_TIERS,
             rows=[_standing_row(tier) for tier in moved],

@@ -47,7 +47,7 @@ async def preview_moves(
     count the same. Some statements for each ``PIECE_ROWS_MAX`` members."""
     carried, gone = carried_ranks(current.levels if current else (), wanted.levels)
     today = local_date(snapshot.now, timezone)
-    rules = BrandTiers(timezone, {wanted.role: wanted})
+    rules = BrandTiers(timezone, {wanted.role: wanted}, revision=0)  # nothing is written by them
     moves: dict[tuple[int, int], LadderMove] = {}
     after = _BEFORE_ALL
     while True:

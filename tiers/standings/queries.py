@@ -26,19 +26,21 @@ _TIER = """
     SELECT m.brand_id, m.id, m.role, m.enrolled_at, s.revision, s.since, s.counting_id,
         s.earned_rank, s.earned_until, s.grant_rank, s.grant_kind, s.grant_until, s.grant_reason,
         s.pending_rank, s.pending_on, s.due_on,
-        COALESCE(a.credits_posted - a.debits_posted, 0)
+        COALESCE(a.credits_posted - a.debits_posted, 0), b.revision
 """
 _TIER_RETURNS = (
     "brand_id uuid, member_id uuid, role text, enrolled_at timestamptz, revision bigint,"
     " since timestamptz, counting_id uuid, earned_rank bigint, earned_until date,"
     " grant_rank bigint, grant_kind text, grant_until date, grant_reason text,"
-    " pending_rank bigint, pending_on date, due_on date, balance bigint"
+    " pending_rank bigint, pending_on date, due_on date, balance bigint,"
+    " rules_revision bigint"
 )
 
 FIND_TIERS = Statement(
     _TIER
     + """
     FROM {members}
+    {each:b brands ON b.id = members.brand_id}
     {each:m members ON m.brand_id = members.brand_id AND m.id = members.member_id}
     {maybe:s standings ON s.brand_id = m.brand_id AND s.member_id = m.id}
     {maybe:a accounts ON a.brand_id = m.brand_id AND a.owner_id = m.id AND a.asset = 'GROWTH'
@@ -52,6 +54,7 @@ LIST_TIERS = Statement(
     _TIER
     + """
     FROM members m
+    JOIN brands b ON b.id = m.brand_id
     LEFT JOIN standings s ON s.brand_id = m.brand_id AND s.member_id = m.id
     LEFT JOIN accounts a ON a.brand_id = m.brand_id AND a.owner_id = m.id AND a.asset = 'GROWTH'
         AND a.kind = 'MAIN'
@@ -70,6 +73,14 @@ FIND_DAYS = Statement(
     """,
     sets={"keys": "brand_id uuid, member_id uuid, metric text, first_day date"},
     returns="brand_id uuid, member_id uuid, day date, amount bigint",
+)
+
+# Until the end of the transaction no other ladder is published, if none has been since.
+KEEP_RULES = Statement(
+    "SELECT b.id FROM {rules}"
+    " {shared:b brands ON b.id = rules.brand_id AND b.revision = rules.revision}",
+    sets={"rules": "brand_id uuid, revision bigint"},
+    returns="brand_id uuid",
 )
 
 PUT_TIERS = Statement(

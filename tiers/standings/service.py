@@ -28,7 +28,7 @@ REASON_LENGTH_MAX = 500
 async def brand_tiers(snapshot: Snapshot, brand_id: UUID) -> BrandTiers:
     """A brand's time zone and newest ladders. Refuses NotFound (brand)."""
     brand = await get_brand(snapshot, brand_id)
-    return BrandTiers(brand.timezone, await current_ladders(snapshot, brand_id))
+    return BrandTiers(brand.timezone, await current_ladders(snapshot, brand_id), brand.revision)
 
 
 # --- grants ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from tiers.ladders.rules import DEFAULT_POLICY, LadderPolicy, LadderView, Level
 from tiers.ladders.service import current_ladders, publish_ladder
 from tiers.standings.folding import MemberTier, TierEvent, after_event
 from tiers.standings.loading import BrandTiers, load_tiers, write_tiers
+from tiers.standings.service import brand_tiers
 
 Row = TypeVar("Row", bound=SQLModel)
 ROLE = MemberRole.CONSUMER
@@ -60,8 +61,14 @@ async def brand_with(
     db: Database, levels: Sequence[Level], policy: LadderPolicy = DEFAULT_POLICY
 ) -> tuple[Brand, BrandTiers]:
     brand = await db.in_transaction(make_brand, f"b{new_id().hex[-30:]}")
-    ladder = await publish(db, brand, levels, policy)
-    return brand, BrandTiers(brand.timezone, {ROLE.value: ladder})
+    await publish(db, brand, levels, policy)
+    return brand, await rules_of(db, brand)
+
+
+async def rules_of(db: Database, brand: Brand) -> BrandTiers:
+    """A brand's ladders, good until another one is published."""
+    async with db.snapshot() as snapshot:
+        return await brand_tiers(snapshot, brand.id)
 
 
 async def fold(

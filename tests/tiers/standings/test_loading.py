@@ -20,7 +20,16 @@ from rewards.scans.models import ScanEvent, ScanReversal
 from tests.brands_made import make_brand
 from tests.clocks import SettableClock
 from tests.statement_log import statements_told
-from tests.tiers.standings.members import ROLE, add_members, bought, brand_with, fold, publish, rows
+from tests.tiers.standings.members import (
+    ROLE,
+    add_members,
+    bought,
+    brand_with,
+    fold,
+    publish,
+    rows,
+    rules_of,
+)
 from tests.tiers.standings.timelines import (
     MONTH,
     NEXT_PERIOD_END,
@@ -191,7 +200,8 @@ async def test_days_are_filled_from_history_when_a_ladder_begins_to_count_them(
     member_id = await lived(db, brand)
     assert await rows(db, QualifyingDay) == []
     policy = LadderPolicy(metric, asset, MONTH, ends=PERIOD_END)
-    rules = BrandTiers(brand.timezone, {ROLE.value: await publish(db, brand, LEVELS, policy)})
+    await publish(db, brand, LEVELS, policy)
+    rules = await rules_of(db, brand)
     # The next event counts on top of all that was before, once.
     at = noon(date(2026, 4, 20))
     event = TierEvent(at, "SCAN", new_id(), earned={"POINTS": 7}, spend_fen=7, scans=7, visit=True)
@@ -201,8 +211,8 @@ async def test_days_are_filled_from_history_when_a_ladder_begins_to_count_them(
     assert tiers[brand.id, member_id].days == wanted
     assert {row.day: row.amount for row in await rows(db, QualifyingDay)} == wanted
     # A version that counts the same goes on with what is there; another counts anew.
-    again = await publish(db, brand, levels(0, 5, 6), policy)
-    rules = BrandTiers(brand.timezone, {ROLE.value: again})
+    await publish(db, brand, levels(0, 5, 6), policy)
+    rules = await rules_of(db, brand)
     await db.in_transaction(fold, brand.id, rules, [(member_id, event)])
     counted = {row.day: row.amount for row in await rows(db, QualifyingDay)}
     assert counted == wanted | {date(2026, 4, 20): 1 if more == 1 else 14}
@@ -220,7 +230,8 @@ async def test_what_was_taken_back_was_not_earned(db: Database) -> None:
 
     await db.in_transaction(take_back)
     policy = LadderPolicy(TierMetric.EARNED, "POINTS", MONTH)
-    rules = BrandTiers(brand.timezone, {ROLE.value: await publish(db, brand, LEVELS, policy)})
+    await publish(db, brand, LEVELS, policy)
+    rules = await rules_of(db, brand)
     found = await db.in_transaction(load_tiers, {brand.id: rules}, [(brand.id, member_id, APRIL_1)])
     assert found[brand.id, member_id].days == {MARCH_31: 120, APRIL_1: 100}
 
@@ -238,10 +249,8 @@ async def test_a_scan_that_was_taken_back_is_a_visit_and_no_scan(db: Database) -
     )
     await db.in_transaction(lambda tx: tx.add(reversal))
     for metric, april_1 in ((TierMetric.SCANS, {}), (TierMetric.VISITS, {APRIL_1: 1})):
-        rules = BrandTiers(
-            brand.timezone,
-            {ROLE.value: await publish(db, brand, LEVELS, LadderPolicy(metric, None, MONTH))},
-        )
+        await publish(db, brand, LEVELS, LadderPolicy(metric, None, MONTH))
+        rules = await rules_of(db, brand)
         wanted = [(brand.id, member_id, APRIL_1)]
         days = (await db.in_transaction(load_tiers, {brand.id: rules}, wanted))[brand.id, member_id]
         assert {day: n for day, n in days.days.items() if day > MARCH_31} == {APRIL_2: 1} | april_1
@@ -274,7 +283,7 @@ async def test_a_ladder_that_counted_nothing_in_between_makes_days_count_anew(
     member_id = await lived(db, brand)
     spend = LadderPolicy(TierMetric.SPEND, None, MONTH)
     first = await publish(db, brand, LEVELS, spend)
-    rules = BrandTiers(brand.timezone, {ROLE.value: first})
+    rules = await rules_of(db, brand)
     await db.in_transaction(fold, brand.id, rules, [(member_id, bought(noon(APRIL_2), 1))])
     await publish(db, brand, LEVELS)
     # Bought while the balance counted: no day was written.
@@ -282,6 +291,6 @@ async def test_a_ladder_that_counted_nothing_in_between_makes_days_count_anew(
     await db.in_transaction(settle_purchases, brand.id, system_actor(brand.id), [fact])
     second = await publish(db, brand, LEVELS, spend)
     assert second.counting_id not in (None, first.counting_id)
-    rules = BrandTiers(brand.timezone, {ROLE.value: second})
+    rules = await rules_of(db, brand)
     found = await db.in_transaction(load_tiers, {brand.id: rules}, [(brand.id, member_id, APRIL_2)])
     assert found[brand.id, member_id].days == {MARCH_31: 12_000, APRIL_1: 25_000, APRIL_2: 900}

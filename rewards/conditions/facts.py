@@ -1,0 +1,188 @@
+"""The facts that conditions may read: declared here, listed in docs/conditions.md, and how those of
+an event are put together from plain values."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from functools import lru_cache
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from loyalty.actor import MemberRole
+from loyalty.clock import local_date
+from loyalty.codes.models import CodeKind
+from rewards.campaigns.models import EventKind
+from rewards.gifts.rules import birthdays_on
+
+Value = bool | int | float | str | datetime
+Facts = Mapping[str, Mapping[str, Value]]
+"""An event's facts: by root, then by name. ``{"member": {"isNew": True}}``"""
+
+
+class Kind(StrEnum):
+    """What a value is, of facts and of everything made of them."""
+
+    BOOL = "bool"
+    INT = "int"
+    DOUBLE = "double"
+    STRING = "string"
+    TIMESTAMP = "timestamp"
+    DURATION = "duration"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class FactSpec:
+    """One fact. ``events``: those that have it. ``values``: all it can be, or else ``low`` to
+    ``high``, both included; a string without ``values`` may be anything."""
+
+    kind: Kind
+    description: str
+    events: frozenset[EventKind]
+    values: tuple[Value, ...] = ()
+    low: Value | None = None
+    high: Value | None = None
+
+
+_ALL = frozenset(EventKind)
+_SCAN = frozenset({EventKind.SCAN})
+_PURCHASE = frozenset({EventKind.PURCHASE})
+_INT_MAX = 2**53
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2999, 12, 31, tzinfo=UTC)
+
+
+def _bool(description: str, events: frozenset[EventKind] = _ALL) -> FactSpec:
+    return FactSpec(Kind.BOOL, description, events, (False, True))
+
+
+def _int(
+    description: str,
+    events: frozenset[EventKind] = _ALL,
+    low: int = 0,
+    high: int = _INT_MAX,
+) -> FactSpec:
+    return FactSpec(Kind.INT, description, events, low=low, high=high)
+
+
+def _text(
+    description: str, events: frozenset[EventKind] = _ALL, values: tuple[str, ...] = ()
+) -> FactSpec:
+    return FactSpec(Kind.STRING, description, events, values)
+
+
+FACTS: Mapping[str, FactSpec] = {
+    "event.kind": _text("What happened.", values=tuple(EventKind)),
+    "event.at": FactSpec(
+        Kind.TIMESTAMP,
+        "When it happened; of a purchase of which only the day is known, that day's noon.",
+        _ALL,
+        low=_EARLIEST,
+        high=_LATEST,
+    ),
+    "event.scene": _text("Where in the client it happened, as the client says; or empty.", _SCAN),
+    "event.located": _bool("Whether the client says where it is.", _SCAN),
+    "event.latitude": FactSpec(
+        Kind.DOUBLE, "In degrees; 0 if not located.", _SCAN, low=-90.0, high=90.0
+    ),
+    "event.longitude": FactSpec(
+        Kind.DOUBLE, "In degrees; 0 if not located.", _SCAN, low=-180.0, high=180.0
+    ),
+    "event.amountFen": _int("What was spent.", _PURCHASE),
+    "event.quantity": _int("How many pieces were bought.", _PURCHASE),
+    "event.source": _text("Who told of it.", _PURCHASE, values=("TILL", "ORDER", "IMPORT")),
+    "product.sku": _text("The scanned product's SKU.", _SCAN),
+    "product.gtin": _text("The scanned product's GTIN-14; or empty.", _SCAN),
+    "batch.number": _int("The code batch's number.", _SCAN),
+    "batch.kind": _text("Where the code is printed.", _SCAN, values=tuple(CodeKind)),
+    "member.role": _text("The role of who scans or buys.", values=tuple(MemberRole)),
+    "member.isNew": _bool("Whether this very event made the member."),
+    "member.isInvited": _bool("Whether somebody invited the member."),
+    "member.daysSinceJoined": _int("Local days since the member was made; 0 on that day."),
+    "member.isBirthday": _bool("Whether the member told us that this day is its birthday."),
+    "tier.rank": _int("The rank of the member's level; 0 is the lowest.", high=1000),
+    "tier.code": _text("The code of the member's level; empty where its role has no ladder."),
+    "counters.memberToday": _int(
+        "Events of this local day for which this campaign has paid this member, this one left out."
+    ),
+    "counters.memberTotal": _int(
+        "Events for which this campaign has paid this member, this one left out."
+    ),
+    "calendar.date": _text("The local day, as 2026-11-09."),
+    "calendar.year": _int("The local year.", low=1970, high=2999),
+    "calendar.month": _int("The local month.", low=1, high=12),
+    "calendar.day": _int("The local day of the month.", low=1, high=31),
+    "calendar.weekday": _int("The local day of the week: Monday is 1, Sunday 7.", low=1, high=7),
+    "calendar.hour": _int("The local hour.", low=0, high=23),
+    "calendar.minute": _int("The local minute.", low=0, high=59),
+}
+"""By dotted name. Local: in the brand's time zone, at the event's time."""
+
+ROOTS = frozenset(name.partition(".")[0] for name in FACTS)
+MEMBER_TODAY = "counters.memberToday"
+MEMBER_TOTAL = "counters.memberTotal"
+
+
+class LazyFacts(Mapping[str, Mapping[str, Value]]):
+    """An event's facts, each root put together when it is first asked for."""
+
+    __slots__ = ("_builders", "_built")
+
+    def __init__(self, builders: Mapping[str, Callable[[], Mapping[str, Value]]]) -> None:
+        self._builders = builders
+        self._built: dict[str, Mapping[str, Value]] = {}
+
+    def __getitem__(self, root: str) -> Mapping[str, Value]:
+        built = self._built.get(root)
+        if built is None:
+            built = self._built[root] = self._builders[root]()
+        return built
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._builders)
+
+    def __len__(self) -> int:
+        return len(self._builders)
+
+
+def member_facts(
+    *,
+    role: str,
+    is_new: bool,
+    invited_by_id: UUID | None,
+    joined_at: datetime | None,
+    birthday: str | None,
+    at: datetime,
+    timezone: str,
+) -> dict[str, Value]:
+    """``member.*``; ``birthday`` as ``MM-DD``, ``joined_at`` None for one made by this event."""
+    today = local_date(at, timezone)
+    joined_on = today if joined_at is None else local_date(joined_at, timezone)
+    return {
+        "role": role,
+        "isNew": is_new,
+        "isInvited": invited_by_id is not None,
+        "daysSinceJoined": max(0, (today - joined_on).days),
+        "isBirthday": birthday in birthdays_on(today),
+    }
+
+
+def calendar_facts(at: datetime, timezone: str) -> Mapping[str, Value]:
+    """``calendar.*`` of an instant in a time zone."""
+    return _calendar(at.replace(second=0, microsecond=0), timezone)
+
+
+@lru_cache(maxsize=256)
+def _calendar(minute: datetime, timezone: str) -> Mapping[str, Value]:
+    local = minute.astimezone(ZoneInfo(timezone))
+    day: date = local.date()
+    return {
+        "date": day.isoformat(),
+        "year": day.year,
+        "month": day.month,
+        "day": day.day,
+        "weekday": day.isoweekday(),
+        "hour": local.hour,
+        "minute": local.minute,
+    }

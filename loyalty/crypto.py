@@ -24,6 +24,7 @@ class Keyring:
         self._delivery_cipher = AESGCM(derive(b"delivery"))
         self._wrap_cipher = AESGCM(derive(b"wrap"))
         self._secret_cipher = AESGCM(derive(b"secret"))
+        self._seed_cipher = AESGCM(derive(b"seed"))
 
     def lookup_hash(self, brand_id: UUID, kind: str, value: str) -> str:
         """A keyed hash to find a value by without keeping it; ``kind`` says what
@@ -51,6 +52,13 @@ class Keyring:
 
     def unwrap_key(self, brand_id: UUID, wrapped: str) -> bytes:
         return _open(self._wrap_cipher, wrapped, brand_id.bytes)
+
+    def seal_seed(self, brand_id: UUID, seed: bytes) -> str:
+        """The seed of a day's draws, until it is revealed: AES-GCM, bound to the brand."""
+        return _seal(self._seed_cipher, seed, brand_id.bytes)
+
+    def open_seed(self, brand_id: UUID, sealed: str) -> bytes:
+        return _open(self._seed_cipher, sealed, brand_id.bytes)
 
     def seal_secret(self, brand_id: UUID, secret: str) -> str:
         """A secret that we have to know in clear (a TOTP key, an app's secret): AES-GCM, bound to

@@ -32,6 +32,7 @@ __all__ = [
     "Database",
     "Dialect",
     "JsonColumn",
+    "NullableJsonColumn",
     "RetryTransaction",
     "Snapshot",
     "Statement",
@@ -47,6 +48,8 @@ Dialect = Literal["sqlite", "postgresql"]
 
 JsonColumn = JSON().with_variant(JSONB(), "postgresql")
 """A JSON column: JSONB on PostgreSQL, text on SQLite."""
+NullableJsonColumn = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""One in which None is NULL, and not JSON's null."""
 
 TRANSACTION_TRIES_MAX = 10
 CONNECT_SECONDS_MAX = 10

@@ -23,6 +23,7 @@ import loyalty.places.models
 import loyalty.products.models
 import rewards.campaigns.models
 import rewards.coupons.models
+import rewards.draws.models
 import rewards.gifts.models
 import rewards.grants.models
 import rewards.merges.models
@@ -56,6 +57,7 @@ MODULES = (
     loyalty.products.models,
     rewards.campaigns.models,
     rewards.coupons.models,
+    rewards.draws.models,
     rewards.gifts.models,
     rewards.grants.models,
     rewards.merges.models,

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from loyalty.db import JsonColumn
+from loyalty.db import JsonColumn, NullableJsonColumn
 from loyalty.tables import brand_reference, own_id, reference, tenant
 
 
@@ -74,6 +74,7 @@ class CampaignVersion(SQLModel, table=True):
     coupon_template_id}, one coupon each; an amount may have a ``lock`` (``locks.lock_to_json``).
     ``caps``: a list of {subject, window, times_max}, counting paid events. ``return_policies``: by
     beneficiary, what may be taken back of what it pays; WITHIN_BALANCE of who is not named.
+    ``draw``: what a paid scan draws, if anything (``rewards.draws.terms.draw_to_json``).
     """
 
     __tablename__ = "campaign_versions"
@@ -103,6 +104,7 @@ class CampaignVersion(SQLModel, table=True):
         sa_type=JsonColumn,
         sa_column_kwargs={"server_default": text("'{}'")},
     )
+    draw: dict[str, Any] | None = Field(default=None, sa_type=NullableJsonColumn)
     published_by: UUID
     published_at: datetime
 

@@ -5,12 +5,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Executable, pool
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from loyalty.assets.rules import NEVER, Expiry, ExpiryKind, Unit
@@ -21,12 +15,13 @@ from loyalty.ledger import service as ledger
 from loyalty.ledger.audit import audit
 from loyalty.ledger.models import NEVER_EXPIRES, Lot
 from loyalty.ledger.rules import Book, Cause
-from migrations.runner import SCRIPTS, pending, upgrade
+from migrations.runner import pending, upgrade
 from rewards.campaigns.models import CampaignBudget
 from rewards.grants.models import LockedReward
 from tests.loyalty.ledger.audited_books import AT, AuditedBooks
 from tests.loyalty.ledger.audited_brand import EXPIRED_ON, GOOD_UNTIL, OUTCOMES, AuditedBrand
 from tests.loyalty.ledger.corruptions import broken
+from tests.migrations.past import RowThen, make_past
 
 BEFORE = "0003"
 _LOTS = Statement(
@@ -38,7 +33,6 @@ _LOTS = Statement(
     returns="owner_id uuid, asset text, expires_on date, locked boolean, granted bigint,"
     " remaining bigint",
 )
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 CASH_OUTCOMES = [
     {"beneficiary": "CONSUMER", "asset": "CASH", "basis": "FIXED", "amount": 100},
     {"beneficiary": "GUIDE", "asset": "CASH", "basis": "FIXED", "amount": 20},
@@ -120,43 +114,13 @@ class BrandBefore(AuditedBrand):
                 yield row
 
 
-def _inserts(
-    connection: Connection, brand: BrandBefore, points_valid_months: int | None
-) -> Iterator[Executable]:
-    """The rows as the tables were, without the columns that came later."""
-    inspector = sa.inspect(connection)
-    for row in brand.rows_then:
-        table = sa.inspect(type(row)).local_table
-        known = {column["name"] for column in inspector.get_columns(table.name)}
-        values = {name: value for name, value in row.model_dump().items() if name in known}
-        if table.name == "brands":
-            values["points_valid_months"] = points_valid_months
-        columns = [sa.column(name, table.c[name].type) for name in values if name in table.c]
-        extra: list[sa.ColumnClause[Any]] = [
-            sa.column(name) for name in values if name not in table.c
-        ]
-        yield sa.table(table.name, *columns, *extra).insert().values(values)
-
-
-async def _as_it_was(url: str, brands: dict[BrandBefore, int | None]) -> None:
-    """A database of the revision before, with these brands."""
-
-    def build(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(SCRIPTS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, BEFORE)
-        for brand, months in brands.items():
-            for insert in _inserts(connection, brand, months):
-                connection.execute(insert)
-
-    parsed = make_url(url)
-    engine = create_async_engine(
-        parsed.set(drivername=DRIVERS[parsed.get_backend_name()]), poolclass=pool.NullPool
-    )
-    async with engine.begin() as connection:
-        await connection.run_sync(build)
-    await engine.dispose()
+def _then(brands: dict[BrandBefore, int | None]) -> Iterator[RowThen]:
+    """Their rows, and what brands had of their own then."""
+    for brand, months in brands.items():
+        for row in brand.rows_then:
+            name = str(type(row).__tablename__)
+            months_then = {"points_valid_months": months} if name == "brands" else {}
+            yield name, row.model_dump() | months_then
 
 
 @pytest.fixture
@@ -168,7 +132,7 @@ def brands() -> dict[BrandBefore, int | None]:
 async def test_what_members_had_they_have(
     empty_database_url: str, brands: dict[BrandBefore, int | None]
 ) -> None:
-    await _as_it_was(empty_database_url, brands)
+    await make_past(empty_database_url, BEFORE, _then(brands), {})
     assert (await pending(empty_database_url))[0] == "0004"
     await upgrade(empty_database_url)
     db = Database(empty_database_url)

@@ -1,39 +1,26 @@
 """Ladders from before there were metrics keep their meaning, and holders their levels."""
 
-from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
-
-import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, pool
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from loyalty.db import Database
 from loyalty.ids import new_id
-from migrations.metadata import metadata
-from migrations.runner import SCRIPTS, pending, upgrade
+from migrations.runner import pending, upgrade
+from tests.migrations.past import AT, USUAL, RowThen, brand_then, make_past
 from tests.tiers.standings.members import rows
 from tiers.ladders.rules import LadderPolicy
 from tiers.ladders.service import current_ladders
 from tiers.standings.models import Standing, StandingChange
 
 BEFORE = "0004"
-AT = datetime(2026, 11, 9, 4, tzinfo=UTC)
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
-def _then(
-    brand: UUID, ladder: UUID, risen: UUID, lowered: UUID
-) -> list[tuple[str, dict[str, Any]]]:
+def _then(brand: UUID, ladder: UUID, risen: UUID, lowered: UUID) -> list[RowThen]:
     """Rows as they were: somebody rose by growth, somebody was lowered by a shorter ladder."""
     levels = [(0, "BASIC", 0), (1, "SILVER", 100)]
     ladder_row = {"role": "CONSUMER", "version": 3, "published_by": new_id(), "published_at": AT}
     moves = [(risen, new_id()), (lowered, None)]
     return [
-        ("brands", {"id": brand, "slug": "tea", "name": "Tea", "timezone": "Asia/Shanghai"}),
+        brand_then(brand),
         ("ladders", {"brand_id": brand, "id": ladder} | ladder_row),
         *(
             (
@@ -68,33 +55,9 @@ def _then(
     ]
 
 
-async def _as_it_was(url: str, then: list[tuple[str, dict[str, Any]]]) -> None:
-    def build(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(SCRIPTS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, BEFORE)
-        inspector = sa.inspect(connection)
-        for name, given in then:
-            defaults = {"currency": "CNY", "hold_seconds": 300, "reversal_window_seconds": 0}
-            known = {column["name"] for column in inspector.get_columns(name)}
-            values = {**defaults, "revision": 1, "created_at": AT, **given}
-            values = {column: value for column, value in values.items() if column in known}
-            table = metadata.tables[name]
-            columns = [sa.column(column, table.c[column].type) for column in values]
-            connection.execute(sa.table(name, *columns).insert().values(values))
-
-    parsed = make_url(url)
-    driver = DRIVERS[parsed.get_backend_name()]
-    engine = create_async_engine(parsed.set(drivername=driver), poolclass=pool.NullPool)
-    async with engine.begin() as connection:
-        await connection.run_sync(build)
-    await engine.dispose()
-
-
 async def test_ladders_and_standings_mean_what_they_meant(empty_database_url: str) -> None:
     brand, ladder, risen, lowered = new_id(), new_id(), new_id(), new_id()
-    await _as_it_was(empty_database_url, _then(brand, ladder, risen, lowered))
+    await make_past(empty_database_url, BEFORE, _then(brand, ladder, risen, lowered), USUAL)
     assert (await pending(empty_database_url))[0] == "0005"
     await upgrade(empty_database_url)
     db = Database(empty_database_url)

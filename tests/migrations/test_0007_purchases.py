@@ -1,38 +1,30 @@
 """Purchases from before there were returns know what rewarded them, and may be given back."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, pool
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import select
 
 from loyalty.actor import system_actor
 from loyalty.db import Database
 from loyalty.ids import new_id
-from migrations.metadata import metadata
-from migrations.runner import SCRIPTS, pending, upgrade
+from migrations.runner import pending, upgrade
 from rewards.purchases.models import PurchaseEvent
 from rewards.purchases.rules import PurchaseFact, PurchaseStatus
 from rewards.purchases.service import settle_purchases
 from rewards.returns.rules import ReturnRequest, Taking
 from rewards.returns.service import return_purchase
+from tests.migrations.past import AT, USUAL, RowThen, brand_then, make_past
 
 BEFORE = "0006"
-AT = datetime(2026, 11, 9, 4, tzinfo=UTC)
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 BRAND, MEMBER, CAMPAIGN, ISSUANCE, POINTS = (new_id() for _ in range(5))
 VERSIONS = {number: new_id() for number in (1, 2, 3)}
 PAID, UNPAID = new_id(), new_id()
 NEVER = date(9999, 12, 31)
 
 
-def _account(id: UUID, owner: UUID, kind: str, **sums: int) -> tuple[str, dict[str, Any]]:
+def _account(id: UUID, owner: UUID, kind: str, **sums: int) -> RowThen:
     none = dict.fromkeys(
         ("credits_posted", "debits_posted", "credits_pending", "debits_pending"), 0
     )
@@ -40,7 +32,7 @@ def _account(id: UUID, owner: UUID, kind: str, **sums: int) -> tuple[str, dict[s
     return "accounts", values | {"overdraft_allowed": kind == "ISSUANCE"}
 
 
-def _version(number: int, published_at: datetime) -> tuple[str, dict[str, Any]]:
+def _version(number: int, published_at: datetime) -> RowThen:
     words = {"name_zh": "活动", "name_en": "Campaign", "event": "PURCHASE", "gate": "NONE"}
     rules: dict[str, Any] = {"priority": 0, "outcomes": [], "caps": []}
     ids = {"id": VERSIONS[number], "campaign_id": CAMPAIGN, "published_by": new_id()}
@@ -50,7 +42,7 @@ def _version(number: int, published_at: datetime) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _purchase(id: UUID, ref: str, amount_fen: int, points: int) -> tuple[str, dict[str, Any]]:
+def _purchase(id: UUID, ref: str, amount_fen: int, points: int) -> RowThen:
     fact = PurchaseFact(ref, "ann", AT.date(), 1, amount_fen)
     return (
         "purchase_events",
@@ -60,7 +52,7 @@ def _purchase(id: UUID, ref: str, amount_fen: int, points: int) -> tuple[str, di
     )
 
 
-def _then() -> list[tuple[str, dict[str, Any]]]:
+def _then() -> list[RowThen]:
     """A purchase that earned 5 points under the second of three versions, and one that earned
     nothing."""
     hour = timedelta(hours=1)
@@ -70,7 +62,7 @@ def _then() -> list[tuple[str, dict[str, Any]]]:
     by = {"actor_kind": "SYSTEM", "actor_id": new_id(), "occurred_at": AT}
     sums = {"granted": 5, "remaining": 5}
     return [
-        ("brands", {"id": BRAND, "slug": "tea", "name": "Tea", "timezone": "Asia/Shanghai"}),
+        brand_then(BRAND),
         ("assets", {"code": "POINTS", "status": "ACTIVE", **asset}),
         ("identities", {"id": MEMBER, "external_ref": "ann", "wechat": False}),
         (
@@ -95,34 +87,10 @@ def _then() -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-async def _as_it_was(url: str) -> None:
-    def build(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(SCRIPTS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, BEFORE)
-        inspector = sa.inspect(connection)
-        for name, given in _then():
-            known = {column["name"] for column in inspector.get_columns(name)}
-            defaults = {"currency": "CNY", "hold_seconds": 300, "reversal_window_seconds": 0}
-            values = {**defaults, "revision": 1, "brand_id": BRAND, "created_at": AT, **given}
-            values = {column: value for column, value in values.items() if column in known}
-            table = metadata.tables[name]
-            columns = [sa.column(column, table.c[column].type) for column in values]
-            connection.execute(sa.table(name, *columns).insert().values(values))
-
-    parsed = make_url(url)
-    driver = DRIVERS[parsed.get_backend_name()]
-    engine = create_async_engine(parsed.set(drivername=driver), poolclass=pool.NullPool)
-    async with engine.begin() as connection:
-        await connection.run_sync(build)
-    await engine.dispose()
-
-
 async def test_purchases_from_before_are_known_and_may_be_given_back(
     empty_database_url: str,
 ) -> None:
-    await _as_it_was(empty_database_url)
+    await make_past(empty_database_url, BEFORE, _then(), USUAL | {"brand_id": BRAND})
     assert (await pending(empty_database_url))[0] == "0007"
     await upgrade(empty_database_url)
     db, actor = Database(empty_database_url), system_actor(BRAND)

@@ -74,8 +74,7 @@ FIND_COUNTERS = Statement(
     " used bigint",
 )
 
-COUNT_CAPS = Statement(
-    """
+_COUNT = """
     INSERT INTO cap_counters
         (brand_id, campaign_id, subject_kind, subject, window_key, used, times_max)
     SELECT brand_id, campaign_id, subject_kind, subject, window_key, used, times_max
@@ -83,13 +82,18 @@ COUNT_CAPS = Statement(
     ON CONFLICT (brand_id, campaign_id, subject_kind, subject, window_key) DO UPDATE
         SET used = cap_counters.used + excluded.used, times_max = excluded.times_max
         WHERE cap_counters.used + excluded.used <= excluded.times_max
-    RETURNING used
-    """,
-    sets={
-        "rows": "brand_id uuid, campaign_id uuid, subject_kind text, subject text,"
-        " window_key text, used bigint, times_max bigint"
-    },
-    returns="used bigint",
+    """
+_COUNTED = {
+    "rows": "brand_id uuid, campaign_id uuid, subject_kind text, subject text,"
+    " window_key text, used bigint, times_max bigint"
+}
+COUNT_CAPS = Statement(f"{_COUNT} RETURNING used", sets=_COUNTED, returns="used bigint")
+# The same, where somebody has to know where the counters stand now.
+COUNT_AND_TELL = Statement(
+    f"{_COUNT} RETURNING brand_id, campaign_id, subject_kind, subject, window_key, used",
+    sets=_COUNTED,
+    returns="brand_id uuid, campaign_id uuid, subject_kind text, subject text, window_key text,"
+    " used bigint",
 )
 
 # One paid event less; a counter that counts nothing is none.

@@ -1,5 +1,6 @@
-"""Pure: what a campaign must look like, which one is live, what it pays."""
+"""Pure: what campaigns are, which of them are for an event, what they pay."""
 
+import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,26 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from loyalty.actor import MemberRole
-from loyalty.errors import InvalidInput
 from loyalty.ledger.rules import ReturnPolicy
-from rewards.campaigns.locks import Lock, check_lock, lock_from_json, lock_to_json
-from rewards.campaigns.models import (
-    CapSubject,
-    CapWindow,
-    EventKind,
-    Gate,
-    OutcomeBasis,
-    UnlockKind,
-)
+from rewards.campaigns.locks import Lock, lock_from_json, lock_to_json
+from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
+from rewards.conditions.facts import MEMBER_TODAY, MEMBER_TOTAL
+from rewards.conditions.rules import Condition
 
-AMOUNT_MAX = 10**9
-PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %
-BUDGET_MAX = 10**15
-OUTCOMES_MAX = 10
 DEFAULT_RETURN_POLICY = ReturnPolicy.WITHIN_BALANCE
-CAPS_MAX = 10
-NAME_LENGTH_MAX = 80
-CODE_LENGTH_MAX = 40
+COUNTED_MAX = 10**15
+"""The limit of a counter that only counts."""
+_WINDOWS = {MEMBER_TODAY: CapWindow.DAY, MEMBER_TOTAL: CapWindow.CAMPAIGN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +73,7 @@ class LiveCampaign:
     caps: tuple[Cap, ...]
     coupon_template_ids: tuple[UUID, ...] = ()
     return_policies: Mapping[MemberRole, ReturnPolicy] = field(default_factory=dict)
+    condition: Condition | None = None
 
     def runs_at(self, at: datetime) -> bool:
         """Whether an event of this time falls into the window: start included, end not."""
@@ -103,20 +95,20 @@ class CampaignIndex:
 
     by_event: dict[tuple[EventKind, UUID | None], tuple[LiveCampaign, ...]]
 
-    def choose(
+    def candidates(
         self, event: EventKind, product_id: UUID | None, at: datetime
-    ) -> LiveCampaign | None:
-        """The campaign for an event: highest priority, then one for this very product."""
+    ) -> tuple[LiveCampaign, ...]:
+        """The campaigns that may be an event's, in the order in which their conditions are asked:
+        by priority, then those for this very product. One without a condition is the last."""
         specific = self.by_event.get((event, product_id), ()) if product_id else ()
         general = self.by_event.get((event, None), ())
-        candidates = [
-            next((c for c in group if c.runs_at(at)), None) for group in (specific, general)
-        ]
-        best: LiveCampaign | None = None
-        for campaign in candidates:
-            if campaign and (best is None or campaign.priority > best.priority):
-                best = campaign
-        return best
+        found: list[LiveCampaign] = []
+        for campaign in heapq.merge(specific, general, key=_by_priority):
+            if campaign.runs_at(at):
+                found.append(campaign)
+                if campaign.condition is None:
+                    break
+        return tuple(found)
 
     def coupon_template_ids(self) -> set[UUID]:
         """The templates that the campaigns name, for what has to be known of them."""
@@ -126,6 +118,10 @@ class CampaignIndex:
             for campaign in group
             for template_id in campaign.coupon_template_ids
         }
+
+
+def _by_priority(campaign: LiveCampaign) -> int:
+    return -campaign.priority
 
 
 def index_campaigns(campaigns: Iterable[LiveCampaign]) -> CampaignIndex:
@@ -159,118 +155,12 @@ class CampaignDefinition:
     caps: tuple[Cap, ...] = ()
     budgets: dict[str, int] = field(default_factory=dict)
     return_policies: dict[MemberRole, ReturnPolicy] = field(default_factory=dict)
-
-
-def check_definition(definition: CampaignDefinition) -> None:
-    """Refuses InvalidInput with the field's path."""
-    _check_words(definition)
-    if (
-        definition.starts_at is not None
-        and definition.ends_at is not None
-        and definition.starts_at >= definition.ends_at
-    ):
-        raise InvalidInput(field="endsAt", problem="must be after startsAt")
-    if not -1000 <= definition.priority <= 1000:
-        raise InvalidInput(field="priority", problem="-1000 to 1000")
-    _check_outcomes(definition)
-    _check_caps(definition)
-    for beneficiary in definition.return_policies:
-        if not definition_pays(definition.outcomes, beneficiary):
-            raise InvalidInput(
-                field=f"returnPolicies.{beneficiary.value}", problem="has no outcome"
-            )
-    for asset, allowed in definition.budgets.items():
-        if not 0 < allowed <= BUDGET_MAX:
-            raise InvalidInput(field=f"budgets.{asset}", problem=f"1 to {BUDGET_MAX}")
-
-
-def _check_words(definition: CampaignDefinition) -> None:
-    code = definition.code
-    if not 1 <= len(code) <= CODE_LENGTH_MAX or not all(c.isalnum() or c in "-_." for c in code):
-        raise InvalidInput(
-            field="code", problem=f"1 to {CODE_LENGTH_MAX} letters, digits, hyphens or dots"
-        )
-    for path, name in (("nameZh", definition.name_zh), ("nameEn", definition.name_en)):
-        if not 1 <= len(name.strip()) <= NAME_LENGTH_MAX or not name.isprintable():
-            raise InvalidInput(field=path, problem=f"1 to {NAME_LENGTH_MAX} printable characters")
-
-
-def _check_outcomes(definition: CampaignDefinition) -> None:
-    outcomes = definition.outcomes
-    if not 1 <= len(outcomes) <= OUTCOMES_MAX:
-        raise InvalidInput(field="outcomes", problem=f"1 to {OUTCOMES_MAX} outcomes")
-    seen: set[tuple[MemberRole, str | UUID, Lock | None]] = set()
-    for i, outcome in enumerate(outcomes):
-        path = f"outcomes[{i}]"
-        if isinstance(outcome, CouponOutcome):
-            _check_coupon(definition.event, path, outcome)
-            key: tuple[MemberRole, str | UUID, Lock | None]
-            key = (outcome.beneficiary, outcome.template_id, None)
-        else:
-            _check_amount(definition.event, path, outcome)
-            _check_locked(definition.gate, f"{path}.lock", outcome)
-            key = (outcome.beneficiary, outcome.asset, outcome.lock)
-        if key in seen:
-            raise InvalidInput(
-                field=path, problem="one outcome per beneficiary, asset or coupon, and lock"
-            )
-        seen.add(key)
-    if not definition_pays(outcomes, MemberRole.CONSUMER):
-        raise InvalidInput(field="outcomes", problem="nothing for the consumer")
-    if definition.gate is not Gate.NONE and not definition_pays(outcomes, MemberRole.GUIDE):
-        raise InvalidInput(field="gate", problem="a gate needs an outcome for the guide")
-
-
-def _check_amount(event: EventKind, path: str, outcome: Outcome) -> None:
-    fixed = outcome.basis is OutcomeBasis.FIXED
-    amount_max = AMOUNT_MAX if fixed else PER_UNIT_AMOUNT_MAX
-    if not 0 < outcome.amount <= amount_max:
-        raise InvalidInput(field=f"{path}.amount", problem=f"1 to {amount_max}")
-    allowed = {MemberRole.CONSUMER}
-    if event is EventKind.SCAN:
-        allowed.add(MemberRole.GUIDE)
-    if outcome.beneficiary not in allowed:
-        raise InvalidInput(field=f"{path}.beneficiary", problem="not paid by this event")
-    if event is EventKind.SCAN and outcome.basis is not OutcomeBasis.FIXED:
-        raise InvalidInput(field=f"{path}.basis", problem="a scan has no amount to multiply")
-
-
-def _check_locked(gate: Gate, path: str, outcome: Outcome) -> None:
-    if outcome.lock is None:
-        return
-    check_lock(path, outcome.lock)
-    if outcome.beneficiary is not MemberRole.GUIDE:
-        return
-    if gate is not Gate.NONE:
-        raise InvalidInput(field=path, problem="the gate locks what the guide gets")
-    if outcome.lock.kind is UnlockKind.NEXT_SCAN:
-        raise InvalidInput(field=f"{path}.kind", problem="only consumers' scans count")
-
-
-def _check_coupon(event: EventKind, path: str, outcome: CouponOutcome) -> None:
-    if event is not EventKind.SCAN:
-        raise InvalidInput(field=f"{path}.couponTemplateId", problem="only scans win coupons")
-    if outcome.beneficiary is not MemberRole.CONSUMER:
-        raise InvalidInput(field=f"{path}.beneficiary", problem="only consumers win coupons")
+    condition: str | None = None
 
 
 def definition_pays(outcomes: Iterable[Outcome | CouponOutcome], beneficiary: MemberRole) -> bool:
     """Whether anything is for this beneficiary."""
     return any(outcome.beneficiary is beneficiary for outcome in outcomes)
-
-
-def _check_caps(definition: CampaignDefinition) -> None:
-    if len(definition.caps) > CAPS_MAX:
-        raise InvalidInput(field="caps", problem=f"at most {CAPS_MAX}")
-    seen = set()
-    for i, cap in enumerate(definition.caps):
-        if not 0 < cap.times_max <= AMOUNT_MAX:
-            raise InvalidInput(field=f"caps[{i}].timesMax", problem=f"1 to {AMOUNT_MAX}")
-        if (cap.subject, cap.window) in seen:
-            raise InvalidInput(field=f"caps[{i}]", problem="one cap per subject and window")
-        if definition.event is not EventKind.SCAN and cap.subject is not CapSubject.MEMBER:
-            raise InvalidInput(field=f"caps[{i}].subject", problem="a purchase has only a member")
-        seen.add((cap.subject, cap.window))
 
 
 def outcomes_to_json(outcomes: Iterable[Outcome | CouponOutcome]) -> list[dict[str, Any]]:
@@ -315,6 +205,15 @@ def outcomes_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Outcome, ...]:
         for part in stored
         if "asset" in part
     )
+
+
+def with_counted(caps: Iterable[Cap], facts: Iterable[str]) -> tuple[Cap, ...]:
+    """The caps, and one that only counts for each counter among the facts that no cap counts."""
+    counted = list(caps)
+    for window in sorted(_WINDOWS[fact] for fact in facts if fact in _WINDOWS):
+        if all((cap.subject, cap.window) != (CapSubject.MEMBER, window) for cap in counted):
+            counted.append(Cap(CapSubject.MEMBER, window, COUNTED_MAX))
+    return tuple(counted)
 
 
 def caps_to_json(caps: Iterable[Cap]) -> list[dict[str, Any]]:

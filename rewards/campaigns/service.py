@@ -13,6 +13,7 @@ from loyalty.errors import BudgetBelowSpent, InvalidInput
 from loyalty.ledger.models import Asset
 from loyalty.products.service import require_product
 from rewards.campaigns import queries
+from rewards.campaigns.checks import check_definition
 from rewards.campaigns.models import (
     Campaign,
     CampaignBudget,
@@ -28,12 +29,12 @@ from rewards.campaigns.rules import (
     LiveCampaign,
     Outcome,
     caps_to_json,
-    check_definition,
     index_campaigns,
     outcomes_to_json,
     policies_to_json,
 )
 from rewards.coupons.service import require_templates
+from rewards.draws.rules import PRIZE_COUNTER
 
 PURCHASE_CAMPAIGN_CODE = "purchase-points"
 
@@ -208,11 +209,18 @@ async def find_counters(
 
 async def write_counters(
     tx: Tx, moves: dict[tuple[UUID, UUID, str, str, str], tuple[int, int]]
-) -> None:
-    """Add (count, limit) to counters; RetryTransaction if another process filled one up."""
+) -> dict[tuple[UUID, UUID, str, str, str], int]:
+    """Add (count, limit) to counters; RetryTransaction if another process filled one up. Where
+    prizes are counted, the answer is where the counters stand now, else it is empty."""
     rows = sorted((*key, *move) for key, move in moves.items())
-    if rows and len(await tx.fetch(queries.COUNT_CAPS, rows=rows)) != len(rows):
+    if not rows:
+        return {}
+    telling = any(key[2] == PRIZE_COUNTER for key in moves)
+    statement = queries.COUNT_AND_TELL if telling else queries.COUNT_CAPS
+    counted = await tx.fetch(statement, rows=rows)
+    if len(counted) != len(rows):
         raise RetryTransaction
+    return {(r[0], r[1], r[2], r[3], r[4]): r[5] for r in counted} if telling else {}
 
 
 async def uncount_caps(tx: Tx, keys: Collection[tuple[UUID, UUID, str, str, str]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from rewards.conditions.facts import FactSpec, Kind, Value
 
-COMBINATIONS_MAX = 5_000
+COMBINATIONS_MAX = 2_000
 _TICK = timedelta(microseconds=1)
 _SEED = 0
 _SOME_NUMBERS = (0, 1, 7, 100, 12_345)

@@ -50,7 +50,8 @@ class BrandConfiguration:
 @dataclass(slots=True)
 class MemberState:
     """A member as rules see it. ``person_id`` is the identity that stands for whoever it is, once
-    members of several identities were merged."""
+    members of several identities were merged. ``joined_at`` and ``birthday`` (``MM-DD``) are known
+    of those who scan or buy."""
 
     brand_id: UUID
     id: UUID
@@ -61,6 +62,8 @@ class MemberState:
     is_new: bool = False
     is_greeted: bool = False
     person_id: UUID | None = None
+    joined_at: datetime | None = None
+    birthday: str | None = None
 
     @property
     def person(self) -> UUID:
@@ -129,7 +132,8 @@ class Credit:
 @dataclass(slots=True)
 class GrantWorld:
     """What a batch may touch; ``now`` is the transaction's time. ``stock`` is how many coupons of a
-    template may still be issued, None without limit."""
+    template may still be issued, None without limit. ``seeds``: the opened seeds of this local day
+    with their hashes, by (brand_id, campaign_id). ``counted``: where guarded counts left prizes."""
 
     now: datetime
     new_id: Callable[[], UUID]
@@ -149,6 +153,8 @@ class GrantWorld:
     stock_moves: dict[StockKey, int] = field(default_factory=dict)
     coupons: list[CouponIssue] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    seeds: dict[tuple[UUID, UUID], tuple[bytes, str]] = field(default_factory=dict)
+    counted: dict[CounterKey, int] = field(default_factory=dict)
 
     def account(self, member: MemberState, asset: str) -> AccountState:
         """The member's account, opened in memory if it does not exist yet."""

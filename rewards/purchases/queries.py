@@ -24,7 +24,10 @@ FIND_PURCHASES = Statement(
 # ``m``, into which it was merged).
 FIND_BUYERS = Statement(
     """
-    SELECT i.external_ref, i.id, COALESCE(m.id, own.id), COALESCE(m.status, own.status)
+    SELECT i.external_ref, i.id, COALESCE(m.id, own.id), COALESCE(m.status, own.status),
+        CASE WHEN m.id IS NULL THEN own.invited_by_id ELSE m.invited_by_id END,
+        COALESCE(m.enrolled_at, own.enrolled_at),
+        CASE WHEN m.id IS NULL THEN own.birthday ELSE m.birthday END
     FROM {keys}
     {each:i identities ON i.brand_id = keys.brand_id AND i.external_ref = keys.external_ref}
     {maybe:own members ON own.brand_id = i.brand_id AND own.identity_id = i.id
@@ -32,7 +35,8 @@ FIND_BUYERS = Statement(
     {maybe:m members ON m.brand_id = own.brand_id AND m.id = own.merged_into_id}
     """,
     sets={"keys": "brand_id uuid, external_ref text"},
-    returns="external_ref text, identity_id uuid, member_id uuid, status text",
+    returns="external_ref text, identity_id uuid, member_id uuid, status text,"
+    " invited_by_id uuid, joined_at timestamptz, birthday text",
 )
 
 INSERT_IDENTITIES = Statement(

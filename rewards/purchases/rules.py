@@ -20,7 +20,10 @@ from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import Cause
 from rewards.campaigns.models import CapSubject, EventKind
 from rewards.campaigns.rules import LiveCampaign
+from rewards.conditions.facts import Facts, LazyFacts, Value, calendar_facts
+from rewards.conditions.rules import Questions
 from rewards.grants import rules as grants
+from rewards.grants.facts import counter_facts, facts_of_member, tier_facts
 from rewards.grants.rules import BrandConfiguration, CounterKey, GrantWorld, MemberState
 from rewards.purchases.models import PurchaseSource
 from tiers.ladders.rules import Level
@@ -138,6 +141,7 @@ class PurchaseWorld:
     recorded: dict[str, RecordedPurchase] = field(default_factory=dict)
     buyers: dict[str, MemberState] = field(default_factory=dict)
     new: list[NewPurchase] = field(default_factory=list)
+    questions: Questions = field(default_factory=Questions)
 
 
 def fresh_facts(world: PurchaseWorld, facts: Iterable[PurchaseFact]) -> list[PurchaseFact]:
@@ -160,9 +164,47 @@ def noon_of(day: date, timezone: str) -> datetime:
     return datetime.combine(day, NOON, ZoneInfo(timezone)).astimezone(UTC)
 
 
-def campaign_of(world: PurchaseWorld, at: datetime) -> LiveCampaign | None:
-    """The one campaign for a purchase of that time."""
-    return world.brand.campaigns.choose(EventKind.PURCHASE, None, at)
+def candidates(world: PurchaseWorld, at: datetime) -> tuple[LiveCampaign, ...]:
+    """The campaigns that may be for a purchase of that time, in the order they are asked."""
+    return world.brand.campaigns.candidates(EventKind.PURCHASE, None, at)
+
+
+def choose_campaign(
+    world: PurchaseWorld, fact: PurchaseFact, member: MemberState, at: datetime
+) -> LiveCampaign | None:
+    """The campaign for a purchase: the first whose condition holds."""
+    for campaign in candidates(world, at):
+        if campaign.condition is None or world.questions.holds(
+            campaign.condition, purchase_facts(world, fact, member, at, campaign)
+        ):
+            return campaign
+    return None
+
+
+def purchase_facts(
+    world: PurchaseWorld,
+    fact: PurchaseFact,
+    member: MemberState,
+    at: datetime,
+    campaign: LiveCampaign,
+) -> Facts:
+    """A purchase's facts as a campaign sees them, put together as they are asked for."""
+    event: dict[str, Value] = {
+        "kind": EventKind.PURCHASE.value,
+        "at": at,
+        "amountFen": fact.amount_fen,
+        "quantity": fact.quantity,
+        "source": fact.source.value,
+    }
+    return LazyFacts(
+        {
+            "event": lambda: event,
+            "member": lambda: facts_of_member(world.grants, member, at),
+            "tier": lambda: tier_facts(world.grants, member, at),
+            "counters": lambda: counter_facts(world.grants, campaign, member, at),
+            "calendar": lambda: calendar_facts(at, world.brand.timezone),
+        }
+    )
 
 
 def caps_of(
@@ -186,6 +228,7 @@ def decide(world: PurchaseWorld, actor: Actor, fact: PurchaseFact) -> PurchaseRe
     cause = Cause(CAUSE_KIND, world.grants.new_id(), actor.kind.value, actor.id, "purchase", at)
     level_before = grants.level_of(world.grants, member, at)
     version_id, earned = _reward(world, fact, member, cause)
+    member.is_greeted = True
     points = sum(e.amount for e in earned if e.asset == Asset.POINTS and not e.locked)
     recorded = RecordedPurchase(cause.id, content_hash, member.id, points)
     world.recorded[fact.purchase_ref] = recorded
@@ -206,10 +249,10 @@ def _reward(
     world: PurchaseWorld, fact: PurchaseFact, member: MemberState, cause: Cause
 ) -> tuple[UUID | None, tuple[Earned, ...]]:
     """Give what the campaign gives, all of it or nothing: the version that gave it, and what."""
-    campaign = campaign_of(world, cause.occurred_at)
-    if campaign is None or member.status != ACTIVE:
-        return None, ()
     at = cause.occurred_at
+    campaign = choose_campaign(world, fact, member, at) if member.status == ACTIVE else None
+    if campaign is None:
+        return None, ()
     credits = grants.credits_of(world.grants, campaign, member, fact.amount_fen, at)
     if not credits:
         return None, ()

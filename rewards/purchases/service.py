@@ -37,7 +37,7 @@ from rewards.purchases.rules import (
     PurchaseStatus,
     PurchaseWorld,
     RecordedPurchase,
-    campaign_of,
+    candidates,
     caps_of,
     decide,
     fresh_facts,
@@ -171,7 +171,16 @@ async def _find_buyer(
         raise InvalidInput(field="memberId", problem="not a consumer")
     if identity.external_ref is not None:
         return identity.external_ref, None
-    return "", MemberState(brand_id, member.id, identity.id, member.role, member.status)
+    return "", MemberState(
+        brand_id,
+        member.id,
+        identity.id,
+        member.role,
+        member.status,
+        member.invited_by_id,
+        joined_at=member.enrolled_at,
+        birthday=member.birthday,
+    )
 
 
 async def find_owner(tx: Tx, brand_id: UUID, buyer_id: UUID) -> MemberState:
@@ -254,12 +263,14 @@ async def _load_buyers(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFac
     brand_id = world.brand.id
     refs = sorted({fact.member_ref for fact in facts if fact.buyer not in world.buyers})
     identities: dict[str, UUID] = {}
-    for ref, identity_id, member_id, status in await tx.fetch(
+    for ref, identity_id, member_id, status, inviter_id, *known in await tx.fetch(
         queries.FIND_BUYERS, keys=[(brand_id, ref) for ref in refs]
     ):
         identities[ref] = identity_id
         if member_id is not None:
-            world.buyers[ref] = MemberState(brand_id, member_id, identity_id, CONSUMER, status)
+            buyer = MemberState(brand_id, member_id, identity_id, CONSUMER, status, inviter_id)
+            buyer.joined_at, buyer.birthday = known
+            world.buyers[ref] = buyer
     unknown = [ref for ref in refs if ref not in identities]
     for ref in unknown:
         identities[ref] = world.grants.new_id()
@@ -307,12 +318,10 @@ async def _load_grants(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFac
     counters: set[CounterKey] = set()
     for fact in facts:
         at = occurred_at(fact, world.brand.timezone)
-        campaign = campaign_of(world, at)
-        if campaign is None:
-            continue
-        campaigns.add((world.brand.id, campaign.id))
-        caps = caps_of(world.brand, campaign, world.buyers[fact.buyer].id, at)
-        counters.update(key for key, _ in caps)
+        for campaign in candidates(world, at):
+            campaigns.add((world.brand.id, campaign.id))
+            caps = caps_of(world.brand, campaign, world.buyers[fact.buyer].id, at)
+            counters.update(key for key, _ in caps)
     await grants.load_brands_side(tx, world.grants, campaigns, counters)
 
 

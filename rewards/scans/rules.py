@@ -29,8 +29,8 @@ from rewards.scans.world import (
     ScanRequest,
     ScanRow,
     ScanWorld,
+    choose_campaign,
     find_batch,
-    live_campaign,
     unlock_key,
 )
 
@@ -143,7 +143,7 @@ def _consumer_scan(
     if (brand.id, item, CONSUMER) in world.claims:
         return Outcome(UnpaidReason.ALREADY_CLAIMED)
     now = world.grants.now
-    campaign = live_campaign(world, batch)
+    campaign = choose_campaign(world, request, batch, member)
     if campaign is None:
         return Outcome(UnpaidReason.NO_CAMPAIGN)
     guide_claim = world.claims.get((brand.id, item, GUIDE))
@@ -256,7 +256,7 @@ def _guide_pre_scan(
     if (brand.id, item, GUIDE) in world.claims:
         return Outcome(UnpaidReason.ALREADY_CLAIMED)
     now = world.grants.now
-    campaign = live_campaign(world, batch)
+    campaign = choose_campaign(world, request, batch, member)
     credits = grants.credits_of(world.grants, campaign, member) if campaign else []
     if campaign is None or not credits:
         return Outcome(UnpaidReason.NO_CAMPAIGN)

@@ -29,8 +29,8 @@ from rewards.scans.world import (
     ScanReply,
     ScanRequest,
     ScanWorld,
+    candidates,
     find_batch,
-    live_campaign,
     reply_key,
     unlock_key,
 )
@@ -114,7 +114,7 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
     enrolled: list[Enrolment] = []
     for row in await tx.fetch(queries.FIND_SCANNERS, keys=keys):
         brand_id, identity_id, role, member_id, status, invited_by_id, person_id = row[:7]
-        roster_id, roster_name, invitation_id, inviter_id = row[7:]
+        roster_id, roster_name, invitation_id, inviter_id, joined_at, birthday = row[7:]
         member: MemberState | None = None
         if role != CONSUMER and roster_id is None:
             pass  # off the roster: nobody in this role, also if it was on it before
@@ -133,6 +133,7 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
         world.members[(brand_id, identity_id, role)] = member
         if member is not None:
             member.person_id = person_id
+            member.joined_at, member.birthday = joined_at, birthday
             world.members_by_id[(brand_id, member.id)] = member
     await _enrol(tx, world, enrolled)
 
@@ -279,18 +280,16 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
         brand = world.grants.brands[request.actor.brand_id]
         if batch is None:
             continue
-        campaign = live_campaign(world, batch)
-        if campaign is None:
-            continue
-        campaigns.add((brand.id, campaign.id))
-        stock.update((brand.id, template_id) for template_id in campaign.coupon_template_ids)
-        for _, member_id in related:
-            subjects: dict[CapSubject, str | None] = {
-                CapSubject.MEMBER: member_id.hex,
-                CapSubject.GUIDE: member_id.hex,
-                CapSubject.DEVICE: request.device_hash,
-            }
-            counters.update(key for key, _ in counter_keys(brand, campaign, subjects, tx.now))
+        for campaign in candidates(world, batch):
+            campaigns.add((brand.id, campaign.id))
+            stock.update((brand.id, template_id) for template_id in campaign.coupon_template_ids)
+            for _, member_id in related:
+                subjects: dict[CapSubject, str | None] = {
+                    CapSubject.MEMBER: member_id.hex,
+                    CapSubject.GUIDE: member_id.hex,
+                    CapSubject.DEVICE: request.device_hash,
+                }
+                counters.update(key for key, _ in counter_keys(brand, campaign, subjects, tx.now))
     await grants.load_brands_side(tx, world.grants, campaigns, counters, stock)
 
 

@@ -7,8 +7,11 @@ from uuid import UUID
 
 from loyalty.actor import Actor, MemberRole
 from loyalty.codes.models import CodePurpose
-from rewards.campaigns.models import EventKind
+from rewards.campaigns.models import EventKind, Gate
 from rewards.campaigns.rules import LiveCampaign
+from rewards.conditions.facts import Facts, LazyFacts, Value, calendar_facts
+from rewards.conditions.rules import Questions
+from rewards.grants.facts import counter_facts, facts_of_member, tier_facts
 from rewards.grants.rules import GrantWorld, MemberState
 
 OPERATION = "scanCode"
@@ -116,7 +119,8 @@ class ScanWorld:
     new_replies: list[ScanRequest] = field(default_factory=list)
     scans: list[ScanRow] = field(default_factory=list)
     unknown: list[ScanRequest] = field(default_factory=list)
-    campaigns: dict[tuple[UUID, UUID], LiveCampaign | None] = field(default_factory=dict)
+    campaigns: dict[tuple[UUID, UUID], tuple[LiveCampaign, ...]] = field(default_factory=dict)
+    questions: Questions = field(default_factory=Questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +131,71 @@ class ScanReply:
     replayed: bool
 
 
-def live_campaign(world: ScanWorld, batch: BatchView) -> LiveCampaign | None:
-    """The campaign for scans of a batch's product now: looked for once in a batch of scans."""
+def candidates(world: ScanWorld, batch: BatchView) -> tuple[LiveCampaign, ...]:
+    """The campaigns that may be for scans of a batch's product now, in the order in which they are
+    asked: looked for once in a batch of scans."""
     key = (batch.brand_id, batch.product_id)
     if key not in world.campaigns:
         index = world.grants.brands[batch.brand_id].campaigns
-        world.campaigns[key] = index.choose(EventKind.SCAN, batch.product_id, world.grants.now)
+        world.campaigns[key] = index.candidates(EventKind.SCAN, batch.product_id, world.grants.now)
     return world.campaigns[key]
+
+
+def choose_campaign(
+    world: ScanWorld, request: ScanRequest, batch: BatchView, member: MemberState
+) -> LiveCampaign | None:
+    """The campaign for a member's scan: the first whose condition holds. A guide's pre-scan that
+    only names the guide answers no condition: those are asked of the consumer."""
+    for campaign in candidates(world, batch):
+        if campaign.condition is None:
+            return campaign
+        if member.role == GUIDE and campaign.gate is Gate.NONE:
+            if campaign.outcomes_for(MemberRole.GUIDE):
+                return campaign
+        elif world.questions.holds(
+            campaign.condition, scan_facts(world, request, batch, member, campaign)
+        ):
+            return campaign
+    return None
+
+
+def scan_facts(
+    world: ScanWorld,
+    request: ScanRequest,
+    batch: BatchView,
+    member: MemberState,
+    campaign: LiveCampaign,
+) -> Facts:
+    """A scan's facts as a campaign sees them, put together as they are asked for."""
+    brand = world.grants.brands[batch.brand_id]
+    now = world.grants.now
+
+    def product() -> dict[str, Value]:
+        row = brand.products[batch.product_id]
+        return {"sku": row.sku, "gtin": row.gtin or ""}
+
+    return LazyFacts(
+        {
+            "event": lambda: _event_facts(request, now),
+            "product": product,
+            "batch": lambda: {"number": batch.number, "kind": batch.kind},
+            "member": lambda: facts_of_member(world.grants, member, now),
+            "tier": lambda: tier_facts(world.grants, member, now),
+            "counters": lambda: counter_facts(world.grants, campaign, member, now),
+            "calendar": lambda: calendar_facts(now, brand.timezone),
+        }
+    )
+
+
+def _event_facts(request: ScanRequest, now: datetime) -> dict[str, Value]:
+    return {
+        "kind": EventKind.SCAN.value,
+        "at": now,
+        "scene": request.scene or "",
+        "located": request.latitude is not None and request.longitude is not None,
+        "latitude": request.latitude or 0.0,
+        "longitude": request.longitude or 0.0,
+    }
 
 
 def unlock_key(item: int) -> str:

@@ -13,6 +13,7 @@ from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
 from loyalty.ids import new_id
 from loyalty.ledger.rules import ReturnPolicy
+from rewards.campaigns.checks import check_definition
 from rewards.campaigns.locks import (
     DURATION_MAX,
     Lock,
@@ -27,7 +28,6 @@ from rewards.campaigns.rules import (
     CampaignDefinition,
     CouponOutcome,
     Outcome,
-    check_definition,
     outcomes_from_json,
     outcomes_to_json,
 )

@@ -1,0 +1,124 @@
+"""Pure: what a campaign must look like before it may be published."""
+
+from uuid import UUID
+
+from loyalty.actor import MemberRole
+from loyalty.errors import InvalidInput
+from rewards.campaigns.locks import Lock, check_lock
+from rewards.campaigns.models import CapSubject, EventKind, Gate, OutcomeBasis, UnlockKind
+from rewards.campaigns.rules import CampaignDefinition, CouponOutcome, Outcome, definition_pays
+
+AMOUNT_MAX = 10**9
+PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %
+BUDGET_MAX = 10**15
+OUTCOMES_MAX = 10
+CAPS_MAX = 10
+NAME_LENGTH_MAX = 80
+CODE_LENGTH_MAX = 40
+
+
+def check_definition(definition: CampaignDefinition) -> None:
+    """Refuses InvalidInput with the field's path."""
+    _check_words(definition)
+    if (
+        definition.starts_at is not None
+        and definition.ends_at is not None
+        and definition.starts_at >= definition.ends_at
+    ):
+        raise InvalidInput(field="endsAt", problem="must be after startsAt")
+    if not -1000 <= definition.priority <= 1000:
+        raise InvalidInput(field="priority", problem="-1000 to 1000")
+    _check_outcomes(definition)
+    _check_caps(definition)
+    for beneficiary in definition.return_policies:
+        if not definition_pays(definition.outcomes, beneficiary):
+            raise InvalidInput(
+                field=f"returnPolicies.{beneficiary.value}", problem="has no outcome"
+            )
+    for asset, allowed in definition.budgets.items():
+        if not 0 < allowed <= BUDGET_MAX:
+            raise InvalidInput(field=f"budgets.{asset}", problem=f"1 to {BUDGET_MAX}")
+
+
+def _check_words(definition: CampaignDefinition) -> None:
+    code = definition.code
+    if not 1 <= len(code) <= CODE_LENGTH_MAX or not all(c.isalnum() or c in "-_." for c in code):
+        raise InvalidInput(
+            field="code", problem=f"1 to {CODE_LENGTH_MAX} letters, digits, hyphens or dots"
+        )
+    for path, name in (("nameZh", definition.name_zh), ("nameEn", definition.name_en)):
+        if not 1 <= len(name.strip()) <= NAME_LENGTH_MAX or not name.isprintable():
+            raise InvalidInput(field=path, problem=f"1 to {NAME_LENGTH_MAX} printable characters")
+
+
+def _check_outcomes(definition: CampaignDefinition) -> None:
+    outcomes = definition.outcomes
+    if not 1 <= len(outcomes) <= OUTCOMES_MAX:
+        raise InvalidInput(field="outcomes", problem=f"1 to {OUTCOMES_MAX} outcomes")
+    seen: set[tuple[MemberRole, str | UUID, Lock | None]] = set()
+    for i, outcome in enumerate(outcomes):
+        path = f"outcomes[{i}]"
+        if isinstance(outcome, CouponOutcome):
+            _check_coupon(definition.event, path, outcome)
+            key: tuple[MemberRole, str | UUID, Lock | None]
+            key = (outcome.beneficiary, outcome.template_id, None)
+        else:
+            _check_amount(definition.event, path, outcome)
+            _check_locked(definition.gate, f"{path}.lock", outcome)
+            key = (outcome.beneficiary, outcome.asset, outcome.lock)
+        if key in seen:
+            raise InvalidInput(
+                field=path, problem="one outcome per beneficiary, asset or coupon, and lock"
+            )
+        seen.add(key)
+    if not definition_pays(outcomes, MemberRole.CONSUMER):
+        raise InvalidInput(field="outcomes", problem="nothing for the consumer")
+    if definition.gate is not Gate.NONE and not definition_pays(outcomes, MemberRole.GUIDE):
+        raise InvalidInput(field="gate", problem="a gate needs an outcome for the guide")
+
+
+def _check_amount(event: EventKind, path: str, outcome: Outcome) -> None:
+    fixed = outcome.basis is OutcomeBasis.FIXED
+    amount_max = AMOUNT_MAX if fixed else PER_UNIT_AMOUNT_MAX
+    if not 0 < outcome.amount <= amount_max:
+        raise InvalidInput(field=f"{path}.amount", problem=f"1 to {amount_max}")
+    allowed = {MemberRole.CONSUMER}
+    if event is EventKind.SCAN:
+        allowed.add(MemberRole.GUIDE)
+    if outcome.beneficiary not in allowed:
+        raise InvalidInput(field=f"{path}.beneficiary", problem="not paid by this event")
+    if event is EventKind.SCAN and outcome.basis is not OutcomeBasis.FIXED:
+        raise InvalidInput(field=f"{path}.basis", problem="a scan has no amount to multiply")
+
+
+def _check_locked(gate: Gate, path: str, outcome: Outcome) -> None:
+    if outcome.lock is None:
+        return
+    check_lock(path, outcome.lock)
+    if outcome.beneficiary is not MemberRole.GUIDE:
+        return
+    if gate is not Gate.NONE:
+        raise InvalidInput(field=path, problem="the gate locks what the guide gets")
+    if outcome.lock.kind is UnlockKind.NEXT_SCAN:
+        raise InvalidInput(field=f"{path}.kind", problem="only consumers' scans count")
+
+
+def _check_coupon(event: EventKind, path: str, outcome: CouponOutcome) -> None:
+    if event is not EventKind.SCAN:
+        raise InvalidInput(field=f"{path}.couponTemplateId", problem="only scans win coupons")
+    if outcome.beneficiary is not MemberRole.CONSUMER:
+        raise InvalidInput(field=f"{path}.beneficiary", problem="only consumers win coupons")
+
+
+def _check_caps(definition: CampaignDefinition) -> None:
+    if len(definition.caps) > CAPS_MAX:
+        raise InvalidInput(field="caps", problem=f"at most {CAPS_MAX}")
+    seen = set()
+    for i, cap in enumerate(definition.caps):
+        if not 0 < cap.times_max <= AMOUNT_MAX:
+            raise InvalidInput(field=f"caps[{i}].timesMax", problem=f"1 to {AMOUNT_MAX}")
+        if (cap.subject, cap.window) in seen:
+            raise InvalidInput(field=f"caps[{i}]", problem="one cap per subject and window")
+        if definition.event is not EventKind.SCAN and cap.subject is not CapSubject.MEMBER:
+            raise InvalidInput(field=f"caps[{i}].subject", problem="a purchase has only a member")
+        seen.add((cap.subject, cap.window))

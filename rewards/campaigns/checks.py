@@ -7,6 +7,7 @@ from loyalty.errors import InvalidInput
 from rewards.campaigns.locks import Lock, check_lock
 from rewards.campaigns.models import CapSubject, EventKind, Gate, OutcomeBasis, UnlockKind
 from rewards.campaigns.rules import CampaignDefinition, CouponOutcome, Outcome, definition_pays
+from rewards.draws.terms import check_draw
 
 AMOUNT_MAX = 10**9
 PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %
@@ -30,6 +31,10 @@ def check_definition(definition: CampaignDefinition) -> None:
         raise InvalidInput(field="priority", problem="-1000 to 1000")
     _check_outcomes(definition)
     _check_caps(definition)
+    if definition.draw is not None:
+        if definition.event is not EventKind.SCAN:
+            raise InvalidInput(field="draw", problem="only scans draw")
+        check_draw(definition.draw, definition.starts_at, definition.ends_at)
     for beneficiary in definition.return_policies:
         if not definition_pays(definition.outcomes, beneficiary):
             raise InvalidInput(
@@ -53,7 +58,7 @@ def _check_words(definition: CampaignDefinition) -> None:
 
 def _check_outcomes(definition: CampaignDefinition) -> None:
     outcomes = definition.outcomes
-    if not 1 <= len(outcomes) <= OUTCOMES_MAX:
+    if len(outcomes) > OUTCOMES_MAX or (not outcomes and definition.draw is None):
         raise InvalidInput(field="outcomes", problem=f"1 to {OUTCOMES_MAX} outcomes")
     seen: set[tuple[MemberRole, str | UUID, Lock | None]] = set()
     for i, outcome in enumerate(outcomes):
@@ -71,7 +76,7 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
                 field=path, problem="one outcome per beneficiary, asset or coupon, and lock"
             )
         seen.add(key)
-    if not definition_pays(outcomes, MemberRole.CONSUMER):
+    if not definition_pays(outcomes, MemberRole.CONSUMER) and definition.draw is None:
         raise InvalidInput(field="outcomes", problem="nothing for the consumer")
     if definition.gate is not Gate.NONE and not definition_pays(outcomes, MemberRole.GUIDE):
         raise InvalidInput(field="gate", problem="a gate needs an outcome for the guide")

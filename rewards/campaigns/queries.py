@@ -20,7 +20,10 @@ from rewards.campaigns.rules import (
     coupons_from_json,
     outcomes_from_json,
     policies_from_json,
+    with_counted,
 )
+from rewards.draws.rules import compile_draw
+from rewards.draws.terms import draw_from_json
 
 FIND_BUDGETS = Statement(
     """
@@ -220,6 +223,9 @@ async def list_newest(
 
 def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
     """The rows as the value that rules work on."""
+    draw = version.draw and compile_draw(
+        draw_from_json(version.draw), version.starts_at, version.ends_at
+    )
     return LiveCampaign(
         campaign.id,
         version.id,
@@ -231,7 +237,8 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
         version.starts_at,
         version.ends_at,
         outcomes_from_json(version.outcomes),
-        caps_from_json(version.caps),
+        with_counted(caps_from_json(version.caps), draw.fact_names if draw else ()),
         tuple(outcome.template_id for outcome in coupons_from_json(version.outcomes)),
         policies_from_json(version.return_policies),
+        draw=draw or None,
     )

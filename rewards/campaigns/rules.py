@@ -13,6 +13,8 @@ from rewards.campaigns.locks import Lock, lock_from_json, lock_to_json
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 from rewards.conditions.facts import MEMBER_TODAY, MEMBER_TOTAL
 from rewards.conditions.rules import Condition
+from rewards.draws.rules import LiveDraw
+from rewards.draws.terms import DrawTerms, awarded_templates
 
 DEFAULT_RETURN_POLICY = ReturnPolicy.WITHIN_BALANCE
 COUNTED_MAX = 10**15
@@ -74,6 +76,7 @@ class LiveCampaign:
     coupon_template_ids: tuple[UUID, ...] = ()
     return_policies: Mapping[MemberRole, ReturnPolicy] = field(default_factory=dict)
     condition: Condition | None = None
+    draw: LiveDraw | None = None
 
     def runs_at(self, at: datetime) -> bool:
         """Whether an event of this time falls into the window: start included, end not."""
@@ -99,14 +102,15 @@ class CampaignIndex:
         self, event: EventKind, product_id: UUID | None, at: datetime
     ) -> tuple[LiveCampaign, ...]:
         """The campaigns that may be an event's, in the order in which their conditions are asked:
-        by priority, then those for this very product. One without a condition is the last."""
+        by priority, then those for this very product. One without a condition is the last, if it
+        has no draw: without the day's seed that one does not run."""
         specific = self.by_event.get((event, product_id), ()) if product_id else ()
         general = self.by_event.get((event, None), ())
         found: list[LiveCampaign] = []
         for campaign in heapq.merge(specific, general, key=_by_priority):
             if campaign.runs_at(at):
                 found.append(campaign)
-                if campaign.condition is None:
+                if campaign.condition is None and campaign.draw is None:
                     break
         return tuple(found)
 
@@ -116,7 +120,10 @@ class CampaignIndex:
             template_id
             for group in self.by_event.values()
             for campaign in group
-            for template_id in campaign.coupon_template_ids
+            for template_id in (
+                *campaign.coupon_template_ids,
+                *(awarded_templates(campaign.draw.terms) if campaign.draw else ()),
+            )
         }
 
 
@@ -156,6 +163,7 @@ class CampaignDefinition:
     budgets: dict[str, int] = field(default_factory=dict)
     return_policies: dict[MemberRole, ReturnPolicy] = field(default_factory=dict)
     condition: str | None = None
+    draw: DrawTerms | None = None
 
 
 def definition_pays(outcomes: Iterable[Outcome | CouponOutcome], beneficiary: MemberRole) -> bool:

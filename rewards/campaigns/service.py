@@ -7,7 +7,8 @@ from loyalty import audit_log
 from loyalty.actor import Actor, MemberRole
 from loyalty.assets.models import AssetStatus
 from loyalty.assets.service import assets_by_code
-from loyalty.brands.service import touch_configuration
+from loyalty.brands.service import get_brand, touch_configuration
+from loyalty.crypto import Keyring
 from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import BudgetBelowSpent, InvalidInput
 from loyalty.ledger.models import Asset
@@ -34,15 +35,18 @@ from rewards.campaigns.rules import (
     policies_to_json,
 )
 from rewards.coupons.service import require_templates
+from rewards.draws import service as draws
 from rewards.draws.rules import PRIZE_COUNTER
+from rewards.draws.terms import awarded_assets, awarded_templates, draw_to_json
 
 PURCHASE_CAMPAIGN_CODE = "purchase-points"
 
 
 async def publish_campaign(
-    tx: Tx, actor: Actor, definition: CampaignDefinition
+    tx: Tx, actor: Actor, definition: CampaignDefinition, keyring: Keyring | None = None
 ) -> tuple[Campaign, CampaignVersion]:
-    """Publish the first or the next version of the campaign with this code.
+    """Publish the first or the next version of the campaign with this code. With ``keyring`` the
+    first days' seeds of its draw are made at once; else the worker makes them, and it runs then.
 
     Refuses InvalidInput (with the field's path), NotFound (product, coupon template),
     BudgetBelowSpent.
@@ -50,6 +54,8 @@ async def publish_campaign(
     check_definition(definition)
     await _check_assets(tx, actor.brand_id, definition)
     coupons = [o.template_id for o in definition.outcomes if isinstance(o, CouponOutcome)]
+    if definition.draw is not None:
+        coupons += awarded_templates(definition.draw)
     await require_templates(tx, actor.brand_id, coupons)
     if definition.product_id is not None:
         await require_product(tx, actor.brand_id, definition.product_id)
@@ -75,12 +81,20 @@ async def publish_campaign(
         outcomes=outcomes_to_json(definition.outcomes),
         caps=caps_to_json(definition.caps),
         return_policies=policies_to_json(definition.return_policies),
+        draw=None if definition.draw is None else draw_to_json(definition.draw),
         published_by=actor.id,
         published_at=tx.now,
     )
     if not await tx.insert_if_absent(version):
         raise RetryTransaction  # published at the same moment by someone else
     await _set_budgets(tx, campaign, definition.budgets, is_new)
+    if definition.draw is not None and keyring is not None:
+        timezone = (await get_brand(tx, actor.brand_id)).timezone
+        window = (definition.starts_at, definition.ends_at)
+        days = draws.days_of(
+            actor.brand_id, campaign.id, timezone, window, tx.now, draws.DAYS_AT_ONCE
+        )
+        await draws.make_seeds(tx, keyring, days, len(days))
     await touch_configuration(tx, actor.brand_id)
     await audit_log.record(
         tx, actor, "publishCampaign", campaign.id, code=campaign.code, version=number
@@ -92,12 +106,17 @@ async def _check_assets(tx: Tx, brand_id: UUID, definition: CampaignDefinition) 
     """Unknown or retired ones are given by no campaign. A budget may be of one that was retired
     since: which assets have budgets is settled by the first version."""
     assets = await assets_by_code(tx, brand_id)
-    for i, outcome in enumerate(definition.outcomes):
-        if isinstance(outcome, Outcome):
-            asset = assets.get(outcome.asset)
-            if asset is None or asset.status == AssetStatus.RETIRED.value:
-                problem = "no such asset" if asset is None else "a retired asset"
-                raise InvalidInput(field=f"outcomes[{i}].asset", problem=problem)
+    given = [
+        (f"outcomes[{i}].asset", outcome.asset)
+        for i, outcome in enumerate(definition.outcomes)
+        if isinstance(outcome, Outcome)
+    ]
+    given += awarded_assets(definition.draw) if definition.draw else ()
+    for field, code in given:
+        asset = assets.get(code)
+        if asset is None or asset.status == AssetStatus.RETIRED.value:
+            problem = "no such asset" if asset is None else "a retired asset"
+            raise InvalidInput(field=field, problem=problem)
     for code in sorted(definition.budgets):
         if code not in assets:
             raise InvalidInput(field=f"budgets.{code}", problem="no such asset")

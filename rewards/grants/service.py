@@ -172,7 +172,7 @@ async def write_members_side(tx: Tx, world: GrantWorld) -> None:
 
 async def write_brands_side(tx: Tx, world: GrantWorld) -> None:
     """Write the hottest rows, after everything else: counters, budgets, stock, issuance."""
-    await campaigns.write_counters(tx, world.counter_moves)
+    world.counted = await campaigns.write_counters(tx, world.counter_moves)
     await campaigns.write_budgets(
         tx, {key: (move.spent, move.reserved) for key, move in world.budget_moves.items()}
     )

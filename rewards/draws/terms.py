@@ -1,0 +1,390 @@
+"""Pure: what a draw is, how it is stored, and what an operator may say of it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from loyalty.errors import InvalidInput
+from loyalty.ledger.models import Asset
+from loyalty.text import checked_text
+from rewards.conditions.rules import compile_condition
+from rewards.draws.models import Curve
+
+PPM = 10**6
+"""Certainty, in parts per million."""
+AMOUNT_MAX = 10**9
+COUNT_MAX = 10**12
+WEIGHT_MAX = 10**6
+PRIZES_MAX = 50
+STAGES_MAX = 12
+BONUSES_MAX = 10
+DRAW_NO_MAX = 10**6
+CODE_LENGTH_MAX = 40
+NAME_LENGTH_MAX = 80
+PATH = "draw"
+
+Window = tuple[datetime | None, datetime | None]
+"""From when, included, until when, excluded; None is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmountAward:
+    """So much of an asset; CASH is in fen."""
+
+    asset: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class CouponAward:
+    """One coupon of a template."""
+
+    template_id: UUID
+
+
+Award = AmountAward | CouponAward
+
+
+@dataclass(frozen=True, slots=True)
+class Prize:
+    """A prize (奖品). Without an award it is words alone. ``stock`` over all versions of the
+    campaign, ``quota_per_day`` per local day; None is without limit."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    award: Award | None = None
+    stock: int | None = None
+    quota_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A prize that a stage has, and how likely it is among the others of the stage. Its amount goes
+    ``amount_from`` .. ``amount_to`` as the stage's odds go; the prize's own if there is none."""
+
+    prize: str
+    weight: int
+    amount_from: int | None = None
+    amount_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """From ``starts_at`` on, until the next stage. The first may leave it out: it begins with the
+    campaign."""
+
+    odds_from_ppm: int
+    odds_to_ppm: int
+    entries: tuple[Entry, ...]
+    curve: Curve = Curve.LINEAR
+    starts_at: datetime | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything in it depends on how much of it has passed."""
+        return self.odds_from_ppm != self.odds_to_ppm or any(
+            entry.amount_to not in (None, entry.amount_from) for entry in self.entries
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bonus:
+    """What is added to the odds where a condition holds."""
+
+    condition: str
+    ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """What a member gets at its so manieth draw, if u does not win it a prize anyway (保底)."""
+
+    prize: str
+    draw_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrawTerms:
+    """A draw as an operator defines it. ``consolation`` is the prize that is given in the place of
+    one that has run out."""
+
+    prizes: tuple[Prize, ...]
+    stages: tuple[Stage, ...]
+    consolation: str
+    bonuses: tuple[Bonus, ...] = ()
+    guarantee: Guarantee | None = None
+
+
+def stage_windows(
+    terms: DrawTerms, starts_at: datetime | None, ends_at: datetime | None
+) -> list[Window]:
+    """When each stage runs, of a campaign with this window."""
+    begins = [stage.starts_at for stage in terms.stages]
+    if begins and begins[0] is None:
+        begins[0] = starts_at
+    return list(zip(begins, [*begins[1:], ends_at], strict=True))
+
+
+def awarded_assets(terms: DrawTerms) -> Iterator[tuple[str, str]]:
+    """(field, asset) of each prize that gives an amount."""
+    for i, prize in enumerate(terms.prizes):
+        if isinstance(prize.award, AmountAward):
+            yield f"{PATH}.prizes[{i}].asset", prize.award.asset
+
+
+def awarded_templates(terms: DrawTerms) -> tuple[UUID, ...]:
+    """The templates of coupons that prizes give, each once."""
+    found = [p.award.template_id for p in terms.prizes if isinstance(p.award, CouponAward)]
+    return tuple(dict.fromkeys(found))
+
+
+# --- what is refused ---------------------------------------------------------------------------
+
+
+def check_draw(
+    terms: DrawTerms,
+    starts_at: datetime | None,
+    ends_at: datetime | None,
+    cash_max_fen: int | None = None,
+) -> None:
+    """Refuses InvalidInput with the field's path; the window is the campaign's, ``cash_max_fen``
+    the most that one prize may give of cash."""
+    _check_prizes(terms)
+    known = {prize.code: prize for prize in terms.prizes}
+    _check_known(f"{PATH}.consolation", terms.consolation, known)
+    if terms.guarantee is not None:
+        _check_known(f"{PATH}.guarantee.prize", terms.guarantee.prize, known)
+        _check_range(f"{PATH}.guarantee.drawNo", terms.guarantee.draw_no, 1, DRAW_NO_MAX)
+    if len(terms.bonuses) > BONUSES_MAX:
+        raise InvalidInput(field=f"{PATH}.bonuses", problem=f"at most {BONUSES_MAX}")
+    for i, bonus in enumerate(terms.bonuses):
+        _check_range(f"{PATH}.bonuses[{i}].ppm", bonus.ppm, 1, PPM)
+        compile_condition(bonus.condition, f"{PATH}.bonuses[{i}].condition")
+    _check_stages(terms, starts_at, ends_at)
+    for i, stage in enumerate(terms.stages):
+        _check_stage(f"{PATH}.stages[{i}]", stage, terms, known)
+    if cash_max_fen is not None:
+        _check_cash(terms, cash_max_fen)
+
+
+def _check_range(field: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise InvalidInput(field=field, problem=f"{least} to {most}")
+
+
+def _check_known(field: str, code: str, known: dict[str, Prize]) -> None:
+    if code not in known:
+        raise InvalidInput(field=field, problem=f"no prize is called {code[:CODE_LENGTH_MAX]}")
+
+
+def _check_prizes(terms: DrawTerms) -> None:
+    if not 1 <= len(terms.prizes) <= PRIZES_MAX:
+        raise InvalidInput(field=f"{PATH}.prizes", problem=f"1 to {PRIZES_MAX} prizes")
+    seen: set[str] = set()
+    for i, prize in enumerate(terms.prizes):
+        path = f"{PATH}.prizes[{i}]"
+        code = prize.code
+        if not 1 <= len(code) <= CODE_LENGTH_MAX or not all(
+            letter.isalnum() or letter in "-_." for letter in code
+        ):
+            raise InvalidInput(
+                field=f"{path}.code",
+                problem=f"1 to {CODE_LENGTH_MAX} letters, digits, hyphens or dots",
+            )
+        if code in seen:
+            raise InvalidInput(field=f"{path}.code", problem="each of them once")
+        seen.add(code)
+        checked_text(prize.name_zh, f"{path}.nameZh", length_max=NAME_LENGTH_MAX)
+        checked_text(prize.name_en, f"{path}.nameEn", length_max=NAME_LENGTH_MAX)
+        if isinstance(prize.award, AmountAward):
+            _check_range(f"{path}.amount", prize.award.amount, 1, AMOUNT_MAX)
+        if prize.stock is not None:
+            _check_range(f"{path}.stock", prize.stock, 1, COUNT_MAX)
+        if prize.quota_per_day is not None:
+            _check_range(f"{path}.quotaPerDay", prize.quota_per_day, 1, COUNT_MAX)
+            if prize.stock is not None and prize.stock < prize.quota_per_day:
+                raise InvalidInput(
+                    field=f"{path}.quotaPerDay", problem="more in a day than there are"
+                )
+
+
+def _check_stages(terms: DrawTerms, starts_at: datetime | None, ends_at: datetime | None) -> None:
+    """Their order, and that they cover the campaign's window and nothing else."""
+    if not 1 <= len(terms.stages) <= STAGES_MAX:
+        raise InvalidInput(field=f"{PATH}.stages", problem=f"1 to {STAGES_MAX} stages")
+    first = terms.stages[0].starts_at
+    if first is not None and first != starts_at:
+        raise InvalidInput(
+            field=f"{PATH}.stages[0].startsAt", problem="the first begins with the campaign"
+        )
+    previous = starts_at
+    for i, stage in enumerate(terms.stages[1:], 1):
+        path = f"{PATH}.stages[{i}].startsAt"
+        if stage.starts_at is None:
+            raise InvalidInput(field=path, problem="needed but for the first")
+        if previous is not None and stage.starts_at <= previous:
+            raise InvalidInput(field=path, problem="must be after the one before it")
+        if ends_at is not None and stage.starts_at >= ends_at:
+            raise InvalidInput(field=path, problem="outside the campaign's window")
+        previous = stage.starts_at
+    for i, (stage, window) in enumerate(
+        zip(terms.stages, stage_windows(terms, starts_at, ends_at), strict=True)
+    ):
+        if stage.moves and None in window:
+            raise InvalidInput(
+                field=f"{PATH}.stages[{i}]",
+                problem="what changes along a curve needs the stage's begin and end",
+            )
+
+
+def _check_stage(path: str, stage: Stage, terms: DrawTerms, known: dict[str, Prize]) -> None:
+    bonuses = sum(bonus.ppm for bonus in terms.bonuses)
+    for name, ppm in (("oddsFromPpm", stage.odds_from_ppm), ("oddsToPpm", stage.odds_to_ppm)):
+        _check_range(f"{path}.{name}", ppm, 0, PPM)
+        if ppm + bonuses > PPM:
+            raise InvalidInput(
+                field=f"{path}.{name}", problem=f"with all bonuses more than {PPM}: over 100 %"
+            )
+    if not 1 <= len(stage.entries) <= PRIZES_MAX:
+        raise InvalidInput(field=f"{path}.entries", problem=f"1 to {PRIZES_MAX} prizes")
+    seen: set[str] = set()
+    for i, entry in enumerate(stage.entries):
+        where = f"{path}.entries[{i}]"
+        _check_known(f"{where}.prize", entry.prize, known)
+        if entry.prize in seen:
+            raise InvalidInput(field=f"{where}.prize", problem="each of them once")
+        seen.add(entry.prize)
+        _check_range(f"{where}.weight", entry.weight, 1, WEIGHT_MAX)
+        if entry.amount_to is not None and entry.amount_from is None:
+            raise InvalidInput(field=f"{where}.amountFrom", problem="needed with amountTo")
+        for name, amount in (("amountFrom", entry.amount_from), ("amountTo", entry.amount_to)):
+            if amount is not None:
+                if not isinstance(known[entry.prize].award, AmountAward):
+                    raise InvalidInput(field=f"{where}.{name}", problem="its award is no amount")
+                _check_range(f"{where}.{name}", amount, 1, AMOUNT_MAX)
+
+
+def _check_cash(terms: DrawTerms, cash_max_fen: int) -> None:
+    """The prize ceiling (最高奖): of no prize, in no stage, more cash than this."""
+    of_cash = {
+        prize.code: prize.award.amount
+        for prize in terms.prizes
+        if isinstance(prize.award, AmountAward) and prize.award.asset == Asset.CASH
+    }
+    given = [
+        (f"prizes[{i}].amount", of_cash.get(prize.code, 0)) for i, prize in enumerate(terms.prizes)
+    ]
+    given += [
+        (f"stages[{i}].entries[{j}].{name}", amount)
+        for i, stage in enumerate(terms.stages)
+        for j, entry in enumerate(stage.entries)
+        if entry.prize in of_cash
+        for name, amount in (("amountFrom", entry.amount_from), ("amountTo", entry.amount_to))
+        if amount is not None
+    ]
+    for name, amount in given:
+        if amount > cash_max_fen:
+            raise InvalidInput(
+                field=f"{PATH}.{name}", problem=f"over the prize ceiling of {cash_max_fen} fen"
+            )
+
+
+# --- as stored ---------------------------------------------------------------------------------
+
+
+def draw_to_json(terms: DrawTerms) -> dict[str, Any]:
+    """As stored in a campaign version."""
+    guarantee = terms.guarantee
+    return {
+        "prizes": [
+            {
+                "code": prize.code,
+                "name_zh": prize.name_zh.strip(),
+                "name_en": prize.name_en.strip(),
+                "award": _award_to_json(prize.award),
+                "stock": prize.stock,
+                "quota_per_day": prize.quota_per_day,
+            }
+            for prize in terms.prizes
+        ],
+        "stages": [
+            {
+                "starts_at": stage.starts_at.astimezone(UTC).isoformat()
+                if stage.starts_at
+                else None,
+                "odds_from_ppm": stage.odds_from_ppm,
+                "odds_to_ppm": stage.odds_to_ppm,
+                "curve": stage.curve.value,
+                "entries": [
+                    {
+                        "prize": entry.prize,
+                        "weight": entry.weight,
+                        "amount_from": entry.amount_from,
+                        "amount_to": entry.amount_to,
+                    }
+                    for entry in stage.entries
+                ],
+            }
+            for stage in terms.stages
+        ],
+        "consolation": terms.consolation,
+        "bonuses": [{"condition": each.condition, "ppm": each.ppm} for each in terms.bonuses],
+        "guarantee": {"prize": guarantee.prize, "draw_no": guarantee.draw_no}
+        if guarantee
+        else None,
+    }
+
+
+def _award_to_json(award: Award | None) -> dict[str, Any] | None:
+    if isinstance(award, AmountAward):
+        return {"asset": award.asset, "amount": award.amount}
+    return None if award is None else {"coupon_template_id": award.template_id.hex}
+
+
+def draw_from_json(stored: dict[str, Any]) -> DrawTerms:
+    """What ``draw_to_json`` made."""
+    guarantee = stored["guarantee"]
+    return DrawTerms(
+        tuple(
+            Prize(
+                prize["code"],
+                prize["name_zh"],
+                prize["name_en"],
+                _award_from_json(prize["award"]),
+                prize["stock"],
+                prize["quota_per_day"],
+            )
+            for prize in stored["prizes"]
+        ),
+        tuple(_stages_from_json(stored["stages"])),
+        stored["consolation"],
+        tuple(Bonus(each["condition"], each["ppm"]) for each in stored["bonuses"]),
+        Guarantee(guarantee["prize"], guarantee["draw_no"]) if guarantee else None,
+    )
+
+
+def _stages_from_json(stored: Iterable[dict[str, Any]]) -> Iterator[Stage]:
+    for stage in stored:
+        entries = (
+            Entry(each["prize"], each["weight"], each["amount_from"], each["amount_to"])
+            for each in stage["entries"]
+        )
+        starts_at = stage["starts_at"]
+        yield Stage(
+            stage["odds_from_ppm"],
+            stage["odds_to_ppm"],
+            tuple(entries),
+            Curve(stage["curve"]),
+            datetime.fromisoformat(starts_at) if starts_at else None,
+        )
+
+
+def _award_from_json(stored: dict[str, Any] | None) -> Award | None:
+    if stored is None:
+        return None
+    if "asset" in stored:
+        return AmountAward(stored["asset"], stored["amount"])
+    return CouponAward(UUID(hex=stored["coupon_template_id"]))

@@ -34,7 +34,7 @@ from server.throttle import Guesses, Throttle
 from workers.embedded import EmbeddedWorker
 from workers.periodic import PeriodicRunner
 from workers.waking import Waker
-from workers.wiring import make_relay
+from workers.wiring import make_jobs, make_relay
 
 log = structlog.get_logger("server")
 
@@ -59,6 +59,7 @@ class Runtime:
             batch_size_max=settings.scan_batch_size_max,
             queue_size_max=settings.scan_queue_size_max,
             writers=settings.scan_writers,
+            keyring=self.keyring,
         )
         self.services = Services(
             database=self.database,
@@ -96,7 +97,9 @@ class Runtime:
             ),
             settings.outbox_poll_seconds,
             wake,
-            periodic=PeriodicRunner(self.database, lease_seconds=settings.lease_seconds),
+            periodic=PeriodicRunner(
+                self.database, make_jobs(self.keyring), lease_seconds=settings.lease_seconds
+            ),
         )
 
     async def start(self) -> None:

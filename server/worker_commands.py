@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 
+from loyalty.crypto import Keyring
 from loyalty.db import Database
 from loyalty.settings import Settings
 from server.console import Exit, fail, read_settings, require_schema, run
@@ -11,7 +12,7 @@ from server.logs import LibraryWarnings, configure_logs
 from server.providers import Providers
 from workers.periodic import PeriodicRunner
 from workers.process import WorkerProcess
-from workers.wiring import make_relay
+from workers.wiring import make_jobs, make_relay
 
 POOL_SIZE = 4
 STATEMENT_SECONDS_MAX = 30.0
@@ -50,7 +51,11 @@ async def work_until_stopped(settings: Settings, redis_url: str) -> None:
             providers.paymaster,
             lease_seconds=settings.lease_seconds,
         ),
-        PeriodicRunner(database, lease_seconds=settings.lease_seconds),
+        PeriodicRunner(
+            database,
+            make_jobs(Keyring(settings.secret_bytes("master_key"))),
+            lease_seconds=settings.lease_seconds,
+        ),
         redis_url,
         poll_seconds=settings.outbox_poll_seconds,
     )

@@ -1,17 +1,33 @@
 """The relay with every handler and courier, put together once for the server and the worker."""
 
+from collections.abc import Mapping
+
+from loyalty.crypto import Keyring
 from loyalty.db import Database
 from loyalty.notifications.providers import NotificationProvider
 from loyalty.outbox import LEASE_SECONDS
 from rewards.payouts.providers import NullPayoutProvider, Paymaster
 from rewards.payouts.service import ASK_TOPIC, REQUESTED_TOPIC
 from workers.couriers import Courier, NotificationCourier
+from workers.draws import SeedMaker, SeedRevealer
 from workers.gifts import GIFTS_TOPIC, give_level_gifts
 from workers.handlers import NEWS, SETTLED_HERE
 from workers.payouts import PayoutCourier
+from workers.periodic import JOBS, Periodic
 from workers.purchase_news import PURCHASE_NEWS
 from workers.relay import Relay
 from workers.settlement import settlement
+
+SEEDS_SECONDS = 300
+
+
+def make_jobs(keyring: Keyring) -> Mapping[str, Periodic]:
+    """The periodic work of one process, with what needs its keys."""
+    return {
+        **JOBS,
+        "make_draw_seeds": Periodic(SEEDS_SECONDS, SeedMaker(keyring)),
+        "reveal_draw_seeds": Periodic(SEEDS_SECONDS, SeedRevealer(keyring)),
+    }
 
 
 def make_relay(

@@ -2,7 +2,7 @@
 be written. What prizes there are was read without a lock; the guarded counts have the last word."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -72,7 +72,7 @@ class DrawState:
     member_draw_no: int | None
     given: Given
     credit: Credit | None = None
-    coupons: list[CouponIssue] | None = None
+    coupons: list[CouponIssue] = field(default_factory=list)
 
     @property
     def won(self) -> bool:
@@ -119,11 +119,11 @@ def can_draw(world: GrantWorld, campaign: LiveCampaign, brand_id: UUID) -> bool:
 # --- drawing -----------------------------------------------------------------------------------
 
 
-def draw_prize(world: GrantWorld, campaign: LiveCampaign, drawing: Drawing) -> DrawState | None:
-    """Draw, give what is won, and count it; None where the campaign has no draw."""
+def draw_prize(world: GrantWorld, campaign: LiveCampaign, drawing: Drawing) -> DrawState:
+    """Draw, give what is won, and count it."""
     draw = campaign.draw
     if draw is None:
-        return None
+        raise ValueError("a campaign without a draw")
     member = drawing.member
     brand = world.brands[member.brand_id]
     seed, seed_hash = world.seeds[(brand.id, campaign.id)]

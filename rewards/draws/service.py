@@ -6,6 +6,7 @@ Scans read seeds without a lock: until it is revealed, a seed never changes.
 import secrets
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from loyalty.clock import local_date
@@ -26,6 +27,7 @@ __all__ = [
     "make_seeds",
     "open_seeds",
     "reveal_seeds",
+    "write_draws",
 ]
 
 DAYS_AHEAD = 35
@@ -102,6 +104,12 @@ async def reveal_seeds(tx: Tx, keyring: Keyring, brand_id: UUID, timezone: str, 
     if revealed:
         await tx.fetch(queries.REVEAL_SEEDS, revealed=revealed, now=tx.now)
     return len(revealed)
+
+
+async def write_draws(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write the receipts of a batch (``rewards.draws.folding.draw_rows``)."""
+    if rows:
+        await tx.fetch(queries.INSERT_DRAWS, rows=rows)
 
 
 async def list_seeds(

@@ -1,5 +1,6 @@
 """The hot path: a writer settles whatever queued while it was busy. Two on PostgreSQL, so that one
-folds while the other's statements run; they meet as two servers do, at the guards.
+folds while the other's statements run; they meet as two servers do, at the guards. What a batch
+costs whatever its size is paid seldom: beside another one, a batch is begun only when it is large.
 
 Each caller gets its own answer, after the commit. Nothing waits on a timer. A fault bisects the
 batch, so that one poisonous scan fails alone; a database out of reach fails all of it at once.
@@ -8,11 +9,19 @@ batch, so that one poisonous scan fails alone; a database out of reach fails all
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
+from loyalty.crypto import Keyring
 from loyalty.db import Database, is_unavailable
 from loyalty.errors import Refusal
 from rewards.scans.service import ConfigurationCache, settle_scans
 from rewards.scans.world import ScanReply, ScanRequest
+
+BESIDE_ANOTHER_MIN = 24
+"""So many wait, or as many as are under way, before a second batch is begun beside a first. Half of
+64 callers then take turns with the other half, where otherwise few would go ahead of many."""
+LATE_SECONDS = 0.1
+"""A batch that takes longer waits for somebody's lock: then nobody waits for it."""
 
 Answer = ScanReply | Refusal
 _Waiting = tuple[ScanRequest, "asyncio.Future[Answer]"]
@@ -23,18 +32,28 @@ class QueueFull(Exception):
 
 
 class ScanBatcher:
-    """Give it scans with ``submit``; run it with ``start`` and end it with ``stop``."""
+    """Give it scans with ``submit``; run it with ``start`` and end it with ``stop``. The
+    ``keyring`` opens the seeds of draws."""
 
     def __init__(
-        self, db: Database, *, batch_size_max: int, queue_size_max: int, writers: int = 1
+        self,
+        db: Database,
+        *,
+        batch_size_max: int,
+        queue_size_max: int,
+        writers: int = 1,
+        keyring: Keyring | None = None,
     ) -> None:
         self._db = db
+        self._keyring = keyring
         self._writers = writers
         self._batch_size_max = batch_size_max
         self._queue_size_max = queue_size_max
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._under_way = 0
+        self._late_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._cache: ConfigurationCache = {}
 
@@ -64,20 +83,38 @@ class ScanBatcher:
         return answer
 
     async def _run(self) -> None:
-        while True:
-            if not self._queue:
-                if self._stopping:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
+        while not (self._stopping and not self._queue):
+            if not self._queue or self._waits_for_more():
+                await self._woken()
                 continue
             size = min(len(self._queue), self._batch_size_max)
-            await self._settle([self._queue.popleft() for _ in range(size)])
+            self._under_way += size
+            self._late_at = asyncio.get_running_loop().time() + LATE_SECONDS
+            try:
+                await self._settle([self._queue.popleft() for _ in range(size)])
+            finally:
+                self._under_way -= size
+                self._wake.set()
+
+    def _waits_for_more(self) -> bool:
+        is_late = asyncio.get_running_loop().time() >= self._late_at
+        return not is_late and len(self._queue) < min(BESIDE_ANOTHER_MIN, self._under_way)
+
+    async def _woken(self) -> None:
+        self._wake.clear()
+        if not self._queue:
+            await self._wake.wait()
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._late_at):
+                await self._wake.wait()
 
     async def _settle(self, waiting: Sequence[_Waiting]) -> None:
         requests = [request for request, _ in waiting]
         try:
-            answers = await self._db.in_transaction(settle_scans, requests, self._cache)
+            answers = await self._db.in_transaction(
+                settle_scans, requests, self._cache, self._keyring
+            )
         except Exception as fault:  # noqa: BLE001 - handed on to whoever waits for the answer
             # The cache may have been filled from a transaction that then rolled back.
             self._cache.clear()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rewards.campaigns.rules import LiveCampaign
+from rewards.draws.folding import DrawState
 from rewards.grants.world import LockedState, MemberState
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason
 from rewards.scans.world import CONSUMER, GUIDE, ClaimState, ScanRequest, ScanWorld
@@ -21,6 +22,7 @@ class Outcome:
     rewards: list[dict[str, Any]] = field(default_factory=list)
     coupons: list[dict[str, Any]] = field(default_factory=list)
     unlocked: Sequence[LockedState] = ()
+    draw: DrawState | None = None
 
 
 def note_claims(

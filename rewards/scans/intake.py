@@ -123,6 +123,7 @@ class ScanIntake:
             longitude=place.longitude if place else None,
             scene=scene,
             address=address,
+            nonce=nonce,
         )
         return await self._batcher.submit(request)
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from rewards.coupons.rules import CouponIssue
+from rewards.draws.folding import DrawState
 from rewards.grants import rules as grants
 from rewards.grants.rules import (
     BrandConfiguration,
@@ -79,7 +80,8 @@ def receipt(
     sightings: Sightings,
     rank_before: int,
 ) -> dict[str, Any]:
-    """The reply of one scan. It names coupons and what it unlocked only where there are any."""
+    """The reply of one scan. It names coupons, what it unlocked and its draw only where there are
+    any."""
     level = grants.level_of(world, member) if member else None
     is_new_member = member is not None and member.is_new and not member.is_greeted
     if member is not None:
@@ -110,7 +112,24 @@ def receipt(
             {"id": state.id.hex, "asset": state.asset, "amount": state.amount}
             for state in outcome.unlocked
         ]
+    if outcome.draw is not None:
+        reply["draw"] = drawn(outcome.draw)
     return reply
+
+
+def drawn(state: DrawState) -> dict[str, Any]:
+    """What a draw came to: ``prize`` is what was given, the consolation too."""
+    draw, code = state.campaign.draw, state.given.code
+    prize = draw.prizes[code] if draw is not None and code is not None else None
+    return {
+        "id": state.drawing.draw_id.hex,
+        "won": state.won,
+        "prize": None
+        if prize is None
+        else {"code": prize.code, "zh": prize.name_zh, "en": prize.name_en},
+        "seed_hash": state.seed_hash,
+        "on": state.drawn_on.isoformat(),
+    }
 
 
 def balances(world: GrantWorld, member: MemberState | None) -> list[dict[str, Any]]:

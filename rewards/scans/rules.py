@@ -12,6 +12,8 @@ from loyalty.errors import CodeUnknown, IdempotencyConflict, Refusal
 from loyalty.ledger.rules import Cause
 from rewards.campaigns.models import CapSubject, Gate, UnlockKind
 from rewards.campaigns.rules import LiveCampaign
+from rewards.draws.folding import Drawing, draw_prize
+from rewards.draws.rules import claim_of_scan
 from rewards.grants import rules as grants
 from rewards.grants.rules import BrandConfiguration, Credit, MemberState, Unlock
 from rewards.scans import receipts
@@ -31,6 +33,7 @@ from rewards.scans.world import (
     ScanWorld,
     choose_campaign,
     find_batch,
+    scan_facts,
     unlock_key,
 )
 
@@ -186,10 +189,39 @@ def _consumer_scan(
         grants.settle_item(world.grants, guide, unlock_key(item), cause, post=pays)
     for credit in guide_credits:
         grants.give(world.grants, campaign, credit, cause)
+    if campaign.draw is not None:
+        _draw(world, request, batch, item, member, campaign, outcome)
     grants.count_caps(world.grants, caps)
     grants.count_caps(world.grants, guide_caps)
     note_claims(world, request, item, member, outcome, guide_claim)
     return outcome
+
+
+def _draw(
+    world: ScanWorld,
+    request: ScanRequest,
+    batch: BatchView,
+    item: int,
+    member: MemberState,
+    campaign: LiveCampaign,
+    outcome: Outcome,
+) -> None:
+    """Draw for a scan that is paid, of what is left after its rewards and before it is counted."""
+    drawing = Drawing(
+        world.grants.new_id(),
+        member,
+        claim_of_scan(item),
+        request.nonce,
+        _cause(request, world.grants.now),
+        lambda: scan_facts(world, request, batch, member, campaign),
+        world.questions.holds,
+    )
+    state = outcome.draw = draw_prize(world.grants, campaign, drawing)
+    world.draws.append(state)
+    if state.credit is not None:
+        outcome.rewards.append(receipts.reward(state.credit, None))
+    brand = world.grants.brands[batch.brand_id]
+    outcome.coupons += [receipts.coupon(brand, issue) for issue in state.coupons]
 
 
 def _find_guide(

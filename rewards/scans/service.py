@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import orjson
+import structlog
 
+from loyalty.clock import local_date
 from loyalty.codes.rules import item_no
+from loyalty.crypto import Keyring
 from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import MemberClosed, Refusal
 from loyalty.members.service import ENROLLED_TOPIC
 from rewards.campaigns.models import CapSubject, UnlockKind
+from rewards.draws.folding import member_keys, prize_keys, stock_keys
+from rewards.draws.service import SeedDay, open_seeds
 from rewards.grants import service as grants
 from rewards.grants.rules import (
     BrandConfiguration,
@@ -36,6 +41,8 @@ from rewards.scans.world import (
 )
 from rewards.scans.writing import write
 
+log = structlog.get_logger("scans")
+
 ConfigurationCache = dict[UUID, BrandConfiguration]
 Enrolment = tuple[MemberState, UUID | None, str | None]
 """A new member, the invitation it accepts, and its name on the roster."""
@@ -45,11 +52,13 @@ async def settle_scans(
     tx: Tx,
     requests: Sequence[ScanRequest],
     cache: ConfigurationCache,
+    keyring: Keyring | None = None,
 ) -> list[ScanReply | Refusal]:
     """Answer scans in their order: a reply each, or a refusal each. All are one transaction.
 
     ``cache`` holds brands' configurations between batches; it is renewed when a brand's revision
-    has moved. Raises RetryTransaction when another process won a race for something scarce.
+    has moved. Without ``keyring`` no seed can be opened, and no campaign with a draw runs. Raises
+    RetryTransaction when another process won a race for something scarce.
     """
     world = ScanWorld(grants.empty_world(tx, await _configurations(tx, requests, cache)))
     await _load_replies(tx, world, requests)
@@ -64,6 +73,7 @@ async def settle_scans(
     await _load_items(tx, world, fresh)
     await _load_people(tx, world, fresh)
     await _load_scarce(tx, world, fresh)
+    await _load_seeds(tx, world, fresh, keyring)
     answers = [decide(world, request) for request in requests]
     await write(tx, world)
     return answers
@@ -282,6 +292,9 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
             continue
         for campaign in candidates(world, batch):
             campaigns.add((brand.id, campaign.id))
+            if campaign.draw is not None:
+                counters.update(prize_keys(world.grants, campaign, brand.id))
+                stock.update(stock_keys(campaign, brand.id))
             stock.update((brand.id, template_id) for template_id in campaign.coupon_template_ids)
             for _, member_id in related:
                 subjects: dict[CapSubject, str | None] = {
@@ -290,7 +303,31 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
                     CapSubject.DEVICE: request.device_hash,
                 }
                 counters.update(key for key, _ in counter_keys(brand, campaign, subjects, tx.now))
+                counters.update(member_keys(campaign, brand.id, member_id))
     await grants.load_brands_side(tx, world.grants, campaigns, counters, stock)
+
+
+async def _load_seeds(
+    tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest], keyring: Keyring | None
+) -> None:
+    """The seeds of today's draws; nothing is asked where no campaign has one."""
+    days: dict[SeedDay, str] = {}
+    for request in requests:
+        batch = find_batch(world, request)
+        for campaign in candidates(world, batch) if batch is not None else ():
+            if campaign.draw is not None:
+                timezone = world.grants.brands[request.actor.brand_id].timezone
+                today = local_date(tx.now, timezone)
+                days[(request.actor.brand_id, campaign.id, today)] = campaign.code
+    if not days:
+        return
+    if keyring is not None:
+        world.grants.seeds = await open_seeds(tx, keyring, days)
+    for (brand_id, campaign_id, on), code in days.items():
+        if (brand_id, campaign_id) not in world.grants.seeds:
+            log.warning(
+                "draw_without_seed", brand_id=str(brand_id), campaign=code, on=on.isoformat()
+            )
 
 
 def _waiting_keys(world: ScanWorld) -> list[tuple[UUID, UUID, str]]:

@@ -11,6 +11,7 @@ from rewards.campaigns.models import EventKind, Gate
 from rewards.campaigns.rules import LiveCampaign
 from rewards.conditions.facts import Facts, LazyFacts, Value, calendar_facts
 from rewards.conditions.rules import Questions
+from rewards.draws.folding import DrawState, can_draw
 from rewards.grants.facts import counter_facts, facts_of_member, tier_facts
 from rewards.grants.rules import GrantWorld, MemberState
 
@@ -42,6 +43,7 @@ class ScanRequest:
     longitude: float | None
     scene: str | None
     address: str
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class ScanWorld:
     unknown: list[ScanRequest] = field(default_factory=list)
     campaigns: dict[tuple[UUID, UUID], tuple[LiveCampaign, ...]] = field(default_factory=dict)
     questions: Questions = field(default_factory=Questions)
+    draws: list[DrawState] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +148,11 @@ def choose_campaign(
     world: ScanWorld, request: ScanRequest, batch: BatchView, member: MemberState
 ) -> LiveCampaign | None:
     """The campaign for a member's scan: the first whose condition holds. A guide's pre-scan that
-    only names the guide answers no condition: those are asked of the consumer."""
+    only names the guide answers no condition: those are asked of the consumer. A draw without
+    today's seed does not run."""
     for campaign in candidates(world, batch):
+        if not can_draw(world.grants, campaign, batch.brand_id):
+            continue
         if campaign.condition is None:
             return campaign
         if member.role == GUIDE and campaign.gate is Gate.NONE:

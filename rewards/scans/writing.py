@@ -7,13 +7,16 @@ import orjson
 from loyalty.clock import local_date
 from loyalty.codes.service import UnknownCode, count_unknown_codes
 from loyalty.db import RetryTransaction, Tx
+from rewards.draws.folding import draw_rows
+from rewards.draws.service import write_draws
 from rewards.grants import service as grants
 from rewards.scans import queries
 from rewards.scans.world import OPERATION, REWARD, ScanWorld, reply_key
 
 
 async def write(tx: Tx, world: ScanWorld) -> None:
-    """Members first, then the items, then the brand's hottest rows: the global order of locks."""
+    """Members first, then the items, then the brand's hottest rows: the global order of locks. Last
+    of all the draws' receipts, with the ordinals that the counters told."""
     await grants.write_members_side(tx, world.grants)
     await _write_claims(tx, world)
     await _write_item_codes(tx, world)
@@ -25,6 +28,7 @@ async def write(tx: Tx, world: ScanWorld) -> None:
     await _write_replies(tx, world)
     await _count_unknown(tx, world)
     await grants.write_brands_side(tx, world.grants)
+    await write_draws(tx, draw_rows(world.draws, world.grants.counted))
 
 
 async def _write_claims(tx: Tx, world: ScanWorld) -> None:

@@ -97,6 +97,20 @@ class BatchStateWrong(Refusal):
     zh = "状态为{status}的批次不能变更为{wanted}。"
 
 
+class CampaignStateWrong(Refusal):
+    code = "CAMPAIGN_STATE_WRONG"
+    en = "A campaign that is {status} cannot be {wanted}."
+    zh = "状态为{status}的活动不能变更为{wanted}。"
+
+
+class DraftChanged(Refusal):
+    """Somebody else saved it since: ``revision`` is the one it has now."""
+
+    code = "DRAFT_CHANGED"
+    en = "Somebody has saved this draft since you read it: it is at revision {revision} now."
+    zh = "该草稿已被他人更新（当前版本 {revision}），请刷新后再保存。"
+
+
 class BudgetBelowSpent(Refusal):
     code = "BUDGET_BELOW_SPENT"
     en = "The {asset} budget cannot be less than the {committed} already committed."

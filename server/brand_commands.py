@@ -8,7 +8,7 @@ import typer
 from loyalty.access.service import NewOperator, create_operator, prepare_password, reset_totp
 from loyalty.actor import OperatorRole, system_actor
 from loyalty.brands.models import Brand
-from loyalty.brands.rules import HOLD_SECONDS, REVERSAL_WINDOW_SECONDS
+from loyalty.brands.rules import HOLD_SECONDS, PRIZE_CEILING_FEN, REVERSAL_WINDOW_SECONDS
 from loyalty.brands.service import get_brand_by_slug
 from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
@@ -45,6 +45,9 @@ def create(
     reversal_window_seconds: Annotated[
         int, typer.Option(help="A redemption can be reversed for so long; 0: never.")
     ] = REVERSAL_WINDOW_SECONDS,
+    prize_ceiling_fen: Annotated[
+        int, typer.Option(help="No campaign may promise more cash than this at once.")
+    ] = PRIZE_CEILING_FEN,
     admin_email: Annotated[
         str | None,
         typer.Option(
@@ -64,6 +67,7 @@ def create(
         points_valid_months or None,
         hold_seconds,
         reversal_window_seconds,
+        prize_ceiling_fen,
     )
     made = with_database(settings, lambda db: _found(db, keyring, wanted, admin_email or ""))
     text = f"Brand {made['slug']} is made."

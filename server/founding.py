@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from loyalty.actor import MemberRole, system_actor
 from loyalty.brands.models import Brand
-from loyalty.brands.rules import HOLD_SECONDS, REVERSAL_WINDOW_SECONDS
+from loyalty.brands.rules import HOLD_SECONDS, PRIZE_CEILING_FEN, REVERSAL_WINDOW_SECONDS
 from loyalty.brands.service import create_brand
 from loyalty.db import Tx
 from loyalty.ledger.service import open_brand_books
@@ -23,6 +23,7 @@ class BrandWanted:
     points_valid_months: int | None = 24
     hold_seconds: int = HOLD_SECONDS
     reversal_window_seconds: int = REVERSAL_WINDOW_SECONDS
+    prize_ceiling_fen: int = PRIZE_CEILING_FEN
 
 
 async def found_brand(tx: Tx, wanted: BrandWanted) -> Brand:
@@ -36,6 +37,7 @@ async def found_brand(tx: Tx, wanted: BrandWanted) -> Brand:
         currency=wanted.currency,
         hold_seconds=wanted.hold_seconds,
         reversal_window_seconds=wanted.reversal_window_seconds,
+        prize_ceiling_fen=wanted.prize_ceiling_fen,
     )
     actor = system_actor(brand.id)
     await open_brand_books(tx, brand.id, wanted.points_valid_months)

@@ -12,13 +12,15 @@ from loyalty.tables import own_id
 class Brand(SQLModel, table=True):
     """A brand (品牌). ``revision`` moves with every change of its configuration, so that servers
     know when what they hold in memory is old. A till's hold of a coupon lapses after
-    ``hold_seconds``; a redemption may be reversed for ``reversal_window_seconds``."""
+    ``hold_seconds``; a redemption may be reversed for ``reversal_window_seconds``. No campaign may
+    promise more than ``prize_ceiling_fen`` of cash at once."""
 
     __tablename__ = "brands"
     __table_args__ = (
         CheckConstraint(
             "hold_seconds > 0 AND reversal_window_seconds >= 0", name="windows_not_negative"
         ),
+        CheckConstraint("prize_ceiling_fen > 0", name="ceiling_positive"),
     )
 
     id: UUID = own_id()
@@ -28,5 +30,8 @@ class Brand(SQLModel, table=True):
     currency: str = "CNY"
     hold_seconds: int = 300
     reversal_window_seconds: int = Field(default=7 * 86400, sa_type=BigInteger)
+    prize_ceiling_fen: int = Field(
+        default=5_000_000, sa_type=BigInteger, sa_column_kwargs={"server_default": "5000000"}
+    )
     revision: int = Field(default=1, sa_type=BigInteger)
     created_at: datetime

@@ -9,6 +9,8 @@ HOLD_SECONDS = 300
 HOLD_SECONDS_MAX = 86_400
 REVERSAL_WINDOW_SECONDS = 7 * 86_400
 REVERSAL_WINDOW_SECONDS_MAX = 366 * 86_400
+PRIZE_CEILING_FEN = 5_000_000  # 5 万元, what the law allows of prizes drawn by chance
+PRIZE_CEILING_FEN_MAX = 10**12
 _SLUG = re.compile(r"[a-z0-9-]{2,40}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -52,3 +54,10 @@ def check_reversal_window(seconds: int) -> int:
             field="reversalWindowSeconds", problem=f"0 to {REVERSAL_WINDOW_SECONDS_MAX}"
         )
     return seconds
+
+
+def check_prize_ceiling(fen: int) -> int:
+    """How much cash a campaign may promise at once."""
+    if not 1 <= fen <= PRIZE_CEILING_FEN_MAX:
+        raise InvalidInput(field="prizeCeilingFen", problem=f"1 to {PRIZE_CEILING_FEN_MAX}")
+    return fen

@@ -14,9 +14,11 @@ from loyalty.brands.queries import (
 )
 from loyalty.brands.rules import (
     HOLD_SECONDS,
+    PRIZE_CEILING_FEN,
     REVERSAL_WINDOW_SECONDS,
     check_currency,
     check_hold,
+    check_prize_ceiling,
     check_reversal_window,
     check_slug,
     check_timezone,
@@ -47,6 +49,7 @@ async def create_brand(
     currency: str = "CNY",
     hold_seconds: int = HOLD_SECONDS,
     reversal_window_seconds: int = REVERSAL_WINDOW_SECONDS,
+    prize_ceiling_fen: int = PRIZE_CEILING_FEN,
 ) -> Brand:
     """A new tenant; AlreadyExists when the slug is taken. Only the command line makes brands."""
     brand = Brand(
@@ -56,6 +59,7 @@ async def create_brand(
         currency=check_currency(currency),
         hold_seconds=check_hold(hold_seconds),
         reversal_window_seconds=check_reversal_window(reversal_window_seconds),
+        prize_ceiling_fen=check_prize_ceiling(prize_ceiling_fen),
         created_at=tx.now,
     )
     if not await tx.insert_if_absent(brand):

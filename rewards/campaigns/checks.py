@@ -1,12 +1,15 @@
 """Pure: what a campaign must look like before it may be published."""
 
+from datetime import datetime
 from uuid import UUID
 
 from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
+from loyalty.ledger.models import Asset
 from rewards.campaigns.locks import Lock, check_lock
 from rewards.campaigns.models import CapSubject, EventKind, Gate, OutcomeBasis, UnlockKind
 from rewards.campaigns.rules import CampaignDefinition, CouponOutcome, Outcome, definition_pays
+from rewards.conditions.rules import compile_condition
 from rewards.draws.terms import check_draw
 
 AMOUNT_MAX = 10**9
@@ -40,9 +43,39 @@ def check_definition(definition: CampaignDefinition) -> None:
             raise InvalidInput(
                 field=f"returnPolicies.{beneficiary.value}", problem="has no outcome"
             )
+    _check_budgets(definition)
+    if definition.condition is not None:
+        compile_condition(definition.condition, "condition", definition.event)
+
+
+def check_terms(definition: CampaignDefinition, now: datetime, prize_ceiling_fen: int) -> None:
+    """What depends on the moment and on the brand. Refuses InvalidInput with the field's path."""
+    if definition.ends_at is not None and definition.ends_at <= now:
+        raise InvalidInput(field="endsAt", problem="is over already")
+    promised: dict[MemberRole, int] = {}
+    for i, outcome in enumerate(definition.outcomes):
+        if isinstance(outcome, Outcome) and outcome.asset == Asset.CASH:
+            cash = promised.get(outcome.beneficiary, 0) + outcome.amount
+            promised[outcome.beneficiary] = cash
+            if cash > prize_ceiling_fen:
+                problem = f"more cash than the brand's prize ceiling, {prize_ceiling_fen} fen"
+                raise InvalidInput(field=f"outcomes[{i}].amount", problem=problem)
+    if definition.draw is not None:
+        window = (definition.starts_at, definition.ends_at)
+        check_draw(definition.draw, *window, cash_max_fen=prize_ceiling_fen)
+
+
+def _check_budgets(definition: CampaignDefinition) -> None:
+    costs: dict[str, int] = {}
+    for outcome in definition.outcomes:
+        if isinstance(outcome, Outcome):
+            costs[outcome.asset] = costs.get(outcome.asset, 0) + outcome.amount
     for asset, allowed in definition.budgets.items():
         if not 0 < allowed <= BUDGET_MAX:
             raise InvalidInput(field=f"budgets.{asset}", problem=f"1 to {BUDGET_MAX}")
+        if allowed < costs.get(asset, 0):
+            problem = f"one event costs {costs[asset]}: nobody would ever be paid"
+            raise InvalidInput(field=f"budgets.{asset}", problem=problem)
 
 
 def _check_words(definition: CampaignDefinition) -> None:

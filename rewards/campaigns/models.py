@@ -55,16 +55,55 @@ class CapWindow(StrEnum):
     CAMPAIGN = "CAMPAIGN"
 
 
+class CampaignStatus(StrEnum):
+    """RUNNING: its newest version counts. PAUSED: it pays nothing for now. ENDED: never again."""
+
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    ENDED = "ENDED"
+
+
 class Campaign(SQLModel, table=True):
     """A campaign keeps its code, its budgets and its counters over all its versions."""
 
     __tablename__ = "campaigns"
-    __table_args__ = (UniqueConstraint("brand_id", "code"), brand_reference())
+    __table_args__ = (
+        UniqueConstraint("brand_id", "code"),
+        CheckConstraint("status IN ('RUNNING', 'PAUSED', 'ENDED')", name="status_known"),
+        CheckConstraint("(status = 'ENDED') = (ended_at IS NOT NULL)", name="ended_at_a_time"),
+        brand_reference(),
+    )
 
     brand_id: UUID = tenant()
     id: UUID = own_id()
     code: str
+    status: str = Field(
+        default=CampaignStatus.RUNNING.value, sa_column_kwargs={"server_default": "RUNNING"}
+    )
+    ended_at: datetime | None = None
     created_at: datetime
+
+
+class CampaignDraft(SQLModel, table=True):
+    """What an operator works on: a whole ``definition`` (``drafts.definition_to_json``), at a
+    ``revision`` that the next save has to name. It is gone once it is published."""
+
+    __tablename__ = "campaign_drafts"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "code"),
+        CheckConstraint("revision > 0", name="revision_positive"),
+        brand_reference(),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    code: str
+    revision: int
+    definition: dict[str, Any] = Field(sa_type=JsonColumn)
+    created_by: UUID
+    saved_by: UUID
+    created_at: datetime
+    saved_at: datetime
 
 
 class CampaignVersion(SQLModel, table=True):
@@ -74,6 +113,7 @@ class CampaignVersion(SQLModel, table=True):
     coupon_template_id}, one coupon each; an amount may have a ``lock`` (``locks.lock_to_json``).
     ``caps``: a list of {subject, window, times_max}, counting paid events. ``return_policies``: by
     beneficiary, what may be taken back of what it pays; WITHIN_BALANCE of who is not named.
+    ``condition``: the text that an event has to meet (``rewards.conditions``), None for every one.
     ``draw``: what a paid scan draws, if anything (``rewards.draws.terms.draw_to_json``).
     """
 
@@ -104,6 +144,7 @@ class CampaignVersion(SQLModel, table=True):
         sa_type=JsonColumn,
         sa_column_kwargs={"server_default": text("'{}'")},
     )
+    condition: str | None = None
     draw: dict[str, Any] | None = Field(default=None, sa_type=NullableJsonColumn)
     published_by: UUID
     published_at: datetime

@@ -2,13 +2,15 @@
 
 from uuid import UUID
 
-from sqlalchemy import Text, cast
+from sqlalchemy import Text, cast, delete, update
 from sqlmodel import col, func, select
 
 from loyalty.db import Snapshot, Statement, Tx
 from rewards.campaigns.models import (
     Campaign,
     CampaignBudget,
+    CampaignDraft,
+    CampaignStatus,
     CampaignVersion,
     EventKind,
     Gate,
@@ -22,6 +24,7 @@ from rewards.campaigns.rules import (
     policies_from_json,
     with_counted,
 )
+from rewards.conditions.rules import load_condition
 from rewards.draws.rules import compile_draw
 from rewards.draws.terms import draw_from_json
 
@@ -151,6 +154,49 @@ async def find_campaign(tx: Tx, brand_id: UUID, code: str) -> Campaign | None:
     return found.first()
 
 
+async def set_ended(tx: Tx, brand_id: UUID, campaign_id: UUID) -> None:
+    await tx.session.exec(
+        update(Campaign)
+        .where(col(Campaign.brand_id) == brand_id, col(Campaign.id) == campaign_id)
+        .values(status=CampaignStatus.ENDED.value, ended_at=tx.now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def save_draft(tx: Tx, draft: CampaignDraft, revision: int) -> bool:
+    """Write a draft over the one of this revision; False when that is not there any more."""
+    saved = await tx.session.exec(
+        update(CampaignDraft)
+        .where(
+            col(CampaignDraft.brand_id) == draft.brand_id,
+            col(CampaignDraft.id) == draft.id,
+            col(CampaignDraft.revision) == revision,
+        )
+        .values(
+            revision=draft.revision,
+            definition=draft.definition,
+            saved_by=draft.saved_by,
+            saved_at=draft.saved_at,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return saved.rowcount == 1
+
+
+async def delete_draft(tx: Tx, brand_id: UUID, draft_id: UUID, revision: int) -> bool:
+    """False when there is none of this revision."""
+    gone = await tx.session.exec(
+        delete(CampaignDraft)
+        .where(
+            col(CampaignDraft.brand_id) == brand_id,
+            col(CampaignDraft.id) == draft_id,
+            col(CampaignDraft.revision) == revision,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return gone.rowcount == 1
+
+
 async def get_newest_version(tx: Tx, brand_id: UUID, campaign_id: UUID) -> int:
     """The newest version's number; 0 when there is none yet."""
     found = await tx.session.exec(
@@ -192,9 +238,14 @@ async def list_budgets(
 
 
 async def list_newest(
-    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None = None, limit: int | None = None
+    snapshot: Snapshot,
+    brand_id: UUID,
+    *,
+    before: UUID | None = None,
+    limit: int | None = None,
+    status: CampaignStatus | None = None,
 ) -> list[tuple[Campaign, CampaignVersion]]:
-    """Campaigns with their newest version, newest campaign first."""
+    """Campaigns with their newest version, newest campaign first; those in this ``status``."""
     newest = (
         select(CampaignVersion.campaign_id, func.max(CampaignVersion.version).label("version"))
         .where(col(CampaignVersion.brand_id) == brand_id)
@@ -213,6 +264,8 @@ async def list_newest(
         .where(col(Campaign.brand_id) == brand_id)
         .order_by(col(Campaign.id).desc())
     )
+    if status is not None:
+        statement = statement.where(col(Campaign.status) == status.value)
     if before is not None:
         statement = statement.where(col(Campaign.id) < before)
     if limit is not None:
@@ -223,6 +276,7 @@ async def list_newest(
 
 def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
     """The rows as the value that rules work on."""
+    event = EventKind(version.event)
     draw = version.draw and compile_draw(
         draw_from_json(version.draw), version.starts_at, version.ends_at
     )
@@ -230,7 +284,7 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
         campaign.id,
         version.id,
         campaign.code,
-        EventKind(version.event),
+        event,
         Gate(version.gate),
         version.priority,
         version.product_id,
@@ -240,5 +294,6 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
         with_counted(caps_from_json(version.caps), draw.fact_names if draw else ()),
         tuple(outcome.template_id for outcome in coupons_from_json(version.outcomes)),
         policies_from_json(version.return_policies),
-        draw=draw or None,
+        None if version.condition is None else load_condition(version.condition, event),
+        draw or None,
     )

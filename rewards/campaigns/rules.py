@@ -191,27 +191,31 @@ def _outcome_to_json(outcome: Outcome | CouponOutcome) -> dict[str, Any]:
     return stored if outcome.lock is None else stored | {"lock": lock_to_json(outcome.lock)}
 
 
+def parts_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Outcome | CouponOutcome, ...]:
+    """All of the stored outcomes, in their order."""
+    return tuple(_outcome_from_json(part) for part in stored)
+
+
 def coupons_from_json(stored: Iterable[dict[str, Any]]) -> tuple[CouponOutcome, ...]:
     """Those of the stored outcomes that are coupons."""
-    return tuple(
-        CouponOutcome(MemberRole(part["beneficiary"]), UUID(hex=part["coupon_template_id"]))
-        for part in stored
-        if "coupon_template_id" in part
-    )
+    return tuple(part for part in parts_from_json(stored) if isinstance(part, CouponOutcome))
 
 
 def outcomes_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Outcome, ...]:
     """Those of the stored outcomes that are amounts."""
-    return tuple(
-        Outcome(
-            MemberRole(part["beneficiary"]),
-            part["asset"],
-            OutcomeBasis(part["basis"]),
-            part["amount"],
-            lock_from_json(part.get("lock")),
-        )
-        for part in stored
-        if "asset" in part
+    return tuple(part for part in parts_from_json(stored) if isinstance(part, Outcome))
+
+
+def _outcome_from_json(part: dict[str, Any]) -> Outcome | CouponOutcome:
+    beneficiary = MemberRole(part["beneficiary"])
+    if "coupon_template_id" in part:
+        return CouponOutcome(beneficiary, UUID(hex=part["coupon_template_id"]))
+    return Outcome(
+        beneficiary,
+        part["asset"],
+        OutcomeBasis(part["basis"]),
+        part["amount"],
+        lock_from_json(part.get("lock")),
     )
 
 

@@ -10,14 +10,15 @@ from loyalty.assets.service import assets_by_code
 from loyalty.brands.service import get_brand, touch_configuration
 from loyalty.crypto import Keyring
 from loyalty.db import RetryTransaction, Snapshot, Tx
-from loyalty.errors import BudgetBelowSpent, InvalidInput
+from loyalty.errors import BudgetBelowSpent, CampaignStateWrong, InvalidInput
 from loyalty.ledger.models import Asset
 from loyalty.products.service import require_product
 from rewards.campaigns import queries
-from rewards.campaigns.checks import check_definition
+from rewards.campaigns.checks import check_definition, check_terms
 from rewards.campaigns.models import (
     Campaign,
     CampaignBudget,
+    CampaignStatus,
     CampaignVersion,
     EventKind,
     OutcomeBasis,
@@ -33,10 +34,12 @@ from rewards.campaigns.rules import (
     index_campaigns,
     outcomes_to_json,
     policies_to_json,
+    with_counted,
 )
+from rewards.conditions.rules import load_condition
 from rewards.coupons.service import require_templates
 from rewards.draws import service as draws
-from rewards.draws.rules import PRIZE_COUNTER
+from rewards.draws.rules import PRIZE_COUNTER, compile_draw
 from rewards.draws.terms import awarded_assets, awarded_templates, draw_to_json
 
 PURCHASE_CAMPAIGN_CODE = "purchase-points"
@@ -49,17 +52,9 @@ async def publish_campaign(
     first days' seeds of its draw are made at once; else the worker makes them, and it runs then.
 
     Refuses InvalidInput (with the field's path), NotFound (product, coupon template),
-    BudgetBelowSpent.
+    BudgetBelowSpent and CampaignStateWrong (it has ended).
     """
-    check_definition(definition)
-    await _check_assets(tx, actor.brand_id, definition)
-    coupons = [o.template_id for o in definition.outcomes if isinstance(o, CouponOutcome)]
-    if definition.draw is not None:
-        coupons += awarded_templates(definition.draw)
-    await require_templates(tx, actor.brand_id, coupons)
-    if definition.product_id is not None:
-        await require_product(tx, actor.brand_id, definition.product_id)
-    campaign = await queries.find_campaign(tx, actor.brand_id, definition.code)
+    campaign = await check_campaign(tx, actor.brand_id, definition)
     is_new = campaign is None
     if campaign is None:
         campaign = Campaign(brand_id=actor.brand_id, code=definition.code, created_at=tx.now)
@@ -79,8 +74,9 @@ async def publish_campaign(
         starts_at=definition.starts_at,
         ends_at=definition.ends_at,
         outcomes=outcomes_to_json(definition.outcomes),
-        caps=caps_to_json(definition.caps),
+        caps=caps_to_json(with_counted(definition.caps, _facts_read(definition))),
         return_policies=policies_to_json(definition.return_policies),
+        condition=definition.condition,
         draw=None if definition.draw is None else draw_to_json(definition.draw),
         published_by=actor.id,
         published_at=tx.now,
@@ -100,6 +96,50 @@ async def publish_campaign(
         tx, actor, "publishCampaign", campaign.id, code=campaign.code, version=number
     )
     return campaign, version
+
+
+async def check_campaign(tx: Tx, brand_id: UUID, definition: CampaignDefinition) -> Campaign | None:
+    """Everything that has to be right before it may be published; the campaign with this code, if
+    there is one. Refuses what ``publish_campaign`` refuses."""
+    check_definition(definition)
+    brand = await get_brand(tx, brand_id)
+    check_terms(definition, tx.now, brand.prize_ceiling_fen)
+    await _check_assets(tx, brand_id, definition)
+    coupons = [o.template_id for o in definition.outcomes if isinstance(o, CouponOutcome)]
+    if definition.draw is not None:
+        coupons += awarded_templates(definition.draw)
+    await require_templates(tx, brand_id, coupons)
+    if definition.product_id is not None:
+        await require_product(tx, brand_id, definition.product_id)
+    campaign = await queries.find_campaign(tx, brand_id, definition.code)
+    if campaign is not None:
+        if campaign.status == CampaignStatus.ENDED:
+            raise CampaignStateWrong(status=campaign.status, wanted="PUBLISHED")
+        _check_changed(await queries.list_budgets(tx, brand_id, [campaign.id]), definition.budgets)
+    return campaign
+
+
+def _check_changed(stored: Iterable[CampaignBudget], budgets: dict[str, int]) -> None:
+    rows = {row.asset: row for row in stored}
+    if set(rows) != set(budgets):
+        # A budget begun or dropped half-way would have to recount what running scans are paying.
+        raise InvalidInput(field="budgets", problem="name the same assets as the first version did")
+    for asset, allowed in sorted(budgets.items()):
+        committed = rows[asset].spent + rows[asset].reserved
+        if allowed < committed:
+            raise BudgetBelowSpent(asset=asset, committed=committed)
+
+
+def _facts_read(definition: CampaignDefinition) -> set[str]:
+    """What its condition and its draw read."""
+    facts: set[str] = set()
+    if definition.condition is not None:
+        facts |= load_condition(definition.condition, definition.event).facts
+    if definition.draw is not None:
+        facts.update(
+            compile_draw(definition.draw, definition.starts_at, definition.ends_at).fact_names
+        )
+    return facts
 
 
 async def _check_assets(tx: Tx, brand_id: UUID, definition: CampaignDefinition) -> None:
@@ -136,12 +176,6 @@ async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[str, int], is_n
             )
         )
         return
-    stored = {
-        row.asset: row for row in await queries.list_budgets(tx, campaign.brand_id, [campaign.id])
-    }
-    if set(stored) != set(budgets):
-        # A budget begun or dropped half-way would have to recount what running scans are paying.
-        raise InvalidInput(field="budgets", problem="name the same assets as the first version did")
     for asset, allowed in sorted(budgets.items()):
         moved = await tx.fetch(
             queries.SET_BUDGET,
@@ -151,13 +185,12 @@ async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[str, int], is_n
             asset=asset,
         )
         if not moved:
-            row = stored[asset]
-            raise BudgetBelowSpent(asset=asset, committed=row.spent + row.reserved)
+            raise RetryTransaction  # spent since it was checked
 
 
 async def live_campaigns(snapshot: Snapshot, brand_id: UUID) -> CampaignIndex:
-    """The newest versions of a brand's campaigns, indexed."""
-    rows = await queries.list_newest(snapshot, brand_id)
+    """The newest versions of a brand's running campaigns, indexed."""
+    rows = await queries.list_newest(snapshot, brand_id, status=CampaignStatus.RUNNING)
     return index_campaigns(queries.as_live(campaign, version) for campaign, version in rows)
 
 

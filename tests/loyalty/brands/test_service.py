@@ -83,6 +83,8 @@ WRONG_FIELDS: list[dict[str, Any]] = [
     {"hold_seconds": 86_401},
     {"reversal_window_seconds": -1},
     {"reversal_window_seconds": 366 * 86_400 + 1},
+    {"prize_ceiling_fen": 0},
+    {"prize_ceiling_fen": 10**12 + 1},
 ]
 
 

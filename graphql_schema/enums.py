@@ -13,6 +13,7 @@ from loyalty.holds.models import HoldStatus
 from loyalty.ledger.models import TransferKind as EntryKind
 from loyalty.ledger.states import ReturnPolicy
 from rewards.campaigns.models import (
+    CampaignStatus,
     CapSubject,
     CapWindow,
     EventKind,
@@ -26,6 +27,8 @@ from rewards.coupons.models import (
     CouponStatus,
     CouponTemplateStatus,
 )
+from rewards.draws.models import Curve as DrawCurve
+from rewards.draws.models import Limit as DrawLimit
 from rewards.grants.models import LockStatus as LockedRewardStatus
 from rewards.offers.models import LimitWindow, OfferKind, OfferStatus
 from rewards.offers.rules import Availability
@@ -48,6 +51,7 @@ __all__ = [
     "Availability",
     "BatchStatus",
     "CapSubject",
+    "CampaignStatus",
     "CapWindow",
     "CodeKind",
     "CodePurpose",
@@ -56,6 +60,8 @@ __all__ = [
     "CouponStatus",
     "CouponTemplateStatus",
     "Downgrade",
+    "DrawCurve",
+    "DrawLimit",
     "EntryKind",
     "EventKind",
     "ExpiryKind",
@@ -112,6 +118,11 @@ strawberry.enum(
 )
 strawberry.enum(OutcomeBasis, description="Per event, or per whole unit of currency spent.")
 strawberry.enum(CapSubject, description="Whose paid events a cap counts.")
+strawberry.enum(
+    CampaignStatus,
+    description="RUNNING: its newest version counts. PAUSED pays nothing for now, ENDED never"
+    " again.",
+)
 strawberry.enum(CapWindow, description="A local day of the brand, or the whole campaign.")
 strawberry.enum(CouponKind, description="代金券, 再来一瓶, N元换购.")
 strawberry.enum(CouponStatus, description="可用, 核销中, 已核销, 已过期, 已作废.")
@@ -145,6 +156,12 @@ strawberry.enum(
 strawberry.enum(NotUsableReason, description="Why a coupon cannot be used here and now.")
 strawberry.enum(
     Verdict, description="First scan or not; or the batch is not (or no longer) active."
+)
+strawberry.enum(
+    DrawCurve, name="DrawCurve", description="How a stage changes: 匀速, 先慢后快, 先快后慢."
+)
+strawberry.enum(
+    DrawLimit, name="DrawLimit", description="What a prize ran out of: 库存, 每日限量, 预算, 券."
 )
 strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner nothing.")
 strawberry.enum(GuideUnpaidReason, description="Why a paid scan has no guide's credit.")

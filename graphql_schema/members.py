@@ -9,6 +9,7 @@ import strawberry
 from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
 from graphql_schema.coupons import Coupon, wallet_of
+from graphql_schema.draws import MemberDraws
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponStatus, MemberRole
 from graphql_schema.ledger import Balance
@@ -35,7 +36,9 @@ CURSOR = Cursor(UUID)
 
 
 @strawberry.type(description="A person's account in the brand, in one role (会员).")
-class Member(Node, MemberTiers, MemberStatements, MemberPurchases, MemberLockedRewards):
+class Member(
+    Node, MemberTiers, MemberStatements, MemberPurchases, MemberLockedRewards, MemberDraws
+):
     id: strawberry.ID = id_field("Member")
     role: MemberRole
     status: str

@@ -11,6 +11,7 @@ from analytics.service import DayFigures as DayFiguresRow
 from analytics.service import figures_of_day, list_rollups
 from graphql_schema.codes import Sighting
 from graphql_schema.context import Context, Info
+from graphql_schema.draws import DrawnPrize, drawn_prize
 from graphql_schema.enums import (
     CodeKind,
     CouponKind,
@@ -92,6 +93,19 @@ class ScanTier:
     name_en: str
 
 
+@strawberry.type(
+    description="The scan's draw: what was given (its awards are among the rewards and coupons),"
+    " and the hash of the seed that it was drawn by, to be revealed when the day is over. The whole"
+    " receipt is among the member's draws."
+)
+class ScanDraw:
+    id: strawberry.ID
+    won: bool
+    prize: DrawnPrize | None
+    seed_hash: str
+    on: date
+
+
 @strawberry.type(description="The scan was recorded; unpaidReason says why it paid nothing, if so.")
 class ScanCodeReceipt:
     replayed: bool
@@ -106,6 +120,7 @@ class ScanCodeReceipt:
     rewards: list[Reward]
     unlocked: list[UnlockedReward]
     coupons: list[ScanCoupon]
+    draw: ScanDraw | None
     balances: list[ScanBalance]
     tier: ScanTier | None
     tier_changed: bool
@@ -169,7 +184,18 @@ def _coupon(stored: dict[str, Any]) -> ScanCoupon:
     )
 
 
-def receipt_of(reply: dict[str, Any], replayed: bool) -> ScanCodeReceipt:
+def _draw(stored: dict[str, Any], info: Info) -> ScanDraw:
+    prize = stored["prize"]
+    return ScanDraw(
+        id=encode_id("Draw", UUID(hex=stored["id"])),
+        won=stored["won"],
+        prize=prize and drawn_prize(info, prize["code"], prize["zh"], prize["en"]),
+        seed_hash=stored["seed_hash"],
+        on=date.fromisoformat(stored["on"]),
+    )
+
+
+def receipt_of(reply: dict[str, Any], replayed: bool, info: Info) -> ScanCodeReceipt:
     """The stored reply as the receipt; a replay is the same but for ``replayed``."""
     tier = reply["tier"]
     unpaid, guide_unpaid = reply["unpaid_reason"], reply["guide_unpaid_reason"]
@@ -201,6 +227,7 @@ def receipt_of(reply: dict[str, Any], replayed: bool) -> ScanCodeReceipt:
             for stored in reply.get("unlocked", ())
         ],
         coupons=[_coupon(stored) for stored in reply.get("coupons", ())],
+        draw=_draw(reply["draw"], info) if "draw" in reply else None,
         balances=[
             ScanBalance(asset=AssetCode(b["asset"]), balance=b["balance"], locked=b["locked"])
             for b in reply["balances"]
@@ -358,4 +385,4 @@ class ScanMutation:
             raise
         except QueueFull as full:
             raise Throttled(1) from full
-        return receipt_of(answer.reply, answer.replayed)
+        return receipt_of(answer.reply, answer.replayed, info)

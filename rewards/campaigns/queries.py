@@ -22,7 +22,6 @@ from rewards.campaigns.rules import (
     coupons_from_json,
     outcomes_from_json,
     policies_from_json,
-    with_counted,
 )
 from rewards.conditions.rules import load_condition
 from rewards.draws.rules import compile_draw
@@ -291,7 +290,7 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
         version.starts_at,
         version.ends_at,
         outcomes_from_json(version.outcomes),
-        with_counted(caps_from_json(version.caps), draw.fact_names if draw else ()),
+        caps_from_json(version.caps),
         tuple(outcome.template_id for outcome in coupons_from_json(version.outcomes)),
         policies_from_json(version.return_policies),
         None if version.condition is None else load_condition(version.condition, event),

@@ -8,6 +8,7 @@ from sqlmodel import col, select
 
 from loyalty.db import Snapshot, Statement
 from loyalty.keyed import list_newest_of_each
+from rewards.campaigns.models import Campaign
 from rewards.draws.models import Draw, DrawSeed
 
 FIND_SEEDS = Statement(
@@ -83,14 +84,19 @@ INSERT_DRAWS = Statement(
 
 
 async def list_seeds(
-    snapshot: Snapshot, brand_id: UUID, campaign_id: UUID, first: date, last: date
+    snapshot: Snapshot, brand_id: UUID, campaign_code: str, first: date, last: date
 ) -> list[DrawSeed]:
     """Those of a campaign's days, both included, oldest first."""
     found = await snapshot.session.exec(
         select(DrawSeed)
+        .join(
+            Campaign,
+            (col(Campaign.brand_id) == col(DrawSeed.brand_id))
+            & (col(Campaign.id) == col(DrawSeed.campaign_id)),
+        )
         .where(
             col(DrawSeed.brand_id) == brand_id,
-            col(DrawSeed.campaign_id) == campaign_id,
+            col(Campaign.code) == campaign_code,
             col(DrawSeed.drawn_on) >= first,
             col(DrawSeed.drawn_on) <= last,
         )

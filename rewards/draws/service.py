@@ -113,9 +113,9 @@ async def write_draws(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 async def list_seeds(
-    snapshot: Snapshot, brand_id: UUID, campaign_id: UUID, first: date, last: date
+    snapshot: Snapshot, brand_id: UUID, campaign_code: str, first: date, last: date
 ) -> list[DrawSeed]:
     """The seeds of a campaign's days, both included. Refuses InvalidInput (the days)."""
     if last < first or (last - first).days >= DAYS_SHOWN_MAX:
         raise InvalidInput(field="to", problem=f"up to {DAYS_SHOWN_MAX} days from 'from' on")
-    return await queries.list_seeds(snapshot, brand_id, campaign_id, first, last)
+    return await queries.list_seeds(snapshot, brand_id, campaign_code, first, last)

@@ -1,5 +1,6 @@
 """Campaigns, for operators."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -8,8 +9,10 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.context import Context, Info
+from graphql_schema.draw_inputs import CampaignDraw, DrawInput, shown, terms_of
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import (
+    CampaignStatus,
     CapSubject,
     CapWindow,
     EventKind,
@@ -32,6 +35,7 @@ from loyalty.products.models import Product as ProductRow
 from rewards.campaigns import rules, service
 from rewards.campaigns.models import Campaign as CampaignRow
 from rewards.campaigns.models import CampaignBudget, CampaignVersion
+from rewards.draws.terms import draw_from_json
 
 CURSOR = Cursor(UUID)
 _LAST_ID = UUID(int=2**128 - 1)
@@ -87,6 +91,22 @@ class Campaign(Node):
     def version(self, row: strawberry.Parent[CampaignView]) -> int:
         return row.version.version
 
+    @strawberry.field
+    def status(self, row: strawberry.Parent[CampaignView]) -> CampaignStatus:
+        return CampaignStatus(row.campaign.status)
+
+    @strawberry.field
+    def ended_at(self, row: strawberry.Parent[CampaignView]) -> datetime | None:
+        return row.campaign.ended_at
+
+    @strawberry.field(description="What an event has to meet (docs/conditions.md).")
+    def condition(self, row: strawberry.Parent[CampaignView]) -> str | None:
+        return row.version.condition
+
+    @strawberry.field(description="What each paid scan draws (docs/draws.md).")
+    def draw(self, row: strawberry.Parent[CampaignView]) -> CampaignDraw | None:
+        return None if row.version.draw is None else shown(draw_from_json(row.version.draw))
+
     @strawberry.field(description="The name in the caller's language.")
     def name(self, row: strawberry.Parent[CampaignView], info: Info) -> str:
         return row.version.name_en if info.context.language == "en" else row.version.name_zh
@@ -131,20 +151,14 @@ class Campaign(Node):
 
     @strawberry.field(graphql_type=list[Cap])
     def caps(self, row: strawberry.Parent[CampaignView]) -> list[rules.Cap]:
-        return list(rules.caps_from_json(row.version.caps))
+        return shown_caps(rules.caps_from_json(row.version.caps))
 
     @strawberry.field(description="For returns and reversals, of each beneficiary that it pays.")
     def return_policies(
         self, row: strawberry.Parent[CampaignView]
     ) -> list[BeneficiaryReturnPolicy]:
-        stored = rules.policies_from_json(row.version.return_policies)
         paid = {MemberRole(part["beneficiary"]) for part in row.version.outcomes}
-        return [
-            BeneficiaryReturnPolicy(
-                beneficiary=role, policy=stored.get(role, rules.DEFAULT_RETURN_POLICY)
-            )
-            for role in sorted(paid)
-        ]
+        return policies_shown(rules.policies_from_json(row.version.return_policies), paid)
 
     @strawberry.field
     def budgets(self, row: strawberry.Parent[CampaignView]) -> list[Budget]:
@@ -157,6 +171,23 @@ class Campaign(Node):
             )
             for budget in row.budgets
         ]
+
+
+def policies_shown(
+    stored: Mapping[MemberRole, ReturnPolicy], paid: Iterable[MemberRole]
+) -> list[BeneficiaryReturnPolicy]:
+    """The policy of each beneficiary, said or not."""
+    return [
+        BeneficiaryReturnPolicy(
+            beneficiary=role, policy=stored.get(role, rules.DEFAULT_RETURN_POLICY)
+        )
+        for role in sorted(paid)
+    ]
+
+
+def shown_caps(caps: tuple[rules.Cap, ...]) -> list[rules.Cap]:
+    """Those that limit; the others count what a condition asks for."""
+    return [cap for cap in caps if cap.times_max != rules.COUNTED_MAX]
 
 
 async def fetch_campaign(context: Context, id: UUID) -> CampaignView | None:
@@ -218,6 +249,12 @@ class PublishCampaignInput:
     return_policies: list[ReturnPolicyInput] = strawberry.field(
         default_factory=list, description="WITHIN_BALANCE for whoever is not named."
     )
+    condition: str | None = strawberry.field(
+        default=None, description="What an event has to meet, in CEL (docs/conditions.md)."
+    )
+    draw: DrawInput | None = strawberry.field(
+        default=None, description="What each paid scan draws (docs/draws.md)."
+    )
 
 
 @strawberry.type
@@ -268,6 +305,8 @@ def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
         caps=tuple(rules.Cap(c.subject, c.window, c.times_max) for c in input.caps),
         budgets=budgets,
         return_policies=policies,
+        condition=input.condition,
+        draw=None if input.draw is None else terms_of(input.draw),
     )
 
 
@@ -295,7 +334,9 @@ class CampaignMutation:
         definition = definition_of(input)
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-            campaign, _ = await service.publish_campaign(tx, actor, definition)
+            campaign, _ = await service.publish_campaign(
+                tx, actor, definition, info.context.keyring
+            )
             return {"id": campaign.id.hex}
 
         reply, replayed = await effect_once(info.context, "publishCampaign", input, verb)

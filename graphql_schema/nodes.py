@@ -17,6 +17,7 @@ class Node:
 
 
 _NOUNS = {
+    "CampaignDraft": "draft",
     "CodeBatch": "batch",
     "CouponTemplate": "coupon template",
     "Entry": "transfer",

@@ -10,6 +10,12 @@ from strawberry.schema.name_converter import NameConverter
 from graphql_schema.access import AccessMutation
 from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetch_adjustment
 from graphql_schema.assets import AssetMutation, AssetQuery
+from graphql_schema.campaign_drafts import (
+    CampaignDraftMutation,
+    CampaignDraftQuery,
+    fetch_draft,
+)
+from graphql_schema.campaign_lives import CampaignLifeMutation
 from graphql_schema.campaigns import CampaignMutation, CampaignQuery, fetch_campaign
 from graphql_schema.codes import CodeMutation, CodeQuery, fetch_batch
 from graphql_schema.context import Context, Info
@@ -19,6 +25,7 @@ from graphql_schema.coupon_templates import (
     fetch_template,
 )
 from graphql_schema.coupons import CouponMutation, fetch_coupon
+from graphql_schema.draws import DrawQuery
 from graphql_schema.holds import HoldMutation, HoldQuery, fetch_hold
 from graphql_schema.ledger import LedgerMutation
 from graphql_schema.locked_rewards import LockedRewardMutation, fetch_locked_reward
@@ -69,6 +76,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Member": fetch_member,
     "CodeBatch": fetch_batch,
     "Campaign": fetch_campaign,
+    "CampaignDraft": fetch_draft,
     "ScanEvent": fetch_scan,
     "LockedReward": fetch_locked_reward,
     "CouponTemplate": fetch_template,
@@ -96,6 +104,7 @@ class Query(
     CodeQuery,
     ScanQuery,
     CampaignQuery,
+    CampaignDraftQuery,
     ProductQuery,
     PlaceQuery,
     CouponTemplateQuery,
@@ -109,6 +118,7 @@ class Query(
     OfferQuery,
     OrderQuery,
     StatementQuery,
+    DrawQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -128,6 +138,8 @@ class Mutation(
     ProductMutation,
     CodeMutation,
     CampaignMutation,
+    CampaignDraftMutation,
+    CampaignLifeMutation,
     TierMutation,
     PrivilegeMutation,
     LedgerMutation,

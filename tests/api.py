@@ -124,6 +124,14 @@ SELECTIONS = {
     "publishCampaign": """
         replayed campaign { id code version gate budgets { asset allowed spent reserved } }
     """,
+    **dict.fromkeys(
+        ("publishCampaignDraft", "pauseCampaign", "resumeCampaign", "endCampaign"),
+        "replayed campaign { id code version status endedAt condition }",
+    ),
+    **dict.fromkeys(
+        ("saveCampaignDraft", "deleteCampaignDraft"),
+        "replayed draft { id code revision condition }",
+    ),
     "publishLadder": "replayed version role levels { rank code growthThreshold }",
     **dict.fromkeys(
         ("grantTier", "inviteToTier", "endTierGrant"),

@@ -76,6 +76,10 @@ def compile_condition(text: str, field: str, event: EventKind = EventKind.SCAN) 
     """
     if not text.strip() or len(text) > LENGTH_MAX:
         raise InvalidInput(field=field, problem=f"1 to {LENGTH_MAX} characters")
+    for at, character in enumerate(text):
+        if not character.isprintable() and character not in "\n\t":
+            problem = f"{position(text, at)}: a character that is not printable"
+            raise InvalidInput(field=field, problem=problem)
     declared = facts_of(event)
     try:
         reading = read_condition(text, declared)

@@ -47,6 +47,8 @@ TYPE_OF_ID = {
     "orderId": "OfferOrder",
     "lockedRewardId": "LockedReward",
     "scanId": "ScanEvent",
+    "campaignId": "Campaign",
+    "draftId": "CampaignDraft",
 }
 """What an argument's global id is of."""
 
@@ -67,6 +69,7 @@ _BY_NAME: dict[str, Any] = {
     "email": "nobody@example.com",
     "gtin": "4006381333931",
     "action": "follow",
+    "condition": "member.isNew",
     "grace": "P1M",
     "currency": "CNY",
     "pictureUrl": "https://example.com/a.png",

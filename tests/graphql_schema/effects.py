@@ -77,6 +77,42 @@ async def publish_campaign(stage: Stage) -> Effect:
     return Effect(stage.admin, scan, scan | {"priority": 1}, scan | {"priority": 10_000})
 
 
+async def save_campaign_draft(stage: Stage) -> Effect:
+    scan = SCAN_CAMPAIGN | {"outcomes": list(BOTH_PAID)}
+    return Effect(stage.admin, scan, scan | {"code": "other"}, scan | {"priority": 10_000})
+
+
+async def take_campaign_draft(stage: Stage) -> Effect:
+    scan = SCAN_CAMPAIGN | {"outcomes": list(BOTH_PAID)}
+    one, other = [
+        (await stage.admin.done("saveCampaignDraft", **scan | {"code": code}))["draft"]
+        for code in ("one", "other")
+    ]
+    good = {"draftId": one["id"], "revision": 1}
+    return Effect(stage.admin, good, good | {"draftId": other["id"]}, good | {"revision": 2})
+
+
+async def pause_campaign(stage: Stage) -> Effect:
+    return await _move_campaign(stage, "RUNNING")
+
+
+async def resume_campaign(stage: Stage) -> Effect:
+    return await _move_campaign(stage, "PAUSED")
+
+
+async def _move_campaign(stage: Stage, status: str) -> Effect:
+    """Three campaigns, the last of which has ended."""
+    ids = []
+    for code in ("one", "two", "three"):
+        campaign = (await stage.publish(code=code))["campaign"]
+        ids.append(campaign["id"])
+        if status == "PAUSED":
+            await stage.admin.done("pauseCampaign", campaignId=campaign["id"], **WHY)
+    one, two, ended = [{"campaignId": id} | WHY for id in ids]
+    await stage.admin.done("endCampaign", **ended)
+    return Effect(stage.admin, one, two, ended)
+
+
 async def publish_ladder(stage: Stage) -> Effect:
     def ladder(threshold: int) -> dict[str, Any]:
         level = {"code": "BASIC", "nameZh": "普通", "nameEn": "Basic"}
@@ -215,6 +251,12 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "activateCodeBatch": activate_code_batch,
     "retireCodeBatch": retire_code_batch,
     "publishCampaign": publish_campaign,
+    "saveCampaignDraft": save_campaign_draft,
+    "deleteCampaignDraft": take_campaign_draft,
+    "publishCampaignDraft": take_campaign_draft,
+    "pauseCampaign": pause_campaign,
+    "resumeCampaign": resume_campaign,
+    "endCampaign": pause_campaign,
     "publishLadder": publish_ladder,
     "moveBalance": move_balance,
     "createPlace": create_place,

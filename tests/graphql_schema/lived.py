@@ -8,7 +8,7 @@ from loyalty.notifications.providers import NullProvider
 from tests.api import Caller
 from tests.graphql_schema.effects_of_value import MALL_TERMS
 from tests.graphql_schema.shop import ALICE, Shop, open_shop
-from tests.graphql_schema.stage import Stage, outcome
+from tests.graphql_schema.stage import BOTH_PAID, SCAN_CAMPAIGN, Stage, outcome
 from tests.rewards.payouts.stores import drain
 from workers.wiring import make_relay
 
@@ -16,6 +16,7 @@ STOCKED = {"stockMax": 100, "perDayMax": 50}
 BOB, WANG = "13800138002", "13900139001"
 CONNECTIONS = {
     **dict.fromkeys(("members", "codeBatches", "scans", "campaigns", "products"), "ADMIN"),
+    "campaignDrafts": "ADMIN",
     **dict.fromkeys(("places", "couponTemplates", "redemptions", "payouts"), "ADMIN"),
     **dict.fromkeys(("purchases", "holds", "adjustments", "tierChanges"), "ADMIN"),
     **dict.fromkeys(("mallOffers", "offerOrders"), "ADMIN"),
@@ -96,12 +97,15 @@ async def live(stage: Stage) -> Lived:
     )
     [campaign_id] = [c["id"] for c in listed["campaigns"]["nodes"] if c["code"] == "scan"]
     [payout] = listed["payouts"]["nodes"]
+    written = SCAN_CAMPAIGN | {"outcomes": list(BOTH_PAID), "condition": "member.isNew"}
+    draft = (await stage.admin.done("saveCampaignDraft", **written))["draft"]
     assert payout["status"] == "PAID"
     found = {
         "Product": stage.product_id,
         "Member": (await shop.customer.me())["id"],
         "CodeBatch": (await stage.order())[0],
         "Campaign": campaign_id,
+        "CampaignDraft": draft["id"],
         "ScanEvent": scanned["scanId"],
         "CouponTemplate": template_id,
         "Coupon": coupon["id"],

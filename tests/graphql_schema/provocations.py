@@ -11,8 +11,10 @@ from loyalty.errors import (
     AlreadyInvited,
     BatchStateWrong,
     BudgetBelowSpent,
+    CampaignStateWrong,
     CodeUnknown,
     CredentialsWrong,
+    DraftChanged,
     IdempotencyConflict,
     InsufficientBalance,
     InvalidInput,
@@ -31,7 +33,14 @@ from rewards.scans.models import GuideUnpaidReason, UnpaidReason
 from tests.api import Caller
 from tests.fakes.wechat import APP, APP_SECRET, BLOCKED, BUSY
 from tests.graphql_schema.provoking import Call, guide_unpaid, refused, unpaid
-from tests.graphql_schema.stage import BOTH_PAID, CONSUMER, GUIDE, Stage, outcome
+from tests.graphql_schema.stage import (
+    BOTH_PAID,
+    CONSUMER,
+    GUIDE,
+    SCAN_CAMPAIGN,
+    Stage,
+    outcome,
+)
 
 ALICE, BOB, WANG = "13800138001", "13800138002", "13900139001"
 
@@ -149,11 +158,28 @@ async def a_draft_batch_activated(stage: Stage) -> Call:
     return Call(stage.admin, "activateCodeBatch", {"id": batch_id})
 
 
+@refused(CampaignStateWrong)
+async def a_campaign_that_ended_published_again(stage: Stage) -> Call:
+    campaign = (await stage.publish())["campaign"]
+    await stage.admin.done("endCampaign", campaignId=campaign["id"], reason="over")
+    return Call(stage.admin, "publishCampaign", SCAN_CAMPAIGN | {"outcomes": list(BOTH_PAID)})
+
+
+@refused(DraftChanged)
+async def a_draft_saved_from_an_older_revision(stage: Stage) -> Call:
+    written: dict[str, Any] = SCAN_CAMPAIGN | {"outcomes": list(BOTH_PAID)}
+    draft = (await stage.admin.done("saveCampaignDraft", **written))["draft"]
+    written |= {"draftId": draft["id"], "revision": 1}
+    await stage.operator(OperatorRole.MARKETER).done("saveCampaignDraft", **written)
+    return Call(stage.admin, "saveCampaignDraft", written)
+
+
 @refused(BudgetBelowSpent)
 async def a_budget_below_what_is_spent(stage: Stage) -> Call:
     await stage.publish(budgets=[{"asset": "POINTS", "allowed": 1000}])
     await scan(await stage.member(ALICE), await stage.code()).send()
-    less = {"outcomes": list(BOTH_PAID), "budgets": [{"asset": "POINTS", "allowed": 99}]}
+    await scan(await stage.member(BOB), await stage.code()).send()
+    less = {"outcomes": list(BOTH_PAID), "budgets": [{"asset": "POINTS", "allowed": 199}]}
     words = {"code": "scan", "nameZh": "少", "nameEn": "Less"}
     return Call(stage.admin, "publishCampaign", words | less)
 
@@ -226,8 +252,9 @@ async def a_batch_retired(stage: Stage) -> Call:
 
 
 @unpaid(UnpaidReason.NO_CAMPAIGN)
-async def a_campaign_that_is_over(stage: Stage) -> Call:
-    await stage.publish(endsAt="2026-01-01T00:00:00+08:00")
+async def a_campaign_that_is_paused(stage: Stage) -> Call:
+    campaign = (await stage.publish())["campaign"]
+    await stage.admin.done("pauseCampaign", campaignId=campaign["id"], reason="too much")
     return scan(await stage.member(ALICE), await stage.code())
 
 
@@ -257,8 +284,11 @@ async def one_scan_too_many(stage: Stage) -> Call:
 
 @unpaid(UnpaidReason.BUDGET)
 async def a_budget_burnt(stage: Stage) -> Call:
-    await stage.publish(budgets=[{"asset": "POINTS", "allowed": 99}])
-    return scan(await stage.member(ALICE), await stage.code())
+    await stage.publish(budgets=[{"asset": "POINTS", "allowed": 130}])
+    [[first, second]] = await stage.codes(2)
+    alice = await stage.member(ALICE)
+    await scan(alice, first).send()
+    return scan(alice, second)
 
 
 @unpaid(UnpaidReason.AWAITS_CONSUMER)
@@ -309,9 +339,13 @@ async def a_frozen_guide(stage: Stage) -> Call:
 
 @guide_unpaid(GuideUnpaidReason.GUIDE_BUDGET)
 async def a_sale_that_met_a_burnt_budget(stage: Stage) -> Call:
-    budgets = [{"asset": "POINTS", "allowed": 29}]
+    budgets = [{"asset": "POINTS", "allowed": 130}]
     await stage.publish(gate="CONSUMER_SCAN", budgets=budgets)
-    [[inner], [outer]] = await stage.codes(1, "INNER", "OUTER")
+    [[first, inner], [_, outer]] = await stage.codes(2, "INNER", "OUTER")
+    await scan(await stage.member(BOB), first).send()
+    await stage.publish(
+        [outcome(CONSUMER, 1), outcome(GUIDE, 31)], gate="CONSUMER_SCAN", budgets=budgets
+    )
     await scan(await stage.guide(WANG), outer).send()
     await stage.publish(gate="CONSUMER_SCAN", budgets=[{"asset": "POINTS", "allowed": 1000}])
     return scan(await stage.member(ALICE), inner)

@@ -18,6 +18,7 @@ from sqlmodel import SQLModel
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
+from graphql_schema.campaign_drafts import DraftView
 from graphql_schema.campaigns import CampaignView
 from graphql_schema.export import SDL_FILE, sdl
 from graphql_schema.offer_types import OfferView
@@ -62,6 +63,7 @@ from tiers.standings.progress import Keep, Rise
 ROW_OF_TYPE: dict[str, type] = {
     "Balance": BalanceRow,
     "Campaign": CampaignView,
+    "CampaignDraft": DraftView,
     "Cap": campaign_rules.Cap,
     "Clerk": Clerk,
     "CodeBatch": CodeBatch,
@@ -121,7 +123,7 @@ ROW_OF_TYPE: dict[str, type] = {
 
 MADE_BY_RESOLVERS = {
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
-    *("Item", "Sighting", "Budget", "DayFigures", "HourOfScans"),
+    *("Item", "Sighting", "Budget", "DraftBudget", "DayFigures", "HourOfScans"),
     *("Reward", "ScanBalance", "ScanCoupon", "ScanTier", "UnlockedReward"),
     *("Desk", "Rebates"),
     *("PendingLevel", "LadderMove", "LadderPreview"),

@@ -157,7 +157,8 @@ class Target:
 
 def fitting(field: RootField, path: Path, variables: dict[str, Any]) -> dict[str, Any]:
     """An outcome is an amount where that is tried, and a coupon money off."""
-    if field.name == "publishCampaign" and path[-1] in ("asset", "amount", "basis"):
+    of_campaign = field.name in ("publishCampaign", "saveCampaignDraft")
+    if of_campaign and path[-1] in ("asset", "amount", "basis"):
         amount = {"couponTemplateId": None, "asset": "POINTS", "amount": 1}
         variables["input"]["outcomes"][0] |= amount
     if field.name == "createCouponTemplate" and path[-1] in ("amountOffFen", "spendMinFen"):

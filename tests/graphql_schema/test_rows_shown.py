@@ -29,7 +29,8 @@ NULL_TO_ALL = {
     "Product": {"gtin", "pictureUrl"},
     "Member": {"displayName", "externalRef", "invitedById", "mergedInto"},
     "CodeBatch": {"printedAt", "activatedAt", "retiredAt"},
-    "Campaign": {"startsAt", "endsAt", "product"},
+    "Campaign": {"startsAt", "endsAt", "product", "endedAt", "condition", "draw"},
+    "CampaignDraft": {"startsAt", "endsAt", "product", "draw"},
     "ScanEvent": {
         *("unpaidReason", "guideUnpaidReason", "latitude", "longitude", "reversedAt"),
     },

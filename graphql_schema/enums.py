@@ -106,7 +106,7 @@ strawberry.enum(MemberRole, description="消费者, 导购员, 终端门店, 经
 strawberry.enum(CodeKind, description="盖内码, 瓶外码, 箱内码, 箱外码, 垛码, DM卡, 票券.")
 strawberry.enum(CodePurpose, description="奖励, 导购码, 动销码, 溯源/防伪, 维修码.")
 strawberry.enum(BatchStatus, description="草稿, 已印刷, 已激活, 已作废.")
-strawberry.enum(EventKind, description="What earns: a scan, a purchase.")
+strawberry.enum(EventKind, description="What earns (docs/events.md).")
 strawberry.enum(Gate, description="NONE, or the guide's reward waits for the consumer's scan.")
 strawberry.enum(
     UnlockKind,

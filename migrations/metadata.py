@@ -24,6 +24,8 @@ import loyalty.products.models
 import rewards.campaigns.models
 import rewards.coupons.models
 import rewards.draws.models
+import rewards.event_types.models
+import rewards.events.models
 import rewards.gifts.models
 import rewards.grants.models
 import rewards.merges.models
@@ -58,6 +60,8 @@ MODULES = (
     rewards.campaigns.models,
     rewards.coupons.models,
     rewards.draws.models,
+    rewards.event_types.models,
+    rewards.events.models,
     rewards.gifts.models,
     rewards.grants.models,
     rewards.merges.models,

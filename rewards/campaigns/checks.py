@@ -7,9 +7,16 @@ from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
 from loyalty.ledger.models import Asset
 from rewards.campaigns.locks import Lock, check_lock
-from rewards.campaigns.models import CapSubject, EventKind, Gate, OutcomeBasis, UnlockKind
+from rewards.campaigns.models import (
+    MEMBER_EVENTS,
+    CapSubject,
+    EventKind,
+    Gate,
+    OutcomeBasis,
+    UnlockKind,
+)
 from rewards.campaigns.rules import CampaignDefinition, CouponOutcome, Outcome, definition_pays
-from rewards.conditions.rules import compile_condition
+from rewards.conditions.rules import Fields, compile_condition
 from rewards.draws.terms import check_draw
 
 AMOUNT_MAX = 10**9
@@ -19,10 +26,16 @@ OUTCOMES_MAX = 10
 CAPS_MAX = 10
 NAME_LENGTH_MAX = 80
 CODE_LENGTH_MAX = 40
+_PAID_BY = {
+    EventKind.SCAN: frozenset({MemberRole.CONSUMER, MemberRole.GUIDE}),
+    EventKind.PURCHASE: frozenset({MemberRole.CONSUMER}),
+}
+"""Whom an event has beside its member, who may be of any role."""
 
 
-def check_definition(definition: CampaignDefinition) -> None:
-    """Refuses InvalidInput with the field's path."""
+def check_definition(definition: CampaignDefinition, fields: Fields = ()) -> None:
+    """``fields``: of the type of custom events that it is for. Refuses InvalidInput with the
+    field's path."""
     _check_words(definition)
     if (
         definition.starts_at is not None
@@ -32,6 +45,7 @@ def check_definition(definition: CampaignDefinition) -> None:
         raise InvalidInput(field="endsAt", problem="must be after startsAt")
     if not -1000 <= definition.priority <= 1000:
         raise InvalidInput(field="priority", problem="-1000 to 1000")
+    _check_event(definition)
     _check_outcomes(definition)
     _check_caps(definition)
     if definition.draw is not None:
@@ -45,7 +59,7 @@ def check_definition(definition: CampaignDefinition) -> None:
             )
     _check_budgets(definition)
     if definition.condition is not None:
-        compile_condition(definition.condition, "condition", definition.event)
+        compile_condition(definition.condition, "condition", definition.event, fields)
 
 
 def check_terms(definition: CampaignDefinition, now: datetime, prize_ceiling_fen: int) -> None:
@@ -63,6 +77,19 @@ def check_terms(definition: CampaignDefinition, now: datetime, prize_ceiling_fen
     if definition.draw is not None:
         window = (definition.starts_at, definition.ends_at)
         check_draw(definition.draw, *window, cash_max_fen=prize_ceiling_fen)
+
+
+def _check_event(definition: CampaignDefinition) -> None:
+    """What its kind of event lacks, or has no use for."""
+    is_custom = definition.event is EventKind.CUSTOM
+    if (definition.event_type is not None) is not is_custom:
+        problem = "CUSTOM needs it" if is_custom else f"not for {definition.event.value}"
+        raise InvalidInput(field="eventType", problem=problem)
+    if definition.event in MEMBER_EVENTS:
+        if definition.product_id is not None:
+            raise InvalidInput(field="productId", problem=f"not for {definition.event.value}")
+        if definition.gate is not Gate.NONE:
+            raise InvalidInput(field="gate", problem=f"not for {definition.event.value}")
 
 
 def _check_budgets(definition: CampaignDefinition) -> None:
@@ -109,7 +136,9 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
                 field=path, problem="one outcome per beneficiary, asset or coupon, and lock"
             )
         seen.add(key)
-    if not definition_pays(outcomes, MemberRole.CONSUMER) and definition.draw is None:
+    is_of_member = definition.event in MEMBER_EVENTS  # who may be of any role
+    pays_consumer = definition_pays(outcomes, MemberRole.CONSUMER)
+    if not pays_consumer and definition.draw is None and not is_of_member:
         raise InvalidInput(field="outcomes", problem="nothing for the consumer")
     if definition.gate is not Gate.NONE and not definition_pays(outcomes, MemberRole.GUIDE):
         raise InvalidInput(field="gate", problem="a gate needs an outcome for the guide")
@@ -120,20 +149,18 @@ def _check_amount(event: EventKind, path: str, outcome: Outcome) -> None:
     amount_max = AMOUNT_MAX if fixed else PER_UNIT_AMOUNT_MAX
     if not 0 < outcome.amount <= amount_max:
         raise InvalidInput(field=f"{path}.amount", problem=f"1 to {amount_max}")
-    allowed = {MemberRole.CONSUMER}
-    if event is EventKind.SCAN:
-        allowed.add(MemberRole.GUIDE)
+    allowed = _PAID_BY.get(event, frozenset(MemberRole))
     if outcome.beneficiary not in allowed:
         raise InvalidInput(field=f"{path}.beneficiary", problem="not paid by this event")
-    if event is EventKind.SCAN and outcome.basis is not OutcomeBasis.FIXED:
-        raise InvalidInput(field=f"{path}.basis", problem="a scan has no amount to multiply")
+    if event is not EventKind.PURCHASE and outcome.basis is not OutcomeBasis.FIXED:
+        raise InvalidInput(field=f"{path}.basis", problem=f"{event.value} has no amount spent")
 
 
 def _check_locked(gate: Gate, path: str, outcome: Outcome) -> None:
     if outcome.lock is None:
         return
     check_lock(path, outcome.lock)
-    if outcome.beneficiary is not MemberRole.GUIDE:
+    if outcome.beneficiary is MemberRole.CONSUMER:
         return
     if gate is not Gate.NONE:
         raise InvalidInput(field=path, problem="the gate locks what the guide gets")
@@ -158,5 +185,5 @@ def _check_caps(definition: CampaignDefinition) -> None:
         if (cap.subject, cap.window) in seen:
             raise InvalidInput(field=f"caps[{i}]", problem="one cap per subject and window")
         if definition.event is not EventKind.SCAN and cap.subject is not CapSubject.MEMBER:
-            raise InvalidInput(field=f"caps[{i}].subject", problem="a purchase has only a member")
+            raise InvalidInput(field=f"caps[{i}].subject", problem="its events have only a member")
         seen.add((cap.subject, cap.window))

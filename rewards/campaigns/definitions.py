@@ -35,6 +35,7 @@ def definition_to_json(definition: CampaignDefinition) -> dict[str, Any]:
         "return_policies": policies_to_json(definition.return_policies),
         "condition": definition.condition,
         "draw": None if definition.draw is None else draw_to_json(definition.draw),
+        "event_type": definition.event_type,
     }
 
 
@@ -56,6 +57,7 @@ def definition_from_json(stored: dict[str, Any]) -> CampaignDefinition:
         return_policies=policies_from_json(stored["return_policies"]),
         condition=stored["condition"],
         draw=None if stored["draw"] is None else draw_from_json(stored["draw"]),
+        event_type=stored.get("event_type"),
     )
 
 

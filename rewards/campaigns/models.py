@@ -13,8 +13,23 @@ from loyalty.tables import brand_reference, own_id, reference, tenant
 
 
 class EventKind(StrEnum):
+    """What campaigns are for: scans, purchases, and what ``rewards.events`` records. CUSTOM is what
+    others tell of, by the types that a brand has registered."""
+
     SCAN = "SCAN"
     PURCHASE = "PURCHASE"
+    SIGN_UP = "SIGN_UP"
+    PROFILE_COMPLETED = "PROFILE_COMPLETED"
+    CHECK_IN = "CHECK_IN"
+    BIRTHDAY = "BIRTHDAY"
+    TIER_REACHED = "TIER_REACHED"
+    ACTION = "ACTION"
+    FOLLOWED = "FOLLOWED"
+    CUSTOM = "CUSTOM"
+
+
+MEMBER_EVENTS = frozenset(EventKind) - {EventKind.SCAN, EventKind.PURCHASE}
+"""What ``rewards.events`` records: each is of one member, in whatever role it is."""
 
 
 class Gate(StrEnum):
@@ -115,6 +130,8 @@ class CampaignVersion(SQLModel, table=True):
     beneficiary, what may be taken back of what it pays; WITHIN_BALANCE of who is not named.
     ``condition``: the text that an event has to meet (``rewards.conditions``), None for every one.
     ``draw``: what a paid scan draws, if anything (``rewards.draws.terms.draw_to_json``).
+    ``event_type``: of one for CUSTOM events, {id, code, fields}, where ``fields`` are the kinds of
+    the type's fields by name, as they were.
     """
 
     __tablename__ = "campaign_versions"
@@ -146,6 +163,7 @@ class CampaignVersion(SQLModel, table=True):
     )
     condition: str | None = None
     draw: dict[str, Any] | None = Field(default=None, sa_type=NullableJsonColumn)
+    event_type: dict[str, Any] | None = Field(default=None, sa_type=NullableJsonColumn)
     published_by: UUID
     published_at: datetime
 

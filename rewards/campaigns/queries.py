@@ -275,7 +275,8 @@ async def list_newest(
 
 def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
     """The rows as the value that rules work on."""
-    event = EventKind(version.event)
+    event, custom = EventKind(version.event), version.event_type
+    fields = () if custom is None else tuple(sorted(custom["fields"].items()))
     draw = version.draw and compile_draw(
         draw_from_json(version.draw), version.starts_at, version.ends_at
     )
@@ -293,6 +294,7 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
         caps_from_json(version.caps),
         tuple(outcome.template_id for outcome in coupons_from_json(version.outcomes)),
         policies_from_json(version.return_policies),
-        None if version.condition is None else load_condition(version.condition, event),
+        None if version.condition is None else load_condition(version.condition, event, fields),
         draw or None,
+        None if custom is None else UUID(hex=custom["id"]),
     )

@@ -60,7 +60,7 @@ class Cap:
 @dataclass(frozen=True, slots=True)
 class LiveCampaign:
     """A published version, as rules see it. ``coupon_template_ids``: a coupon of each for the
-    consumer."""
+    consumer. ``event_type_id``: the type of the CUSTOM events that it is for."""
 
     id: UUID
     version_id: UUID
@@ -77,6 +77,12 @@ class LiveCampaign:
     return_policies: Mapping[MemberRole, ReturnPolicy] = field(default_factory=dict)
     condition: Condition | None = None
     draw: LiveDraw | None = None
+    event_type_id: UUID | None = None
+
+    @property
+    def about_id(self) -> UUID | None:
+        """What its events have to be of: a product, or a type of custom events; None for any."""
+        return self.product_id or self.event_type_id
 
     def runs_at(self, at: datetime) -> bool:
         """Whether an event of this time falls into the window: start included, end not."""
@@ -94,17 +100,18 @@ class LiveCampaign:
 
 @dataclass(frozen=True, slots=True)
 class CampaignIndex:
-    """Live campaigns by (event, product), best first, so that an event looks at a handful."""
+    """Live campaigns by (event, product or type), best first, so that an event looks at a
+    handful."""
 
     by_event: dict[tuple[EventKind, UUID | None], tuple[LiveCampaign, ...]]
 
     def candidates(
-        self, event: EventKind, product_id: UUID | None, at: datetime
+        self, event: EventKind, about_id: UUID | None, at: datetime
     ) -> tuple[LiveCampaign, ...]:
         """The campaigns that may be an event's, in the order in which their conditions are asked:
-        by priority, then those for this very product. One without a condition is the last, if it
-        has no draw: without the day's seed that one does not run."""
-        specific = self.by_event.get((event, product_id), ()) if product_id else ()
+        by priority, then those for this very product or type. One without a condition is the last,
+        if it has no draw: without the day's seed that one does not run."""
+        specific = self.by_event.get((event, about_id), ()) if about_id else ()
         general = self.by_event.get((event, None), ())
         found: list[LiveCampaign] = []
         for campaign in heapq.merge(specific, general, key=_by_priority):
@@ -132,10 +139,10 @@ def _by_priority(campaign: LiveCampaign) -> int:
 
 
 def index_campaigns(campaigns: Iterable[LiveCampaign]) -> CampaignIndex:
-    """Group by event and product; within a group by priority, then by code."""
+    """Group by event and product or type; within a group by priority, then by code."""
     groups: dict[tuple[EventKind, UUID | None], list[LiveCampaign]] = {}
     for campaign in campaigns:
-        groups.setdefault((campaign.event, campaign.product_id), []).append(campaign)
+        groups.setdefault((campaign.event, campaign.about_id), []).append(campaign)
     return CampaignIndex(
         {
             key: tuple(sorted(group, key=lambda c: (-c.priority, c.code)))
@@ -147,7 +154,8 @@ def index_campaigns(campaigns: Iterable[LiveCampaign]) -> CampaignIndex:
 @dataclass(frozen=True, slots=True)
 class CampaignDefinition:
     """What an operator publishes. Budgets are (asset, allowed) and are fixed in kind at the first
-    version: later ones may change the amounts, never below what is committed."""
+    version: later ones may change the amounts, never below what is committed. ``event_type`` is
+    the code of the type that one for CUSTOM events is for."""
 
     code: str
     name_zh: str
@@ -164,6 +172,7 @@ class CampaignDefinition:
     return_policies: dict[MemberRole, ReturnPolicy] = field(default_factory=dict)
     condition: str | None = None
     draw: DrawTerms | None = None
+    event_type: str | None = None
 
 
 def definition_pays(outcomes: Iterable[Outcome | CouponOutcome], beneficiary: MemberRole) -> bool:

@@ -1,6 +1,7 @@
 """Verbs of campaigns."""
 
 from collections.abc import Collection, Iterable
+from typing import Any
 from uuid import UUID
 
 from loyalty import audit_log
@@ -36,11 +37,13 @@ from rewards.campaigns.rules import (
     policies_to_json,
     with_counted,
 )
-from rewards.conditions.rules import load_condition
+from rewards.conditions.rules import Fields, load_condition
 from rewards.coupons.service import require_templates
 from rewards.draws import service as draws
 from rewards.draws.rules import PRIZE_COUNTER, compile_draw
 from rewards.draws.terms import awarded_assets, awarded_templates, draw_to_json
+from rewards.event_types.rules import fields_from_json
+from rewards.event_types.service import require_type
 
 PURCHASE_CAMPAIGN_CODE = "purchase-points"
 
@@ -51,9 +54,10 @@ async def publish_campaign(
     """Publish the first or the next version of the campaign with this code. With ``keyring`` the
     first days' seeds of its draw are made at once; else the worker makes them, and it runs then.
 
-    Refuses InvalidInput (with the field's path), NotFound (product, coupon template),
+    Refuses InvalidInput (with the field's path), NotFound (product, coupon template, event type),
     BudgetBelowSpent and CampaignStateWrong (it has ended).
     """
+    event_type = await _find_type(tx, actor.brand_id, definition)
     campaign = await check_campaign(tx, actor.brand_id, definition)
     is_new = campaign is None
     if campaign is None:
@@ -74,10 +78,13 @@ async def publish_campaign(
         starts_at=definition.starts_at,
         ends_at=definition.ends_at,
         outcomes=outcomes_to_json(definition.outcomes),
-        caps=caps_to_json(with_counted(definition.caps, _facts_read(definition))),
+        caps=caps_to_json(
+            with_counted(definition.caps, _facts_read(definition, _fields_of(event_type)))
+        ),
         return_policies=policies_to_json(definition.return_policies),
         condition=definition.condition,
         draw=None if definition.draw is None else draw_to_json(definition.draw),
+        event_type=event_type,
         published_by=actor.id,
         published_at=tx.now,
     )
@@ -101,7 +108,7 @@ async def publish_campaign(
 async def check_campaign(tx: Tx, brand_id: UUID, definition: CampaignDefinition) -> Campaign | None:
     """Everything that has to be right before it may be published; the campaign with this code, if
     there is one. Refuses what ``publish_campaign`` refuses."""
-    check_definition(definition)
+    check_definition(definition, _fields_of(await _find_type(tx, brand_id, definition)))
     brand = await get_brand(tx, brand_id)
     check_terms(definition, tx.now, brand.prize_ceiling_fen)
     await _check_assets(tx, brand_id, definition)
@@ -130,11 +137,26 @@ def _check_changed(stored: Iterable[CampaignBudget], budgets: dict[str, int]) ->
             raise BudgetBelowSpent(asset=asset, committed=committed)
 
 
-def _facts_read(definition: CampaignDefinition) -> set[str]:
+async def _find_type(
+    tx: Tx, brand_id: UUID, definition: CampaignDefinition
+) -> dict[str, Any] | None:
+    """The type of custom events that it names, as its version keeps it. Refuses NotFound."""
+    if definition.event is not EventKind.CUSTOM or definition.event_type is None:
+        return None  # or what is wrong is for the checks to say
+    found = await require_type(tx, brand_id, definition.event_type)
+    kinds = {field.name: field.kind.value for field in fields_from_json(found.fields)}
+    return {"id": found.id.hex, "code": found.code, "fields": kinds}
+
+
+def _fields_of(event_type: dict[str, Any] | None) -> Fields:
+    return () if event_type is None else tuple(sorted(event_type["fields"].items()))
+
+
+def _facts_read(definition: CampaignDefinition, fields: Fields) -> set[str]:
     """What its condition and its draw read."""
     facts: set[str] = set()
     if definition.condition is not None:
-        facts |= load_condition(definition.condition, definition.event).facts
+        facts |= load_condition(definition.condition, definition.event, fields).facts
     if definition.draw is not None:
         facts.update(
             compile_draw(definition.draw, definition.starts_at, definition.ends_at).fact_names

@@ -1,7 +1,7 @@
 """The facts that conditions may read: declared here, listed in docs/conditions.md, and how those of
 an event are put together from plain values."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -13,6 +13,8 @@ from loyalty.actor import MemberRole
 from loyalty.clock import local_date
 from loyalty.codes.models import CodeKind
 from rewards.campaigns.models import EventKind
+from rewards.event_types.models import FieldKind
+from rewards.event_types.rules import INT_MAX as CUSTOM_INT_MAX
 from rewards.gifts.rules import birthdays_on
 
 Value = bool | int | float | str | datetime
@@ -48,6 +50,9 @@ class FactSpec:
 _ALL = frozenset(EventKind)
 _SCAN = frozenset({EventKind.SCAN})
 _PURCHASE = frozenset({EventKind.PURCHASE})
+_ACTION = frozenset({EventKind.ACTION, EventKind.FOLLOWED})
+_TIER = frozenset({EventKind.TIER_REACHED})
+_CUSTOM = frozenset({EventKind.CUSTOM})
 _INT_MAX = 2**53
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2999, 12, 31, tzinfo=UTC)
@@ -92,6 +97,10 @@ FACTS: Mapping[str, FactSpec] = {
     "event.amountFen": _int("What was spent.", _PURCHASE),
     "event.quantity": _int("How many pieces were bought.", _PURCHASE),
     "event.source": _text("Who told of it.", _PURCHASE, values=("TILL", "ORDER", "IMPORT")),
+    "event.action": _text("What the member did, as it was reported.", _ACTION),
+    "event.level": _text("The code of the level that was reached.", _TIER),
+    "event.rank": _int("The rank of the level that was reached.", _TIER, high=1000),
+    "event.fromRank": _int("The rank of the level held before.", _TIER, high=1000),
     "product.sku": _text("The scanned product's SKU.", _SCAN),
     "product.gtin": _text("The scanned product's GTIN-14; or empty.", _SCAN),
     "batch.number": _int("The code batch's number.", _SCAN),
@@ -119,9 +128,40 @@ FACTS: Mapping[str, FactSpec] = {
 }
 """By dotted name. Local: in the brand's time zone, at the event's time."""
 
-ROOTS = frozenset(name.partition(".")[0] for name in FACTS)
+CUSTOM = "custom"
+"""The root of what a custom event's payload says: the fields of its type."""
+ROOTS = frozenset({CUSTOM, *(name.partition(".")[0] for name in FACTS)})
 MEMBER_TODAY = "counters.memberToday"
 MEMBER_TOTAL = "counters.memberTotal"
+
+
+_ABSENT: Mapping[FieldKind, Value] = {
+    FieldKind.STRING: "",
+    FieldKind.INT: 0,
+    FieldKind.BOOL: False,
+}
+
+
+def custom_specs(fields: Iterable[tuple[str, str]]) -> dict[str, FactSpec]:
+    """``custom.*`` of a type with these fields, each with its kind."""
+    specs = {}
+    for name, kind in fields:
+        told = f"The field {name}; {_ABSENT[FieldKind(kind)]!r} where it is left out."
+        if kind == FieldKind.BOOL:
+            spec = _bool(told, _CUSTOM)
+        elif kind == FieldKind.INT:
+            spec = _int(told, _CUSTOM, -CUSTOM_INT_MAX, CUSTOM_INT_MAX)
+        else:
+            spec = _text(told, _CUSTOM)
+        specs[f"{CUSTOM}.{name}"] = spec
+    return specs
+
+
+def custom_facts(
+    fields: Iterable[tuple[str, str]], payload: Mapping[str, Value]
+) -> dict[str, Value]:
+    """``custom.*`` of a payload."""
+    return {name: payload.get(name, _ABSENT[FieldKind(kind)]) for name, kind in fields}
 
 
 class LazyFacts(Mapping[str, Mapping[str, Value]]):

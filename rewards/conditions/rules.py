@@ -9,7 +9,7 @@ import cel
 
 from loyalty.errors import InvalidInput
 from rewards.campaigns.models import EventKind
-from rewards.conditions.facts import FACTS, Facts, FactSpec, Value
+from rewards.conditions.facts import FACTS, Facts, FactSpec, Value, custom_specs
 from rewards.conditions.reading import (
     ConditionUnreadable,
     Operand,
@@ -63,13 +63,21 @@ class Questions:
             return False
 
 
-def facts_of(event: EventKind) -> dict[str, FactSpec]:
-    """What is declared of an event of this kind, by dotted name."""
-    return {name: spec for name, spec in FACTS.items() if event in spec.events}
+Fields = tuple[tuple[str, str], ...]
+"""The fields of a type of custom events, by name: each with its kind."""
 
 
-def compile_condition(text: str, field: str, event: EventKind = EventKind.SCAN) -> Condition:
-    """A condition that somebody wrote, over the facts of this kind of event.
+def facts_of(event: EventKind, fields: Fields = ()) -> dict[str, FactSpec]:
+    """What is declared of an event of this kind, by dotted name; and of the fields of its type."""
+    declared = {name: spec for name, spec in FACTS.items() if event in spec.events}
+    return declared | custom_specs(fields)
+
+
+def compile_condition(
+    text: str, field: str, event: EventKind = EventKind.SCAN, fields: Fields = ()
+) -> Condition:
+    """A condition that somebody wrote, over the facts of this kind of event, and of its type's
+    fields.
 
     Refuses InvalidInput with the line and column of whatever is not declared, of the wrong kind,
     or fails whatever the facts are, and when there is no event for which it holds.
@@ -80,7 +88,7 @@ def compile_condition(text: str, field: str, event: EventKind = EventKind.SCAN) 
         if not character.isprintable() and character not in "\n\t":
             problem = f"{position(text, at)}: a character that is not printable"
             raise InvalidInput(field=field, problem=problem)
-    declared = facts_of(event)
+    declared = facts_of(event, fields)
     try:
         reading = read_condition(text, declared)
         _check_over_samples(reading, declared)
@@ -91,9 +99,9 @@ def compile_condition(text: str, field: str, event: EventKind = EventKind.SCAN) 
 
 
 @lru_cache(maxsize=1024)
-def load_condition(text: str, event: EventKind) -> Condition:
+def load_condition(text: str, event: EventKind, fields: Fields = ()) -> Condition:
     """A condition as it is stored: it was checked when it was written."""
-    return _compiled(read_condition(text, facts_of(event)))
+    return _compiled(read_condition(text, facts_of(event, fields)))
 
 
 def _compiled(reading: Reading) -> Condition:
@@ -154,6 +162,7 @@ __all__ = [
     "Condition",
     "ConditionFailed",
     "Facts",
+    "Fields",
     "Questions",
     "Value",
     "compile_condition",

@@ -19,7 +19,6 @@ from graphql_schema.campaigns import (
 )
 from graphql_schema.context import Context, Info
 from graphql_schema.draw_inputs import CampaignDraw, shown
-from graphql_schema.draw_inputs import CampaignDraw, shown
 from graphql_schema.effects import effect_once, row_once
 from graphql_schema.enums import EventKind, Gate
 from graphql_schema.loaders import product_loader
@@ -120,10 +119,6 @@ class CampaignDraft(Node):
     @strawberry.field
     def condition(self, view: strawberry.Parent[DraftView]) -> str | None:
         return view.definition.condition
-
-    @strawberry.field
-    def draw(self, view: strawberry.Parent[DraftView]) -> CampaignDraw | None:
-        return None if view.definition.draw is None else shown(view.definition.draw)
 
     @strawberry.field(description="What each paid scan draws (docs/draws.md).")
     def draw(self, view: strawberry.Parent[DraftView]) -> CampaignDraw | None:

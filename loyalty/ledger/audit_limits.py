@@ -54,11 +54,13 @@ LIMITS = (
         FROM cap_counters c LEFT JOIN cap ON cap.campaign_id = c.campaign_id
             AND cap.subject_kind = c.subject_kind AND cap.window_kind =
                 CASE WHEN c.window_key = 'ALL' THEN 'CAMPAIGN' ELSE 'DAY' END
-        WHERE c.brand_id = :brand AND (cap.times_max IS NULL OR c.used > cap.times_max
-            OR c.used > c.times_max)
+        WHERE c.brand_id = :brand AND (c.used > c.times_max
+            OR c.subject_kind NOT IN ('PRIZE', 'DRAW')
+                AND (cap.times_max IS NULL OR c.used > cap.times_max))
         """,
     ),
-    # A guide is counted by the pre-scan that locks its reward, else by the consumer's scan.
+    # A guide is counted by the pre-scan that locks its reward, else by the consumer's scan. What is
+    # reversed is taken back from its member's counters; once it was not, and is counted for good.
     Probe(
         8,
         "a cap counts the scans that were paid",
@@ -70,24 +72,26 @@ LIMITS = (
             WHERE counts_scans
         ), paid AS MATERIALIZED (
             SELECT v.campaign_id, e.id, e.item_no, e.role, e.occurred_at, e.member_id,
-                e.device_hash, e.guide_member_id, e.guide_unpaid_reason
+                e.device_hash, e.guide_member_id, e.guide_unpaid_reason,
+                CASE WHEN r.id IS NULL THEN 1 ELSE 0 END AS stands
             FROM scan_events e JOIN campaign_versions v
                 ON v.brand_id = e.brand_id AND v.id = e.campaign_version_id
+            LEFT JOIN scan_reversals r ON r.brand_id = e.brand_id AND r.scan_id = e.id
             WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL
                 AND v.campaign_id IN (SELECT campaign_id FROM cap)
         ), subjects AS MATERIALIZED (
             SELECT campaign_id, occurred_at, 'MEMBER' AS subject_kind,
-                replace(CAST(member_id AS text), '-', '') AS subject
+                replace(CAST(member_id AS text), '-', '') AS subject, stands
             FROM paid WHERE role = 'CONSUMER'
             UNION ALL
-            SELECT campaign_id, occurred_at, 'DEVICE', device_hash
+            SELECT campaign_id, occurred_at, 'DEVICE', device_hash, 1
             FROM paid WHERE role = 'CONSUMER' AND device_hash IS NOT NULL
             UNION ALL
-            SELECT campaign_id, occurred_at, 'GUIDE', replace(CAST(member_id AS text), '-', '')
+            SELECT campaign_id, occurred_at, 'GUIDE', replace(CAST(member_id AS text), '-', ''), 1
             FROM paid WHERE role = 'GUIDE'
             UNION ALL
             SELECT p.campaign_id, p.occurred_at, 'GUIDE',
-                replace(CAST(p.guide_member_id AS text), '-', '')
+                replace(CAST(p.guide_member_id AS text), '-', ''), 1
             FROM paid p
             JOIN claims g ON g.brand_id = :brand AND g.item_no = p.item_no
                 AND g.purpose = 'REWARD' AND g.beneficiary_role = 'GUIDE' AND g.outcome = 'PAID'
@@ -99,18 +103,18 @@ LIMITS = (
             n.subject || ' counted ' || SUM(n.used) || ', paid ' || SUM(n.paid) AS problem
         FROM (
             SELECT campaign_id, subject_kind, subject, window_key, CASE WHEN window_key = 'ALL'
-                THEN 'CAMPAIGN' ELSE 'DAY' END AS window_kind, used, 0 AS paid
+                THEN 'CAMPAIGN' ELSE 'DAY' END AS window_kind, used, 0 AS paid, 0 AS stands
             FROM cap_counters WHERE brand_id = :brand
             UNION ALL
-            SELECT campaign_id, subject_kind, subject, 'ALL', 'CAMPAIGN', 0, 1 FROM subjects
+            SELECT campaign_id, subject_kind, subject, 'ALL', 'CAMPAIGN', 0, 1, stands FROM subjects
             UNION ALL
-            SELECT s.campaign_id, s.subject_kind, s.subject, day.day_key, 'DAY', 0, 1
+            SELECT s.campaign_id, s.subject_kind, s.subject, day.day_key, 'DAY', 0, 1, s.stands
             FROM subjects s CROSS JOIN day WHERE {ON_LOCAL_DAY}
         ) AS n
         JOIN cap ON cap.campaign_id = n.campaign_id AND cap.subject_kind = n.subject_kind
             AND cap.window_kind = n.window_kind
         GROUP BY n.campaign_id, n.subject_kind, n.subject, n.window_key, cap.every_version
-        HAVING SUM(n.used) > SUM(n.paid) OR cap.every_version AND SUM(n.used) <> SUM(n.paid)
+        HAVING SUM(n.used) > SUM(n.paid) OR cap.every_version AND SUM(n.used) < SUM(n.stands)
         """,
     ),
     Probe(

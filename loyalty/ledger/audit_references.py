@@ -31,6 +31,14 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("campaign_versions", "活动版本"): {"campaign_id": "campaigns", "product_id": "products"},
     ("campaign_budgets", "活动预算"): {"campaign_id": "campaigns"},
     ("cap_counters", "上限计数"): {"campaign_id": "campaigns"},
+    ("draw_seeds", "抽奖种子"): {"campaign_id": "campaigns"},
+    ("draws", "抽奖"): {
+        "campaign_id": "campaigns",
+        "campaign_version_id": "campaign_versions",
+        "scan_id": "scan_events",
+        "member_id": "members",
+        "coupon_template_id": "coupon_templates",
+    },
     ("locked_rewards", "待解锁奖励"): {"member_id": "members", "campaign_id": "campaigns"},
     ("action_reports", "会员行为上报"): {"member_id": "members"},
     ("scan_reversals", "扫码冲回"): {"scan_id": "scan_events"},
@@ -116,6 +124,7 @@ _TENANT_TABLES = (
     "accounts",
     "assets",
     "audit_log",
+    "campaign_drafts",
     "campaigns",
     "expiry_runs",
     "idempotency_records",
@@ -203,7 +212,7 @@ REFERENCES = (
         12,
         "a cap counts a member of its brand",
         "上限主体属于本品牌",
-        "cap_counters WHERE subject_kind <> 'DEVICE'",
+        "cap_counters WHERE subject_kind NOT IN ('DEVICE', 'PRIZE')",
         """
         SELECT subject AS id, 'counted, and no member of this brand' AS problem
         FROM (
@@ -211,7 +220,7 @@ REFERENCES = (
             WHERE brand_id = :brand
             UNION ALL
             SELECT subject, 0 FROM cap_counters
-            WHERE brand_id = :brand AND subject_kind IN ('MEMBER', 'GUIDE')
+            WHERE brand_id = :brand AND subject_kind IN ('MEMBER', 'GUIDE', 'DRAW')
         ) AS entries
         GROUP BY subject HAVING SUM(known) = 0
         """,

@@ -1,12 +1,13 @@
 """Pure: conditions, compiled and asked. The one place that knows the library that evaluates CEL."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import cel
 
+from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
 from rewards.campaigns.models import EventKind
 from rewards.conditions.facts import FACTS, Facts, FactSpec, Value, custom_specs
@@ -63,6 +64,11 @@ class Questions:
             return False
 
 
+_ROLES: Mapping[EventKind, tuple[Value, ...]] = {
+    EventKind.SCAN: (MemberRole.CONSUMER.value, MemberRole.GUIDE.value),
+    EventKind.PURCHASE: (MemberRole.CONSUMER.value,),
+}
+"""Whose events of this kind may earn."""
 Fields = tuple[tuple[str, str], ...]
 """The fields of a type of custom events, by name: each with its kind."""
 
@@ -70,6 +76,9 @@ Fields = tuple[tuple[str, str], ...]
 def facts_of(event: EventKind, fields: Fields = ()) -> dict[str, FactSpec]:
     """What is declared of an event of this kind, by dotted name; and of the fields of its type."""
     declared = {name: spec for name, spec in FACTS.items() if event in spec.events}
+    declared["event.kind"] = replace(declared["event.kind"], values=(event.value,))
+    if event in _ROLES:
+        declared["member.role"] = replace(declared["member.role"], values=_ROLES[event])
     return declared | custom_specs(fields)
 
 

@@ -16,6 +16,7 @@ from loyalty.members import service as members
 from loyalty.members.rules import EXTERNAL_REF_LENGTH_MAX
 from loyalty.members.service import ENROLLED_TOPIC
 from loyalty.text import checked_text
+from rewards.conditions.service import log_failures
 from rewards.grants import service as grants
 from rewards.grants.rules import (
     BrandConfiguration,
@@ -240,6 +241,7 @@ async def settle_purchases(
     results = [decide(world, actor, fact) for fact in purchases]
     if fresh:
         await _write(tx, world)
+    log_failures(world.questions)
     return results
 
 

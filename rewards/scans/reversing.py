@@ -16,12 +16,18 @@ from loyalty.members.service import follow_merges, list_members_by_ids
 from loyalty.reversals.rules import TakenBack, Wanted, returned_to_campaigns
 from loyalty.reversals.service import find_credits, take_back
 from loyalty.text import checked_text
+from rewards.campaigns.models import CapSubject
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY
-from rewards.campaigns.service import find_version
+from rewards.campaigns.service import find_version, uncount_caps
 from rewards.coupons.service import void_won
 from rewards.grants import service as grants
 from rewards.grants.models import LockedReward, LockStatus
-from rewards.grants.rules import count_for_tier, end_locked, return_to_budgets
+from rewards.grants.rules import (
+    count_for_tier,
+    counter_keys,
+    end_locked,
+    return_to_budgets,
+)
 from rewards.grants.world import GrantWorld, MemberState
 from rewards.scans import queries
 from rewards.scans.models import ClaimOutcome, ScanEvent, ScanReversal
@@ -75,8 +81,9 @@ async def reverse_scan(tx: Tx, actor: Actor, scan_id: UUID, reason: str) -> Scan
     campaign's return policy: what it locked (unlocked since or not), what it credited, and coupons
     that are still free.
 
-    What it unlocked of an earlier scan's stays: it is that one's. The claim stays consumed and the
-    caps counted: nobody is paid for the item again. Budgets have back what was taken or is owed.
+    What it unlocked of an earlier scan's stays: it is that one's. The claim stays consumed: nobody
+    is paid for the item again. Budgets have back what was taken or is owed, and the consumer's
+    counters the event: it is none that was paid. The caps of guide and device stay counted.
     Refuses NotFound (scan), ScanNotReversible and InvalidInput (reason).
     """
     reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
@@ -104,6 +111,7 @@ async def reverse_scan(tx: Tx, actor: Actor, scan_id: UUID, reason: str) -> Scan
     await grants.write_members_side(tx, world)
     holder = next(party.holder for party in parties if party.role == CONSUMER)
     coupons = await void_won(tx, (scan.brand_id, holder.id), scan.id)
+    await _uncount(tx, world, scan)
     await audit_log.record(tx, actor, "scan.reverse", scan.id, reason, coupons_voided=coupons)
     await grants.write_brands_side(tx, world)
     legs = [leg for party in parties for _, leg in sorted(party.legs.items())]
@@ -138,6 +146,16 @@ async def _find_parties(tx: Tx, scan: ScanEvent) -> tuple[list[LockedReward], li
         if row.role in parties:
             parties[row.role].member_ids.add(row.id)
     return locked, [parties[role] for role in sorted(parties)]
+
+
+async def _uncount(tx: Tx, world: GrantWorld, scan: ScanEvent) -> None:
+    """Take the event back from the counters of the member who scanned."""
+    version_id, member_id = scan.campaign_version_id, scan.member_id
+    campaign = version_id and await find_version(tx, scan.brand_id, version_id)
+    if campaign and member_id is not None:
+        subjects: dict[CapSubject, str | None] = {CapSubject.MEMBER: member_id.hex}
+        keys = counter_keys(world.brands[scan.brand_id], campaign, subjects, scan.occurred_at)
+        await uncount_caps(tx, [key for key, _ in keys])
 
 
 async def _policy(tx: Tx, scan: ScanEvent, role: str) -> ReturnPolicy:

@@ -13,6 +13,7 @@ from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import MemberClosed, Refusal
 from loyalty.members.service import ENROLLED_TOPIC
 from rewards.campaigns.models import CapSubject, UnlockKind
+from rewards.conditions.service import log_failures
 from rewards.draws.folding import member_keys, prize_keys, stock_keys
 from rewards.draws.service import SeedDay, open_seeds
 from rewards.grants import service as grants
@@ -76,6 +77,7 @@ async def settle_scans(
     await _load_seeds(tx, world, fresh, keyring)
     answers = [decide(world, request) for request in requests]
     await write(tx, world)
+    log_failures(world.questions)
     return answers
 
 

@@ -49,6 +49,9 @@ class DrawStageInput:
     odds_to_ppm: int | None = None
     curve: DrawCurve = DrawCurve.LINEAR
     starts_at: datetime | None = None
+    takes_bonuses: bool = strawberry.field(
+        default=True, description="False where bonuses add nothing, as where every scan wins."
+    )
 
 
 @strawberry.input(description="What is added to the odds where a condition (CEL) holds.")
@@ -117,6 +120,7 @@ def _stages(given: Sequence[DrawStageInput]) -> list[terms.Stage]:
             ),
             stage.curve,
             _instant(f"{terms.PATH}.stages[{i}].startsAt", stage.starts_at),
+            stage.takes_bonuses,
         )
         for i, stage in enumerate(given)
     ]
@@ -162,6 +166,7 @@ class DrawStage:
     odds_to_ppm: int
     curve: DrawCurve
     starts_at: datetime | None
+    takes_bonuses: bool
     entries: list[DrawEntry]
 
 
@@ -228,6 +233,7 @@ def _shown_stage(stage: terms.Stage) -> DrawStage:
         odds_to_ppm=stage.odds_to_ppm,
         curve=stage.curve,
         starts_at=stage.starts_at,
+        takes_bonuses=stage.takes_bonuses,
         entries=[
             DrawEntry(
                 prize=entry.prize,

@@ -19,7 +19,7 @@ from graphql_schema.scalars import AssetCode, BigInt
 from loyalty import keyed
 from loyalty.db import Snapshot
 from loyalty.members.models import Member as MemberRow
-from rewards.campaigns.models import CampaignVersion
+from rewards.campaigns.models import Campaign, CampaignVersion
 from rewards.draws import queries
 from rewards.draws.models import Draw as DrawRow
 from rewards.draws.models import DrawSeed as SeedRow
@@ -34,7 +34,12 @@ async def _versions(
     return await keyed.list_rows_by_ids(snapshot, CampaignVersion, brand_id, ids)
 
 
+async def _campaigns(snapshot: Snapshot, brand_id: UUID, ids: Sequence[UUID]) -> list[Campaign]:
+    return await keyed.list_rows_by_ids(snapshot, Campaign, brand_id, ids)
+
+
 version_loader = row_loader(_versions)
+campaign_loader = row_loader(_campaigns)
 
 
 @strawberry.type(description="A bonus to the odds, and whether it held for this draw.")
@@ -116,6 +121,13 @@ class DrawReceipt:
     @strawberry.field(description="The same as of the scan's receipt.")
     def id(self, row: strawberry.Parent[DrawRow]) -> strawberry.ID:
         return encode_id("Draw", row.id)
+
+    @strawberry.field(description="Whose seeds it was drawn by (drawSeeds).")
+    async def campaign_code(self, row: strawberry.Parent[DrawRow], info: Info) -> str:
+        campaign = await info.context.loader(campaign_loader).load(row.campaign_id)
+        if campaign is None:
+            raise LookupError("a draw without its campaign")
+        return campaign.code
 
     @strawberry.field(description="The local day by whose seed it was drawn.")
     def on(self, row: strawberry.Parent[DrawRow]) -> date:

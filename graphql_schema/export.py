@@ -149,6 +149,7 @@ ANSWERS_TO_FOREIGN = {
     "mallOffers": "not listed",
     "offerOrders": "not listed",
     "books": "not listed",
+    "drawSeeds": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",

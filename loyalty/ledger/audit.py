@@ -18,6 +18,7 @@ from loyalty.db import Database, Snapshot, Statement
 from loyalty.ledger.audit_books import BOOKS
 from loyalty.ledger.audit_coupons import COUPONS
 from loyalty.ledger.audit_deliveries import DELIVERIES
+from loyalty.ledger.audit_draws import DRAWS
 from loyalty.ledger.audit_history import HISTORY
 from loyalty.ledger.audit_holds import HOLDS
 from loyalty.ledger.audit_issuance import ISSUANCE
@@ -33,7 +34,7 @@ from loyalty.ledger.audit_returns import RETURNS
 from loyalty.ledger.audit_scans import SCANS
 
 _ALL = (
-    *(BOOKS, ISSUANCE, HISTORY, SCANS, LOCKS, COUPONS, STEPS, REBATES),
+    *(BOOKS, ISSUANCE, HISTORY, SCANS, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
 )
 PROBES: tuple[Probe, ...] = tuple(
@@ -48,10 +49,10 @@ _BRANDS = Statement(
     returns="id uuid, slug text, timezone text",
 )
 _VERSIONS = Statement(
-    "SELECT id, campaign_id, event, CAST(outcomes AS text), CAST(caps AS text)"
-    " FROM campaign_versions WHERE brand_id = :brand",
+    "SELECT id, campaign_id, event, CAST(outcomes AS text), CAST(caps AS text),"
+    " CAST(draw AS text) FROM campaign_versions WHERE brand_id = :brand",
     params="brand uuid",
-    returns="id uuid, campaign_id uuid, event text, outcomes text, caps text",
+    returns="id uuid, campaign_id uuid, event text, outcomes text, caps text, draw text",
 )
 _SCAN_DAYS = Statement(
     "SELECT DISTINCT date(occurred_at) FROM scan_events WHERE brand_id = :brand",
@@ -179,6 +180,7 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
             "locked_outcomes": _locked_outcomes(versions),
             "coupon_outcomes": _coupon_outcomes(versions),
             "caps": _caps(versions),
+            "draw_prizes": _draw_prizes(versions),
             "days": _days(scan_days, zone),
             "lot_ends": [(day, _ends_at(day, zone)) for day in lot_days if day < NEVER],
             "coupon_days": [
@@ -195,7 +197,7 @@ def _outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
     """(version_id, beneficiary, asset, amount) of what scans pay at once."""
     return [
         (version_id, outcome["beneficiary"], outcome["asset"], outcome["amount"])
-        for version_id, _, event, outcomes, _ in versions
+        for version_id, _, event, outcomes, *_ in versions
         if event == "SCAN"
         for outcome in json.loads(outcomes)
         if "asset" in outcome and "lock" not in outcome
@@ -212,7 +214,7 @@ def _locked_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
             outcome["lock"]["kind"],
             outcome["amount"],
         )
-        for version_id, _, event, outcomes, _ in versions
+        for version_id, _, event, outcomes, *_ in versions
         if event == "SCAN"
         for outcome in json.loads(outcomes)
         if "lock" in outcome
@@ -223,7 +225,7 @@ def _coupon_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
     """(version_id, template_id) of the coupons that scans win."""
     return [
         (version_id, UUID(hex=outcome["coupon_template_id"]))
-        for version_id, _, event, outcomes, _ in versions
+        for version_id, _, event, outcomes, *_ in versions
         if event == "SCAN"
         for outcome in json.loads(outcomes)
         if "coupon_template_id" in outcome
@@ -237,7 +239,7 @@ def _caps(versions: list[Any]) -> list[tuple[Any, ...]]:
     """
     limits: dict[tuple[UUID, str, str], list[int]] = {}
     events: dict[UUID, list[str]] = {}
-    for _, campaign_id, event, _, caps in versions:
+    for _, campaign_id, event, _, caps, _ in versions:
         events.setdefault(campaign_id, []).append(event)
         for cap in json.loads(caps):
             key = (campaign_id, cap["subject"], cap["window"])
@@ -245,6 +247,16 @@ def _caps(versions: list[Any]) -> list[tuple[Any, ...]]:
     return [
         (*key, max(found), len(found) == len(events[key[0]]), set(events[key[0]]) == {"SCAN"})
         for key, found in limits.items()
+    ]
+
+
+def _draw_prizes(versions: list[Any]) -> list[tuple[Any, ...]]:
+    """(version_id, prize, stock, quota of a day) of what scans may draw."""
+    return [
+        (version[0], prize["code"], prize["stock"], prize["quota_per_day"])
+        for version in versions
+        if version[5] is not None
+        for prize in json.loads(version[5])["prizes"]
     ]
 
 

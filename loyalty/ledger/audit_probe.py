@@ -14,6 +14,7 @@ _SETS = {
     "coupon_outcomes": "version_id uuid, template_id uuid",
     "caps": "campaign_id uuid, subject_kind text, window_kind text, times_max bigint,"
     " every_version boolean, counts_scans boolean",
+    "draw_prizes": "version_id uuid, prize text, stock bigint, quota bigint",
     "days": "utc_day date, day_on date, day_key text, starts_at timestamptz, ends_at timestamptz",
     "lot_ends": "expires_on date, ends_at timestamptz",
     "coupon_days": "day date, starts_at timestamptz, ends_at timestamptz",

@@ -49,6 +49,8 @@ SCANS = (
             UNION ALL
             SELECT cause_id, member_id, 1, COUNT(*) FROM coupons
             WHERE brand_id = :brand AND cause_kind = 'SCAN' GROUP BY cause_id, member_id
+            UNION ALL
+            SELECT scan_id, member_id, 1, 1 FROM draws WHERE brand_id = :brand
         ), sums AS MATERIALIZED (
             SELECT g.cause_id, SUM(g.n) AS n,
                 SUM(CASE WHEN COALESCE(m.into_id, g.owner_id) = COALESCE(n.into_id, e.member_id)
@@ -119,6 +121,9 @@ SCANS = (
             WHERE e.brand_id = :brand AND e.id = d.offer_scan_id
                 AND o.version_id = e.campaign_version_id AND o.beneficiary = d.beneficiary_role
             UNION ALL
+            SELECT scan_id, member_id, asset, amount, amount, 0 FROM draws
+            WHERE brand_id = :brand AND asset IS NOT NULL
+            UNION ALL
             SELECT t.cause_id, a.owner_id, t.asset, 0, 0, t.amount
             FROM transfers t
             JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
@@ -144,6 +149,9 @@ SCANS = (
             FROM scan_events e CROSS JOIN offer o
             WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL AND e.role = 'CONSUMER'
                 AND o.version_id = e.campaign_version_id
+            UNION ALL
+            SELECT scan_id, coupon_template_id, 1, 0 FROM draws
+            WHERE brand_id = :brand AND coupon_template_id IS NOT NULL
             UNION ALL
             SELECT cause_id, template_id, 0, 1 FROM coupons
             WHERE brand_id = :brand AND cause_kind = 'SCAN'

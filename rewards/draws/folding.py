@@ -28,6 +28,7 @@ from rewards.draws.rules import (
     message_of,
     odds_of,
     settle,
+    stage_at,
     u_of,
 )
 from rewards.draws.terms import COUNT_MAX, AmountAward, Award, CouponAward, Prize, awarded_templates
@@ -156,7 +157,7 @@ def _inputs(
     world: GrantWorld, campaign: LiveCampaign, draw: LiveDraw, drawing: Drawing
 ) -> tuple[tuple[int, ...], dict[str, Any]]:
     """The bonuses that hold; and what they asked for, with the counters that it came from."""
-    if not draw.bonuses:
+    if not draw.bonuses or not draw.terms.stages[stage_at(draw, world.now)].takes_bonuses:
         return (), {}
     facts = drawing.facts()
     held = tuple(

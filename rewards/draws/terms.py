@@ -74,13 +74,14 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Stage:
     """From ``starts_at`` on, until the next stage. The first may leave it out: it begins with the
-    campaign."""
+    campaign. Bonuses are added to the odds, unless ``takes_bonuses`` is False."""
 
     odds_from_ppm: int
     odds_to_ppm: int
     entries: tuple[Entry, ...]
     curve: Curve = Curve.LINEAR
     starts_at: datetime | None = None
+    takes_bonuses: bool = True
 
     @property
     def moves(self) -> bool:
@@ -241,7 +242,7 @@ def _check_stages(terms: DrawTerms, starts_at: datetime | None, ends_at: datetim
 
 
 def _check_stage(path: str, stage: Stage, terms: DrawTerms, known: dict[str, Prize]) -> None:
-    bonuses = sum(bonus.ppm for bonus in terms.bonuses)
+    bonuses = sum(bonus.ppm for bonus in terms.bonuses) if stage.takes_bonuses else 0
     for name, ppm in (("oddsFromPpm", stage.odds_from_ppm), ("oddsToPpm", stage.odds_to_ppm)):
         _check_range(f"{path}.{name}", ppm, 0, PPM)
         if ppm + bonuses > PPM:
@@ -318,6 +319,7 @@ def draw_to_json(terms: DrawTerms) -> dict[str, Any]:
                 "odds_from_ppm": stage.odds_from_ppm,
                 "odds_to_ppm": stage.odds_to_ppm,
                 "curve": stage.curve.value,
+                "takes_bonuses": stage.takes_bonuses,
                 "entries": [
                     {
                         "prize": entry.prize,
@@ -379,6 +381,7 @@ def _stages_from_json(stored: Iterable[dict[str, Any]]) -> Iterator[Stage]:
             tuple(entries),
             Curve(stage["curve"]),
             datetime.fromisoformat(starts_at) if starts_at else None,
+            stage["takes_bonuses"],
         )
 
 

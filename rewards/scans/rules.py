@@ -189,8 +189,7 @@ def _consumer_scan(
         grants.settle_item(world.grants, guide, unlock_key(item), cause, post=pays)
     for credit in guide_credits:
         grants.give(world.grants, campaign, credit, cause)
-    if campaign.draw is not None:
-        _draw(world, request, batch, item, member, campaign, outcome)
+    _draw(world, request, batch, item, member, campaign, outcome)
     grants.count_caps(world.grants, caps)
     grants.count_caps(world.grants, guide_caps)
     note_claims(world, request, item, member, outcome, guide_claim)
@@ -206,7 +205,10 @@ def _draw(
     campaign: LiveCampaign,
     outcome: Outcome,
 ) -> None:
-    """Draw for a scan that is paid, of what is left after its rewards and before it is counted."""
+    """Draw for a scan that is paid, of what is left after its rewards and before it is counted;
+    where its campaign has a draw."""
+    if campaign.draw is None:
+        return
     drawing = Drawing(
         world.grants.new_id(),
         member,

@@ -33,6 +33,7 @@ COUPON = Prize("COUPON", "券", "Coupon", CouponAward(UUID(int=7)))
 THANKS = Prize("THANKS", "谢谢", "Thanks")
 FIRST = Stage(400_000, 200_000, (Entry("CASH", 1, 500, 100), Entry("COUPON", 4)), Curve.EASE_OUT)
 SECOND = Stage(50_000, 50_000, (Entry("COUPON", 1),), starts_at=BEGIN + timedelta(days=10))
+ALWAYS = Stage(1_000_000, 1_000_000, (Entry("COUPON", 1),), takes_bonuses=False)
 GOOD = DrawTerms(
     (CASH, COUPON, THANKS),
     (FIRST, SECOND),
@@ -45,6 +46,7 @@ GOOD = DrawTerms(
 def test_a_good_draw_is_accepted_and_kept_as_it_is() -> None:
     check_draw(GOOD, BEGIN, END, 5_000_000)
     assert draw_from_json(orjson.loads(orjson.dumps(draw_to_json(GOOD)))) == GOOD
+    check_draw(replace(GOOD, stages=(ALWAYS, SECOND)), BEGIN, END, 5_000_000)
     assert list(awarded_assets(GOOD)) == [("draw.prizes[0].asset", "CASH")]
     assert awarded_templates(GOOD) == (UUID(int=7),)
 

@@ -2,9 +2,14 @@
 
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
+from asyncpg.pgproto.pgproto import UUID as DriverUUID
+from uuid_utils import uuid7
 
 
 def new_id() -> UUID:
-    """A new UUIDv7: unique, and later ids of one process sort after earlier ones."""
-    return uuid7()
+    """A new UUIDv7: unique, and later ids of one process sort after earlier ones.
+
+    Of the driver's class, as are those it reads: the same values, hashed and compared in C.
+    """
+    made: UUID = DriverUUID(uuid7().bytes)
+    return made

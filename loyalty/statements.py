@@ -11,6 +11,7 @@ from typing import Any, get_args
 from uuid import UUID
 
 import orjson
+from asyncpg.pgproto.pgproto import UUID as DriverUUID
 from sqlmodel import SQLModel
 
 _PG_TYPES = {
@@ -36,7 +37,7 @@ _TO_SQLITE: dict[str, Callable[[Any], Any]] = {
     "date": lambda value: value.isoformat(),
 }
 _FROM_SQLITE: dict[str, Callable[[Any], Any]] = {
-    "uuid": lambda value: UUID(hex=value),
+    "uuid": DriverUUID,
     "timestamptz": lambda value: datetime.fromisoformat(value).replace(tzinfo=UTC),
     "date": date.fromisoformat,
     "boolean": bool,

@@ -11,6 +11,7 @@ import strawberry
 
 from graphql_schema.context import Context, Info
 from graphql_schema.enums import DrawLimit
+from graphql_schema.faults import Invalid
 from graphql_schema.loaders import row_loader
 from graphql_schema.member_lists import page_of_member
 from graphql_schema.pagination import Connection, encode_id
@@ -19,6 +20,7 @@ from graphql_schema.scalars import AssetCode, BigInt
 from loyalty import keyed
 from loyalty.db import Snapshot
 from loyalty.members.models import Member as MemberRow
+from loyalty.text import is_clean
 from rewards.campaigns.models import Campaign, CampaignVersion
 from rewards.draws import queries
 from rewards.draws.models import Draw as DrawRow
@@ -26,6 +28,8 @@ from rewards.draws.models import DrawSeed as SeedRow
 from rewards.draws.rules import message_of
 from rewards.draws.service import list_seeds
 from rewards.draws.terms import DrawTerms, Prize, draw_from_json
+
+DAYS_SHOWN_MAX = 100
 
 
 async def _versions(
@@ -261,6 +265,10 @@ class DrawQuery:
     ) -> list[SeedRow]:
         """The seeds of a campaign's local days, both included: hashes of all, the seeds of those
         that are over. Operators see no more than members."""
+        if last_day < first_day or (last_day - first_day).days >= DAYS_SHOWN_MAX:
+            raise Invalid(f"Up to {DAYS_SHOWN_MAX} days, from the first on.")
+        if not is_clean(campaign_code):
+            return []
         async with info.context.database.snapshot() as snapshot:
             return await list_seeds(
                 snapshot, info.context.caller.brand_id, campaign_code, first_day, last_day

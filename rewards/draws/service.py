@@ -12,7 +12,6 @@ from uuid import UUID
 from loyalty.clock import local_date
 from loyalty.crypto import Keyring
 from loyalty.db import Snapshot, Tx
-from loyalty.errors import InvalidInput
 from rewards.draws import queries
 from rewards.draws.models import DrawSeed
 from rewards.draws.rules import SEED_BYTES, hash_of
@@ -36,7 +35,6 @@ DAYS_AT_ONCE = 3
 """Publishing makes so many at once, so that a campaign may run from its publication on."""
 REVEALED_AFTER = timedelta(hours=1)
 """After local midnight, for the last batches of the day."""
-DAYS_SHOWN_MAX = 400
 
 SeedDay = tuple[UUID, UUID, date]
 """(brand_id, campaign_id, local day)"""
@@ -115,7 +113,5 @@ async def write_draws(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> None:
 async def list_seeds(
     snapshot: Snapshot, brand_id: UUID, campaign_code: str, first: date, last: date
 ) -> list[DrawSeed]:
-    """The seeds of a campaign's days, both included. Refuses InvalidInput (the days)."""
-    if last < first or (last - first).days >= DAYS_SHOWN_MAX:
-        raise InvalidInput(field="to", problem=f"up to {DAYS_SHOWN_MAX} days from 'from' on")
+    """The seeds of a campaign's days, both included, oldest first."""
     return await queries.list_seeds(snapshot, brand_id, campaign_code, first, last)

@@ -39,6 +39,7 @@ from loyalty.products.models import Product
 from rewards.campaigns import rules as campaign_rules
 from rewards.coupons.models import CouponTemplate
 from rewards.coupons.states import CouponView
+from rewards.draws.models import DrawSeed
 from rewards.grants.models import LockedReward
 from rewards.offers import terms
 from rewards.offers.rules import Mine
@@ -91,6 +92,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "TierKeep": Keep,
     "TierRise": Rise,
     "Till": Till,
+    "DrawSeed": DrawSeed,
     "Adjustment": Adjustment,
     "Asset": AssetDefinition,
     "AssetAmount": terms.Part,
@@ -129,6 +131,8 @@ MADE_BY_RESOLVERS = {
     *("PendingLevel", "LadderMove", "LadderPreview"),
     *("PurchaseReward", "PurchaseTier", "MergedAsset", "ReversedLeg"),
     *("BeneficiaryReturnPolicy", "OutcomeLock", "RewardLock"),
+    *("CampaignDraw", "DrawPrize", "DrawStage", "DrawEntry", "DrawBonus", "DrawGuarantee"),
+    *("ScanDraw", "DrawnPrize", "DrawnBonus", "DrawnFact", "DrawnWeight", "DrawExhausted"),
 }
 """Types whose instances resolvers make themselves; receipts, connections and edges too."""
 

@@ -19,7 +19,7 @@ from tests.races.wire import release_at_once
 PAID = None
 
 
-async def _release(arena: Arena, requests: Sequence[bytes], broken: Broken) -> list[dict[str, Any]]:
+async def release(arena: Arena, requests: Sequence[bytes], broken: Broken) -> list[dict[str, Any]]:
     """All replies; a race that gets anything but receipts and refusals is broken."""
     replies = [said(answer) for answer in await release_at_once(arena.ports, requests)]
     faults = Counter(reply["fault"] for reply in replies if reply["__typename"] == "Fault")
@@ -48,7 +48,7 @@ async def one_code_pays_once(arena: Arena, size: int) -> Broken:
     consumers = await stage.consumers(size, guides)
     await stage.warm(arena.ports)
     requests = [stage.scan(c, stage.inner[0], f"k{n}") for n, c in enumerate(consumers)]
-    replies = await _release(arena, requests, broken)
+    replies = await release(arena, requests, broken)
     reasons = _reasons(replies)
     broken.unless(
         reasons == Counter({PAID: 1, "ALREADY_CLAIMED": size - 1}),
@@ -78,7 +78,7 @@ async def first_scan_is_told_once(arena: Arena, size: int) -> Broken:
     requests = [
         stage.scan(consumers[n % 2], stage.inner[n // 2], f"k{n}") for n in range(size - size % 2)
     ]
-    replies = await _release(arena, requests, broken)
+    replies = await release(arena, requests, broken)
     pairs = Counter(
         tuple(sorted(str(reply.get("verdict")) for reply in replies[n : n + 2]))
         for n in range(0, len(replies), 2)
@@ -99,7 +99,7 @@ async def budget_is_paid_to_its_last_unit(arena: Arena, size: int) -> Broken:
     consumers = await stage.consumers(size, guides)
     await stage.warm(arena.ports)
     requests = [stage.scan(c, stage.inner[n], f"k{n}") for n, c in enumerate(consumers)]
-    reasons = _reasons(await _release(arena, requests, broken))
+    reasons = _reasons(await release(arena, requests, broken))
     broken.unless(
         reasons == Counter({PAID: winners, "BUDGET": size - winners}),
         f"{winners} are paid and the others are BUDGET, not {dict(reasons)}",
@@ -121,7 +121,7 @@ async def member_cap_is_kept(arena: Arena, size: int) -> Broken:
     (consumer,) = await stage.consumers(1)
     await stage.warm(arena.ports)
     requests = [stage.scan(consumer, stage.inner[n], f"k{n}") for n in range(size)]
-    reasons = _reasons(await _release(arena, requests, broken))
+    reasons = _reasons(await release(arena, requests, broken))
     broken.unless(
         reasons == Counter({PAID: 7, "CAP": size - 7}), f"the cap is 7, and {dict(reasons)}"
     )
@@ -141,7 +141,7 @@ async def device_cap_is_kept(arena: Arena, size: int) -> Broken:
     requests = [
         stage.scan(c, stage.inner[n], f"k{n}", device="one phone") for n, c in enumerate(consumers)
     ]
-    reasons = _reasons(await _release(arena, requests, broken))
+    reasons = _reasons(await release(arena, requests, broken))
     broken.unless(
         reasons == Counter({PAID: 9, "CAP": size - 9}), f"the cap is 9, and {dict(reasons)}"
     )
@@ -158,7 +158,7 @@ async def guide_cap_is_kept(arena: Arena, size: int) -> Broken:
     consumers = await stage.consumers(size, [guide])
     await stage.warm(arena.ports)
     requests = [stage.scan(c, stage.inner[n], f"k{n}") for n, c in enumerate(consumers)]
-    replies = await _release(arena, requests, broken)
+    replies = await release(arena, requests, broken)
     reasons = _reasons(replies)
     broken.unless(reasons == Counter({PAID: size}), f"every consumer is paid, not {dict(reasons)}")
     guides = Counter(reply.get("guideUnpaidReason") for reply in replies)
@@ -179,7 +179,7 @@ async def guides_are_paid_for_each_scan(arena: Arena, size: int) -> Broken:
     consumers = await stage.consumers(size - size % 5, guides)
     await stage.warm(arena.ports)
     requests = [stage.scan(c, stage.inner[n], f"k{n}") for n, c in enumerate(consumers)]
-    reasons = _reasons(await _release(arena, requests, broken))
+    reasons = _reasons(await release(arena, requests, broken))
     broken.unless(reasons == Counter({PAID: len(requests)}), f"all are paid, not {dict(reasons)}")
     points = await _points(stage)
     for guide in guides:
@@ -204,7 +204,7 @@ async def one_key_has_one_effect(arena: Arena, size: int) -> Broken:
     consumer, other = await stage.consumers(2)
     await stage.warm(arena.ports)
     before = [stage.scan(other, stage.inner[1], "before")]
-    await _release(arena, before, broken)
+    await release(arena, before, broken)
     third = size // 3
     sets = [
         [stage.scan(consumer, stage.inner[0], "paid")] * third,
@@ -212,7 +212,7 @@ async def one_key_has_one_effect(arena: Arena, size: int) -> Broken:
         [stage.scan(consumer, stage.inner[2], "clash", device=f"d{n}") for n in range(third)],
     ]
     mixed = [request for group in zip(*sets, strict=True) for request in group]
-    replies = await _release(arena, mixed, broken)
+    replies = await release(arena, mixed, broken)
     for start, reason in ((0, PAID), (1, "ALREADY_CLAIMED")):
         same = replies[start::3]
         effected = [r for r in same if r.get("replayed") is False]
@@ -239,9 +239,9 @@ async def one_key_is_recorded_once(arena: Arena, size: int) -> Broken:
     stage = await arena.stage("recorded").build()
     consumer, other = await stage.consumers(2)
     await stage.warm(arena.ports)
-    await _release(arena, [stage.scan(other, stage.inner[0], "before")], broken)
+    await release(arena, [stage.scan(other, stage.inner[0], "before")], broken)
     requests = [stage.scan(consumer, stage.inner[0], f"k{n // 2}") for n in range(size)]
-    replies = await _release(arena, requests, broken)
+    replies = await release(arena, requests, broken)
     pairs = Counter(
         tuple(sorted(str(reply.get("replayed")) for reply in replies[n : n + 2]))
         for n in range(0, size, 2)
@@ -264,7 +264,7 @@ async def first_act_makes_one_member(arena: Arena, size: int) -> Broken:
         stage.scan(consumers[n % people], stage.inner[n], f"k{n}")
         for n in range(size - size % people)
     ]
-    replies = await _release(arena, requests, broken)
+    replies = await release(arena, requests, broken)
     broken.unless(_reasons(replies) == Counter({PAID: len(requests)}), f"{_reasons(replies)}")
     new = sum(reply.get("isNewMember", False) for reply in replies)
     broken.unless(new == people, f"{people} are welcomed, not {new}")
@@ -297,7 +297,7 @@ async def pre_scans_race_scans(arena: Arena, size: int) -> Broken:
             stage.scan(consumer, stage.inner[n], f"c{n}"),
         ]
         requests += pair if n % 4 < 2 else reversed(pair)
-    replies = await _release(arena, requests, broken)
+    replies = await release(arena, requests, broken)
     wanted: Counter[Caller] = Counter()
     ends: dict[int, tuple[Any, ...]] = {}
     for n in range(items):

@@ -31,6 +31,7 @@ from loyalty.products.service import create_product
 from rewards.campaigns.models import EventKind, Gate, OutcomeBasis
 from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
 from rewards.campaigns.service import publish_campaign
+from rewards.draws.terms import DrawTerms
 from tests.brands_made import make_brand
 from tests.databases import MASTER_KEY, TOKEN_SECRET
 from tests.races.wire import Answer, ask_once, request_bytes
@@ -80,6 +81,7 @@ class Stage:
         budget: int | None = None,
         gate: Gate = Gate.NONE,
         pays: bool = True,
+        draw: DrawTerms | None = None,
     ) -> "Stage":
         """Make the brand; its campaign pays a consumer 100 points and 10 growth, a guide 30."""
         brand = await self.db.in_transaction(make_brand, self.slug)
@@ -98,8 +100,9 @@ class Stage:
                 gate=gate,
                 caps=tuple(caps),
                 budgets={} if budget is None else {Asset.POINTS: budget},
+                draw=draw,
             )
-            await self.db.in_transaction(publish_campaign, self._system, definition)
+            await self.db.in_transaction(publish_campaign, self._system, definition, self.keyring)
         inner, outer = await self._order(product.id, [CodeKind.INNER, CodeKind.OUTER])
         await self.db.in_transaction(codes.activate_batch, self._system, inner.id)
         (idle,) = await self._order(product.id, [CodeKind.INNER])

@@ -17,6 +17,7 @@ from tests.house.source import ENGINE, ROOT
 from tests.postgresql_server import PostgresqlServer
 from tests.races.arena import Arena, audit_findings, start_side_by_side
 from tests.races.conftest import SECRETS
+from tests.races.draw_guards import DRAW_GUARDS
 from tests.races.guards import GUARDS as ENGINE_GUARDS
 from tests.races.guards import Edit, Guard
 from tests.races.ledger_guards import LEDGER_GUARDS
@@ -35,6 +36,7 @@ GUARDS = (
     *PURCHASE_GUARDS,
     *TIER_GUARDS,
     *LOCK_GUARDS,
+    *DRAW_GUARDS,
 )
 ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"

@@ -4,6 +4,7 @@ import pytest
 
 from tests.races import (
     coupon_races,
+    draw_races,
     ledger_races,
     lock_races,
     merge_races,
@@ -53,6 +54,8 @@ RACES: dict[Race, int] = {
     tier_races.all_are_carried_to_a_new_ladder: 40,
     lock_races.scans_at_once_all_count: 24,
     lock_races.a_locked_reward_ends_once: 12,
+    draw_races.the_last_piece_of_a_prize_is_given_once: 200,
+    draw_races.a_days_quota_of_a_prize_is_kept: 200,
     session_races.one_refresh_token_is_good_once: 100,
     session_races.one_totp_code_signs_in_once: 12,
     settlement_races.paused_worker_settles_nothing: 10,

@@ -13,7 +13,7 @@ from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_locks import AuditedLocks
+from tests.loyalty.ledger.audited_draws import AuditedDraws
 from tiers.ladders.models import Ladder, LadderLevel
 from tiers.standings.models import Standing, StandingChange
 
@@ -34,7 +34,7 @@ CAPS = [
 ]
 
 
-class AuditedBrand(AuditedLocks):
+class AuditedBrand(AuditedDraws):
     """Item 1: pre-scanned by the guide, scanned by the consumer, scanned again. Item 2: only
     pre-scanned. Item 3: scanned by a consumer without a guide. Item 4: the budget did not suffice.
     Besides: a purchase, an old one whose points expired, points that an operator moved, what
@@ -62,6 +62,7 @@ class AuditedBrand(AuditedLocks):
         self._mall()
         self._merges()
         self._locks()
+        self._draws()
         self._payouts()
         self._sign_ins()
 

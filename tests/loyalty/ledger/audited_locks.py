@@ -69,6 +69,11 @@ class AuditedLocks(AuditedMerges):
         self._reversal(campaign.id, LOCKED_AT + 4 * HOUR)
 
     def _locking_scan(self, serial: int, at: datetime, campaign_id: UUID) -> None:
+        scan = self._paid_scan(serial, at, campaign_id, self.locks_version)
+        self._granted(serial, scan, at, campaign_id)
+
+    def _paid_scan(self, serial: int, at: datetime, campaign_id: UUID, version_id: UUID) -> UUID:
+        """The other consumer's first scan of an item, and what it leaves but for rewards."""
         item = {"item_no": ITEMS + serial, "batch_id": self.batches["INNER"]}
         scan = self._add(
             ScanEvent,
@@ -82,7 +87,7 @@ class AuditedLocks(AuditedMerges):
             unpaid_reason=None,
             guide_member_id=None,
             guide_unpaid_reason="NO_GUIDE",
-            campaign_version_id=self.locks_version,
+            campaign_version_id=version_id,
             device_hash=None,
             latitude=None,
             longitude=None,
@@ -90,6 +95,7 @@ class AuditedLocks(AuditedMerges):
             occurred_at=at,
             created_at=at,
         ).id
+        assert isinstance(scan, UUID)
         self.scans[f"scan {serial}"] = scan
         first_and_last = {"first_scan_id": scan, "last_scan_id": scan}
         times = {"first_scanned_at": at, "last_scanned_at": at}
@@ -119,7 +125,7 @@ class AuditedLocks(AuditedMerges):
             reply={"scan_id": scan.hex},
             created_at=at,
         )
-        self._granted(serial, scan, at, campaign_id)
+        return scan
 
     def _granted(self, serial: int, scan: UUID, at: datetime, campaign_id: UUID) -> None:
         for outcome in OUTCOMES:

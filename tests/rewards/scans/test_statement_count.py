@@ -63,7 +63,7 @@ def _scans(size: int) -> list[ScanPlan]:
     return plans
 
 
-async def _told(db: Database, plan: BrandPlan, size: int) -> list[str]:
+async def statements_of(db: Database, plan: BrandPlan, size: int) -> list[str]:
     """What a batch of this size runs in a fresh world that has settled a scan already."""
     world = await db.in_transaction(make_world, [plan])
     cache: ConfigurationCache = {}
@@ -78,7 +78,7 @@ async def _told(db: Database, plan: BrandPlan, size: int) -> list[str]:
 async def test_a_batch_costs_the_same_number_of_statements(clocked_db: Database) -> None:
     counts: dict[int, int] = {}
     for size in (4, 1, 4, 64, 256):  # twice 4: a new connection asks what it may be told
-        counts[size] = len(await _told(clocked_db, PLAN, size))
+        counts[size] = len(await statements_of(clocked_db, PLAN, size))
     assert counts[256] == counts[64] == counts[4] <= STATEMENTS_MAX
     assert counts[1] <= counts[4]
 
@@ -89,9 +89,9 @@ async def test_coupons_cost_three_statements_a_batch_and_none_where_none_are_won
     [campaign] = PLAN.campaigns
     winning = replace(PLAN, campaigns=(replace(campaign, coupons=(None, 10**6)),))
     for size in (4, 64):
-        await _told(clocked_db, winning, size)
-        told = await _told(clocked_db, winning, size)
-        usual = await _told(clocked_db, PLAN, size)
+        await statements_of(clocked_db, winning, size)
+        told = await statements_of(clocked_db, winning, size)
+        usual = await statements_of(clocked_db, PLAN, size)
         assert len(told) == len(usual) + len(("read the stock", "issue", "take from the stock"))
         assert not [statement for statement in usual if " coupon" in statement]
 

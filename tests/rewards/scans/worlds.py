@@ -29,6 +29,8 @@ from rewards.campaigns.models import (
     EventKind,
     Gate,
 )
+from rewards.campaigns.rules import Cap, caps_to_json, with_counted
+from rewards.conditions.rules import load_condition
 from rewards.coupons.models import CouponTemplate
 from rewards.scans.world import ScanRequest
 from tests.rewards.scans.canonical import Names
@@ -54,6 +56,7 @@ class CampaignPlan:
     coupons: tuple[int | None, ...] = ()
     locked: tuple[tuple[MemberRole, Asset, int, dict[str, Any]], ...] = ()
     return_policies: dict[str, str] = field(default_factory=dict)
+    condition: str | None = None
 
 
 @dataclass(frozen=True)
@@ -327,10 +330,8 @@ class _Maker:
                     {"beneficiary": CONSUMER.value, "coupon_template_id": template_id.hex}
                     for template_id in templates
                 ],
-                caps=[
-                    {"subject": subject.value, "window": window.value, "times_max": times_max}
-                    for (subject, window), times_max in campaign.caps.items()
-                ],
+                caps=caps_to_json(counted_caps(campaign)),
+                condition=campaign.condition,
                 return_policies=campaign.return_policies,
                 published_by=SOMEWHERE_ELSE,
                 published_at=self.tx.now,
@@ -363,6 +364,14 @@ class _Maker:
                     growth_threshold=threshold,
                     points_multiplier_percent=percent,
                 )
+
+
+def counted_caps(campaign: CampaignPlan) -> tuple[Cap, ...]:
+    """Its caps, and what its condition counts."""
+    caps = [Cap(subject, window, most) for (subject, window), most in campaign.caps.items()]
+    if campaign.condition is None:
+        return tuple(caps)
+    return with_counted(caps, load_condition(campaign.condition, EventKind.SCAN).facts)
 
 
 async def make_world(tx: Tx, plans: Iterable[BrandPlan]) -> World:

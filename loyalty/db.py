@@ -7,7 +7,7 @@ sets: a ``Statement`` (``statements.py``) is one text for both databases.
 import asyncio
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -270,6 +270,14 @@ class Database:
     async def read(self, statement: Statement, **values: Any) -> list[Any]:
         """One hot read: one statement, its own snapshot, no session."""
         return await self._point_reader.fetch(statement, values)
+
+    async def read_each(
+        self, statement: Statement, keys: Sequence[tuple[Any, ...]]
+    ) -> list[list[Any]]:
+        """A hot read of some keys: the rows of each, in order. The statement has a set ``asked``
+        that begins with ``ask bigint``, the key's number, as do the rows that it returns (not those
+        that this returns). On PostgreSQL requests that ask at the same time share a run."""
+        return await self._point_reader.fetch_each(statement, keys)
 
     async def close(self) -> None:
         await self._point_reader.close()

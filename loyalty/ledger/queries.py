@@ -246,15 +246,18 @@ class EntryRow:
 
 READ_BALANCES = Statement(
     """
-    SELECT a.asset, a.credits_posted - a.debits_posted,
+    SELECT asked.ask, a.asset, a.credits_posted - a.debits_posted,
         CAST(COALESCE((SELECT SUM(l.remaining) FROM lots l WHERE l.brand_id = a.brand_id
-            AND l.account_id = a.id AND NOT l.locked AND l.expires_on >= :today), 0) AS bigint),
+            AND l.account_id = a.id AND NOT l.locked AND l.expires_on >= asked.today), 0)
+            AS bigint),
         a.credits_pending
-    FROM accounts a
-    WHERE a.brand_id = :brand_id AND a.owner_id = :owner_id AND a.kind = 'MAIN' ORDER BY a.asset
+    FROM {asked}
+    {each:a accounts ON a.brand_id = asked.brand_id AND a.owner_id = asked.owner_id
+        AND a.kind = 'MAIN'}
+    ORDER BY asked.ask, a.asset
     """,
-    params="today date, brand_id uuid, owner_id uuid",
-    returns="asset text, balance bigint, spendable bigint, locked bigint",
+    sets={"asked": "ask bigint, brand_id uuid, owner_id uuid, today date"},
+    returns="ask bigint, asset text, balance bigint, spendable bigint, locked bigint",
 )
 
 # Two lookups by index, the member's accounts first; the partial index on debits knows that an
@@ -290,7 +293,7 @@ async def read_balances(
     db: Database, brand_id: UUID, owner_id: UUID, today: date
 ) -> list[BalanceRow]:
     """A member's balances, by asset; ``today`` is the brand's local day."""
-    rows = await db.read(READ_BALANCES, today=today, brand_id=brand_id, owner_id=owner_id)
+    (rows,) = await db.read_each(READ_BALANCES, [(brand_id, owner_id, today)])
     return [BalanceRow(*row) for row in rows]
 
 
@@ -298,8 +301,8 @@ async def list_balances(
     snapshot: Snapshot, brand_id: UUID, owner_id: UUID, today: date
 ) -> list[BalanceRow]:
     """``read_balances`` inside a transaction: what the running one has written counts."""
-    rows = await snapshot.fetch(READ_BALANCES, today=today, brand_id=brand_id, owner_id=owner_id)
-    return [BalanceRow(*row) for row in rows]
+    rows = await snapshot.fetch(READ_BALANCES, asked=[(0, brand_id, owner_id, today)])
+    return [BalanceRow(*row[1:]) for row in rows]
 
 
 async def read_entries(

@@ -128,19 +128,20 @@ _MEMBER = columns_of(Member)
 # Of a merged one that into which it was merged: one more look at the primary key.
 READ_MEMBER = Statement(
     f"""
-    SELECT {", ".join(names_of(_MEMBER, "m"))}
-    FROM members own JOIN members m ON m.brand_id = own.brand_id
-        AND m.id = COALESCE(own.merged_into_id, own.id)
-    WHERE own.brand_id = :brand_id AND own.identity_id = :identity_id AND own.role = :role
+    SELECT asked.ask, {", ".join(names_of(_MEMBER, "m"))}
+    FROM {{asked}}
+    {{each:own members ON own.brand_id = asked.brand_id AND own.identity_id = asked.identity_id
+        AND own.role = asked.role}}
+    {{each:m members ON m.brand_id = own.brand_id AND m.id = COALESCE(own.merged_into_id, own.id)}}
     """,
-    params="brand_id uuid, identity_id uuid, role text",
-    returns=_MEMBER,
+    sets={"asked": "ask bigint, brand_id uuid, identity_id uuid, role text"},
+    returns=f"ask bigint, {_MEMBER}",
 )
 
 
 async def read_member(db: Database, brand_id: UUID, identity_id: UUID, role: str) -> Member | None:
     """``find_member`` as the hot read behind a member's home page."""
-    rows = await db.read(READ_MEMBER, brand_id=brand_id, identity_id=identity_id, role=role)
+    (rows,) = await db.read_each(READ_MEMBER, [(brand_id, identity_id, role)])
     return Member(**dict(zip(names_of(_MEMBER), rows[0], strict=True))) if rows else None
 
 

@@ -212,27 +212,30 @@ _SHOWN_KINDS = ", ".join(
         for name in _PROMISE_NAMES
     ]
 )
-_FREE = "(c.status = 'ISSUED' OR c.status = 'HELD' AND c.held_until <= :now)"
+_FREE = "(c.status = 'ISSUED' OR c.status = 'HELD' AND c.held_until <= asked.now)"
 
 READ_WALLETS = Statement(
     f"""
-    SELECT {_SHOWN}
+    SELECT w.ask, {_SHOWN}
     FROM (
-        SELECT c.*, row_number() OVER (PARTITION BY c.member_id ORDER BY c.id DESC) AS turn
-        FROM {{members}} {{each:c coupons ON c.brand_id = members.brand_id
-            AND c.member_id = members.member_id AND c.id < :before}}
-        WHERE CASE :status WHEN '' THEN true
-            WHEN 'ISSUED' THEN {_FREE} AND c.usable_until >= :today
-            WHEN 'HELD' THEN c.status = 'HELD' AND c.held_until > :now
-            WHEN 'EXPIRED' THEN c.status = 'EXPIRED' OR {_FREE} AND c.usable_until < :today
-            ELSE c.status = :status END
+        SELECT c.*, asked.ask, asked.row_count_max,
+            row_number() OVER (PARTITION BY asked.ask ORDER BY c.id DESC) AS turn
+        FROM {{asked}} {{each:c coupons ON c.brand_id = asked.brand_id
+            AND c.member_id = asked.member_id AND c.id < asked.before}}
+        WHERE CASE asked.status WHEN '' THEN true
+            WHEN 'ISSUED' THEN {_FREE} AND c.usable_until >= asked.today
+            WHEN 'HELD' THEN c.status = 'HELD' AND c.held_until > asked.now
+            WHEN 'EXPIRED' THEN c.status = 'EXPIRED' OR {_FREE} AND c.usable_until < asked.today
+            ELSE c.status = asked.status END
     ) AS w
     JOIN coupon_templates t ON t.brand_id = w.brand_id AND t.id = w.template_id
-    WHERE w.turn <= :row_count_max ORDER BY w.id DESC
+    WHERE w.turn <= w.row_count_max ORDER BY w.ask, w.id DESC
     """,
-    sets={"members": "brand_id uuid, member_id uuid"},
-    params="before uuid, status text, now timestamptz, today date, row_count_max bigint",
-    returns=_SHOWN_KINDS,
+    sets={
+        "asked": "ask bigint, brand_id uuid, member_id uuid, before uuid, status text,"
+        " now timestamptz, today date, row_count_max bigint"
+    },
+    returns=f"ask bigint, {_SHOWN_KINDS}",
 )
 
 READ_VIEWS = Statement(
@@ -262,16 +265,11 @@ async def read_wallets(
     """Up to ``limit`` coupons of each of some members with their templates, newest first, older
     than the id ``before``; only those that are shown in a status (``rules.shown_status``) if one
     is named. ``today`` is the brand's local day."""
-    rows = await db.read(
-        READ_WALLETS,
-        members=[(brand_id, member_id) for member_id in member_ids],
-        before=before or NEWEST,
-        status="" if status is None else status.value,
-        now=now,
-        today=today,
-        row_count_max=limit,
+    wanted = (before or NEWEST, "" if status is None else status.value, now, today, limit)
+    found = await db.read_each(
+        READ_WALLETS, [(brand_id, member_id, *wanted) for member_id in member_ids]
     )
-    return _views(rows)
+    return _views([row for rows in found for row in rows])
 
 
 async def list_views_by_ids(

@@ -1,5 +1,6 @@
 """Tiers through GraphQL: ladders published and previewed, levels given, and what members see."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -289,6 +290,10 @@ class CountingDatabase(Database):
     async def read(self, statement: Statement, **values: Any) -> list[Any]:
         self.asked += 1
         return await super().read(statement, **values)
+
+    async def read_each(self, statement: Statement, keys: Sequence[Any]) -> list[list[Any]]:
+        self.asked += 1
+        return await super().read_each(statement, keys)
 
     def snapshot(self) -> Any:
         self.asked += 100  # no snapshot is opened for what is known

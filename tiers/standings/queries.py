@@ -348,21 +348,24 @@ CLEAR_MEMBER = Statement(
 
 READ_TIER = Statement(
     """
-    SELECT b.revision, s.earned_rank, s.since, s.earned_until, s.grant_rank, s.grant_kind,
-        s.grant_until, s.grant_reason, s.pending_rank, s.pending_on,
+    SELECT asked.ask, b.revision, s.earned_rank, s.since, s.earned_until, s.grant_rank,
+        s.grant_kind, s.grant_until, s.grant_reason, s.pending_rank, s.pending_on,
         COALESCE(a.credits_posted - a.debits_posted, 0), CAST(COALESCE((
-            SELECT SUM(d.amount) FROM qualifying_days d WHERE d.brand_id = b.id
-                AND d.member_id = :member_id AND d.metric = :metric
-                AND d.day BETWEEN :first_day AND :last_day), 0) AS bigint)
-    FROM brands b
-    LEFT JOIN standings s ON s.brand_id = b.id AND s.member_id = :member_id
-    LEFT JOIN accounts a ON a.brand_id = b.id AND a.owner_id = :member_id
-        AND a.asset = 'GROWTH' AND a.kind = 'MAIN'
-    WHERE b.id = :brand_id
+            SELECT SUM(d.amount) FROM qualifying_days d WHERE d.brand_id = asked.brand_id
+                AND d.member_id = asked.member_id AND d.metric = asked.metric
+                AND d.day BETWEEN asked.first_day AND asked.last_day), 0) AS bigint)
+    FROM {asked}
+    {each:b brands ON b.id = asked.brand_id}
+    {maybe:s standings ON s.brand_id = asked.brand_id AND s.member_id = asked.member_id}
+    {maybe:a accounts ON a.brand_id = asked.brand_id AND a.owner_id = asked.member_id
+        AND a.asset = 'GROWTH' AND a.kind = 'MAIN'}
     """,
-    params="member_id uuid, metric text, first_day date, last_day date, brand_id uuid",
-    returns="revision bigint, earned_rank bigint, since timestamptz, earned_until date,"
-    " grant_rank bigint, grant_kind text, grant_until date, grant_reason text,"
+    sets={
+        "asked": "ask bigint, brand_id uuid, member_id uuid, metric text, first_day date,"
+        " last_day date"
+    },
+    returns="ask bigint, revision bigint, earned_rank bigint, since timestamptz,"
+    " earned_until date, grant_rank bigint, grant_kind text, grant_until date, grant_reason text,"
     " pending_rank bigint, pending_on date, growth bigint, amount bigint",
 )
 
@@ -384,16 +387,8 @@ async def read_tier(
 ) -> TierReading:
     """What ``me.tier`` shows, by one statement. ``amount`` is what ``metric`` has in ``period``;
     without them the growth balance."""
-    row = (
-        await db.read(
-            READ_TIER,
-            member_id=member_id,
-            metric=metric or "",
-            first_day=period.first if period else date.min,
-            last_day=period.last if period else date.min,
-            brand_id=brand_id,
-        )
-    )[0]
+    days = (period.first, period.last) if period else (date.min, date.min)
+    ((row,),) = await db.read_each(READ_TIER, [(brand_id, member_id, metric or "", *days)])
     grant = None if row[4] is None else TierGrant(row[4], Basis(row[5]), row[6], row[7])
     held = Held(row[1] or 0, row[3], grant, row[8], row[9])
     return TierReading(row[0], held, row[2], row[10], row[11] if metric else row[10])

@@ -33,7 +33,7 @@ DRAW: dict[str, Any] = {
 
 
 class AuditedDraws(AuditedLocks):
-    """Items 8 and 9: the other consumer scanned them, drew, and won a cup of tea each time."""
+    """Items 21 and 22: the other consumer scanned them, drew, and won a cup of tea each time."""
 
     def _draws(self) -> None:
         campaign = self._add(Campaign, code="DRAWS", created_at=AT).id
@@ -60,7 +60,7 @@ class AuditedDraws(AuditedLocks):
             seed_hash="h",
             made_at=AT,
         )
-        self.draws: list[UUID] = [self._draw(serial, campaign, serial - 7) for serial in (8, 9)]
+        self.draws: list[UUID] = [self._draw(serial, campaign, serial - 20) for serial in (21, 22)]
         for kind, subject, window in (
             ("PRIZE", "TEA", "ALL"),
             ("PRIZE", "TEA", DRAWN_ON.isoformat()),

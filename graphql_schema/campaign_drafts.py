@@ -120,6 +120,10 @@ class CampaignDraft(Node):
     def condition(self, view: strawberry.Parent[DraftView]) -> str | None:
         return view.definition.condition
 
+    @strawberry.field(description="The code of the type of CUSTOM events that it is for.")
+    def event_type(self, view: strawberry.Parent[DraftView]) -> str | None:
+        return view.definition.event_type
+
     @strawberry.field(description="What each paid scan draws (docs/draws.md).")
     def draw(self, view: strawberry.Parent[DraftView]) -> CampaignDraw | None:
         return None if view.definition.draw is None else shown(view.definition.draw)

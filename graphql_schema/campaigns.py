@@ -103,6 +103,10 @@ class Campaign(Node):
     def condition(self, row: strawberry.Parent[CampaignView]) -> str | None:
         return row.version.condition
 
+    @strawberry.field(description="The code of the type of CUSTOM events that it is for.")
+    def event_type(self, row: strawberry.Parent[CampaignView]) -> str | None:
+        return None if row.version.event_type is None else row.version.event_type["code"]
+
     @strawberry.field(description="What each paid scan draws (docs/draws.md).")
     def draw(self, row: strawberry.Parent[CampaignView]) -> CampaignDraw | None:
         return None if row.version.draw is None else shown(draw_from_json(row.version.draw))
@@ -255,6 +259,9 @@ class PublishCampaignInput:
     draw: DrawInput | None = strawberry.field(
         default=None, description="What each paid scan draws (docs/draws.md)."
     )
+    event_type: str | None = strawberry.field(
+        default=None, description="Of CUSTOM events: the code of their type (docs/events.md)."
+    )
 
 
 @strawberry.type
@@ -307,6 +314,7 @@ def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
         return_policies=policies,
         condition=input.condition,
         draw=None if input.draw is None else terms_of(input.draw),
+        event_type=input.event_type,
     )
 
 

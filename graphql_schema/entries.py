@@ -11,6 +11,7 @@ import strawberry
 from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
 from graphql_schema.coupons import coupon_loader
+from graphql_schema.event_types import event_loader
 from graphql_schema.loaders import MakeLoader, row_loader
 from graphql_schema.nodes import id_field
 from graphql_schema.offers import offer_loader
@@ -23,6 +24,7 @@ from loyalty.db import Snapshot
 from loyalty.keyed import list_rows_by_ids
 from loyalty.ledger.models import TransferKind, TransferPhase
 from loyalty.ledger.queries import EntryRow
+from rewards.campaigns.models import EventKind
 from rewards.grants.models import LockedReward
 from tiers.privileges.rules import PrivilegeKind
 
@@ -50,6 +52,7 @@ _KINDS: dict[TransferKind, Words] = {
 _CAUSES: dict[tuple[str, TransferKind], Words] = {
     ("SCAN", TransferKind.EARN): ("扫码奖励", "Scan reward"),
     ("PURCHASE", TransferKind.EARN): ("消费奖励", "Purchase reward"),
+    ("EVENT", TransferKind.EARN): ("活动奖励", "Reward for an activity"),
     ("ORDER", TransferKind.SPEND): ("商城兑换", "Redeemed"),
     ("ORDER", TransferKind.EARN): ("商城兑换所得", "From the points mall"),
     ("ORDER", TransferKind.REVERSE): ("兑换取消退还", "Given back, order cancelled"),
@@ -66,6 +69,16 @@ _GIFTS: dict[str, Words] = {
     PrivilegeKind.ANNIVERSARY_GIFT: ("周年礼", "Anniversary gift"),
 }
 """By the reason of a GIFT."""
+
+_EVENTS: dict[str, Words] = {
+    EventKind.SIGN_UP: ("注册奖励", "For signing up"),
+    EventKind.PROFILE_COMPLETED: ("完善资料奖励", "For completing the profile"),
+    EventKind.CHECK_IN: ("签到奖励", "For checking in"),
+    EventKind.BIRTHDAY: ("生日奖励", "For your birthday"),
+    EventKind.TIER_REACHED: ("升级奖励", "For reaching a level"),
+    EventKind.FOLLOWED: ("关注奖励", "For following us"),
+}
+"""By the reason of an EVENT, which is its kind."""
 
 _STEPS: dict[tuple[TransferKind, TransferPhase], Words] = {
     (TransferKind.EARN, TransferPhase.PENDING): ("{}（待解锁）", "{}, locked"),
@@ -84,6 +97,8 @@ def title_of(entry: EntryRow, named: Words | None = None) -> Words:
     words = _CAUSES.get((entry.cause_kind, kind), _KINDS[kind])
     if entry.cause_kind == "GIFT":
         words = _GIFTS.get(entry.reason, words)
+    elif entry.cause_kind == "EVENT":
+        words = _EVENTS.get(entry.reason, words)
     elif kind is TransferKind.MOVE and entry.cause_kind != "MERGE":
         words = ("余额转入", "Transfer in") if entry.amount > 0 else ("余额转出", "Transfer out")
     zh, en = _STEPS.get((kind, phase), ("{}", "{}"))
@@ -131,6 +146,7 @@ def _owner_by(
 NODE_BY_CAUSE: dict[str, tuple[str, FindOwner | None]] = {
     "SCAN": ("ScanEvent", None),
     "PURCHASE": ("Purchase", _owner_by(purchase_loader)),
+    "EVENT": ("EarningEvent", _owner_by(event_loader)),
     "LOCK": ("LockedReward", _owner_by(locked_reward_loader)),
     "OFFER": ("Coupon", _owner_by(coupon_loader, attrgetter("coupon.member_id"))),
     "ORDER": ("OfferOrder", _owner_by(order_loader)),
@@ -182,9 +198,9 @@ class Entry:
         return en if info.context.language == "en" else zh
 
     @strawberry.field(
-        description="What caused it, by its id for node: an OfferOrder, Coupon, Purchase or"
-        " LockedReward; for operators also a ScanEvent, Redemption, Hold or Adjustment. Null for"
-        " other causes, and for what the caller may not see."
+        description="What caused it, by its id for node: an OfferOrder, Coupon, Purchase,"
+        " EarningEvent or LockedReward; for operators also a ScanEvent, Redemption, Hold or"
+        " Adjustment. Null for other causes, and for what the caller may not see."
     )
     async def cause_id(self, row: strawberry.Parent[EntryRow], info: Info) -> strawberry.ID | None:
         return await cause_id_of(info.context, row)

@@ -29,6 +29,8 @@ from rewards.coupons.models import (
 )
 from rewards.draws.models import Curve as DrawCurve
 from rewards.draws.models import Limit as DrawLimit
+from rewards.event_types.models import FieldKind as EventFieldKind
+from rewards.events.models import EventUnpaidReason
 from rewards.grants.models import LockStatus as LockedRewardStatus
 from rewards.offers.models import LimitWindow, OfferKind, OfferStatus
 from rewards.offers.rules import Availability
@@ -63,7 +65,9 @@ __all__ = [
     "DrawCurve",
     "DrawLimit",
     "EntryKind",
+    "EventFieldKind",
     "EventKind",
+    "EventUnpaidReason",
     "ExpiryKind",
     "Gate",
     "GuideUnpaidReason",
@@ -163,6 +167,10 @@ strawberry.enum(
 strawberry.enum(
     DrawLimit, name="DrawLimit", description="What a prize ran out of: 库存, 每日限量, 预算, 券."
 )
+strawberry.enum(
+    EventFieldKind, name="EventFieldKind", description="What a field of an event type holds."
+)
+strawberry.enum(EventUnpaidReason, description="Why a recorded event earned nothing.")
 strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner nothing.")
 strawberry.enum(GuideUnpaidReason, description="Why a paid scan has no guide's credit.")
 strawberry.enum(PeriodUnit, name="PeriodUnit", description="日, 月, 季度, 年.")

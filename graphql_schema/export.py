@@ -150,6 +150,8 @@ ANSWERS_TO_FOREIGN = {
     "offerOrders": "not listed",
     "books": "not listed",
     "drawSeeds": "not listed",
+    "eventTypes": "not listed",
+    "memberEvents": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",
@@ -217,6 +219,9 @@ ANSWERS_TO_FOREIGN = {
     "redeemOffer": "NOT_FOUND",
     "fulfilOrder": "NOT_FOUND",
     "cancelOrder": "NOT_FOUND",
+    "checkIn": "not listed",
+    "registerEventType": "not listed",
+    "postEvents": "NOT_FOUND",
 }
 
 
@@ -251,6 +256,7 @@ ROWS_SHOWN = {
     "Redemption": _shown(clerk="own"),
     "Redemption.member": _shown(),
     "Purchase": _shown(members="own"),
+    "EarningEvent": _shown(members="own"),
     "Payout": _shown(STORE="own", VIEWER="null", MARKETER="null"),
     "Payout.payee": _shown(operators="masked", STORE="own, masked", VIEWER="null", MARKETER="null"),
     "MallOffer": _shown(CONSUMER=MAY),

@@ -24,6 +24,7 @@ from loyalty.actor import Actor, Grant
 from loyalty.clock import utc_now
 from loyalty.db import Tx
 from loyalty.members.models import Member as MemberRow
+from rewards.events import service as events
 from rewards.grants import queries, unlocking
 from rewards.grants.models import LockedReward as LockedRewardRow
 from rewards.grants.rules import shown_status
@@ -215,12 +216,14 @@ VoidLockedRewardResult = Annotated[
 class LockedRewardMutation:
     @strawberry.mutation(extensions=[HasGrant(Grant.MEMBERS)])
     async def report_action(self, info: Info, input: ReportActionInput) -> ReportActionResult:
-        """Tell that a member did something that rewards wait for: followed the official account,
-        added a WeCom contact."""
+        """Tell that a member did something that rewards wait for, or that earns itself: followed
+        the official account, added a WeCom contact."""
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
             member_id = local_id("Member", input.member_id)
-            reported = await unlocking.report_action(tx, actor, member_id, input.action)
+            reported = await events.report_action(
+                tx, actor, member_id, input.action, info.context.services.configurations
+            )
             return {"unlocked": len(reported.unlocked)}
 
         reply, replayed = await effect_once(info.context, "reportAction", input, verb)

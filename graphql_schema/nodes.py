@@ -20,6 +20,7 @@ _NOUNS = {
     "CampaignDraft": "draft",
     "CodeBatch": "batch",
     "CouponTemplate": "coupon template",
+    "EarningEvent": "event",
     "Entry": "transfer",
     "LockedReward": "locked reward",
     "ScanEvent": "scan",

@@ -20,6 +20,7 @@ from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Actor, Grant
 from loyalty.db import Tx
 from loyalty.members import service as members
+from rewards.events.service import tell_birthday
 from tiers.privileges import rules, service
 from tiers.privileges.service import UseKey
 
@@ -209,10 +210,12 @@ class PrivilegeMutation:
 
     @strawberry.mutation(extensions=[IsMember()])
     async def set_birthday(self, info: Info, input: SetBirthdayInput) -> SetBirthdayResult:
-        """Tell one's birthday, once; after that an operator may change it."""
+        """Tell one's birthday, once; after that an operator may change it. That completes one's
+        profile, which may earn."""
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-            return {"birthday": await members.set_birthday(tx, actor, input.month, input.day)}
+            cache = info.context.services.configurations
+            return {"birthday": await tell_birthday(tx, actor, input.month, input.day, cache)}
 
         reply, replayed = await effect_once(info.context, "setBirthday", input, verb)
         return SetBirthdayReceipt(replayed=replayed, birthday=reply["birthday"])

@@ -26,6 +26,8 @@ from graphql_schema.coupon_templates import (
 )
 from graphql_schema.coupons import CouponMutation, fetch_coupon
 from graphql_schema.draws import DrawQuery
+from graphql_schema.event_types import fetch_event
+from graphql_schema.events import EventMutation, EventQuery
 from graphql_schema.holds import HoldMutation, HoldQuery, fetch_hold
 from graphql_schema.ledger import LedgerMutation
 from graphql_schema.locked_rewards import LockedRewardMutation, fetch_locked_reward
@@ -85,6 +87,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Redemption": fetch_redemption,
     "Payout": fetch_payout,
     "Purchase": fetch_purchase,
+    "EarningEvent": fetch_event,
     "MallOffer": fetch_offer,
     "OfferOrder": fetch_order,
     "Hold": fetch_hold,
@@ -119,6 +122,7 @@ class Query(
     OrderQuery,
     StatementQuery,
     DrawQuery,
+    EventQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -155,6 +159,7 @@ class Mutation(
     PurchaseMutation,
     OfferMutation,
     OrderMutation,
+    EventMutation,
 ):
     pass
 

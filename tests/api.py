@@ -82,6 +82,10 @@ _AFTER_PURCHASE = """
     tierBefore { rank code } tierAfter { rank code nameZh nameEn }
     balances { asset balance spendable locked }
 """
+_EVENT = """
+    id kind eventRef type payload memberId occurredAt unpaidReason
+    earned { asset amount locked }
+"""
 _REDEMPTION = """
     id status basketFen discountFen payFen rebateFen heldAt heldUntil capturedAt settledAt endedAt
     reason tillName clerkName place { id name } product { sku } coupon { id code }
@@ -178,6 +182,14 @@ SELECTIONS = {
     "recordPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} earned {{ asset amount locked }}
         {_AFTER_PURCHASE}
+    """,
+    "checkIn": f"replayed alreadyCheckedIn event {{ {_EVENT} }}",
+    "registerEventType": """
+        replayed eventType { code version name fields { name kind required since } }
+    """,
+    "postEvents": """
+        replayed results { eventRef status eventId unpaidReason earned { asset amount locked }
+                           refused { code message details } }
     """,
     "returnPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen

@@ -17,6 +17,7 @@ from loyalty.ledger.expiry import CHUNK_LOTS
 from loyalty.outbox import LEASE_SECONDS, StaleLease
 from loyalty.periodic import LeasedJob
 from rewards.coupons.service import expire_coupons
+from rewards.events.service import settle_birthdays
 from rewards.gifts.service import give_days_gifts
 from rewards.grants.unlocking import settle_due
 from rewards.redemptions.service import lapse_holds
@@ -53,6 +54,7 @@ JOBS: Mapping[str, Periodic] = {
     "expire_coupons": Periodic(600, expire_coupons),
     "settle_locked_rewards": Periodic(15, settle_due),
     "give_days_gifts": Periodic(600, give_days_gifts),
+    "settle_birthdays": Periodic(600, settle_birthdays),
     "expire_lots": Periodic(15, expire_lots, CHUNK_LOTS, 20),
     "re_evaluate_tiers": Periodic(15, re_evaluate_tiers, CHUNK_STANDINGS, 20),
 }

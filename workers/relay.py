@@ -33,6 +33,9 @@ INTERRUPTED = "the worker was stopped while sending; whether it arrived is not k
 Settle = Callable[[Tx, UUID, Sequence[Leased]], Awaitable[None]]
 """Marks the events delivered and writes what they mean to our own tables, in one transaction."""
 
+Earn = Callable[[Tx, UUID, Sequence[Leased]], Awaitable[None]]
+"""Writes what facts of one brand earn; again, nothing more. Nothing is marked delivered."""
+
 _LONG_NUMBER = re.compile(r"\d{7,}")
 
 
@@ -56,19 +59,21 @@ class _Sent:
 
 class Relay:
     """One worker's way through the outbox; any number of them share it. What is done about a topic
-    is in ``settled_here`` or ``couriers``."""
+    is in ``settled_here`` or ``couriers``; what its facts earn before that, in ``earning``."""
 
     def __init__(
         self,
         db: Database,
         settled_here: Mapping[str, Settle],
         couriers: Mapping[str, Courier],
+        earning: Mapping[str, Earn] | None = None,
         *,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._db = db
         self._settled_here = settled_here
         self._couriers = couriers
+        self._earning = earning or {}
         self._lease_seconds = lease_seconds
 
     async def run_once(self, batch_size_max: int = BATCH_SIZE_MAX) -> int:
@@ -112,11 +117,29 @@ class Relay:
 
             await self._in_halves(turn, events, settle)
         elif topic in self._couriers:
+            if topic in self._earning:
+                events = await self._earn(turn, self._earning[topic], events)
             await self._send_out(turn, self._couriers[topic], events)
         else:
             log.error("topic_unknown", topic=topic, events=len(events))
             error = f"no handler for the topic {topic!r}"
             await self._db.in_transaction(_fail_each, turn.token, {error: events})
+
+    async def _earn(self, turn: _Round, verb: Earn, events: list[Leased]) -> list[Leased]:
+        """Settle what facts earn before they are told of, a brand at a time; those that were. Told
+        of and settled again, they earn nothing more."""
+        settled: list[Leased] = []
+
+        async def earn(part: Sequence[Leased]) -> None:
+            await self._db.in_transaction(verb, part[0].brand_id, part)
+            settled.extend(part)
+
+        by_brand: dict[UUID, list[Leased]] = {}
+        for event in events:
+            by_brand.setdefault(event.brand_id, []).append(event)
+        for _, group in sorted(by_brand.items()):
+            await self._in_halves(turn, group, earn)
+        return settled
 
     async def _in_halves(
         self,

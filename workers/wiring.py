@@ -10,6 +10,7 @@ from rewards.payouts.providers import NullPayoutProvider, Paymaster
 from rewards.payouts.service import ASK_TOPIC, REQUESTED_TOPIC
 from workers.couriers import Courier, NotificationCourier
 from workers.draws import SeedMaker, SeedRevealer
+from workers.earning import earning
 from workers.gifts import GIFTS_TOPIC, give_level_gifts
 from workers.handlers import NEWS, SETTLED_HERE
 from workers.payouts import PayoutCourier
@@ -45,4 +46,4 @@ def make_relay(
     }
     couriers |= dict.fromkeys((REQUESTED_TOPIC, ASK_TOPIC), PayoutCourier(paymaster))
     settled_here = {**SETTLED_HERE, **settlement(paymaster), GIFTS_TOPIC: give_level_gifts}
-    return Relay(db, settled_here, couriers, lease_seconds=lease_seconds)
+    return Relay(db, settled_here, couriers, earning(), lease_seconds=lease_seconds)

@@ -60,6 +60,11 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "member_id": "members",
         "campaign_version_id": "campaign_versions",
     },
+    ("earning_events", "事件"): {
+        "member_id": "members",
+        "event_type_id": "event_types",
+        "campaign_version_id": "campaign_versions",
+    },
     ("purchase_lines", "购买明细"): {"purchase_id": "purchase_events", "product_id": "products"},
     ("purchase_returns", "退货"): {"purchase_id": "purchase_events"},
     ("purchase_return_lines", "退货明细"): {"return_id": "purchase_returns"},

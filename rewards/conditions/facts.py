@@ -50,6 +50,7 @@ class FactSpec:
 _ALL = frozenset(EventKind)
 _SCAN = frozenset({EventKind.SCAN})
 _PURCHASE = frozenset({EventKind.PURCHASE})
+_CLIENT = frozenset({EventKind.SCAN, EventKind.CHECK_IN})
 _ACTION = frozenset({EventKind.ACTION, EventKind.FOLLOWED})
 _TIER = frozenset({EventKind.TIER_REACHED})
 _CUSTOM = frozenset({EventKind.CUSTOM})
@@ -86,7 +87,7 @@ FACTS: Mapping[str, FactSpec] = {
         low=_EARLIEST,
         high=_LATEST,
     ),
-    "event.scene": _text("Where in the client it happened, as the client says; or empty.", _SCAN),
+    "event.scene": _text("Where in the client it happened, as the client says; or empty.", _CLIENT),
     "event.located": _bool("Whether the client says where it is.", _SCAN),
     "event.latitude": FactSpec(
         Kind.DOUBLE, "In degrees; 0 if not located.", _SCAN, low=-90.0, high=90.0

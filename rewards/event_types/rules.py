@@ -101,31 +101,36 @@ def fields_from_json(stored: Iterable[dict[str, Any]]) -> tuple[FieldSpec, ...]:
     )
 
 
-def check_payload(path: str, payload: Any, fields: Sequence[FieldSpec]) -> Mapping[str, FieldValue]:
-    """A payload as it was sent, if it is one of a type with these fields. Refuses InvalidInput with
-    the field's path: what is missing, unknown, or of another kind."""
-    if not isinstance(payload, dict):
-        raise InvalidInput(field=path, problem="an object with the type's fields")
+def check_payload(
+    path: str, told: Sequence[tuple[str, FieldValue | None]], fields: Sequence[FieldSpec]
+) -> Mapping[str, FieldValue]:
+    """A payload as it was sent, by name, if it is one of a type with these fields. Refuses
+    InvalidInput with the field's path: what is missing, unknown, or of another kind."""
     known = {field.name: field for field in fields}
-    for name in payload:
+    payload: dict[str, FieldValue] = {}
+    for name, value in told:
         if name not in known:
             shown = name if _FIELD.fullmatch(name) else "?"
             raise InvalidInput(field=f"{path}.{shown}", problem="the type has no such field")
+        if name in payload:
+            raise InvalidInput(field=f"{path}.{name}", problem="told twice")
+        payload[name] = _checked_value(f"{path}.{name}", value, known[name].kind)
     for field in fields:
-        if field.name in payload:
-            _check_value(f"{path}.{field.name}", payload[field.name], field.kind)
-        elif field.required:
+        if field.required and field.name not in payload:
             raise InvalidInput(field=f"{path}.{field.name}", problem="is required")
     return payload
 
 
-def _check_value(path: str, value: Any, kind: FieldKind) -> None:
+def _checked_value(path: str, value: FieldValue | None, kind: FieldKind) -> FieldValue:
     if kind is FieldKind.BOOL:
-        if type(value) is not bool:
-            raise InvalidInput(field=path, problem="must be true or false")
-    elif kind is FieldKind.INT:
-        if type(value) is not int or not -INT_MAX <= value <= INT_MAX:
-            raise InvalidInput(field=path, problem="must be a whole number within 53 bits")
-    elif type(value) is not str or len(value) > TEXT_LENGTH_MAX or not is_clean(value):
-        problem = f"must be text of up to {TEXT_LENGTH_MAX} characters, no control characters"
-        raise InvalidInput(field=path, problem=problem)
+        if type(value) is bool:
+            return value
+        raise InvalidInput(field=path, problem="must be one flag")
+    if kind is FieldKind.INT:
+        if type(value) is int and -INT_MAX <= value <= INT_MAX:
+            return value
+        raise InvalidInput(field=path, problem="must be one number, within 53 bits")
+    if type(value) is str and len(value) <= TEXT_LENGTH_MAX and is_clean(value):
+        return value
+    problem = f"must be one text of up to {TEXT_LENGTH_MAX} characters, no control characters"
+    raise InvalidInput(field=path, problem=problem)

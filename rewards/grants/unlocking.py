@@ -40,9 +40,10 @@ BY_TIME = "LOCK"
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What a report of an action unlocked."""
+    """What a report of an action unlocked. ``member_id`` is who the member is by now."""
 
     report_id: UUID
+    member_id: UUID
     unlocked: list[LockedState]
 
 
@@ -66,7 +67,7 @@ async def report_action(tx: Tx, actor: Actor, member_id: UUID, action: str) -> R
     await tx.add(report)
     await audit_log.record(tx, actor, "action.report", member.id, did=action)
     if member.status != ACTIVE:
-        return Reported(report.id, [])
+        return Reported(report.id, member.id, [])
     world = await _open_world(tx, [member])
     await load_waiting(tx, world, [(member.brand_id, member.id, action)])
     await _load_budgets(tx, world)
@@ -74,7 +75,7 @@ async def report_action(tx: Tx, actor: Actor, member_id: UUID, action: str) -> R
     unlocked = unlock_waiting(world, member, action, cause)
     await write_members_side(tx, world)
     await write_brands_side(tx, world)
-    return Reported(report.id, unlocked)
+    return Reported(report.id, member.id, unlocked)
 
 
 async def void_locked_reward(

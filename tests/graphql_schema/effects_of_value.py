@@ -269,6 +269,30 @@ async def cancel_order(stage: Stage) -> Effect:
     return await _orders(stage, **WHY)
 
 
+# --- events ------------------------------------------------------------------------------------
+
+
+async def check_in(stage: Stage) -> Effect:
+    home = {"scene": "home"}
+    return Effect(await stage.member(ALICE), home, {"scene": "shop"}, {"scene": "x" * 65})
+
+
+async def register_event_type(stage: Stage) -> Effect:
+    cups = {"code": "coffee", "nameZh": "咖啡", "nameEn": "Coffee"}
+    return Effect(stage.admin, cups, cups | {"code": "tea"}, cups | {"code": "Tea"})
+
+
+async def post_events(stage: Stage) -> Effect:
+    await stage.admin.done("registerEventType", **(await register_event_type(stage)).good)
+    _, id = await consumer(stage)
+    at = {"occurredAt": "2026-11-09T12:00:00+08:00", "memberId": id}
+    one, other, unknown = [
+        {"events": [{"eventRef": ref, "type": code} | at]}
+        for ref, code in (("1", "coffee"), ("2", "coffee"), ("3", "tea"))
+    ]
+    return Effect(stage.admin, one, other, unknown)
+
+
 EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "mergeMembers": merge_members,
     "grantTier": grant_tier,
@@ -297,4 +321,7 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "redeemOffer": redeem_offer,
     "fulfilOrder": fulfil_order,
     "cancelOrder": cancel_order,
+    "checkIn": check_in,
+    "registerEventType": register_event_type,
+    "postEvents": post_events,
 }

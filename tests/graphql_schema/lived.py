@@ -20,6 +20,7 @@ CONNECTIONS = {
     **dict.fromkeys(("places", "couponTemplates", "redemptions", "payouts"), "ADMIN"),
     **dict.fromkeys(("purchases", "holds", "adjustments", "tierChanges"), "ADMIN"),
     **dict.fromkeys(("mallOffers", "offerOrders"), "ADMIN"),
+    "memberEvents": "ADMIN",
     **dict.fromkeys(("offers", "mall"), "CONSUMER"),
     "myRedemptions": CLERK_ROLE,
     "myPayouts": "STORE",
@@ -146,6 +147,7 @@ async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
     [locked] = (await alice.ask("{ me { lockedRewards { nodes { id } } } }"))["me"][
         "lockedRewards"
     ]["nodes"]
+    event = (await alice.done("checkIn", scene="home"))["event"]
     entries = (await alice.ask("{ me { entries { nodes { id kind } } } }"))["me"]["entries"][
         "nodes"
     ]
@@ -153,6 +155,7 @@ async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
         "MallOffer": offer["id"],
         "OfferOrder": order["id"],
         "Purchase": purchase["id"],
+        "EarningEvent": event["id"],
         "Hold": held["id"],
         "LockedReward": locked["id"],
         "Adjustment": proposed["id"],

@@ -40,6 +40,8 @@ from rewards.campaigns import rules as campaign_rules
 from rewards.coupons.models import CouponTemplate
 from rewards.coupons.states import CouponView
 from rewards.draws.models import DrawSeed
+from rewards.event_types.models import EventType
+from rewards.events.models import EarningEvent
 from rewards.grants.models import LockedReward
 from rewards.offers import terms
 from rewards.offers.rules import Mine
@@ -114,6 +116,8 @@ ROW_OF_TYPE: dict[str, type] = {
     "OfferPrice": terms.RankPrice,
     "OrderPart": OfferOrderPart,
     "Privilege": Privilege,
+    "EarningEvent": EarningEvent,
+    "EventType": EventType,
     "Purchase": PurchaseEvent,
     "PurchaseLine": PurchaseLine,
     "PurchaseReturn": PurchaseReturn,
@@ -124,6 +128,7 @@ ROW_OF_TYPE: dict[str, type] = {
 """The row behind each type that resolvers answer with rows."""
 
 MADE_BY_RESOLVERS = {
+    *("EventField", "EventReward", "PostedEvent"),
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
     *("Item", "Sighting", "Budget", "DraftBudget", "DayFigures", "HourOfScans"),
     *("Reward", "ScanBalance", "ScanCoupon", "ScanTier", "UnlockedReward"),

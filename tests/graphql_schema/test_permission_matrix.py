@@ -39,7 +39,7 @@ from tests.graphql_schema.stage import CONSUMER, Stage, all_rows, open_stage
 DENIED = {"UNAUTHENTICATED", "FORBIDDEN"}
 LISTED_BY = {"offers": "templateId", "tierChanges": "causeId"}
 """What tells rows apart that have no id."""
-OF_A_MEMBER = {"holds", "tierChanges", "purchases"}
+OF_A_MEMBER = {"holds", "tierChanges", "purchases", "memberEvents"}
 OTHER_GOODS = {("coupon", "productIds"), ("holdCoupon", "productIds")}
 """What a basket may hold without being told apart: any other id is other goods."""
 

@@ -29,8 +29,9 @@ NULL_TO_ALL = {
     "Product": {"gtin", "pictureUrl"},
     "Member": {"displayName", "externalRef", "invitedById", "mergedInto"},
     "CodeBatch": {"printedAt", "activatedAt", "retiredAt"},
-    "Campaign": {"startsAt", "endsAt", "product", "endedAt", "condition", "draw"},
-    "CampaignDraft": {"startsAt", "endsAt", "product", "draw"},
+    "Campaign": {"startsAt", "endsAt", "product", "endedAt", "condition", "draw", "eventType"},
+    "CampaignDraft": {"startsAt", "endsAt", "product", "draw", "eventType"},
+    "EarningEvent": {"type"},
     "ScanEvent": {
         *("unpaidReason", "guideUnpaidReason", "latitude", "longitude", "reversedAt"),
     },

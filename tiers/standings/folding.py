@@ -70,6 +70,7 @@ class TierChange:
             "change_id": self.id.hex,
             "direction": "UP" if self.to_rank > self.from_rank else "DOWN",
             "reason": self.reason.value,
+            "occurred_at": self.occurred_at.isoformat(),
         }
 
     @property

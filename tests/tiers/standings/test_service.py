@@ -48,6 +48,7 @@ async def test_a_grant_is_held_to_its_day_told_and_written_down(
         "change_id": change.id.hex,
         "direction": "UP",
         "reason": "GRANTED",
+        "occurred_at": change.occurred_at.isoformat(),
     }
     entries = [e for e in await rows(db, AuditLogEntry) if e.action == "grantTier"]
     assert [(e.subject_id, e.reason, e.details["until"]) for e in entries] == [

@@ -65,7 +65,8 @@ class Fair:
 
     async def scan(self, person: Caller, **more: Any) -> Any:
         """The receipt of a scan of the next code."""
-        input = {"code": self.codes.pop(), "idempotencyKey": f"key {len(self.codes)}"} | more
+        code = more.pop("code", None) or self.codes.pop()
+        input = {"code": code, "idempotencyKey": f"key {len(self.codes)}"} | more
         receipt = (await person.ask(SCAN, input=input))["scanCode"]
         assert receipt["__typename"] == "ScanCodeReceipt", receipt
         return receipt
@@ -84,10 +85,11 @@ class Fair:
 
     async def receipts(self) -> list[Any]:
         """Of all the people, each its own."""
-        found = []
-        for person in self.people:
-            found += (await person.ask(RECEIPTS))["me"]["draws"]["nodes"]
-        return found
+        return [receipt for person in self.people for receipt in await self.receipts_of(person)]
+
+    async def receipts_of(self, person: Caller) -> list[Any]:
+        """Newest first."""
+        return list((await person.ask(RECEIPTS))["me"]["draws"]["nodes"])
 
     async def seeds(self, code: str, first: str, last: str) -> list[Any]:
         asked = {"code": code, "from": first, "to": last}

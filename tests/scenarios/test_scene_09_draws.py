@@ -11,10 +11,11 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from loyalty.db import Database
+from tests.api import Host
 from tests.clocks import SettableClock
 from tests.scenarios.drawn import Fair, fair_on
 
-CAMPAIGN = {
+CAMPAIGN: dict[str, Any] = {
     "code": "ramp",
     "nameZh": "四阶段",
     "nameEn": "Four stages",
@@ -133,7 +134,9 @@ CHEATS = {
 }
 
 
-async def test_cheats_are_caught_by_the_verifier_and_by_the_lines_of_the_page(fair: Fair) -> None:
+async def test_cheats_are_caught_by_the_verifier_and_by_the_lines_of_the_page(
+    fair: Fair, command_env: dict[str, str]
+) -> None:
     fair.set_clock("2026-12-11T12:00:00+08:00")
     await fair.scans(60)
     fair.set_clock("2026-12-12T02:00:00+08:00")
@@ -149,8 +152,16 @@ async def test_cheats_are_caught_by_the_verifier_and_by_the_lines_of_the_page(fa
         told = fair.check_as_a_member(await fair.receipts(), seeds)
         assert "AssertionError" in told.stderr, name
         await _put_back(fair.db, kept)
-    report = await fair.verified()
-    assert (report.receipts, report.broken) == (60, 0), report.examples
+    host = Host(command_env)
+    wanted = ("--brand", fair.stage.slug, "--campaign", "ramp", "--from", "2026-12-11")
+    report = await host.run("verify-draws", *wanted)
+    assert (report["receipts"], report["broken"]) == (60, 0), report["examples"]
+    assert (await host.run("verify-draws", "--to", "2026-12-10"))["receipts"] == 0
+    async with fair.db.engine.begin() as connection:
+        await connection.execute(text(CHEATS["another prize"]))
+    found = await host.finish("verify-draws")
+    assert found.returncode == 6 and "CAR" in found.stdout and "broken" in found.stdout
+    assert (await host.finish("verify-draws", "--campaign", "moon")).returncode == 5
 
 
 _KEPT = {

@@ -85,6 +85,8 @@ class ConfiguringMachine(ComparingMachine):
         self.begun = True
         ladder = ladder_of([(6, 150), (9, 250)], drops)
         self._publish_ladder("CONSUMER", ladder, allow_lowering=False)
+        # Of the first versions one event has to be affordable: 9 to the consumer, 9 to the guide.
+        budgets = {asset: max(allowed, 18) for asset, allowed in budgets.items()}
         self._publish(self._buying({"POINTS": 1, "GROWTH": 1}, [], budgets, returned[0], wait))
         given[0].setdefault("GROWTH", growth)
         self._publish(self._terms("scan", given, gated, caps, budgets, returned, wait))

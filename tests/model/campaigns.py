@@ -34,6 +34,10 @@ class Terms:
         found = [(n, days) for name, n, days in self.waits if (role, name) == ("CONSUMER", asset)]
         return found[0] if found else None
 
+    def cost(self, asset: str) -> int:
+        """Of one event, if everybody gets something."""
+        return sum(amount for _, given, amount in self.gives if given == asset)
+
     def open_at(self, at: datetime) -> bool:
         if self.opens_at is not None and at < self.opens_at:
             return False

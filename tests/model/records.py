@@ -97,13 +97,14 @@ class Spending:
 @dataclass
 class ScanRecord:
     """``terms`` are those that it was decided by. ``guide_grants`` are the scans that may have
-    granted what the guide got when this one paid it."""
+    granted what the guide got when this one paid it. ``counted``: for whom, and on which day."""
 
     name: str
     role: str
     unpaid: str | None = None
     terms: Terms | None = None
     guide_grants: tuple[str, ...] = ()
+    counted: tuple[str, date] | None = None
     reversed: bool = False
 
 

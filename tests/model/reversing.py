@@ -57,7 +57,7 @@ def give_back(world: World, spending: Spending, amount: int | None) -> None:
 
 def reverse_scan(world: World, name: str) -> None:
     """What a consumer's scan gave to the consumer and to the guide, each by the policy of what
-    granted it. The bottle stays claimed and the caps counted."""
+    granted it. The bottle stays claimed, and the caps counted of the guide and the device."""
     record = world.scans[name]
     if record.role != "CONSUMER":
         raise Refused("SCAN_NOT_REVERSIBLE", reason="PRE_SCAN")
@@ -68,6 +68,10 @@ def reverse_scan(world: World, name: str) -> None:
     record.reversed = True
     _reverse_leg(world, "CONSUMER", (name,))
     _reverse_leg(world, "GUIDE", record.guide_grants)
+    if record.terms is not None and record.counted is not None:
+        member, day = record.counted
+        campaign = world.campaigns[record.terms.code]
+        campaign.uncount(record.terms, {"MEMBER": member}, day)
 
 
 def _reverse_leg(world: World, role: str, grants: tuple[str, ...]) -> None:

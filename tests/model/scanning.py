@@ -145,6 +145,7 @@ def _consumer_scans(
         world.give(campaign, guide, guides, world.now, wanted.name)
         campaign.count({"GUIDE": guide.name}, today)
     campaign.count(who, today)
+    record.counted = (member.name, today)
 
 
 def _whose_guide(world: World, item: Item, member: Member) -> Member | None:

@@ -111,6 +111,9 @@ class World:
     def publish(self, terms: Terms) -> None:
         campaign = self.campaigns.get(terms.code)
         wanted = dict(terms.budgets)
+        is_over = terms.closes_at is not None and terms.closes_at <= self.now
+        if is_over or any(allowed < terms.cost(asset) for asset, allowed in wanted.items()):
+            raise Refused("INVALID_INPUT")
         if campaign is None:
             budgets = {asset: [allowed, 0, 0] for asset, allowed in wanted.items()}
             self.campaigns[terms.code] = Campaign(terms, budgets)

@@ -3,7 +3,7 @@ dialect: how row sets, lookups and locks are said in each.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -38,7 +38,7 @@ _TO_SQLITE: dict[str, Callable[[Any], Any]] = {
 }
 _FROM_SQLITE: dict[str, Callable[[Any], Any]] = {
     "uuid": DriverUUID,
-    "timestamptz": lambda value: datetime.fromisoformat(value).replace(tzinfo=UTC),
+    "timestamptz": lambda value: datetime.fromisoformat(value + "+00:00"),
     "date": date.fromisoformat,
     "boolean": bool,
 }
@@ -68,6 +68,22 @@ def _quoted(value: str | None) -> str:
         return "NULL"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def _converted(
+    converters: Mapping[str, Callable[[Any], Any]],
+    kinds: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+) -> list[tuple[Any, ...]]:
+    """Rows with each value as its column's kind wants it: only columns that differ are touched."""
+    columns = list(zip(*rows, strict=True))
+    if not columns:
+        return []
+    for place, (kind, column) in enumerate(zip(kinds, columns, strict=True)):
+        convert = converters.get(kind)
+        if convert is not None:
+            columns[place] = tuple([None if value is None else convert(value) for value in column])
+    return list(zip(*columns, strict=True))
 
 
 def _columns(declared: str) -> list[tuple[str, str]]:
@@ -178,14 +194,7 @@ class Statement:
         """The text and named arguments for sqlite3."""
         arguments: dict[str, Any] = {}
         for alias, columns in self._sets.items():  # type: ignore[attr-defined]
-            converters = [_TO_SQLITE.get(kind) for _, kind in columns]
-            rows = [
-                [
-                    value if convert is None or value is None else convert(value)
-                    for convert, value in zip(converters, row, strict=True)
-                ]
-                for row in values[alias]
-            ]
+            rows = _converted(_TO_SQLITE, [kind for _, kind in columns], values[alias])
             arguments[alias] = orjson.dumps(rows).decode()
         for name, kind in self._params.items():  # type: ignore[attr-defined]
             convert = _TO_SQLITE.get(kind)
@@ -195,14 +204,7 @@ class Statement:
 
     def from_sqlite(self, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """SQLite's rows with the declared types of ``returns``."""
-        converters = [_FROM_SQLITE.get(kind) for kind in self._returns]  # type: ignore[attr-defined]
-        return [
-            tuple(
-                value if convert is None or value is None else convert(value)
-                for convert, value in zip(converters, row, strict=True)
-            )
-            for row in rows
-        ]
+        return _converted(_FROM_SQLITE, self._returns, rows)  # type: ignore[attr-defined]
 
 
 _KINDS = {

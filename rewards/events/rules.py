@@ -136,13 +136,14 @@ def event_facts(
     world: EventWorld, fact: EventFact, member: MemberState, campaign: LiveCampaign
 ) -> Facts:
     """An event's facts as a campaign sees them, put together as they are asked for."""
-    at, is_new = fact.at, fact.kind is EventKind.SIGN_UP
+    at = fact.at
+    made: dict[str, Value] = {"isNew": True} if fact.kind is EventKind.SIGN_UP else {}
     own: dict[str, Value] = {} if fact.kind is EventKind.CUSTOM else dict(fact.payload)
     return LazyFacts(
         {
             "event": lambda: {"kind": fact.kind.value, "at": at, **own},
             "custom": lambda: fact.custom,
-            "member": lambda: {**facts_of_member(world.grants, member, at), "isNew": is_new},
+            "member": lambda: {**facts_of_member(world.grants, member, at), **made},
             "tier": lambda: tier_facts(world.grants, member, at),
             "counters": lambda: counter_facts(world.grants, campaign, member, at),
             "calendar": lambda: calendar_facts(at, world.brand.timezone),
@@ -183,6 +184,7 @@ def decide(world: EventWorld, actor: Actor, fact: EventFact) -> EventResult:
     campaign = None if member.status == FROZEN else choose_campaign(world, fact, member)
     given = _reward(world, fact, member, campaign, cause)
     unpaid, earned = (given, ()) if isinstance(given, EventUnpaidReason) else (None, given)
+    member.is_greeted = True
     recorded = RecordedEvent(cause.id, content_hash, unpaid, earned)
     world.recorded[fact.key] = recorded
     world.new.append(NewEvent(fact, recorded, campaign.version_id if campaign else None))

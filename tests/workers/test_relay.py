@@ -89,9 +89,8 @@ async def test_a_tier_is_told_by_its_name_in_the_members_ladder(db: Database, br
     member = await db.in_transaction(add_member, brand)
     guide = await db.in_transaction(add_member, brand, "GUIDE")
     for member_id in (member, guide):
-        await db.in_transaction(
-            add_event, brand, "tier.reached", member_id, from_rank=0, to_rank=2, code="GOLD"
-        )
+        change = {"change_id": member_id.hex, "from_rank": 0, "to_rank": 2, "code": "GOLD"}
+        await db.in_transaction(add_event, brand, "tier.reached", member_id, **change)
     await make_relay(db, NullProvider()).run_once()
     said = {row.member_id: row.content for row in await list_notifications(db)}
     assert said[member]["zh"] == "恭喜您成为Demo金卡会员!"

@@ -84,9 +84,9 @@ async def verify_draws(
             days = await snap.fetch(
                 SEEDS, brand=id, first=first or _FIRST_DAY, last=last or _LAST_DAY
             )
-            for campaign_id, code, on, seed_hash, seed, made_at in days:
+            for campaign_id, code, on, seed_hash, seed, *times in days:
                 if campaign_code in (None, code):
-                    day = Day(campaign_id, code, on, seed_hash, bytes.fromhex(seed), made_at)
+                    day = Day(campaign_id, code, on, seed_hash, bytes.fromhex(seed), *times)
                     await _verify_day(snap, brand, day, report)
         if campaign_code is not None and campaign_code not in codes:
             raise NothingToVerify(f"no campaign {campaign_code} with a draw")
@@ -111,6 +111,8 @@ def _problems(brand: Brand, day: Day, receipt: Receipt) -> Iterator[str]:
         yield "it names another seed's hash"
     if day.made_at > receipt.occurred_at:
         yield "its seed was made after it"
+    if day.revealed_at <= receipt.occurred_at:
+        yield "its seed was known by then"
     if receipt.occurred_at.astimezone(brand.zone).date() != day.on:
         yield "it was drawn on another day"
     if (receipt.claim, receipt.member_id) != (

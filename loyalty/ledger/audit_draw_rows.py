@@ -24,7 +24,8 @@ _VERSIONS = Statement(
 )
 SEEDS = Statement(
     """
-    SELECT s.campaign_id, c.code, s.drawn_on, s.seed_hash, s.seed, s.made_at
+    SELECT s.campaign_id, c.code, s.drawn_on, s.seed_hash, s.seed, s.made_at,
+        s.revealed_at
     FROM draw_seeds s JOIN campaigns c ON c.brand_id = s.brand_id AND c.id = s.campaign_id
     WHERE s.brand_id = :brand AND s.seed IS NOT NULL AND s.drawn_on >= :first
         AND s.drawn_on <= :last
@@ -32,7 +33,7 @@ SEEDS = Statement(
     """,
     params="brand uuid, first date, last date",
     returns="campaign_id uuid, code text, drawn_on date, seed_hash text, seed text,"
-    " made_at timestamptz",
+    " made_at timestamptz, revealed_at timestamptz",
 )
 WAITING = Statement(
     """
@@ -130,6 +131,7 @@ class Day:
     seed_hash: str
     seed: bytes
     made_at: datetime
+    revealed_at: datetime
 
 
 @dataclass(frozen=True)

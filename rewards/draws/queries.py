@@ -11,11 +11,12 @@ from loyalty.keyed import list_newest_of_each
 from rewards.campaigns.models import Campaign
 from rewards.draws.models import Draw, DrawSeed
 
+# One that is revealed is good for nothing any more, whatever the clock says.
 FIND_SEEDS = Statement(
     """
     SELECT s.brand_id, s.campaign_id, s.sealed, s.seed_hash
     FROM {days} {each:s draw_seeds ON s.brand_id = days.brand_id
-        AND s.campaign_id = days.campaign_id AND s.drawn_on = days.drawn_on}
+        AND s.campaign_id = days.campaign_id AND s.drawn_on = days.drawn_on AND s.seed IS NULL}
     """,
     sets={"days": "brand_id uuid, campaign_id uuid, drawn_on date"},
     returns="brand_id uuid, campaign_id uuid, sealed text, seed_hash text",

@@ -87,7 +87,8 @@ async def _known(tx: Tx, days: Collection[SeedDay]) -> Sequence[tuple[UUID, UUID
 async def open_seeds(
     tx: Tx, keyring: Keyring, days: Collection[SeedDay]
 ) -> dict[tuple[UUID, UUID], OpenedSeed]:
-    """The seeds of one day each, opened, by (brand_id, campaign_id); those that there are."""
+    """The seeds of one day each, opened, by (brand_id, campaign_id); those that there are and that
+    are still secret."""
     rows = await tx.fetch(queries.FIND_SEEDS, days=sorted(set(days)))
     return {(row[0], row[1]): (keyring.open_seed(row[0], row[2]), row[3]) for row in rows}
 

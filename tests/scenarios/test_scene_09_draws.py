@@ -127,6 +127,7 @@ CHEATS = {
     "another seed": "UPDATE draw_seeds SET seed = '" + 32 * "ab" + "' WHERE seed IS NOT NULL",
     "a piece given twice": "UPDATE draws SET ordinal = 1, day_ordinal = 1"
     " WHERE given_prize = 'TEA'",
+    "a draw after the reveal": "UPDATE draw_seeds SET revealed_at = made_at WHERE seed IS NOT NULL",
     "better odds": "UPDATE draws SET odds_ppm = 999999, base_ppm = 999999 WHERE stage = 1",
     "another u": "UPDATE draws SET u = '0000000000000000' WHERE stage = 1",
     "nothing, and no reason": "UPDATE draws SET given_prize = NULL, ordinal = NULL,"
@@ -166,7 +167,7 @@ async def test_cheats_are_caught_by_the_verifier_and_by_the_lines_of_the_page(
 
 _KEPT = {
     "draws": "id, given_prize, ordinal, day_ordinal, odds_ppm, base_ppm, u, asset, amount",
-    "draw_seeds": "drawn_on, seed",
+    "draw_seeds": "drawn_on, seed, revealed_at",
 }
 
 

@@ -151,6 +151,10 @@ async def test_a_campaign_without_the_days_seed_does_not_run(
     await fair.work()
     assert (await fair.scan(ann))["draw"] is not None
     assert (await fair.scan(bob))["draw"] is None, "its condition does not hold"
+    fair.clock.advance(days=1)
+    await fair.work()
+    fair.clock.advance(days=-1)
+    assert (await fair.scan(ann))["draw"] is None, "the clock went back: that seed is known by now"
     assert await fair.offences() == []
 
 

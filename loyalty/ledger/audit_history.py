@@ -127,6 +127,25 @@ HISTORY = (
         """,
     ),
     Probe(
+        3,
+        "an event was paid if and only if it says so",
+        "事件的发放与其记录一致",
+        "earning_events",
+        """
+        SELECT CAST(event_id AS text) AS id, CASE WHEN SUM(says) > SUM(gave)
+            THEN 'says that it was paid, and no transfer says so'
+            ELSE 'says that it was not paid, and a transfer gave for it' END AS problem
+        FROM (
+            SELECT id AS event_id, 1 AS says, 0 AS gave FROM earning_events
+            WHERE brand_id = :brand AND unpaid_reason IS NULL
+            UNION ALL
+            SELECT DISTINCT cause_id, 0, 1 FROM transfers WHERE brand_id = :brand
+                AND cause_kind = 'EVENT' AND kind = 'EARN' AND phase IN ('POSTED', 'PENDING')
+        ) AS entries
+        GROUP BY event_id HAVING SUM(says) <> SUM(gave)
+        """,
+    ),
+    Probe(
         4,
         "a claim's scans exist and are of its item",
         "领取记录的扫码存在且同码",

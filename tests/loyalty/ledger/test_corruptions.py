@@ -24,6 +24,7 @@ from tests.loyalty.ledger.corruptions import Corruption, broken, execute
 from tests.loyalty.ledger.corruptions_of_books import OF_BOOKS
 from tests.loyalty.ledger.corruptions_of_coupons import OF_COUPONS
 from tests.loyalty.ledger.corruptions_of_draws import OF_DRAWS
+from tests.loyalty.ledger.corruptions_of_events import OF_EVENTS
 from tests.loyalty.ledger.corruptions_of_holds import OF_HOLDS
 from tests.loyalty.ledger.corruptions_of_limits import OF_LIMITS
 from tests.loyalty.ledger.corruptions_of_locks import OF_LOCKS
@@ -40,7 +41,7 @@ from tests.postgresql_server import PostgresqlServer
 CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
-    *(*OF_LOCKS, *OF_DRAWS, *OF_REFERENCES),
+    *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_REFERENCES),
 )
 
 _CONSTRAINTS = """

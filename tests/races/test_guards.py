@@ -18,6 +18,7 @@ from tests.postgresql_server import PostgresqlServer
 from tests.races.arena import Arena, audit_findings, start_side_by_side
 from tests.races.conftest import SECRETS
 from tests.races.draw_guards import DRAW_GUARDS
+from tests.races.event_guards import EVENT_GUARDS
 from tests.races.guards import GUARDS as ENGINE_GUARDS
 from tests.races.guards import Edit, Guard
 from tests.races.ledger_guards import LEDGER_GUARDS
@@ -34,6 +35,7 @@ GUARDS = (
     *MERGE_GUARDS,
     *OFFER_GUARDS,
     *PURCHASE_GUARDS,
+    *EVENT_GUARDS,
     *TIER_GUARDS,
     *LOCK_GUARDS,
     *DRAW_GUARDS,

@@ -5,6 +5,7 @@ import pytest
 from tests.races import (
     coupon_races,
     draw_races,
+    event_races,
     ledger_races,
     lock_races,
     merge_races,
@@ -50,6 +51,7 @@ RACES: dict[Race, int] = {
     purchase_races.one_purchase_is_recorded_once: 60,
     purchase_races.a_purchase_is_returned_up_to_its_amount: 60,
     purchase_races.one_return_is_made_once: 60,
+    event_races.a_day_is_checked_in_once: 100,
     tier_races.each_level_is_reached_once: 24,
     tier_races.all_are_carried_to_a_new_ladder: 40,
     lock_races.scans_at_once_all_count: 24,

@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
-from asyncpg.pgproto.pgproto import UUID as DriverUUID
 from uuid_utils import uuid7
+
+from loyalty.statements import DriverUUID
 
 
 def new_id() -> UUID:

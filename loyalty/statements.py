@@ -11,7 +11,7 @@ from typing import Any, get_args
 from uuid import UUID
 
 import orjson
-from asyncpg.pgproto.pgproto import UUID as DriverUUID
+from asyncpg.pgproto import pgproto
 from sqlmodel import SQLModel
 
 _PG_TYPES = {
@@ -24,6 +24,9 @@ _PG_TYPES = {
     "jsonb": "jsonb",
     "float": "double precision",
 }
+
+DriverUUID = pgproto.UUID
+"""The driver's own class of ids: an ``UUID`` that is hashed and compared in C."""
 
 
 @lru_cache(maxsize=4096)  # the rows of a set mostly share the transaction's time

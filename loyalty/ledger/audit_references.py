@@ -131,6 +131,7 @@ _TENANT_TABLES = (
     "audit_log",
     "campaign_drafts",
     "campaigns",
+    "event_types",
     "expiry_runs",
     "idempotency_records",
     "key_epochs",

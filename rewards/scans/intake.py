@@ -2,12 +2,13 @@
 claims of the client, hashing what is not to be kept in clear."""
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass
 from uuid import UUID
 
 from loyalty.actor import Actor
-from loyalty.codes.rules import CodeKey, normalise, recognise
+from loyalty.codes.rules import CodeKey, normalise, recognise, split
 from loyalty.codes.service import load_keys
 from loyalty.crypto import Keyring
 from loyalty.db import Database
@@ -44,39 +45,52 @@ class ScanIntake:
         self._batcher = batcher
         self._keys: dict[str, CodeKey] = {}
         self._reloading = asyncio.Lock()
-        self._reloads_paid_until = 0.0
+        self._reloaded_at = -math.inf
+        self._unknown_at_reload: set[str] = set()
+        self._reloads_paid_until = -math.inf
 
     async def recognise(self, brand_id: UUID, text: str) -> CodeNamed | None:
         """What a text says, if it is a code of this brand. Forgeries, misreads and other brands'
         codes are all None; an unknown key id looks for new keys, ten times at once and then once
-        a second."""
+        a second, for which whoever comes meanwhile waits."""
         if len(text) > CODE_LENGTH_MAX:
             return None
         found = recognise(self._keys, text)
-        if found is None and not self._knows_key_of(text):
-            await self._reload_for(text)
+        parts = split(text) if found is None else None
+        if parts is not None and not self._is_settled(parts[0]):
+            await self._reload_for(parts[0])
             found = recognise(self._keys, text)
         if found is None or found[0].brand_id != brand_id:
             return None
         return CodeNamed(found[0].epoch_id, found[1], found[2])
 
-    def _knows_key_of(self, text: str) -> bool:
-        return normalise(text)[:3] in self._keys
+    def _is_settled(self, key_id: str) -> bool:
+        """Whether the key is known, or was just looked for."""
+        age_seconds = time.monotonic() - self._reloaded_at
+        just_missed = key_id in self._unknown_at_reload and age_seconds < KEYS_RELOAD_SECONDS
+        return key_id in self._keys or just_missed
 
-    async def _reload_for(self, text: str) -> None:
-        # Who comes while keys are being loaded waits for them: a genuine code is never refused
-        # because another one was first.
+    async def _reload_for(self, key_id: str) -> None:
+        # A genuine code is never refused because others guess key ids: whoever comes between two
+        # looks waits for the next, at most a second, and one look answers all who wait for it.
+        came_at = time.monotonic()
         async with self._reloading:
-            if self._knows_key_of(text):
-                return
-            now = time.monotonic()
-            window = KEYS_RELOADS_AT_ONCE * KEYS_RELOAD_SECONDS
-            paid_until = max(self._reloads_paid_until, now - window) + KEYS_RELOAD_SECONDS
-            if paid_until > now:
-                return  # whoever guesses key ids does not get to read the database each time
-            async with self._db.snapshot() as snapshot:
-                self._keys = await load_keys(snapshot, self._keyring)
-            self._reloads_paid_until = paid_until
+            if key_id not in self._keys and self._reloaded_at < came_at:
+                await self._reload()
+            if key_id not in self._keys:
+                self._unknown_at_reload.add(key_id)
+
+    async def _reload(self) -> None:
+        now = time.monotonic()
+        window = KEYS_RELOADS_AT_ONCE * KEYS_RELOAD_SECONDS
+        paid_until = max(self._reloads_paid_until, now - window) + KEYS_RELOAD_SECONDS
+        if paid_until > now:  # guesses do not get to read the database each time
+            await asyncio.sleep(paid_until - now)
+        self._reloads_paid_until = paid_until
+        begun_at = time.monotonic()
+        async with self._db.snapshot() as snapshot:
+            self._keys = await load_keys(snapshot, self._keyring)
+        self._reloaded_at, self._unknown_at_reload = begun_at, set()
 
     async def scan(
         self,

@@ -152,6 +152,7 @@ ANSWERS_TO_FOREIGN = {
     "drawSeeds": "not listed",
     "eventTypes": "not listed",
     "memberEvents": "not listed",
+    "memberDays": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",
@@ -222,6 +223,7 @@ ANSWERS_TO_FOREIGN = {
     "checkIn": "not listed",
     "registerEventType": "not listed",
     "postEvents": "NOT_FOUND",
+    "setMemberDays": "not listed",
 }
 
 

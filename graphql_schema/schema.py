@@ -31,6 +31,7 @@ from graphql_schema.events import EventMutation, EventQuery
 from graphql_schema.holds import HoldMutation, HoldQuery, fetch_hold
 from graphql_schema.ledger import LedgerMutation
 from graphql_schema.locked_rewards import LockedRewardMutation, fetch_locked_reward
+from graphql_schema.member_days import MemberDayMutation, MemberDayQuery
 from graphql_schema.members import MemberMutation, MemberQuery, fetch_member
 from graphql_schema.merges import MergeMutation
 from graphql_schema.nodes import FetchNode, Node
@@ -123,6 +124,7 @@ class Query(
     StatementQuery,
     DrawQuery,
     EventQuery,
+    MemberDayQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -160,6 +162,7 @@ class Mutation(
     OfferMutation,
     OrderMutation,
     EventMutation,
+    MemberDayMutation,
 ):
     pass
 

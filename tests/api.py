@@ -191,6 +191,7 @@ SELECTIONS = {
         replayed results { eventRef status eventId unpaidReason earned { asset amount locked }
                            refused { code message details } }
     """,
+    "setMemberDays": "replayed memberDays { dayOfMonth on name nextOn }",
     "returnPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen
         taken {{ asset taken owed voided }} {_AFTER_PURCHASE}

@@ -1,11 +1,13 @@
 """Tenants. Every row of every other table belongs to one."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint
 from sqlmodel import Field, SQLModel
 
+from loyalty.db import JsonColumn
 from loyalty.tables import own_id
 
 
@@ -13,7 +15,8 @@ class Brand(SQLModel, table=True):
     """A brand (品牌). ``revision`` moves with every change of its configuration, so that servers
     know when what they hold in memory is old. A till's hold of a coupon lapses after
     ``hold_seconds``; a redemption may be reversed for ``reversal_window_seconds``. No campaign may
-    promise more than ``prize_ceiling_fen`` of cash at once."""
+    promise more than ``prize_ceiling_fen`` of cash at once. ``member_days`` is its calendar of them
+    (会员日), as ``loyalty.brands.rules.member_days_to_json`` stores it."""
 
     __tablename__ = "brands"
     __table_args__ = (
@@ -32,6 +35,9 @@ class Brand(SQLModel, table=True):
     reversal_window_seconds: int = Field(default=7 * 86400, sa_type=BigInteger)
     prize_ceiling_fen: int = Field(
         default=5_000_000, sa_type=BigInteger, sa_column_kwargs={"server_default": "5000000"}
+    )
+    member_days: list[dict[str, Any]] = Field(
+        default_factory=list, sa_type=JsonColumn, sa_column_kwargs={"server_default": "[]"}
     )
     revision: int = Field(default=1, sa_type=BigInteger)
     created_at: datetime

@@ -1,5 +1,6 @@
 """How brands are found."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import update
@@ -46,6 +47,17 @@ async def move_revision(tx: Tx, brand_id: UUID) -> bool:
         update(Brand)
         .where(col(Brand.id) == brand_id)
         .values(revision=col(Brand.revision) + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return moved.rowcount == 1
+
+
+async def set_member_days(tx: Tx, brand_id: UUID, stored: list[dict[str, Any]]) -> bool:
+    """Set a brand's calendar and move its revision on; False when there is no such brand."""
+    moved = await tx.session.exec(
+        update(Brand)
+        .where(col(Brand.id) == brand_id)
+        .values(member_days=stored, revision=col(Brand.revision) + 1)
         .execution_options(synchronize_session=False)
     )
     return moved.rowcount == 1

@@ -1,9 +1,10 @@
 """The verbs of brands."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from loyalty import audit_log
-from loyalty.actor import system_actor
+from loyalty.actor import Actor, system_actor
 from loyalty.brands.models import Brand
 from loyalty.brands.queries import (
     find_brand_by_slug,
@@ -12,16 +13,20 @@ from loyalty.brands.queries import (
     list_brands,
     move_revision,
 )
+from loyalty.brands.queries import set_member_days as write_member_days
 from loyalty.brands.rules import (
     HOLD_SECONDS,
     PRIZE_CEILING_FEN,
     REVERSAL_WINDOW_SECONDS,
+    MemberDay,
     check_currency,
     check_hold,
+    check_member_days,
     check_prize_ceiling,
     check_reversal_window,
     check_slug,
     check_timezone,
+    member_days_to_json,
 )
 from loyalty.db import Tx
 from loyalty.errors import AlreadyExists, NotFound
@@ -36,6 +41,7 @@ __all__ = [
     "get_brand",
     "get_brand_by_slug",
     "list_brands",
+    "set_member_days",
     "touch_configuration",
 ]
 
@@ -72,3 +78,13 @@ async def touch_configuration(tx: Tx, brand_id: UUID) -> None:
     """Move the brand's revision: whatever servers hold of its configuration in memory is old."""
     if not await move_revision(tx, brand_id):
         raise NotFound(noun="brand")
+
+
+async def set_member_days(tx: Tx, actor: Actor, days: Sequence[MemberDay]) -> None:
+    """Set the whole calendar of the actor's brand; its revision moves, so that servers read it
+    anew. Refuses InvalidInput (with the field's path)."""
+    check_member_days(days)
+    stored = member_days_to_json(days)
+    if not await write_member_days(tx, actor.brand_id, stored):
+        raise NotFound(noun="brand")
+    await audit_log.record(tx, actor, "brand.member_days", actor.brand_id, days=stored)

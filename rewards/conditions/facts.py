@@ -10,6 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from loyalty.actor import MemberRole
+from loyalty.brands.rules import NO_MEMBER_DATES, MemberDates
 from loyalty.clock import local_date
 from loyalty.codes.models import CodeKind
 from rewards.campaigns.models import EventKind
@@ -126,6 +127,7 @@ FACTS: Mapping[str, FactSpec] = {
     "calendar.weekday": _int("The local day of the week: Monday is 1, Sunday 7.", low=1, high=7),
     "calendar.hour": _int("The local hour.", low=0, high=23),
     "calendar.minute": _int("The local minute.", low=0, high=59),
+    "calendar.memberDay": _bool("Whether the local day is one of the brand's member days."),
 }
 """By dotted name. Local: in the brand's time zone, at the event's time."""
 
@@ -209,13 +211,15 @@ def member_facts(
     }
 
 
-def calendar_facts(at: datetime, timezone: str) -> Mapping[str, Value]:
-    """``calendar.*`` of an instant in a time zone."""
-    return _calendar(at.replace(second=0, microsecond=0), timezone)
+def calendar_facts(
+    at: datetime, timezone: str, member_dates: MemberDates = NO_MEMBER_DATES
+) -> Mapping[str, Value]:
+    """``calendar.*`` of an instant in a time zone, for a brand with these member days."""
+    return _calendar(at.replace(second=0, microsecond=0), timezone, member_dates)
 
 
 @lru_cache(maxsize=256)
-def _calendar(minute: datetime, timezone: str) -> Mapping[str, Value]:
+def _calendar(minute: datetime, timezone: str, member_dates: MemberDates) -> Mapping[str, Value]:
     local = minute.astimezone(ZoneInfo(timezone))
     day: date = local.date()
     return {
@@ -226,4 +230,5 @@ def _calendar(minute: datetime, timezone: str) -> Mapping[str, Value]:
         "weekday": day.isoweekday(),
         "hour": local.hour,
         "minute": local.minute,
+        "memberDay": member_dates.has(day),
     }

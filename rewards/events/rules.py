@@ -146,7 +146,7 @@ def event_facts(
             "member": lambda: {**facts_of_member(world.grants, member, at), **made},
             "tier": lambda: tier_facts(world.grants, member, at),
             "counters": lambda: counter_facts(world.grants, campaign, member, at),
-            "calendar": lambda: calendar_facts(at, world.brand.timezone),
+            "calendar": lambda: calendar_facts(at, world.brand.timezone, world.brand.member_dates),
         }
     )
 

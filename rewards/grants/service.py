@@ -10,6 +10,7 @@ from uuid import UUID
 
 from loyalty import outbox
 from loyalty.assets.service import assets_by_code
+from loyalty.brands.rules import member_dates, member_days_from_json
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Snapshot, Tx
@@ -50,6 +51,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
             snapshot, brand_id, live.coupon_template_ids()
         ),
         has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
+        member_dates=member_dates(member_days_from_json(brand.member_days)),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from loyalty.assets.service import AssetView
+from loyalty.brands.rules import NO_MEMBER_DATES, MemberDates
 from loyalty.ledger.rules import AccountState, Book, Movement
 from loyalty.outbox import Fact
 from loyalty.products.models import Product
@@ -45,6 +46,7 @@ class BrandConfiguration:
     products: dict[UUID, Product]
     coupon_templates: dict[UUID, CouponTemplate]
     has_scan_locks: bool = False
+    member_dates: MemberDates = NO_MEMBER_DATES
 
 
 @dataclass(slots=True)

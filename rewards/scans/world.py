@@ -188,7 +188,7 @@ def scan_facts(
             "member": lambda: facts_of_member(world.grants, member, now),
             "tier": lambda: tier_facts(world.grants, member, now),
             "counters": lambda: counter_facts(world.grants, campaign, member, now),
-            "calendar": lambda: calendar_facts(now, brand.timezone),
+            "calendar": lambda: calendar_facts(now, brand.timezone, brand.member_dates),
         }
     )
 

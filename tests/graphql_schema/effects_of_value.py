@@ -293,6 +293,12 @@ async def post_events(stage: Stage) -> Effect:
     return Effect(stage.admin, one, other, unknown)
 
 
+async def set_member_days(stage: Stage) -> Effect:
+    ninth = {"dayOfMonth": 9, "nameZh": "会员日", "nameEn": "Member day"}
+    one, other, never = [{"days": [ninth | {"dayOfMonth": day}]} for day in (9, 10, 32)]
+    return Effect(stage.admin, one, other, never)
+
+
 EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "mergeMembers": merge_members,
     "grantTier": grant_tier,
@@ -324,4 +330,5 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "checkIn": check_in,
     "registerEventType": register_event_type,
     "postEvents": post_events,
+    "setMemberDays": set_member_days,
 }

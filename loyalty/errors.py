@@ -103,6 +103,18 @@ class CampaignStateWrong(Refusal):
     zh = "状态为{status}的活动不能变更为{wanted}。"
 
 
+class SimulationStateWrong(Refusal):
+    code = "SIMULATION_STATE_WRONG"
+    en = "A dry run that is {status} cannot be {wanted}."
+    zh = "状态为{status}的模拟不能变更为{wanted}。"
+
+
+class TooManySimulations(Refusal):
+    code = "TOO_MANY_SIMULATIONS"
+    en = "{limit} dry runs are not finished yet. Wait for one, or cancel it."
+    zh = "已有{limit}个模拟尚未结束，请等待完成或先取消。"
+
+
 class DraftChanged(Refusal):
     """Somebody else saved it since: ``revision`` is the one it has now."""
 

@@ -36,6 +36,7 @@ import rewards.purchases.models
 import rewards.redemptions.models
 import rewards.returns.models
 import rewards.scans.models
+import rewards.simulations.models
 import tiers.ladders.models
 import tiers.privileges.models
 import tiers.standings.models
@@ -72,6 +73,7 @@ MODULES = (
     rewards.redemptions.models,
     rewards.returns.models,
     rewards.scans.models,
+    rewards.simulations.models,
     tiers.ladders.models,
     tiers.privileges.models,
     tiers.standings.models,

@@ -1,11 +1,19 @@
 """Pure: a campaign's definition as a draft stores it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from rewards.campaigns.models import EventKind, Gate
+from rewards.campaigns.models import (
+    Campaign,
+    CampaignBudget,
+    CampaignVersion,
+    EventKind,
+    Gate,
+)
 from rewards.campaigns.rules import (
+    COUNTED_MAX,
     CampaignDefinition,
     caps_from_json,
     caps_to_json,
@@ -58,6 +66,31 @@ def definition_from_json(stored: dict[str, Any]) -> CampaignDefinition:
         condition=stored["condition"],
         draw=None if stored["draw"] is None else draw_from_json(stored["draw"]),
         event_type=stored.get("event_type"),
+    )
+
+
+def definition_published(
+    campaign: Campaign, version: CampaignVersion, budgets: Iterable[CampaignBudget]
+) -> CampaignDefinition:
+    """What was published as a version, with the budgets that its campaign has now."""
+    caps = caps_from_json(version.caps)
+    return CampaignDefinition(
+        code=campaign.code,
+        name_zh=version.name_zh,
+        name_en=version.name_en,
+        event=EventKind(version.event),
+        outcomes=parts_from_json(version.outcomes),
+        gate=Gate(version.gate),
+        priority=version.priority,
+        product_id=version.product_id,
+        starts_at=version.starts_at,
+        ends_at=version.ends_at,
+        caps=tuple(cap for cap in caps if cap.times_max != COUNTED_MAX),
+        budgets={budget.asset: budget.allowed for budget in budgets},
+        return_policies=policies_from_json(version.return_policies),
+        condition=version.condition,
+        draw=None if version.draw is None else draw_from_json(version.draw),
+        event_type=None if version.event_type is None else version.event_type["code"],
     )
 
 

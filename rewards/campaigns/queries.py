@@ -146,8 +146,8 @@ async def find_version(
     return found.first()
 
 
-async def find_campaign(tx: Tx, brand_id: UUID, code: str) -> Campaign | None:
-    found = await tx.session.exec(
+async def find_campaign(snapshot: Snapshot, brand_id: UUID, code: str) -> Campaign | None:
+    found = await snapshot.session.exec(
         select(Campaign).where(col(Campaign.brand_id) == brand_id, col(Campaign.code) == code)
     )
     return found.first()
@@ -243,8 +243,10 @@ async def list_newest(
     before: UUID | None = None,
     limit: int | None = None,
     status: CampaignStatus | None = None,
+    only: UUID | None = None,
 ) -> list[tuple[Campaign, CampaignVersion]]:
-    """Campaigns with their newest version, newest campaign first; those in this ``status``."""
+    """Campaigns with their newest version, newest campaign first; those in this ``status``;
+    ``only`` this one."""
     newest = (
         select(CampaignVersion.campaign_id, func.max(CampaignVersion.version).label("version"))
         .where(col(CampaignVersion.brand_id) == brand_id)
@@ -265,6 +267,8 @@ async def list_newest(
     )
     if status is not None:
         statement = statement.where(col(Campaign.status) == status.value)
+    if only is not None:
+        statement = statement.where(col(Campaign.id) == only)
     if before is not None:
         statement = statement.where(col(Campaign.id) < before)
     if limit is not None:

@@ -1,11 +1,12 @@
 """Verbs of campaigns."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from loyalty import audit_log
-from loyalty.actor import Actor, MemberRole
+from loyalty.actor import Actor, MemberRole, system_actor
 from loyalty.assets.models import AssetStatus
 from loyalty.assets.service import assets_by_code
 from loyalty.brands.service import get_brand, touch_configuration
@@ -16,6 +17,7 @@ from loyalty.ledger.models import Asset
 from loyalty.products.service import require_product
 from rewards.campaigns import queries
 from rewards.campaigns.checks import check_definition, check_terms
+from rewards.campaigns.definitions import definition_published
 from rewards.campaigns.models import (
     Campaign,
     CampaignBudget,
@@ -65,8 +67,38 @@ async def publish_campaign(
         if not await tx.insert_if_absent(campaign):
             raise RetryTransaction
     number = await queries.get_newest_version(tx, actor.brand_id, campaign.id) + 1
-    version = CampaignVersion(
-        brand_id=actor.brand_id,
+    version = version_of(
+        definition, event_type, campaign=campaign, number=number, actor=actor, at=tx.now
+    )
+    if not await tx.insert_if_absent(version):
+        raise RetryTransaction  # published at the same moment by someone else
+    await _set_budgets(tx, campaign, definition.budgets, is_new)
+    if definition.draw is not None and keyring is not None:
+        timezone = (await get_brand(tx, actor.brand_id)).timezone
+        window = (definition.starts_at, definition.ends_at)
+        days = draws.days_of(
+            actor.brand_id, campaign.id, timezone, window, tx.now, draws.DAYS_AT_ONCE
+        )
+        await draws.make_seeds(tx, keyring, days, len(days))
+    await touch_configuration(tx, actor.brand_id)
+    await audit_log.record(
+        tx, actor, "publishCampaign", campaign.id, code=campaign.code, version=number
+    )
+    return campaign, version
+
+
+def version_of(
+    definition: CampaignDefinition,
+    event_type: dict[str, Any] | None,
+    *,
+    campaign: Campaign,
+    number: int,
+    actor: Actor,
+    at: datetime,
+) -> CampaignVersion:
+    """The row that a checked definition is published as."""
+    return CampaignVersion(
+        brand_id=campaign.brand_id,
         campaign_id=campaign.id,
         version=number,
         name_zh=definition.name_zh.strip(),
@@ -86,23 +118,8 @@ async def publish_campaign(
         draw=None if definition.draw is None else draw_to_json(definition.draw),
         event_type=event_type,
         published_by=actor.id,
-        published_at=tx.now,
+        published_at=at,
     )
-    if not await tx.insert_if_absent(version):
-        raise RetryTransaction  # published at the same moment by someone else
-    await _set_budgets(tx, campaign, definition.budgets, is_new)
-    if definition.draw is not None and keyring is not None:
-        timezone = (await get_brand(tx, actor.brand_id)).timezone
-        window = (definition.starts_at, definition.ends_at)
-        days = draws.days_of(
-            actor.brand_id, campaign.id, timezone, window, tx.now, draws.DAYS_AT_ONCE
-        )
-        await draws.make_seeds(tx, keyring, days, len(days))
-    await touch_configuration(tx, actor.brand_id)
-    await audit_log.record(
-        tx, actor, "publishCampaign", campaign.id, code=campaign.code, version=number
-    )
-    return campaign, version
 
 
 async def check_campaign(tx: Tx, brand_id: UUID, definition: CampaignDefinition) -> Campaign | None:
@@ -138,12 +155,12 @@ def _check_changed(stored: Iterable[CampaignBudget], budgets: dict[str, int]) ->
 
 
 async def _find_type(
-    tx: Tx, brand_id: UUID, definition: CampaignDefinition
+    snapshot: Snapshot, brand_id: UUID, definition: CampaignDefinition
 ) -> dict[str, Any] | None:
     """The type of custom events that it names, as its version keeps it. Refuses NotFound."""
     if definition.event is not EventKind.CUSTOM or definition.event_type is None:
         return None  # or what is wrong is for the checks to say
-    found = await require_type(tx, brand_id, definition.event_type)
+    found = await require_type(snapshot, brand_id, definition.event_type)
     kinds = {field.name: field.kind.value for field in fields_from_json(found.fields)}
     return {"id": found.id.hex, "code": found.code, "fields": kinds}
 
@@ -214,6 +231,32 @@ async def live_campaigns(snapshot: Snapshot, brand_id: UUID) -> CampaignIndex:
     """The newest versions of a brand's running campaigns, indexed."""
     rows = await queries.list_newest(snapshot, brand_id, status=CampaignStatus.RUNNING)
     return index_campaigns(queries.as_live(campaign, version) for campaign, version in rows)
+
+
+async def find_definition(
+    snapshot: Snapshot, brand_id: UUID, campaign_id: UUID
+) -> CampaignDefinition | None:
+    """What the newest version of a campaign was published as; None if there is no such one."""
+    found = await queries.list_newest(snapshot, brand_id, only=campaign_id)
+    if not found:
+        return None
+    budgets = await queries.list_budgets(snapshot, brand_id, [campaign_id])
+    return definition_published(*found[0], budgets)
+
+
+async def as_if_published(
+    snapshot: Snapshot, brand_id: UUID, definition: CampaignDefinition
+) -> LiveCampaign:
+    """A definition as rules would see it if it were published now; nothing is written. Refuses
+    NotFound (event type)."""
+    event_type = await _find_type(snapshot, brand_id, definition)
+    found = await queries.find_campaign(snapshot, brand_id, definition.code)
+    campaign = found or Campaign(brand_id=brand_id, code=definition.code, created_at=snapshot.now)
+    nobody = system_actor(brand_id)
+    version = version_of(
+        definition, event_type, campaign=campaign, number=0, actor=nobody, at=snapshot.now
+    )
+    return queries.as_live(campaign, version)
 
 
 async def has_scan_locks(snapshot: Snapshot, brand_id: UUID) -> bool:

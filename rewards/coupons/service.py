@@ -188,10 +188,10 @@ def new_code() -> str:
     return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
 
 
-async def find_stock(tx: Tx, keys: Iterable[StockKey]) -> dict[StockKey, int | None]:
+async def find_stock(snapshot: Snapshot, keys: Iterable[StockKey]) -> dict[StockKey, int | None]:
     """How many coupons of each template may still be issued: None is without limit, 0 is also for
     a paused one. Read without a lock: ``take_stock`` refuses what is no longer there."""
-    rows = await tx.fetch(queries.FIND_STOCK, keys=sorted(set(keys)))
+    rows = await snapshot.fetch(queries.FIND_STOCK, keys=sorted(set(keys)))
     return {(row[0], row[1]): row[2] for row in rows}
 
 

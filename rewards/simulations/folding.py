@@ -1,0 +1,292 @@
+"""Pure: events folded over a world in memory, by the very rules that settle them, one after the
+other through days and weeks. Nothing is written; what each event left is added up and let go."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from random import Random
+from uuid import UUID
+
+from loyalty.actor import Actor, ActorKind, MemberRole
+from loyalty.clock import local_date
+from loyalty.ledger.models import AccountKind
+from loyalty.ledger.rules import AccountState, Book, Cause
+from rewards.campaigns.rules import LiveCampaign, index_campaigns
+from rewards.coupons.models import CouponTemplate
+from rewards.draws.rules import SEED_BYTES
+from rewards.grants import rules as grants
+from rewards.grants.models import LockStatus
+from rewards.grants.world import BrandConfiguration, GrantWorld, LockedState, MemberState
+from rewards.purchases import rules as purchases
+from rewards.purchases.rules import PurchaseWorld
+from rewards.scans import rules as scans
+from rewards.scans.world import ClaimKey, ClaimState, ScanReply, ScanRequest, ScanWorld
+from rewards.simulations.rules import Happening, PurchaseHappens, ScanHappens
+from rewards.simulations.tally import Tally, codes_of
+from tiers.standings.folding import MemberTier
+from tiers.standings.loading import load_for
+
+Budgets = Mapping[UUID, Mapping[str, int]]
+"""What each campaign may give, by its id and by asset."""
+NO_CAMPAIGN = "NO_CAMPAIGN"
+_CAUSE = "SIMULATION"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What there was before the first event. ``people`` by identity and role; of who is not among
+    them a member is made. Counters begin at none, budgets whole."""
+
+    brand: BrandConfiguration
+    people: Mapping[tuple[UUID, str], MemberState] = field(default_factory=dict)
+    tiers: Mapping[UUID, MemberTier] = field(default_factory=dict)
+    claims: Mapping[ClaimKey, ClaimState] = field(default_factory=dict)
+    devices: frozenset[tuple[UUID, str, UUID]] = frozenset()
+    stock: Mapping[UUID, int | None] = field(default_factory=dict)
+    templates: Mapping[UUID, CouponTemplate] = field(default_factory=dict)
+
+
+def campaigns_of(brand: BrandConfiguration) -> list[LiveCampaign]:
+    """All that run."""
+    found = {c.id: c for group in brand.campaigns.by_event.values() for c in group}
+    return list(found.values())
+
+
+def with_campaign(start: Start, campaign: LiveCampaign) -> Start:
+    """The same brand, with this campaign in the place of the one with its code."""
+    others = [each for each in campaigns_of(start.brand) if each.code != campaign.code]
+    brand = replace(
+        start.brand,
+        campaigns=index_campaigns([*others, campaign]),
+        coupon_templates={**start.brand.coupon_templates, **start.templates},
+    )
+    return replace(start, brand=brand)
+
+
+class Fold:
+    """One world that moves through time. ``budgets`` are of the campaigns that have any."""
+
+    def __init__(self, start: Start, budgets: Budgets, seed: int) -> None:
+        self._random = Random(f"fold|{seed}")
+        self._start = start
+        self._brand = start.brand
+        self._budgets = budgets
+        brand_id = start.brand.id
+        self._grants = GrantWorld(
+            now=datetime.min.replace(tzinfo=UTC),
+            new_id=self._new_id,
+            new_coupon_code=lambda: f"{self._random.getrandbits(64):016x}",
+            book=Book(self._new_id),
+            brands={brand_id: start.brand},
+            issuance={
+                (brand_id, brand_id, asset): AccountState(
+                    brand_id,
+                    self._new_id(),
+                    brand_id,
+                    asset,
+                    kind=AccountKind.ISSUANCE.value,
+                    is_brand=True,
+                )
+                for asset in start.brand.assets
+            },
+            budgets={
+                (brand_id, campaign_id, asset): allowed
+                for campaign_id, of_it in budgets.items()
+                for asset, allowed in of_it.items()
+            },
+            stock={(brand_id, id): left for id, left in start.stock.items()},
+        )
+        self._scans = ScanWorld(
+            self._grants,
+            claims={key: replace(claim) for key, claim in start.claims.items()},
+            devices=set(start.devices),
+        )
+        self._purchases = PurchaseWorld(self._grants, start.brand)
+        self._campaigns = {each.version_id: each for each in campaigns_of(start.brand)}
+        self._today: date | None = None
+        self._people = {member.id: key for key, member in start.people.items()}
+        self.tally = Tally(codes_of(self._campaigns.values()))
+
+    def fold(self, happening: Happening) -> None:
+        """One event, and all that it leads to."""
+        self._move_to(happening.at)
+        if isinstance(happening, PurchaseHappens):
+            self._buy(happening)
+        else:
+            self._scan(happening)
+        self.tally.events += 1
+        self._let_go()
+
+    def report_budgets(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """(allowed, left) by campaign code and asset."""
+        codes = self.tally.codes
+        return {
+            (codes[campaign_id], asset): (
+                allowed,
+                self._grants.budgets[self._brand.id, campaign_id, asset],
+            )
+            for campaign_id, of_it in self._budgets.items()
+            for asset, allowed in of_it.items()
+            if campaign_id in codes
+        }
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _move_to(self, at: datetime) -> None:
+        self._grants.now = at
+        today = local_date(at, self._brand.timezone)
+        if self._today is None or today > self._today:
+            self._today = today
+            self._draw_seeds()
+            self._end_what_is_due(at)
+        # A window may begin or end at any moment.
+        self._scans.campaigns.clear()
+
+    def _draw_seeds(self) -> None:
+        """Nobody knows what the sealed seeds of days to come are: these are others."""
+        for campaign in self._campaigns.values():
+            if campaign.draw is not None:
+                seed = self._random.randbytes(SEED_BYTES)
+                key = (self._brand.id, campaign.id)
+                self._grants.seeds[key] = (seed, hashlib.sha256(seed).hexdigest())
+
+    def _end_what_is_due(self, at: datetime) -> None:
+        """What waits for a time is looked at once a day."""
+        for state in list(self._grants.states()):
+            unlock = state.unlock
+            if state.status is not LockStatus.LOCKED:
+                continue
+            if unlock.unlocks_at is not None and unlock.unlocks_at <= at:
+                self._end(state, at, LockStatus.UNLOCKED)
+            elif unlock.lapses_at is not None and unlock.lapses_at <= at:
+                self._end(state, at, LockStatus.LAPSED)
+        self._let_go()
+
+    def _end(self, state: LockedState, at: datetime, end: LockStatus) -> None:
+        member = self._scans.members_by_id[state.brand_id, state.member_id]
+        cause = Cause(_CAUSE, state.cause_id, ActorKind.SYSTEM.value, state.brand_id, "due", at)
+        grants.end_locked(self._grants, member, state, cause, end)
+
+    # --- events ------------------------------------------------------------------------------
+
+    def _scan(self, scan: ScanHappens) -> None:
+        brand_id = self._brand.id
+        batch = scan.batch
+        self._scans.batches[brand_id, batch.number] = batch
+        key = (brand_id, scan.identity_id, scan.role)
+        member = self._member(scan.identity_id, scan.role, scan.at) if scan.is_on_roster else None
+        self._scans.members[key] = member
+        if member is not None:
+            member.status = "FROZEN" if scan.is_frozen else "ACTIVE"
+        reply = scans.decide(self._scans, self._request(scan))
+        if not isinstance(reply, ScanReply):
+            raise ValueError(f"a scan of the past cannot be refused: {reply}")
+        if member is not None:
+            member.is_new = False
+        else:
+            del self._scans.members[key]
+        row = self._scans.scans[-1]
+        if row.unpaid_reason is None:
+            self.tally.paid += 1
+        else:
+            self.tally.unpaid[row.unpaid_reason] += 1
+        if row.guide_unpaid_reason is not None:
+            self.tally.guide_unpaid[row.guide_unpaid_reason] += 1
+        on = local_date(scan.at, self._brand.timezone)
+        for state in self._scans.draws:
+            self.tally.add_draw(on, state)
+
+    def _request(self, scan: ScanHappens) -> ScanRequest:
+        actor = Actor(ActorKind.MEMBER, self._brand.id, scan.identity_id, scan.role)
+        return ScanRequest(
+            scan_id=self._new_id(),
+            actor=actor,
+            key_epoch_id=scan.batch.key_epoch_id,
+            batch_number=scan.batch.number,
+            serial=scan.serial,
+            idempotency_key="",
+            body_hash="",
+            device_hash=scan.device,
+            latitude=scan.latitude,
+            longitude=scan.longitude,
+            scene=scan.scene,
+            address="",
+        )
+
+    def _buy(self, purchase: PurchaseHappens) -> None:
+        role = MemberRole.CONSUMER.value
+        buyer = self._member(purchase.identity_id, role, purchase.at)
+        self._purchases.buyers[purchase.fact.buyer] = buyer
+        actor = Actor(ActorKind.SYSTEM, self._brand.id, self._brand.id, "")
+        purchases.decide(self._purchases, actor, purchase.fact)
+        buyer.is_new = False
+        if self._purchases.new[-1].campaign_version_id is None:
+            self.tally.unpaid[NO_CAMPAIGN] += 1
+        else:
+            self.tally.paid += 1
+
+    def _member(self, identity_id: UUID, role: str, at: datetime) -> MemberState:
+        """Who it is; who is nobody yet is enrolled in this moment."""
+        brand_id = self._brand.id
+        found = self._scans.members.get((brand_id, identity_id, role))
+        if found is not None:
+            return found
+        known = self._start.people.get((identity_id, role))
+        if known is None:
+            member = MemberState(
+                brand_id, self._new_id(), identity_id, role, "ACTIVE", is_new=True, joined_at=at
+            )
+        else:
+            member = replace(known)
+        self._scans.members[brand_id, identity_id, role] = member
+        self._enter(member, at)
+        return member
+
+    def _enter(self, member: MemberState, at: datetime) -> None:
+        key = (member.brand_id, member.id)
+        self._scans.members_by_id[key] = member
+        if member.invited_by_id is not None:
+            self._enter_inviter(member.invited_by_id, at)
+        today = local_date(at, self._brand.timezone)
+        known = self._start.tiers.get(member.id)
+        if known is not None:
+            self._grants.tiers[key] = replace(known, days=dict(known.days), added={}, changes=[])
+            account = self._grants.account(member, "GROWTH")
+            account.balance = known.balance
+            return
+        joined_on = local_date(member.joined_at or at, self._brand.timezone)
+        ladder = self._brand.ladders.get(member.role)
+        tier = MemberTier(*key, ladder, self._brand.timezone, joined_on, member.joined_at or at)
+        load_for(tier, today)
+        self._grants.tiers[key] = tier
+
+    def _enter_inviter(self, member_id: UUID, at: datetime) -> None:
+        known = self._people.get(member_id)
+        if known is not None:
+            self._member(*known, at)
+
+    # --- letting go --------------------------------------------------------------------------
+
+    def _let_go(self) -> None:
+        """Add up what the last event moved, and forget what is only there to be written."""
+        world, scans_world = self._grants, self._scans
+        on = local_date(world.now, self._brand.timezone)
+        self.tally.add_movements(on, world.book.movements)
+        for issue in world.coupons:
+            self.tally.coupons[self._brand.coupon_templates[issue.template_id].code] += 1
+            self.tally.rewarded.add(issue.member_id)
+        world.book = Book(self._new_id)
+        for written in (world.facts, world.coupons, scans_world.scans, scans_world.draws):
+            written.clear()
+        for noted in (world.counter_moves, world.budget_moves, world.stock_moves):
+            noted.clear()
+        scans_world.new_replies.clear()
+        scans_world.replies.clear()
+        scans_world.new_devices.clear()
+        self._purchases.new.clear()
+        self._purchases.recorded.clear()
+        self._purchases.buyers.clear()
+
+    def _new_id(self) -> UUID:
+        return UUID(int=self._random.getrandbits(128))

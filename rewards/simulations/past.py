@@ -1,0 +1,171 @@
+"""What the brand's members did in the last days, and who they were before, read by set."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from loyalty.clock import day_start, first_id_at, local_date
+from loyalty.codes.models import BatchStatus
+from loyalty.codes.rules import serial_of
+from loyalty.db import Snapshot
+from loyalty.errors import InvalidInput
+from rewards.campaigns.models import EventKind
+from rewards.grants.world import BrandConfiguration, MemberState
+from rewards.purchases.models import PurchaseSource
+from rewards.purchases.rules import PurchaseFact
+from rewards.scans.models import ClaimOutcome, UnpaidReason, Verdict
+from rewards.scans.world import BatchView, ClaimKey, ClaimState
+from rewards.simulations import queries
+from rewards.simulations.folding import Start
+from rewards.simulations.rules import EVENTS_MAX, Happening, PurchaseHappens, ScanHappens
+from tiers.standings.rewinding import tiers_before
+
+_STATUS_THEN = {
+    Verdict.INACTIVE: BatchStatus.PRINTED.value,
+    Verdict.RETIRED: BatchStatus.RETIRED.value,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From the beginning of a local day until now, and the ids that were made in it."""
+
+    brand_id: UUID
+    begin: datetime
+    until: datetime
+
+    @property
+    def ids(self) -> dict[str, UUID]:
+        """As the queries take them. An event's id is as old as its request: a moment older."""
+        slack = timedelta(minutes=1)
+        return {
+            "brand_id": self.brand_id,
+            "first_id": first_id_at(self.begin),
+            "last_id": first_id_at(self.until + slack),
+        }
+
+
+def window_of(brand: BrandConfiguration, days: int, now: datetime) -> Window:
+    """The last so many local days, today included."""
+    today: date = local_date(now, brand.timezone)
+    return Window(brand.id, day_start(today - timedelta(days=days - 1), brand.timezone), now)
+
+
+async def read_past(
+    snapshot: Snapshot, start: Start, event: EventKind, window: Window
+) -> tuple[Start, list[Happening]]:
+    """The events of a kind in the order of time, and the world before the first of them. Refuses
+    InvalidInput (more than EVENTS_MAX)."""
+    if event is EventKind.PURCHASE:
+        rows = await snapshot.fetch(
+            queries.LIST_PURCHASES,
+            brand_id=window.brand_id,
+            begin=window.begin,
+            until=window.until,
+            row_count_max=EVENTS_MAX + 1,
+        )
+        _check_count(rows)
+        people = await _read_people(snapshot, window, {row[2] for row in rows})
+        return await _begin(snapshot, start, window, people), [_bought(row, people) for row in rows]
+    rows = await snapshot.fetch(queries.LIST_SCANS, **window.ids, row_count_max=EVENTS_MAX + 1)
+    _check_count(rows)
+    batches = {
+        row[1]: BatchView(*row)
+        for row in await snapshot.fetch(queries.LIST_BATCHES, brand_id=window.brand_id)
+    }
+    claims = await _read_claims(snapshot, window)
+    named = {row[3] for row in rows} | {row[4] for row in rows}
+    named |= {claim.member_id for claim in claims.values()}
+    people = await _read_people(snapshot, window, named - {None})
+    begun = await _begin(snapshot, start, window, people)
+    devices = await snapshot.fetch(queries.LIST_DEVICES_BEFORE, **window.ids, begin=window.begin)
+    known = frozenset((window.brand_id, row[0], row[1]) for row in devices)
+    begun = replace(begun, claims=claims, devices=known)
+    return begun, [_scanned(row, batches[row[7]]) for row in rows]
+
+
+def _check_count(rows: list[Any]) -> None:
+    if len(rows) > EVENTS_MAX:
+        raise InvalidInput(field="past.days", problem=f"more than {EVENTS_MAX} events: fewer days")
+
+
+async def _begin(
+    snapshot: Snapshot, start: Start, window: Window, people: dict[UUID, MemberState]
+) -> Start:
+    old = [member.id for member in people.values() if _was_there(member, window)]
+    tiers = await tiers_before(snapshot, window.brand_id, start.brand, old, window.begin)
+    by_key = {(member.identity_id, member.role): member for member in people.values()}
+    return replace(start, people=by_key, tiers=tiers)
+
+
+def _was_there(member: MemberState, window: Window) -> bool:
+    return member.joined_at is not None and member.joined_at < window.begin
+
+
+async def _read_people(
+    snapshot: Snapshot, window: Window, ids: Iterable[UUID]
+) -> dict[UUID, MemberState]:
+    """Members by id, and whoever invited them."""
+    found: dict[UUID, MemberState] = {}
+    wanted = set(ids)
+    while wanted:
+        keys = [(window.brand_id, id) for id in sorted(wanted)]
+        for row in await snapshot.fetch(queries.FIND_PEOPLE, keys=keys):
+            id, identity_id, role, invited_by_id, person_id, joined_at, birthday = row
+            member = MemberState(window.brand_id, id, identity_id, role, "ACTIVE", invited_by_id)
+            member.person_id, member.joined_at, member.birthday = person_id, joined_at, birthday
+            found[id] = member
+        invited_by = {member.invited_by_id for member in found.values()}
+        wanted = {id for id in invited_by if id is not None} - found.keys() - wanted
+    return found
+
+
+async def _read_claims(snapshot: Snapshot, window: Window) -> dict[ClaimKey, ClaimState]:
+    claims: dict[ClaimKey, ClaimState] = {}
+    for row in await snapshot.fetch(queries.LIST_CLAIMS_BEFORE, **window.ids):
+        item, role, scan_id, member_id, outcome, campaign_id, settled_id, was_open = row
+        claims[window.brand_id, item, role] = ClaimState(
+            scan_id,
+            member_id,
+            ClaimOutcome.ATTRIBUTED.value if was_open and member_id is not None else outcome,
+            campaign_id,
+            None if was_open else settled_id,
+        )
+    return claims
+
+
+def _scanned(row: Any, batch: BatchView) -> ScanHappens:
+    _, at, identity_id, member_id, _, role, item, _, verdict, unpaid, device, *where = row
+    latitude, longitude, scene = where
+    status = _STATUS_THEN.get(Verdict(verdict), BatchStatus.ACTIVE.value)
+    return ScanHappens(
+        at,
+        identity_id,
+        role,
+        batch if batch.status == status else replace(batch, status=status),
+        serial_of(item),
+        device,
+        latitude,
+        longitude,
+        scene,
+        is_on_roster=member_id is not None,
+        is_frozen=unpaid == UnpaidReason.FROZEN,
+    )
+
+
+def _bought(row: Any, people: dict[UUID, MemberState]) -> PurchaseHappens:
+    id, at, member_id, _, purchased_on, quantity, amount_fen, source = row
+    buyer = people[member_id].identity_id
+    fact = PurchaseFact(
+        purchase_ref=id.hex,
+        member_ref="",
+        purchased_on=purchased_on,
+        quantity=quantity,
+        amount_fen=amount_fen,
+        at=at,
+        source=PurchaseSource(source),
+        identity_id=buyer,
+    )
+    return PurchaseHappens(at, buyer, fact)

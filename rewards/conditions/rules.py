@@ -91,13 +91,17 @@ def compile_condition(
     Refuses InvalidInput with the line and column of whatever is not declared, of the wrong kind,
     or fails whatever the facts are, and when there is no event for which it holds.
     """
+    return compile_over(text, field, facts_of(event, fields))
+
+
+def compile_over(text: str, field: str, declared: Mapping[str, FactSpec]) -> Condition:
+    """``compile_condition`` over just these facts."""
     if not text.strip() or len(text) > LENGTH_MAX:
         raise InvalidInput(field=field, problem=f"1 to {LENGTH_MAX} characters")
     for at, character in enumerate(text):
         if not character.isprintable() and character not in "\n\t":
             problem = f"{position(text, at)}: a character that is not printable"
             raise InvalidInput(field=field, problem=problem)
-    declared = facts_of(event, fields)
     try:
         reading = read_condition(text, declared)
         _check_over_samples(reading, declared)
@@ -175,6 +179,7 @@ __all__ = [
     "Questions",
     "Value",
     "compile_condition",
+    "compile_over",
     "facts_of",
     "load_condition",
 ]

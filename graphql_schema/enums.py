@@ -42,6 +42,8 @@ from rewards.purchases.models import PurchaseSource
 from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
+from rewards.simulations.models import SimulationStatus
+from rewards.simulations.models import SourceKind as SimulationSource
 from tiers.ladders.models import Downgrade, PeriodKind, TierEnd, TierMetric, TierStart
 from tiers.privileges.rules import PrivilegeKind, QuotaPeriod
 from tiers.standings.models import Basis as TierBasis
@@ -100,6 +102,8 @@ __all__ = [
     "UnlockKind",
     "UnpaidReason",
     "Verdict",
+    "SimulationSource",
+    "SimulationStatus",
 ]
 
 strawberry.enum(
@@ -171,6 +175,8 @@ strawberry.enum(
     EventFieldKind, name="EventFieldKind", description="What a field of an event type holds."
 )
 strawberry.enum(EventUnpaidReason, description="Why a recorded event earned nothing.")
+strawberry.enum(SimulationStatus, description="待运行, 运行中, 已完成, 已取消, 失败.")
+strawberry.enum(SimulationSource, name="SimulationSource", description="历史事件, 虚拟人群.")
 strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner nothing.")
 strawberry.enum(GuideUnpaidReason, description="Why a paid scan has no guide's credit.")
 strawberry.enum(PeriodUnit, name="PeriodUnit", description="日, 月, 季度, 年.")

@@ -153,6 +153,7 @@ ANSWERS_TO_FOREIGN = {
     "eventTypes": "not listed",
     "memberEvents": "not listed",
     "memberDays": "not listed",
+    "simulations": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",
@@ -224,6 +225,8 @@ ANSWERS_TO_FOREIGN = {
     "registerEventType": "not listed",
     "postEvents": "NOT_FOUND",
     "setMemberDays": "not listed",
+    "simulateCampaign": "NOT_FOUND",
+    "cancelSimulation": "NOT_FOUND",
 }
 
 
@@ -272,6 +275,7 @@ ROWS_SHOWN = {
     "OfferOrder.delivery": _shown(members="own", VIEWER="masked", FINANCE="masked"),
     "Hold": _shown(),
     "Adjustment": _shown(),
+    "Simulation": _shown(),
 }
 
 

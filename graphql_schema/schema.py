@@ -55,6 +55,7 @@ from graphql_schema.reversals import ReversalMutation
 from graphql_schema.scalars import SCALAR_MAP
 from graphql_schema.scan_reversals import ScanReversalMutation
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
+from graphql_schema.simulations import SimulationMutation, SimulationQuery, fetch_simulation
 from graphql_schema.statements import StatementQuery
 from graphql_schema.tiers import TierMutation, TierQuery
 from graphql_schema.tills import TillMutation
@@ -93,6 +94,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "OfferOrder": fetch_order,
     "Hold": fetch_hold,
     "Adjustment": fetch_adjustment,
+    "Simulation": fetch_simulation,
 }
 
 
@@ -125,6 +127,7 @@ class Query(
     DrawQuery,
     EventQuery,
     MemberDayQuery,
+    SimulationQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -163,6 +166,7 @@ class Mutation(
     OrderMutation,
     EventMutation,
     MemberDayMutation,
+    SimulationMutation,
 ):
     pass
 

@@ -18,6 +18,7 @@ from workers.periodic import JOBS, Periodic
 from workers.purchase_news import PURCHASE_NEWS
 from workers.relay import Relay
 from workers.settlement import settlement
+from workers.simulations import PIECE_EVENTS_MAX, PIECES_MAX, Simulator
 
 SEEDS_SECONDS = 300
 
@@ -28,6 +29,7 @@ def make_jobs(keyring: Keyring) -> Mapping[str, Periodic]:
         **JOBS,
         "make_draw_seeds": Periodic(SEEDS_SECONDS, SeedMaker(keyring)),
         "reveal_draw_seeds": Periodic(SEEDS_SECONDS, SeedRevealer(keyring)),
+        "run_simulations": Periodic(1, Simulator(), PIECE_EVENTS_MAX, PIECES_MAX),
     }
 
 

@@ -12,7 +12,6 @@ from loyalty.db import Snapshot, Tx
 from loyalty.errors import (
     InvalidInput,
     NotFound,
-    Refusal,
     SimulationStateWrong,
     TooManySimulations,
 )
@@ -244,7 +243,7 @@ async def note_progress(tx: Tx, simulation: Simulation, run: Run) -> bool:
     return await queries.move(tx, simulation.brand_id, simulation.id, running, **values)
 
 
-async def fail(tx: Tx, simulation: Simulation, refusal: Refusal) -> None:
+async def fail(tx: Tx, simulation: Simulation, problem: str) -> None:
     """It cannot be run, and why."""
     await queries.move(
         tx,
@@ -252,7 +251,7 @@ async def fail(tx: Tx, simulation: Simulation, refusal: Refusal) -> None:
         simulation.id,
         _OPEN,
         status=SimulationStatus.FAILED.value,
-        problem=str(refusal),
+        problem=problem,
         ended_at=tx.now,
     )
 

@@ -55,6 +55,9 @@ _CAUSES: dict[tuple[str, TransferKind], Words] = {
     ("EVENT", TransferKind.EARN): ("活动奖励", "Reward for an activity"),
     ("ORDER", TransferKind.SPEND): ("商城兑换", "Redeemed"),
     ("ORDER", TransferKind.EARN): ("商城兑换所得", "From the points mall"),
+    ("RAFFLE_ENTRY", TransferKind.SPEND): ("参与抽奖", "Raffle entry"),
+    ("RAFFLE_ENTRY", TransferKind.REVERSE): ("抽奖取消退还", "Given back, raffle cancelled"),
+    ("RAFFLE_PRIZE", TransferKind.EARN): ("抽奖中奖", "Won in a raffle"),
     ("ORDER", TransferKind.REVERSE): ("兑换取消退还", "Given back, order cancelled"),
     ("OFFER", TransferKind.SPEND): ("兑换优惠券", "Coupon bought"),
     ("PURCHASE_RETURN", TransferKind.REVERSE): ("退货扣回", "Taken back for a return"),
@@ -77,6 +80,9 @@ _EVENTS: dict[str, Words] = {
     EventKind.BIRTHDAY: ("生日奖励", "For your birthday"),
     EventKind.TIER_REACHED: ("升级奖励", "For reaching a level"),
     EventKind.FOLLOWED: ("关注奖励", "For following us"),
+    EventKind.TASK_COMPLETED: ("任务奖励", "For completing a task"),
+    EventKind.SURVEY_ANSWERED: ("问卷奖励", "For answering a survey"),
+    EventKind.REFERRAL: ("邀请有礼", "For bringing a friend"),
 }
 """By the reason of an EVENT, which is its kind."""
 

@@ -54,6 +54,9 @@ _PURCHASE = frozenset({EventKind.PURCHASE})
 _CLIENT = frozenset({EventKind.SCAN, EventKind.CHECK_IN})
 _ACTION = frozenset({EventKind.ACTION, EventKind.FOLLOWED})
 _TIER = frozenset({EventKind.TIER_REACHED})
+_TASK = frozenset({EventKind.TASK_COMPLETED})
+_SURVEY = frozenset({EventKind.SURVEY_ANSWERED})
+_REFERRAL = frozenset({EventKind.REFERRAL})
 _CUSTOM = frozenset({EventKind.CUSTOM})
 _INT_MAX = 2**53
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -103,6 +106,11 @@ FACTS: Mapping[str, FactSpec] = {
     "event.level": _text("The code of the level that was reached.", _TIER),
     "event.rank": _int("The rank of the level that was reached.", _TIER, high=1000),
     "event.fromRank": _int("The rank of the level held before.", _TIER, high=1000),
+    "event.task": _text("The code of the task that was completed.", _TASK),
+    "event.survey": _text("The code of the survey that was answered.", _SURVEY),
+    "event.firstAct": _text(
+        "What the referred member did first.", _REFERRAL, values=("SCAN", "PURCHASE")
+    ),
     "product.sku": _text("The scanned product's SKU.", _SCAN),
     "product.gtin": _text("The scanned product's GTIN-14; or empty.", _SCAN),
     "batch.number": _int("The code batch's number.", _SCAN),

@@ -52,3 +52,34 @@ def action_reported(member_id: UUID, report_id: UUID, action: str, at: datetime)
     if action == FOLLOW:
         facts.append(EventFact(EventKind.FOLLOWED, member_id.hex, member_id, at, payload))
     return facts
+
+
+def task_ref_start(task_id: UUID) -> str:
+    """What precedes the member in the reference of a completed task."""
+    return f"{task_id.hex}:"
+
+
+def task_ref_end(period: str) -> str:
+    """What follows the member in the reference of a completed task: once a period."""
+    return f":{period}"
+
+
+def task_completed(
+    task_id: UUID, task: str, member_id: UUID, period: str, at: datetime
+) -> EventFact:
+    """Once a task, member and period of the task. ``task``: its code."""
+    ref = f"{task_ref_start(task_id)}{member_id.hex}{task_ref_end(period)}"
+    payload: dict[str, FieldValue] = {"task": task, "period": period}
+    return EventFact(EventKind.TASK_COMPLETED, ref, member_id, at, payload)
+
+
+def survey_answered(survey_id: UUID, survey: str, member_id: UUID, at: datetime) -> EventFact:
+    """Once a survey and member. ``survey``: its code."""
+    ref = f"{survey_id.hex}:{member_id.hex}"
+    return EventFact(EventKind.SURVEY_ANSWERED, ref, member_id, at, {"survey": survey})
+
+
+def referral(referrer_id: UUID, referred_id: UUID, first_act: str, at: datetime) -> EventFact:
+    """Of the referrer, once a referred member's life. ``first_act``: SCAN or PURCHASE."""
+    payload: dict[str, FieldValue] = {"firstAct": first_act}
+    return EventFact(EventKind.REFERRAL, referred_id.hex, referrer_id, at, payload)

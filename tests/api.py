@@ -136,6 +136,10 @@ SELECTIONS = {
         ("saveCampaignDraft", "deleteCampaignDraft"),
         "replayed draft { id code revision condition }",
     ),
+    **dict.fromkeys(
+        ("simulateCampaign", "cancelSimulation"),
+        "replayed simulation { id campaignCode status }",
+    ),
     "publishLadder": "replayed version role levels { rank code growthThreshold }",
     **dict.fromkeys(
         ("grantTier", "inviteToTier", "endTierGrant"),

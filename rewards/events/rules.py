@@ -15,15 +15,15 @@ import orjson
 
 from loyalty.actor import Actor
 from loyalty.ledger.rules import Cause
-from rewards.campaigns.models import CapSubject, EventKind
+from rewards.campaigns.models import EventKind
 from rewards.campaigns.rules import LiveCampaign
-from rewards.conditions.facts import Facts, LazyFacts, Value, calendar_facts
+from rewards.conditions.facts import Facts, LazyFacts, Value
 from rewards.conditions.rules import Questions
 from rewards.event_types.rules import FieldValue
 from rewards.events.models import EventUnpaidReason
-from rewards.grants import rules as grants
-from rewards.grants.facts import counter_facts, facts_of_member, tier_facts
-from rewards.grants.rules import BrandConfiguration, CounterKey, GrantWorld, MemberState
+from rewards.grants.facts import builders_of_member
+from rewards.grants.paying import Earned, NotPaid, choose_campaign, pay
+from rewards.grants.rules import BrandConfiguration, GrantWorld, MemberState
 
 CAUSE_KIND = "EVENT"
 FROZEN = "FROZEN"
@@ -70,22 +70,13 @@ class EventStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class EventReward:
-    """What an event earned of one asset; locked: it waits for a named thing."""
-
-    asset: str
-    amount: int
-    locked: bool
-
-
-@dataclass(frozen=True, slots=True)
 class RecordedEvent:
     """An event that is there, or is to be written."""
 
     id: UUID
     content_hash: str
     unpaid_reason: EventUnpaidReason | None
-    earned: tuple[EventReward, ...]
+    earned: tuple[Earned, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,33 +130,15 @@ def event_facts(
     at = fact.at
     made: dict[str, Value] = {"isNew": True} if fact.kind is EventKind.SIGN_UP else {}
     own: dict[str, Value] = {} if fact.kind is EventKind.CUSTOM else dict(fact.payload)
+    builders = builders_of_member(world.grants, campaign, member, at)
     return LazyFacts(
         {
             "event": lambda: {"kind": fact.kind.value, "at": at, **own},
             "custom": lambda: fact.custom,
-            "member": lambda: {**facts_of_member(world.grants, member, at), **made},
-            "tier": lambda: tier_facts(world.grants, member, at),
-            "counters": lambda: counter_facts(world.grants, campaign, member, at),
-            "calendar": lambda: calendar_facts(at, world.brand.timezone, world.brand.member_dates),
+            **builders,
+            "member": lambda: {**builders["member"](), **made},
         }
     )
-
-
-def choose_campaign(world: EventWorld, fact: EventFact, member: MemberState) -> LiveCampaign | None:
-    """The campaign for an event: the first whose condition holds."""
-    for campaign in candidates(world, fact):
-        if campaign.condition is None or world.questions.holds(
-            campaign.condition, event_facts(world, fact, member, campaign)
-        ):
-            return campaign
-    return None
-
-
-def caps_of(
-    brand: BrandConfiguration, campaign: LiveCampaign, member_id: UUID, at: datetime
-) -> list[tuple[CounterKey, int]]:
-    """The counters that an event of a member counts in, with their limits."""
-    return grants.counter_keys(brand, campaign, {CapSubject.MEMBER: member_id.hex}, at)
 
 
 def decide(world: EventWorld, actor: Actor, fact: EventFact) -> EventResult:
@@ -181,8 +154,7 @@ def decide(world: EventWorld, actor: Actor, fact: EventFact) -> EventResult:
         return EventResult(EventStatus.MEMBER_UNKNOWN)
     kind, id = fact.kind.value, world.grants.new_id()
     cause = Cause(CAUSE_KIND, id, actor.kind.value, actor.id, kind, fact.at)
-    campaign = None if member.status == FROZEN else choose_campaign(world, fact, member)
-    given = _reward(world, fact, member, campaign, cause)
+    campaign, given = _reward(world, fact, member, cause)
     unpaid, earned = (given, ()) if isinstance(given, EventUnpaidReason) else (None, given)
     member.is_greeted = True
     recorded = RecordedEvent(cause.id, content_hash, unpaid, earned)
@@ -192,28 +164,17 @@ def decide(world: EventWorld, actor: Actor, fact: EventFact) -> EventResult:
 
 
 def _reward(
-    world: EventWorld,
-    fact: EventFact,
-    member: MemberState,
-    campaign: LiveCampaign | None,
-    cause: Cause,
-) -> EventUnpaidReason | tuple[EventReward, ...]:
-    """Give what the campaign gives, all of it or nothing: what it was, or why not."""
+    world: EventWorld, fact: EventFact, member: MemberState, cause: Cause
+) -> tuple[LiveCampaign | None, EventUnpaidReason | tuple[Earned, ...]]:
+    """Give what the campaign gives: the campaign, and what it was or why not."""
     if member.status == FROZEN:
-        return EventUnpaidReason.FROZEN
+        return None, EventUnpaidReason.FROZEN
+    campaign = choose_campaign(
+        world.questions,
+        candidates(world, fact),
+        lambda campaign: event_facts(world, fact, member, campaign),
+    )
     if campaign is None:
-        return EventUnpaidReason.NO_CAMPAIGN
-    credits = grants.credits_of(world.grants, campaign, member, 0, fact.at)
-    if not credits:
-        return EventUnpaidReason.NOTHING_FOR_ROLE
-    caps = caps_of(world.brand, campaign, member.id, fact.at)
-    if not grants.caps_allow(world.grants, caps):
-        return EventUnpaidReason.CAP
-    if not grants.within_budget(world.grants, campaign, credits):
-        return EventUnpaidReason.BUDGET
-    earned = []
-    for credit in credits:
-        locked = grants.give(world.grants, campaign, credit, cause)
-        earned.append(EventReward(credit.asset, credit.amount, locked is not None))
-    grants.count_caps(world.grants, caps)
-    return tuple(earned)
+        return None, EventUnpaidReason.NO_CAMPAIGN
+    given = pay(world.grants, campaign, member, cause)
+    return campaign, EventUnpaidReason(given.value) if isinstance(given, NotPaid) else given

@@ -1,7 +1,6 @@
 """Settle events, a set in a transaction: discover by set, fold one by one, write by set."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from uuid import UUID
 
 import orjson
@@ -11,7 +10,7 @@ from loyalty.actor import Actor, system_actor
 from loyalty.brands.service import get_brand, list_brands
 from loyalty.clock import day_start, local_date
 from loyalty.db import RetryTransaction, Tx
-from loyalty.errors import InvalidInput, MemberClosed, NotFound, ReferenceConflict, Refusal
+from loyalty.errors import InvalidInput, NotFound, ReferenceConflict, Refusal
 from loyalty.members import service as members
 from loyalty.text import checked_text
 from rewards.campaigns.models import EventKind
@@ -23,20 +22,19 @@ from rewards.events.reading import EventReport, read_external_ref, read_report
 from rewards.events.rules import (
     EventFact,
     EventResult,
-    EventReward,
     EventStatus,
     EventWorld,
     NewEvent,
     RecordedEvent,
     candidates,
-    caps_of,
     decide,
     fresh_facts,
 )
 from rewards.gifts.rules import birthdays_on
 from rewards.grants import service as grants
 from rewards.grants import unlocking
-from rewards.grants.rules import CounterKey, MemberState
+from rewards.grants.paying import Earned
+from rewards.grants.rules import MemberState
 from rewards.grants.unlocking import Reported
 from rewards.purchases.service import ConfigurationCache, configuration_of
 
@@ -66,7 +64,11 @@ async def settle_events(
     if fresh:
         await _load_members(tx, world, fresh)
         fresh = [fact for fact in fresh if fact.member_id in world.members]
-        await _load_grants(tx, world, fresh)
+        await grants.load_for_events(
+            tx,
+            world.grants,
+            [(world.members[fact.member_id], fact.at, candidates(world, fact)) for fact in fresh],
+        )
     results = [decide(world, actor, fact) for fact in facts]
     if world.new:
         await _write(tx, world)
@@ -85,7 +87,7 @@ async def _load_recorded(tx: Tx, world: EventWorld, facts: Iterable[EventFact]) 
             id,
             content_hash,
             None if unpaid is None else EventUnpaidReason(unpaid),
-            tuple(EventReward(**reward) for reward in orjson.loads(earned)),
+            tuple(Earned(**reward) for reward in orjson.loads(earned)),
         )
 
 
@@ -98,26 +100,6 @@ async def _load_members(tx: Tx, world: EventWorld, facts: Iterable[EventFact]) -
         state = MemberState(world.brand.id, id, identity_id, role, status, inviter_id)
         state.joined_at, state.birthday = joined_at, birthday
         world.members[named_id] = states.setdefault(id, state)
-
-
-async def _load_grants(tx: Tx, world: EventWorld, facts: Iterable[EventFact]) -> None:
-    """Accounts and ranks, locked; budgets and counters that the events may need."""
-    first_days: dict[tuple[UUID, UUID], date] = {}
-    campaigns: set[tuple[UUID, UUID]] = set()
-    counters: set[CounterKey] = set()
-    for fact in facts:
-        member = world.members[fact.member_id]
-        day, key = local_date(fact.at, world.brand.timezone), (world.brand.id, member.id)
-        first_days[key] = min(day, first_days.get(key, day))
-        for campaign in candidates(world, fact):
-            campaigns.add((world.brand.id, campaign.id))
-            caps = caps_of(world.brand, campaign, member.id, fact.at)
-            counters.update(key for key, _ in caps)
-    try:
-        await grants.load_members_side(tx, world.grants, first_days, first_days=first_days)
-    except MemberClosed as late:
-        raise RetryTransaction from late  # merged into another since it was looked up
-    await grants.load_brands_side(tx, world.grants, campaigns, counters)
 
 
 async def _write(tx: Tx, world: EventWorld) -> None:

@@ -1,16 +1,32 @@
 """Pure: the facts that conditions read of a member, from the world that events are folded over."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from rewards.campaigns.models import CapSubject, CapWindow
 from rewards.campaigns.rules import COUNTED_MAX, Cap, LiveCampaign
-from rewards.conditions.facts import Value, member_facts
+from rewards.conditions.facts import Value, calendar_facts, member_facts
 from rewards.grants.rules import counter_key, level_of
 from rewards.grants.world import GrantWorld, MemberState
 
+Builders = dict[str, Callable[[], Mapping[str, Value]]]
+"""What puts the facts of each root together."""
 _TODAY = Cap(CapSubject.MEMBER, CapWindow.DAY, COUNTED_MAX)
 _TOTAL = Cap(CapSubject.MEMBER, CapWindow.CAMPAIGN, COUNTED_MAX)
+
+
+def builders_of_member(
+    world: GrantWorld, campaign: LiveCampaign, member: MemberState, at: datetime
+) -> Builders:
+    """Of every root but those of what happened: what any event's member has, as a campaign sees
+    it. For ``LazyFacts``."""
+    brand = world.brands[member.brand_id]
+    return {
+        "member": lambda: facts_of_member(world, member, at),
+        "tier": lambda: tier_facts(world, member, at),
+        "counters": lambda: counter_facts(world, campaign, member, at),
+        "calendar": lambda: calendar_facts(at, brand.timezone, brand.member_dates),
+    }
 
 
 def facts_of_member(world: GrantWorld, member: MemberState, at: datetime) -> Mapping[str, Value]:

@@ -5,7 +5,7 @@ events after, and the brand's hottest rows (counters, budgets, issuance) last.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from loyalty import outbox
@@ -14,6 +14,7 @@ from loyalty.brands.rules import member_dates, member_days_from_json
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Snapshot, Tx
+from loyalty.errors import MemberClosed
 from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
 from loyalty.ledger.rules import Book
@@ -21,14 +22,17 @@ from loyalty.products.service import products_by_id
 from loyalty.reversals.rules import Credited
 from loyalty.reversals.service import find_credits
 from rewards.campaigns import service as campaigns
+from rewards.campaigns.rules import LiveCampaign
 from rewards.coupons import service as coupons
 from rewards.grants import queries
 from rewards.grants.models import LockedReward
+from rewards.grants.paying import caps_of
 from rewards.grants.world import (
     BrandConfiguration,
     CounterKey,
     GrantWorld,
     LockedState,
+    MemberState,
     StockKey,
 )
 from tiers.ladders.service import current_ladders
@@ -64,6 +68,33 @@ def empty_world(tx: Tx, brands: dict[UUID, BrandConfiguration]) -> GrantWorld:
         book=Book(new_id),
         brands=brands,
     )
+
+
+async def load_for_events(
+    tx: Tx,
+    world: GrantWorld,
+    events: Iterable[tuple[MemberState, datetime, Iterable[LiveCampaign]]],
+) -> None:
+    """What events of any day, each of a member and with its candidates, may need: accounts and
+    ranks, locked; budgets and counters. RetryTransaction when one was merged meanwhile."""
+    first_days: dict[tuple[UUID, UUID], date] = {}
+    new: set[tuple[UUID, UUID]] = set()
+    campaign_keys: set[tuple[UUID, UUID]] = set()
+    counters: set[CounterKey] = set()
+    for member, at, candidates in events:
+        brand, key = world.brands[member.brand_id], (member.brand_id, member.id)
+        day = local_date(at, brand.timezone)
+        first_days[key] = min(day, first_days.get(key, day))
+        if member.is_new:
+            new.add(key)
+        for campaign in candidates:
+            campaign_keys.add((brand.id, campaign.id))
+            counters.update(key for key, _ in caps_of(brand, campaign, member.id, at))
+    try:
+        await load_members_side(tx, world, first_days, new, first_days)
+    except MemberClosed as late:
+        raise RetryTransaction from late  # merged into another since it was looked up
+    await load_brands_side(tx, world, campaign_keys, counters)
 
 
 async def load_members_side(

@@ -18,13 +18,14 @@ import orjson
 from loyalty.actor import Actor
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import Cause
-from rewards.campaigns.models import CapSubject, EventKind
+from rewards.campaigns.models import EventKind
 from rewards.campaigns.rules import LiveCampaign
-from rewards.conditions.facts import Facts, LazyFacts, Value, calendar_facts
+from rewards.conditions.facts import Facts, LazyFacts, Value
 from rewards.conditions.rules import Questions
 from rewards.grants import rules as grants
-from rewards.grants.facts import counter_facts, facts_of_member, tier_facts
-from rewards.grants.rules import BrandConfiguration, CounterKey, GrantWorld, MemberState
+from rewards.grants.facts import builders_of_member
+from rewards.grants.paying import Earned, NotPaid, choose_campaign, pay
+from rewards.grants.rules import BrandConfiguration, GrantWorld, MemberState
 from rewards.purchases.models import PurchaseSource
 from tiers.ladders.rules import Level
 from tiers.standings.folding import TierEvent
@@ -86,15 +87,6 @@ class PurchaseStatus(StrEnum):
     RECORDED = "RECORDED"
     ALREADY_RECORDED = "ALREADY_RECORDED"
     CONFLICT = "CONFLICT"
-
-
-@dataclass(frozen=True, slots=True)
-class Earned:
-    """What a purchase earned of one asset; locked: it waits for a named thing."""
-
-    asset: str
-    amount: int
-    locked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +161,6 @@ def candidates(world: PurchaseWorld, at: datetime) -> tuple[LiveCampaign, ...]:
     return world.brand.campaigns.candidates(EventKind.PURCHASE, None, at)
 
 
-def choose_campaign(
-    world: PurchaseWorld, fact: PurchaseFact, member: MemberState, at: datetime
-) -> LiveCampaign | None:
-    """The campaign for a purchase: the first whose condition holds."""
-    for campaign in candidates(world, at):
-        if campaign.condition is None or world.questions.holds(
-            campaign.condition, purchase_facts(world, fact, member, at, campaign)
-        ):
-            return campaign
-    return None
-
-
 def purchase_facts(
     world: PurchaseWorld,
     fact: PurchaseFact,
@@ -199,20 +179,9 @@ def purchase_facts(
     return LazyFacts(
         {
             "event": lambda: event,
-            "member": lambda: facts_of_member(world.grants, member, at),
-            "tier": lambda: tier_facts(world.grants, member, at),
-            "counters": lambda: counter_facts(world.grants, campaign, member, at),
-            "calendar": lambda: calendar_facts(at, world.brand.timezone, world.brand.member_dates),
+            **builders_of_member(world.grants, campaign, member, at),
         }
     )
-
-
-def caps_of(
-    brand: BrandConfiguration, campaign: LiveCampaign, member_id: UUID, at: datetime
-) -> list[tuple[CounterKey, int]]:
-    """The counters that the purchase of a member counts in, with their limits."""
-    subjects: dict[CapSubject, str | None] = {CapSubject.MEMBER: member_id.hex}
-    return grants.counter_keys(brand, campaign, subjects, at)
 
 
 def decide(world: PurchaseWorld, actor: Actor, fact: PurchaseFact) -> PurchaseResult:
@@ -248,25 +217,19 @@ def _result(status: PurchaseStatus, recorded: RecordedPurchase) -> PurchaseResul
 def _reward(
     world: PurchaseWorld, fact: PurchaseFact, member: MemberState, cause: Cause
 ) -> tuple[UUID | None, tuple[Earned, ...]]:
-    """Give what the campaign gives, all of it or nothing: the version that gave it, and what."""
+    """Give what the campaign gives: the version that gave it, and what."""
+    if member.status != ACTIVE:
+        return None, ()
     at = cause.occurred_at
-    campaign = choose_campaign(world, fact, member, at) if member.status == ACTIVE else None
+    campaign = choose_campaign(
+        world.questions,
+        candidates(world, at),
+        lambda campaign: purchase_facts(world, fact, member, at, campaign),
+    )
     if campaign is None:
         return None, ()
-    credits = grants.credits_of(world.grants, campaign, member, fact.amount_fen, at)
-    if not credits:
-        return None, ()
-    caps = caps_of(world.brand, campaign, member.id, at)
-    if not grants.caps_allow(world.grants, caps):
-        return None, ()
-    if not grants.within_budget(world.grants, campaign, credits):
-        return None, ()
-    earned = []
-    for credit in credits:
-        locked = grants.give(world.grants, campaign, credit, cause)
-        earned.append(Earned(credit.asset, credit.amount, locked is not None))
-    grants.count_caps(world.grants, caps)
-    return campaign.version_id, tuple(earned)
+    earned = pay(world.grants, campaign, member, cause, fact.amount_fen)
+    return (None, ()) if isinstance(earned, NotPaid) else (campaign.version_id, earned)
 
 
 def _tell(world: PurchaseWorld, fact: PurchaseFact, recorded: RecordedPurchase) -> None:

@@ -18,9 +18,9 @@ from loyalty.members.service import ENROLLED_TOPIC
 from loyalty.text import checked_text
 from rewards.conditions.service import log_failures
 from rewards.grants import service as grants
+from rewards.grants.paying import Earned
 from rewards.grants.rules import (
     BrandConfiguration,
-    CounterKey,
     GrantWorld,
     MemberState,
     level_of,
@@ -31,7 +31,6 @@ from rewards.purchases.queries import find_purchase, find_purchase_by_ref, list_
 from rewards.purchases.reading import PurchaseReport, read_report
 from rewards.purchases.rules import (
     ACTIVE,
-    Earned,
     NewPurchase,
     PurchaseFact,
     PurchaseResult,
@@ -39,7 +38,6 @@ from rewards.purchases.rules import (
     PurchaseWorld,
     RecordedPurchase,
     candidates,
-    caps_of,
     decide,
     fresh_facts,
     occurred_at,
@@ -237,7 +235,15 @@ async def settle_purchases(
     fresh = fresh_facts(world, purchases)
     if fresh:
         await _load_buyers(tx, world, fresh)
-        await _load_grants(tx, world, fresh)
+        times = [occurred_at(fact, brand.timezone) for fact in fresh]
+        await grants.load_for_events(
+            tx,
+            world.grants,
+            [
+                (world.buyers[fact.buyer], at, candidates(world, at))
+                for fact, at in zip(fresh, times, strict=True)
+            ],
+        )
     results = [decide(world, actor, fact) for fact in purchases]
     if fresh:
         await _write(tx, world)
@@ -299,32 +305,6 @@ async def _enrol(
         raise RetryTransaction
     for member in new:
         world.grants.emit(member.brand_id, ENROLLED_TOPIC, member.id, {"role": member.role})
-
-
-async def _load_grants(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFact]) -> None:
-    """Accounts and ranks, locked; budgets and counters that the purchases may need."""
-    buyers = world.buyers.values()
-    first_days: dict[tuple[UUID, UUID], date] = {}
-    for fact in facts:
-        day = local_date(occurred_at(fact, world.brand.timezone), world.brand.timezone)
-        key = (world.brand.id, world.buyers[fact.buyer].id)
-        first_days[key] = min(day, first_days.get(key, day))
-    new = {(buyer.brand_id, buyer.id) for buyer in buyers if buyer.is_new}
-    try:
-        await grants.load_members_side(
-            tx, world.grants, {(buyer.brand_id, buyer.id) for buyer in buyers}, new, first_days
-        )
-    except MemberClosed as late:
-        raise RetryTransaction from late  # merged into another since it was looked up
-    campaigns: set[tuple[UUID, UUID]] = set()
-    counters: set[CounterKey] = set()
-    for fact in facts:
-        at = occurred_at(fact, world.brand.timezone)
-        for campaign in candidates(world, at):
-            campaigns.add((world.brand.id, campaign.id))
-            caps = caps_of(world.brand, campaign, world.buyers[fact.buyer].id, at)
-            counters.update(key for key, _ in caps)
-    await grants.load_brands_side(tx, world.grants, campaigns, counters)
 
 
 async def _write(tx: Tx, world: PurchaseWorld) -> None:

@@ -16,6 +16,7 @@ from loyalty.text import checked_text
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
 from rewards.grants import service as grants
+from rewards.grants.paying import caps_of
 from rewards.grants.rules import (
     GrantWorld,
     LockedState,
@@ -27,7 +28,6 @@ from rewards.grants.rules import (
 from rewards.purchases import service as purchases
 from rewards.purchases.models import PurchaseEvent
 from rewards.purchases.reading import checked_ref
-from rewards.purchases.rules import caps_of
 from rewards.purchases.service import ConfigurationCache, configuration_of
 from rewards.returns import queries
 from rewards.returns.models import PurchaseReturn

@@ -16,15 +16,14 @@ from loyalty.members.service import follow_merges, list_members_by_ids
 from loyalty.reversals.rules import TakenBack, Wanted, returned_to_campaigns
 from loyalty.reversals.service import find_credits, take_back
 from loyalty.text import checked_text
-from rewards.campaigns.models import CapSubject
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY
 from rewards.campaigns.service import find_version, uncount_caps
 from rewards.coupons.service import void_won
 from rewards.grants import service as grants
 from rewards.grants.models import LockedReward, LockStatus
+from rewards.grants.paying import caps_of
 from rewards.grants.rules import (
     count_for_tier,
-    counter_keys,
     end_locked,
     return_to_budgets,
 )
@@ -153,8 +152,7 @@ async def _uncount(tx: Tx, world: GrantWorld, scan: ScanEvent) -> None:
     version_id, member_id = scan.campaign_version_id, scan.member_id
     campaign = version_id and await find_version(tx, scan.brand_id, version_id)
     if campaign and member_id is not None:
-        subjects: dict[CapSubject, str | None] = {CapSubject.MEMBER: member_id.hex}
-        keys = counter_keys(world.brands[scan.brand_id], campaign, subjects, scan.occurred_at)
+        keys = caps_of(world.brands[scan.brand_id], campaign, member_id, scan.occurred_at)
         await uncount_caps(tx, [key for key, _ in keys])
 
 

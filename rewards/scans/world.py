@@ -9,10 +9,10 @@ from loyalty.actor import Actor, MemberRole
 from loyalty.codes.models import CodePurpose
 from rewards.campaigns.models import EventKind, Gate
 from rewards.campaigns.rules import LiveCampaign
-from rewards.conditions.facts import Facts, LazyFacts, Value, calendar_facts
+from rewards.conditions.facts import Facts, LazyFacts, Value
 from rewards.conditions.rules import Questions
 from rewards.draws.folding import DrawState, can_draw
-from rewards.grants.facts import counter_facts, facts_of_member, tier_facts
+from rewards.grants.facts import builders_of_member
 from rewards.grants.rules import GrantWorld, MemberState
 
 OPERATION = "scanCode"
@@ -185,10 +185,7 @@ def scan_facts(
             "event": lambda: _event_facts(request, now),
             "product": product,
             "batch": lambda: {"number": batch.number, "kind": batch.kind},
-            "member": lambda: facts_of_member(world.grants, member, now),
-            "tier": lambda: tier_facts(world.grants, member, now),
-            "counters": lambda: counter_facts(world.grants, campaign, member, now),
-            "calendar": lambda: calendar_facts(now, brand.timezone, brand.member_dates),
+            **builders_of_member(world.grants, campaign, member, now),
         }
     )
 

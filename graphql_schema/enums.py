@@ -39,6 +39,7 @@ from rewards.payouts.models import PayoutStatus
 from rewards.payouts.rules import ReportSource as PayoutReportSource
 from rewards.payouts.rules import ReportState as PayoutReportState
 from rewards.purchases.models import PurchaseSource
+from rewards.raffles.models import RaffleStatus
 from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
@@ -90,6 +91,7 @@ __all__ = [
     "PeriodUnit",
     "PrivilegeKind",
     "QuotaPeriod",
+    "RaffleStatus",
     "PurchaseSource",
     "RedemptionStatus",
     "RedemptionStep",
@@ -142,6 +144,10 @@ strawberry.enum(
     Availability,
     description="可兑换, 等级不足, 未开放, 已兑完, 已达限兑次数, 今日已兑完: what a member would be"
     " refused for first, its balance apart.",
+)
+strawberry.enum(
+    RaffleStatus,
+    description="进行中, 已截止 (the winners are about to be drawn), 已开奖, 已取消.",
 )
 strawberry.enum(LimitWindow, description="For ever, or a day, month or year of the brand.")
 strawberry.enum(OrderStatus, description="待发放, 已发放, 已取消.")

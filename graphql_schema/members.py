@@ -20,6 +20,7 @@ from graphql_schema.orders import OfferOrder, orders_of
 from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.purchase_types import MemberPurchases
+from graphql_schema.raffle_types import MemberRaffles
 from graphql_schema.refusals import Refused
 from graphql_schema.statements import MemberStatements
 from graphql_schema.tiers import MemberTiers
@@ -37,7 +38,13 @@ CURSOR = Cursor(UUID)
 
 @strawberry.type(description="A person's account in the brand, in one role (会员).")
 class Member(
-    Node, MemberTiers, MemberStatements, MemberPurchases, MemberLockedRewards, MemberDraws
+    Node,
+    MemberTiers,
+    MemberStatements,
+    MemberPurchases,
+    MemberLockedRewards,
+    MemberDraws,
+    MemberRaffles,
 ):
     id: strawberry.ID = id_field("Member")
     role: MemberRole

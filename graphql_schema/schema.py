@@ -45,6 +45,7 @@ from graphql_schema.privileges import PrivilegeMutation
 from graphql_schema.products import ProductMutation, ProductQuery, fetch_product
 from graphql_schema.purchase_types import fetch_purchase
 from graphql_schema.purchases import PurchaseMutation, PurchaseQuery
+from graphql_schema.raffles import RaffleMutation, RaffleQuery, fetch_raffle
 from graphql_schema.redemptions import (
     RedemptionMutation,
     RedemptionQuery,
@@ -92,6 +93,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "EarningEvent": fetch_event,
     "MallOffer": fetch_offer,
     "OfferOrder": fetch_order,
+    "Raffle": fetch_raffle,
     "Hold": fetch_hold,
     "Adjustment": fetch_adjustment,
     "Simulation": fetch_simulation,
@@ -127,6 +129,7 @@ class Query(
     DrawQuery,
     EventQuery,
     MemberDayQuery,
+    RaffleQuery,
     SimulationQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
@@ -166,6 +169,7 @@ class Mutation(
     OrderMutation,
     EventMutation,
     MemberDayMutation,
+    RaffleMutation,
     SimulationMutation,
 ):
     pass

@@ -202,7 +202,8 @@ class SecondOperatorNeeded(Refusal):
 
 
 class TransferNotReversible(Refusal):
-    """``reason``: KIND (moved, expired, taken back itself), VOIDED, LOCKED_REWARD, HELD, ORDER."""
+    """``reason``: KIND (moved, expired, taken back itself), VOIDED, LOCKED_REWARD, HELD, ORDER,
+    RAFFLE."""
 
     code = "TRANSFER_NOT_REVERSIBLE"
     en = "This transfer cannot be reversed ({reason})."
@@ -330,6 +331,33 @@ class OrderStateWrong(Refusal):
     code = "ORDER_STATE_WRONG"
     en = "An order that is {status} cannot be {wanted}."
     zh = "状态为{status}的兑换单不能变更为{wanted}。"
+
+
+class RaffleNotOpen(Refusal):
+    """``reason``: NOT_YET, OVER or CANCELLED. It takes entries from ``opens_at`` until
+    ``closes_at``, RFC 3339 on the brand's clock."""
+
+    code = "RAFFLE_NOT_OPEN"
+    en = "This raffle takes no entries now ({reason}): it runs from {opens_at} to {closes_at}."
+    zh = "该抽奖当前不可参与（{reason}），参与时间为{opens_at}至{closes_at}。"
+
+
+class RaffleNotForMember(Refusal):
+    code = "RAFFLE_NOT_FOR_MEMBER"
+    en = "This raffle is for other members."
+    zh = "您不符合该抽奖的参与条件。"
+
+
+class RaffleEntriesUsedUp(Refusal):
+    code = "RAFFLE_ENTRIES_USED_UP"
+    en = "Each member can enter this raffle {entries_max} times."
+    zh = "每位会员最多可参与该抽奖{entries_max}次。"
+
+
+class RaffleStateWrong(Refusal):
+    code = "RAFFLE_STATE_WRONG"
+    en = "A raffle that is {status} cannot be {wanted}."
+    zh = "状态为{status}的抽奖不能变更为{wanted}。"
 
 
 class BirthdaySet(Refusal):

@@ -33,6 +33,7 @@ import rewards.offers.models
 import rewards.orders.models
 import rewards.payouts.models
 import rewards.purchases.models
+import rewards.raffles.models
 import rewards.redemptions.models
 import rewards.returns.models
 import rewards.scans.models
@@ -70,6 +71,7 @@ MODULES = (
     rewards.orders.models,
     rewards.payouts.models,
     rewards.purchases.models,
+    rewards.raffles.models,
     rewards.redemptions.models,
     rewards.returns.models,
     rewards.scans.models,

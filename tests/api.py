@@ -195,6 +195,9 @@ SELECTIONS = {
         replayed results { eventRef status eventId unpaidReason earned { asset amount locked }
                            refused { code message details } }
     """,
+    "createRaffle": "replayed raffle { id code status seedHash worstCase { asset amount } }",
+    "enterRaffle": "replayed entry { id raffleCode message entrant won { place } }",
+    "cancelRaffle": "replayed raffle { id code status reason }",
     "setMemberDays": "replayed memberDays { dayOfMonth on name nextOn }",
     "returnPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen

@@ -16,11 +16,13 @@ from workers.handlers import NEWS, SETTLED_HERE
 from workers.payouts import PayoutCourier
 from workers.periodic import JOBS, Periodic
 from workers.purchase_news import PURCHASE_NEWS
+from workers.raffles import CHUNK_ENTRIES, RAFFLE_NEWS, RaffleKeeper
 from workers.relay import Relay
 from workers.settlement import settlement
 from workers.simulations import PIECE_EVENTS_MAX, PIECES_MAX, Simulator
 
 SEEDS_SECONDS = 300
+RAFFLES_SECONDS = 15
 
 
 def make_jobs(keyring: Keyring) -> Mapping[str, Periodic]:
@@ -29,6 +31,7 @@ def make_jobs(keyring: Keyring) -> Mapping[str, Periodic]:
         **JOBS,
         "make_draw_seeds": Periodic(SEEDS_SECONDS, SeedMaker(keyring)),
         "reveal_draw_seeds": Periodic(SEEDS_SECONDS, SeedRevealer(keyring)),
+        "settle_raffles": Periodic(RAFFLES_SECONDS, RaffleKeeper(keyring), CHUNK_ENTRIES),
         "run_simulations": Periodic(1, Simulator(), PIECE_EVENTS_MAX, PIECES_MAX),
     }
 
@@ -44,7 +47,7 @@ def make_relay(
     paymaster = paymaster or Paymaster(NullPayoutProvider())
     couriers: dict[str, Courier] = {
         topic: NotificationCourier(notifier, prepare)
-        for topic, prepare in {**NEWS, **PURCHASE_NEWS}.items()
+        for topic, prepare in {**NEWS, **PURCHASE_NEWS, **RAFFLE_NEWS}.items()
     }
     couriers |= dict.fromkeys((REQUESTED_TOPIC, ASK_TOPIC), PayoutCourier(paymaster))
     settled_here = {**SETTLED_HERE, **settlement(paymaster), GIFTS_TOPIC: give_level_gifts}

@@ -23,6 +23,7 @@ ORDER_FULFILLED = "ORDER_FULFILLED"
 ORDER_CANCELLED = "ORDER_CANCELLED"
 PURCHASE_REWARDED = "PURCHASE_REWARDED"
 PURCHASE_RETURNED = "PURCHASE_RETURNED"
+RAFFLE_WON = "RAFFLE_WON"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,17 @@ def order_cancelled(to: Recipient, name_zh: str, name_en: str, reason: str) -> M
         zh=f"您在{to.brand_name}兑换的「{name_zh}」已取消（{reason}），所付已退回您的账户。",
         en=f"Your order of {name_en} at {to.brand_name} was cancelled ({reason}). What you paid"
         " is back in your account.",
+    )
+
+
+def raffle_won(to: Recipient, raffle: tuple[str, str], prize: tuple[str, str]) -> Message:
+    """To a member who has won a prize of a raffle; the names of both in zh and en."""
+    return _message(
+        to,
+        RAFFLE_WON,
+        zh=f"恭喜您在{to.brand_name}「{raffle[0]}」中抽中「{prize[0]}」，奖品已发放到您的账户。",
+        en=f"Congratulations! You have won {prize[1]} in {raffle[1]} at {to.brand_name}. It is in"
+        " your account.",
     )
 
 

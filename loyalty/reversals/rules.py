@@ -149,13 +149,16 @@ class Found:
 
 def side_of(found: Found) -> Side:
     """Refuses TransferNotReversible: only what members earned, were given by hand, or spent can be
-    taken back, and it must be posted; of an order of the mall, only by cancelling it."""
+    taken back, and it must be posted; of an order of the mall, or an entry of a raffle,
+    only by cancelling it."""
     is_credit = found.kind in _CREDITS and found.credit_kind == AccountKind.MAIN
     is_spend = found.kind == TransferKind.SPEND and found.debit_kind == AccountKind.MAIN
     if not is_credit and not is_spend:
         raise TransferNotReversible(reason="KIND")
     if found.cause_kind == "ORDER":
         raise TransferNotReversible(reason="ORDER")  # cancelled whole, or what it gave stays
+    if found.cause_kind == "RAFFLE_ENTRY":
+        raise TransferNotReversible(reason="RAFFLE")  # given back with the whole raffle, or not
     if found.phase == TransferPhase.VOID:
         raise TransferNotReversible(reason="VOIDED")
     if found.phase == TransferPhase.PENDING:

@@ -194,13 +194,15 @@ async def give_back(
     *,
     has: AccountsByKey,
     owes: AccountsByKey,
+    books: AccountsByKey | None = None,
 ) -> None:
     """Give back so much of a spend, into the lot it came from, and on to ``holder_id`` where its
     member was merged into that one. ``has`` and ``owes`` are the accounts of both, as
     ``ledger.service.lock_accounts_and_debts`` locked them before the spend was read. The caller
-    writes the book, which raises RetryTransaction when another reversal came first."""
+    writes the book, which raises RetryTransaction when another reversal came first. ``books`` are
+    the brand's of the kind that was paid, for who gives back many and has read them."""
     brand_id, asset = found.brand_id, found.asset
-    books = await brand_books(tx, [brand_id], AccountKind(found.credit_kind))
+    books = books or await brand_books(tx, [brand_id], AccountKind(found.credit_kind))
     account = has[brand_id, found.member_id, asset]
     holder = (brand_id, holder_id, asset)
     part = (found.debit_expires_on or NEVER_EXPIRES, amount)

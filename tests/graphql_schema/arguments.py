@@ -49,6 +49,7 @@ TYPE_OF_ID = {
     "scanId": "ScanEvent",
     "campaignId": "Campaign",
     "draftId": "CampaignDraft",
+    "raffleId": "Raffle",
 }
 """What an argument's global id is of."""
 
@@ -58,6 +59,7 @@ Path = tuple[str | int, ...]
 _BY_NAME: dict[str, Any] = {
     "role": "GUIDE",
     "endsAt": "2027-01-01T00:00:00+08:00",
+    "closesAt": "2999-01-01T00:00:00+08:00",
     "threshold": 0,
     "pointsMultiplierPercent": 100,
     "phone": "13800138000",

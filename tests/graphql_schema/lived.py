@@ -7,6 +7,7 @@ from loyalty.actor import CLERK_ROLE, MemberRole, OperatorRole
 from loyalty.notifications.providers import NullProvider
 from tests.api import Caller
 from tests.graphql_schema.effects_of_value import MALL_TERMS
+from tests.graphql_schema.raffling import RAFFLE
 from tests.graphql_schema.shop import ALICE, Shop, open_shop
 from tests.graphql_schema.stage import BOTH_PAID, SCAN_CAMPAIGN, Stage, outcome
 from tests.rewards.payouts.stores import drain
@@ -21,6 +22,7 @@ CONNECTIONS = {
     **dict.fromkeys(("purchases", "holds", "adjustments", "tierChanges"), "ADMIN"),
     **dict.fromkeys(("mallOffers", "offerOrders"), "ADMIN"),
     "memberEvents": "ADMIN",
+    "raffles": "CONSUMER",
     **dict.fromkeys(("offers", "mall"), "CONSUMER"),
     "myRedemptions": CLERK_ROLE,
     "myPayouts": "STORE",
@@ -148,6 +150,8 @@ async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
         "lockedRewards"
     ]["nodes"]
     event = (await alice.done("checkIn", scene="home"))["event"]
+    raffle = (await admin.done("createRaffle", **RAFFLE))["raffle"]
+    await alice.done("enterRaffle", raffleId=raffle["id"])
     entries = (await alice.ask("{ me { entries { nodes { id kind } } } }"))["me"]["entries"][
         "nodes"
     ]
@@ -156,6 +160,7 @@ async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
         "OfferOrder": order["id"],
         "Purchase": purchase["id"],
         "EarningEvent": event["id"],
+        "Raffle": raffle["id"],
         "Hold": held["id"],
         "LockedReward": locked["id"],
         "Adjustment": proposed["id"],

@@ -13,13 +13,23 @@ from loyalty.db import Database
 from loyalty.errors import all_refusals
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 from server.console import Exit
-from tests.graphql_schema import provocations, provocations_at_tills, provocations_of_value
+from tests.graphql_schema import (
+    provocations,
+    provocations_at_tills,
+    provocations_of_raffles,
+    provocations_of_value,
+)
 from tests.graphql_schema.provoking import GUIDE_UNPAID, REFUSALS, UNPAID, Provocation
 from tests.graphql_schema.stage import Stage, all_rows
 
 ERRORS_PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 
-NOTED_BY = (provocations, provocations_at_tills, provocations_of_value)
+NOTED_BY = (
+    provocations,
+    provocations_at_tills,
+    provocations_of_raffles,
+    provocations_of_value,
+)
 """Whoever imports them has the lists of ``provoking`` filled."""
 WAYS = [(code, way) for code in sorted(REFUSALS) for way in REFUSALS[code]]
 _CODE_CELL = re.compile(r"\| `([A-Z_0-9]+)` \|(.*)\|$")

@@ -32,6 +32,10 @@ NULL_TO_ALL = {
     "Campaign": {"startsAt", "endsAt", "product", "endedAt", "condition", "draw", "eventType"},
     "CampaignDraft": {"startsAt", "endsAt", "product", "draw", "eventType"},
     "EarningEvent": {"type"},
+    "Raffle": {
+        *("seed", "reason", "entriesCount", "entrantsCount"),
+        *("closedAt", "drawnAt", "cancelledAt", "settledAt"),
+    },
     "ScanEvent": {
         *("unpaidReason", "guideUnpaidReason", "latitude", "longitude", "reversedAt"),
     },

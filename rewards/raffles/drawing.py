@@ -1,0 +1,241 @@
+"""What follows the end of a raffle, step by step: its entries are counted and put in order, the
+winners drawn and the seed revealed, and the winners paid; of a cancelled one, what entries cost is
+given back. Each step is a transaction of its own with the raffle locked, and says how far it came:
+whoever is killed between two, or within one, leaves nothing half done."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from loyalty import outbox
+from loyalty.actor import ActorKind, system_actor
+from loyalty.assets.service import assets_by_code
+from loyalty.brands.service import get_brand
+from loyalty.clock import local_date
+from loyalty.crypto import Keyring
+from loyalty.db import RetryTransaction, Tx
+from loyalty.errors import MemberClosed
+from loyalty.ids import new_id
+from loyalty.ledger import service as ledger
+from loyalty.ledger.models import AccountKind
+from loyalty.ledger.rules import AccountState, Book, Cause
+from loyalty.members.service import follow_merges
+from loyalty.outbox import Fact
+from loyalty.reversals.service import find_transfers, give_back
+from rewards.raffles import queries
+from rewards.raffles.models import Raffle, RaffleStatus
+from rewards.raffles.rules import (
+    WON_TOPIC,
+    message_of,
+    score_of,
+    step_of,
+    table_from_json,
+    winners_max,
+    winners_of,
+)
+from rewards.raffles.service import ENTRY
+
+PRIZE = "RAFFLE_PRIZE"
+"""The kind of cause of what winners get."""
+
+_BEFORE_ALL = UUID(int=0)
+
+
+async def take_step(tx: Tx, keyring: Keyring, limit: int) -> Raffle | None:
+    """Take the next step of the raffle that has waited longest, over up to ``limit`` entries or
+    winners: the raffle as it was before. None when nothing is to be done."""
+    raffle = await queries.lock_due_raffle(tx)
+    if raffle is None:
+        return None
+    if raffle.status == RaffleStatus.OPEN:
+        await _close(tx, raffle)
+    elif raffle.status == RaffleStatus.CLOSED:
+        await _score(tx, keyring, raffle, limit)
+    elif raffle.status == RaffleStatus.DRAWN:
+        await _pay(tx, raffle, limit)
+    else:
+        await _give_back(tx, raffle, limit)
+    return raffle
+
+
+async def _close(tx: Tx, raffle: Raffle) -> None:
+    """Count who takes part; a member that was merged by now takes part as the other one."""
+    key = {"brand": raffle.brand_id, "raffle": raffle.id}
+    await tx.fetch(queries.FOLLOW_MERGES, **key)
+    [(entries, entrants)] = await tx.fetch(queries.COUNT_POOL, **key)
+    values = {
+        "status": RaffleStatus.CLOSED.value,
+        "closed_at": tx.now,
+        "entries": entries,
+        "entrants": entrants,
+    }
+    await queries.change_raffle(tx, raffle, values)
+
+
+async def _next_entries(tx: Tx, raffle: Raffle, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """The next (id, member_id) that the step has not come to; that it has is noted."""
+    found = [
+        (row[0], row[1])
+        for row in await tx.fetch(
+            queries.LIST_ENTRIES,
+            brand=raffle.brand_id,
+            raffle=raffle.id,
+            after=raffle.progress_id or _BEFORE_ALL,
+            limit=limit,
+        )
+    ]
+    if found:
+        await queries.change_raffle(tx, raffle, {"progress_id": UUID(int=found[-1][0].int)})
+    return found
+
+
+async def _score(tx: Tx, keyring: Keyring, raffle: Raffle, limit: int) -> None:
+    seed = keyring.open_seed(raffle.brand_id, raffle.sealed)
+    entries = await _next_entries(tx, raffle, limit)
+    if entries:
+        scored = [
+            (raffle.brand_id, id, score_of(seed, message_of(raffle.brand_id, raffle.id, id)))
+            for id, _ in entries
+        ]
+        await tx.fetch(queries.SCORE_ENTRIES, scored=scored)
+    if len(entries) < limit:
+        await _draw(tx, raffle, seed)
+
+
+async def _draw(tx: Tx, raffle: Raffle, seed: bytes) -> None:
+    """All entries have their scores: the winners are there at once, and the seed with them."""
+    step = step_of(table_from_json(raffle.prize_table), raffle.entrants or 0)
+    rows = []
+    if step is not None:
+        key = {"brand": raffle.brand_id, "raffle": raffle.id}
+        firsts = await tx.fetch(queries.LIST_FIRST_ENTRIES, **key, limit=winners_max(step))
+        rows = [
+            (
+                raffle.brand_id,
+                new_id(),
+                raffle.id,
+                won.entry_id,
+                won.entrant_id,
+                won.place,
+                won.prize_no,
+                won.prize.asset,
+                won.prize.amount,
+                tx.now,
+            )
+            for won in winners_of(((row[0], row[1]) for row in firsts), step)
+        ]
+    await queries.write_winners(tx, rows)
+    values = {
+        "status": RaffleStatus.DRAWN.value,
+        "seed": seed.hex(),
+        "drawn_at": tx.now,
+        "progress_id": None,
+    }
+    await queries.change_raffle(tx, raffle, values)
+
+
+# --- paying ------------------------------------------------------------------------------------
+
+
+async def _pay(tx: Tx, raffle: Raffle, limit: int) -> None:
+    """Pay the next winners, each once: who is marked as paid here was not before."""
+    winners = await tx.fetch(
+        queries.LIST_UNPAID, brand=raffle.brand_id, raffle=raffle.id, limit=limit
+    )
+    if winners:
+        await _credit(tx, raffle, winners)
+    if len(winners) < limit:
+        await queries.change_raffle(tx, raffle, {"settled_at": tx.now})
+
+
+async def _credit(
+    tx: Tx, raffle: Raffle, winners: Sequence[tuple[UUID, UUID, int, str, int]]
+) -> None:
+    brand_id, system = raffle.brand_id, system_actor(raffle.brand_id)
+    on = local_date(tx.now, (await get_brand(tx, brand_id)).timezone)
+    holders = await follow_merges(tx, brand_id, [winner[1] for winner in winners])
+    has, owes = await _lock(tx, {(brand_id, holder_id) for holder_id in holders.values()})
+    issuance = await ledger.issuance_accounts(tx, [brand_id])
+    assets = await assets_by_code(tx, brand_id)
+    book, facts = Book(new_id), []
+    for id, member_id, prize_no, asset, amount in winners:
+        holder_id = holders[member_id]
+        key = (brand_id, holder_id, asset)
+        account = has.setdefault(
+            key, AccountState(brand_id, new_id(), holder_id, asset, is_new=True)
+        )
+        expiry = assets[asset].expiry
+        if expiry.is_extended and not account.is_new:
+            book.extend(account, on, expiry.last_day(on))
+        reason = f"raffle {raffle.code}"
+        book.credit(
+            issuance[brand_id, brand_id, asset],
+            account,
+            amount,
+            Cause(PRIZE, id, ActorKind.SYSTEM.value, system.id, reason, tx.now),
+            campaign_id=None,
+            expires_on=expiry.last_day(on),
+            owed=owes.get(key),
+        )
+        payload = {"raffle_id": raffle.id.hex, "prize_no": prize_no, "entrants": raffle.entrants}
+        facts.append(Fact(brand_id, WON_TOPIC, holder_id, payload, tx.now))
+    paid = sorted((brand_id, winner[0]) for winner in winners)
+    await ledger.write_members_side(tx, book)
+    if len(await tx.fetch(queries.MARK_PAID, paid=paid, now=tx.now)) != len(paid):
+        raise RetryTransaction  # somebody else has paid one of them
+    await outbox.emit(tx, facts)
+    await ledger.write_brands_side(tx, book)
+
+
+async def _lock(
+    tx: Tx,
+    owners: set[tuple[UUID, UUID]],
+    closed: Sequence[tuple[UUID, UUID]] = (),
+) -> tuple[ledger.AccountsByKey, ledger.AccountsByKey]:
+    try:
+        return await ledger.lock_accounts_and_debts(tx, owners, closed_owners=closed)
+    except MemberClosed as late:
+        raise RetryTransaction from late  # merged into another since it was looked up
+
+
+# --- giving back -------------------------------------------------------------------------------
+
+
+async def _give_back(tx: Tx, raffle: Raffle, limit: int) -> None:
+    """Give back what the next entries cost, each once."""
+    entries = await _next_entries(tx, raffle, limit)
+    if entries:
+        await _give_back_to(tx, raffle, entries)
+    if len(entries) < limit:
+        await queries.change_raffle(tx, raffle, {"settled_at": tx.now})
+
+
+async def _give_back_to(tx: Tx, raffle: Raffle, entries: Sequence[tuple[UUID, UUID]]) -> None:
+    brand_id, system = raffle.brand_id, system_actor(raffle.brand_id)
+    today = local_date(tx.now, (await get_brand(tx, brand_id)).timezone)
+    holders = await follow_merges(tx, brand_id, [member_id for _, member_id in entries])
+    both = {(brand_id, id) for pair in holders.items() for id in pair}
+    closed = [(brand_id, id) for id, holder_id in holders.items() if id != holder_id]
+    has, owes = await _lock(tx, both, closed)
+    payers = [(brand_id, member_id, id) for id, member_id in entries]
+    payments = [row[0] for row in await tx.fetch(queries.FIND_PAYMENTS, payers=payers)]
+    books = await ledger.brand_books(tx, [brand_id], AccountKind.SPENT)
+    book, reason = Book(new_id), raffle.reason or ""
+    for paid in await find_transfers(tx, brand_id, payments):
+        cause = Cause(ENTRY, paid.cause_id, ActorKind.SYSTEM.value, system.id, reason, tx.now)
+        await give_back(
+            tx,
+            book,
+            paid,
+            paid.amount,
+            cause,
+            today,
+            holders[paid.member_id],
+            has=has,
+            owes=owes,
+            books=books,
+        )
+    returned = sorted((brand_id, id) for id, _ in entries)
+    await ledger.write_members_side(tx, book)
+    if len(await tx.fetch(queries.MARK_RETURNED, returned=returned, now=tx.now)) != len(returned):
+        raise RetryTransaction  # somebody else has given one of them back
+    await ledger.write_brands_side(tx, book)

@@ -1,0 +1,299 @@
+"""Pure: what a raffle is, how it is stored, what an operator may say of it, and who wins."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from loyalty.actor import MemberRole
+from loyalty.errors import InvalidInput
+from loyalty.ledger.models import Asset
+from loyalty.text import checked_text
+from rewards.campaigns.models import EventKind
+from rewards.conditions.facts import FactSpec
+from rewards.conditions.rules import Condition, compile_over, facts_of, load_condition
+
+WON_TOPIC = "raffle.won"
+
+CODE_LENGTH_MAX = 40
+NAME_LENGTH_MAX = 80
+REASON_LENGTH_MAX = 500
+ENTRIES_MAX_MAX = 1_000
+COST_MAX = 10**9
+AMOUNT_MAX = 10**9
+POOL_MAX = 10**9
+STEPS_MAX = 20
+PRIZES_MAX = 20
+WINNERS_MAX = 10_000
+"""Of one step, all prizes together."""
+BUDGETS_MAX = 20
+BUDGET_MAX = 10**15
+
+_AUDIENCE_ROOTS = frozenset({"member", "tier", "calendar"})
+_AUDIENCE_EVENT = EventKind.CHECK_IN
+"""A kind of event that has all the facts of members: an entry is none itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prize:
+    """What each of so many winners gets: an amount of an asset; CASH is in fen."""
+
+    name_zh: str
+    name_en: str
+    winners: int
+    asset: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The prizes, first prize first, of a pool of at least so many entrants."""
+
+    pool_min: int
+    prizes: tuple[Prize, ...]
+
+
+PrizeTable = tuple[Step, ...]
+Amounts = Mapping[str, int]
+"""By asset."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaffleDefinition:
+    """A raffle as an operator announces it. ``cost`` of an entry is an asset and an amount of it,
+    or nothing; ``budgets`` bound what the winners of any pool get, of the assets they name."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    opens_at: datetime
+    closes_at: datetime
+    entries_max: int
+    table: PrizeTable
+    cost: tuple[str, int] | None = None
+    condition: str | None = None
+    budgets: tuple[tuple[str, int], ...] = ()
+
+
+# --- the table ---------------------------------------------------------------------------------
+
+
+def step_of(table: PrizeTable, entrants: int) -> Step | None:
+    """The step of a pool of this size; None of an empty one."""
+    met = [step for step in table if step.pool_min <= entrants]
+    return met[-1] if met else None
+
+
+def total_of(step: Step) -> dict[str, int]:
+    """What all of its winners get together, by asset."""
+    total: dict[str, int] = {}
+    for prize in step.prizes:
+        total[prize.asset] = total.get(prize.asset, 0) + prize.winners * prize.amount
+    return total
+
+
+def worst_case(table: PrizeTable) -> dict[str, int]:
+    """The most that winners can get of each asset, whatever the size of the pool."""
+    worst: dict[str, int] = {}
+    for step in table:
+        for asset, amount in total_of(step).items():
+            worst[asset] = max(amount, worst.get(asset, 0))
+    return dict(sorted(worst.items()))
+
+
+# --- what is refused ---------------------------------------------------------------------------
+
+
+def assets_named(definition: RaffleDefinition) -> set[str]:
+    """All that it costs, gives or bounds."""
+    given = {prize.asset for step in definition.table for prize in step.prizes}
+    cost = {definition.cost[0]} if definition.cost else set()
+    return given | cost | {asset for asset, _ in definition.budgets}
+
+
+def check_definition(definition: RaffleDefinition, now: datetime, cash_max_fen: int) -> None:
+    """Refuses InvalidInput with the field's path; ``cash_max_fen`` is the most that one winner may
+    get of cash. Conditions with line and column."""
+    code = definition.code
+    if not 1 <= len(code) <= CODE_LENGTH_MAX or not all(
+        letter.isalnum() or letter in "-_." for letter in code
+    ):
+        problem = f"1 to {CODE_LENGTH_MAX} letters, digits, hyphens or dots"
+        raise InvalidInput(field="code", problem=problem)
+    checked_text(definition.name_zh, "nameZh", length_max=NAME_LENGTH_MAX)
+    checked_text(definition.name_en, "nameEn", length_max=NAME_LENGTH_MAX)
+    if definition.closes_at <= definition.opens_at:
+        raise InvalidInput(field="closesAt", problem="must be after opensAt")
+    if definition.closes_at <= now:
+        raise InvalidInput(field="closesAt", problem="is over already")
+    _check_range("entriesMax", definition.entries_max, 1, ENTRIES_MAX_MAX)
+    if definition.cost is not None:
+        asset, amount = definition.cost
+        if asset in (Asset.CASH, Asset.GROWTH):
+            raise InvalidInput(field="cost.asset", problem="neither cash nor growth is spent")
+        _check_range("cost.amount", amount, 1, COST_MAX)
+    if definition.condition is not None:
+        compile_over(definition.condition, "condition", audience_facts())
+    _check_table(definition.table, cash_max_fen)
+    _check_budgets(definition)
+
+
+def _check_range(field: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise InvalidInput(field=field, problem=f"{least} to {most}")
+
+
+def _check_table(table: PrizeTable, cash_max_fen: int) -> None:
+    if not 1 <= len(table) <= STEPS_MAX:
+        raise InvalidInput(field="prizeTable", problem=f"1 to {STEPS_MAX} steps")
+    previous = 0
+    for i, step in enumerate(table):
+        path = f"prizeTable[{i}]"
+        if i == 0 and step.pool_min != 1:
+            raise InvalidInput(field=f"{path}.poolMin", problem="the first is for a pool of 1")
+        _check_range(f"{path}.poolMin", step.pool_min, previous + 1, POOL_MAX)
+        previous = step.pool_min
+        _check_prizes(path, step, cash_max_fen)
+
+
+def _check_prizes(path: str, step: Step, cash_max_fen: int) -> None:
+    if not 1 <= len(step.prizes) <= PRIZES_MAX:
+        raise InvalidInput(field=f"{path}.prizes", problem=f"1 to {PRIZES_MAX} prizes")
+    for i, prize in enumerate(step.prizes):
+        where = f"{path}.prizes[{i}]"
+        checked_text(prize.name_zh, f"{where}.nameZh", length_max=NAME_LENGTH_MAX)
+        checked_text(prize.name_en, f"{where}.nameEn", length_max=NAME_LENGTH_MAX)
+        _check_range(f"{where}.winners", prize.winners, 1, WINNERS_MAX)
+        _check_range(f"{where}.amount", prize.amount, 1, AMOUNT_MAX)
+        if prize.asset == Asset.GROWTH:
+            raise InvalidInput(field=f"{where}.asset", problem="growth is earned, not won")
+        if prize.asset == Asset.CASH and prize.amount > cash_max_fen:
+            problem = f"over the prize ceiling of {cash_max_fen} fen"
+            raise InvalidInput(field=f"{where}.amount", problem=problem)
+    if sum(prize.winners for prize in step.prizes) > WINNERS_MAX:
+        raise InvalidInput(field=f"{path}.prizes", problem=f"at most {WINNERS_MAX} winners")
+
+
+def _check_budgets(definition: RaffleDefinition) -> None:
+    if len(definition.budgets) > BUDGETS_MAX:
+        raise InvalidInput(field="budgets", problem=f"at most {BUDGETS_MAX}")
+    worst = worst_case(definition.table)
+    seen: set[str] = set()
+    for i, (asset, allowed) in enumerate(definition.budgets):
+        if asset in seen:
+            raise InvalidInput(field=f"budgets[{i}].asset", problem="each of them once")
+        seen.add(asset)
+        _check_range(f"budgets[{i}].amount", allowed, 1, BUDGET_MAX)
+        if worst.get(asset, 0) > allowed:
+            problem = f"the prize table gives up to {worst[asset]}"
+            raise InvalidInput(field=f"budgets[{i}].amount", problem=problem)
+
+
+# --- whose entries it takes --------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def audience_facts() -> Mapping[str, FactSpec]:
+    """What the condition of a raffle may read: facts of its member, its level and the calendar."""
+    declared = {
+        name: spec
+        for name, spec in facts_of(_AUDIENCE_EVENT).items()
+        if name.partition(".")[0] in _AUDIENCE_ROOTS
+    }
+    role = replace(declared["member.role"], values=(MemberRole.CONSUMER.value,))
+    return declared | {"member.role": role}
+
+
+def audience_of(text: str) -> Condition:
+    """The condition of a raffle, as it is stored."""
+    return load_condition(text, _AUDIENCE_EVENT)
+
+
+# --- who wins ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Won:
+    """A winning entry: its place among the entrants, from 1, and the number of its prize."""
+
+    place: int
+    entry_id: UUID
+    entrant_id: UUID
+    prize_no: int
+    prize: Prize
+
+
+def message_start(brand_id: UUID, raffle_id: UUID) -> str:
+    """What the messages of all entries of a raffle begin with."""
+    return f"raffle-1|{brand_id.hex}|{raffle_id.hex}|"
+
+
+def message_of(brand_id: UUID, raffle_id: UUID, entry_id: UUID) -> str:
+    """What the score of an entry is made of, besides the seed."""
+    return f"{message_start(brand_id, raffle_id)}{entry_id.hex}"
+
+
+def score_of(seed: bytes, message: str) -> str:
+    """The HMAC-SHA256, in hexadecimal: the least one comes first."""
+    return hmac.digest(seed, message.encode(), hashlib.sha256).hex()
+
+
+def entrant_of(raffle_id: UUID, entrant_id: UUID) -> str:
+    """What the entries of one member have in common for everybody else to see."""
+    return hashlib.sha256(f"{raffle_id.hex}|{entrant_id.hex}".encode()).hexdigest()[:32]
+
+
+def winners_of(firsts: Iterable[tuple[UUID, UUID]], step: Step) -> list[Won]:
+    """Prizes in their order for (entry_id, entrant_id) in theirs: the first entry of each entrant.
+    Where there are more prizes than entrants, the last ones are left."""
+    prizes = [(no, prize) for no, prize in enumerate(step.prizes) for _ in range(prize.winners)]
+    return [
+        Won(place, entry_id, entrant_id, no, prize)
+        for place, ((entry_id, entrant_id), (no, prize)) in enumerate(
+            zip(firsts, prizes, strict=False), 1
+        )
+    ]
+
+
+def winners_max(step: Step) -> int:
+    """How many entrants win at most."""
+    return sum(prize.winners for prize in step.prizes)
+
+
+# --- as stored ---------------------------------------------------------------------------------
+
+
+def table_to_json(table: PrizeTable) -> list[dict[str, Any]]:
+    """As stored with a raffle."""
+    return [
+        {
+            "pool_min": step.pool_min,
+            "prizes": [
+                {
+                    "name_zh": prize.name_zh.strip(),
+                    "name_en": prize.name_en.strip(),
+                    "winners": prize.winners,
+                    "asset": prize.asset,
+                    "amount": prize.amount,
+                }
+                for prize in step.prizes
+            ],
+        }
+        for step in table
+    ]
+
+
+def table_from_json(stored: Sequence[Mapping[str, Any]]) -> PrizeTable:
+    """What ``table_to_json`` made."""
+    return tuple(
+        Step(each["pool_min"], tuple(Prize(**prize) for prize in each["prizes"])) for each in stored
+    )
+
+
+def budgets_to_json(budgets: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
+    """As stored with a raffle."""
+    return [{"asset": asset, "amount": amount} for asset, amount in sorted(budgets)]

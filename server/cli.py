@@ -18,6 +18,7 @@ COMMANDS = {
     "token": ("server.token_commands", "token"),
     "brand": ("server.brand_commands", "app"),
     "operator": ("server.brand_commands", "operators"),
+    "campaigns": ("server.campaign_commands", "app"),
     "codes": ("server.code_commands", "app"),
     "import": ("server.import_commands", "app"),
     "ledger": ("server.ledger_commands", "app"),

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import accumulate
 from random import Random
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from loyalty.actor import MemberRole
 from loyalty.clock import day_start
 from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
 from loyalty.codes.rules import SERIALS_PER_SERIES
+from loyalty.statements import DriverUUID
 from rewards.campaigns.models import EventKind
 from rewards.purchases.models import PurchaseSource
 from rewards.purchases.rules import PurchaseFact
@@ -40,7 +41,7 @@ def happenings(
     """What happens, in the order of time; a guide's pre-scan comes right before the scan that it
     is for."""
     random = Random(f"crowd|{seed}")
-    doing = _Doing(crowd, brand_id, product_id or UUID(int=0), random)
+    doing = _Doing(crowd, brand_id, product_id, random)
     for day in range(crowd.days):
         on = starts_on + timedelta(days=day)
         for at in _instants(crowd, on, timezone, random):
@@ -62,39 +63,39 @@ def _instants(crowd: Crowd, on: date, timezone: str, random: Random) -> list[dat
     return sorted(found)
 
 
+def made_up_batches(brand_id: UUID, product_id: UUID | None) -> tuple[BatchView, BatchView]:
+    """Of codes that were never printed: INNER ones that pay, OUTER ones that name guides."""
+    kinds = ((CodeKind.INNER, CodePurpose.REWARD), (CodeKind.OUTER, CodePurpose.GUIDE))
+    inner, outer = (
+        BatchView(
+            brand_id=brand_id,
+            id=uuid5(brand_id, kind),
+            key_epoch_id=uuid5(brand_id, "key"),
+            number=number,
+            series_no=_NOBODY_ELSES_SERIES,
+            product_id=product_id or brand_id,
+            kind=kind.value,
+            purpose=purpose.value,
+            quantity=SERIALS_PER_SERIES,
+            status=BatchStatus.ACTIVE.value,
+        )
+        for number, (kind, purpose) in enumerate(kinds, 1)
+    )
+    return inner, outer
+
+
 class _Doing:
     """One crowd at its doings: which items have been scanned, and what comes next."""
 
-    def __init__(self, crowd: Crowd, brand_id: UUID, product_id: UUID, random: Random) -> None:
+    def __init__(
+        self, crowd: Crowd, brand_id: UUID, product_id: UUID | None, random: Random
+    ) -> None:
         self._crowd = crowd
         self._random = random
         self._items = 0
         self._purchases = 0
         self._region_bounds = list(accumulate(region.weight for region in crowd.regions))
-        self._inner = self._batch(brand_id, product_id, 1, CodeKind.INNER, CodePurpose.REWARD)
-        self._outer = self._batch(brand_id, product_id, 2, CodeKind.OUTER, CodePurpose.GUIDE)
-
-    def _batch(
-        self,
-        brand_id: UUID,
-        product_id: UUID,
-        number: int,
-        kind: CodeKind,
-        purpose: CodePurpose,
-    ) -> BatchView:
-        id = UUID(int=self._random.getrandbits(128))
-        return BatchView(
-            brand_id,
-            id,
-            id,
-            number,
-            _NOBODY_ELSES_SERIES,
-            product_id,
-            kind.value,
-            purpose.value,
-            SERIALS_PER_SERIES,
-            BatchStatus.ACTIVE.value,
-        )
+        self._inner, self._outer = made_up_batches(brand_id, product_id)
 
     def purchase(self, at: datetime, on: date) -> PurchaseHappens:
         self._purchases += 1
@@ -144,4 +145,5 @@ class _Doing:
 
 def _identity(role: MemberRole, number: int) -> UUID:
     kinds = list(MemberRole)
-    return UUID(int=(kinds.index(role) + 1) << 64 | number)
+    made: UUID = DriverUUID(((kinds.index(role) + 1) << 64 | number).to_bytes(16))
+    return made

@@ -12,6 +12,7 @@ from loyalty.actor import Actor, ActorKind, MemberRole
 from loyalty.clock import local_date
 from loyalty.ledger.models import AccountKind
 from loyalty.ledger.rules import AccountState, Book, Cause
+from loyalty.statements import DriverUUID
 from rewards.campaigns.rules import LiveCampaign, index_campaigns
 from rewards.coupons.models import CouponTemplate
 from rewards.draws.rules import SEED_BYTES
@@ -289,4 +290,5 @@ class Fold:
         self._purchases.buyers.clear()
 
     def _new_id(self) -> UUID:
-        return UUID(int=self._random.getrandbits(128))
+        made: UUID = DriverUUID(self._random.randbytes(16))
+        return made

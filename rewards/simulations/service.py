@@ -1,6 +1,6 @@
 """Verbs of dry runs: asked for, run in pieces, cancelled."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,7 @@ from rewards.simulations.models import Simulation, SimulationStatus
 from rewards.simulations.past import read_past, window_of
 from rewards.simulations.rules import (
     SEED_MAX,
+    Crowd,
     Happening,
     Past,
     Source,
@@ -37,6 +38,8 @@ from rewards.simulations.rules import (
 )
 from rewards.simulations.tally import report_to_json
 
+ReadEvents = Callable[[UUID, UUID | None, str], list[Happening]]
+"""Makes events of a brand, one of its products and its time zone."""
 UNFINISHED_MAX = 5
 """Of one brand."""
 _OPEN = (SimulationStatus.WAITING, SimulationStatus.RUNNING)
@@ -160,7 +163,11 @@ class Run:
 
 
 async def prepare(
-    snapshot: Snapshot, brand_id: UUID, definition: CampaignDefinition, source: Source, seed: int
+    snapshot: Snapshot,
+    brand_id: UUID,
+    definition: CampaignDefinition,
+    source: Source | ReadEvents,
+    seed: int,
 ) -> Run:
     """Read all that a dry run needs. Refuses InvalidInput (too many events), NotFound."""
     brand = await grants.load_configuration(snapshot, brand_id)
@@ -185,16 +192,18 @@ async def _happenings(
     start: Start,
     draft: LiveCampaign,
     definition: CampaignDefinition,
-    source: Source,
+    source: Source | ReadEvents,
     seed: int,
 ) -> tuple[Start, list[Happening]]:
     brand = start.brand
+    product_id = definition.product_id or next(iter(brand.products), None)
+    if not isinstance(source, Past | Crowd):
+        return start, source(brand.id, product_id, brand.timezone)
     if isinstance(source, Past):
         window = window_of(brand, source.days, snapshot.now)
         return await read_past(snapshot, start, draft.event, window)
     begins = max(definition.starts_at or snapshot.now, snapshot.now)
     starts_on = source.starts_on or local_date(begins, brand.timezone)
-    product_id = definition.product_id or next(iter(brand.products), None)
     made = crowds.happenings(
         source, draft.event, brand.id, product_id, brand.timezone, starts_on, seed
     )

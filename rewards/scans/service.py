@@ -74,7 +74,7 @@ async def settle_scans(
     await _load_items(tx, world, fresh)
     await _load_people(tx, world, fresh)
     await _load_scarce(tx, world, fresh)
-    await _load_seeds(tx, world, fresh, keyring)
+    await _load_seeds(tx, world, keyring)
     answers = [decide(world, request) for request in requests]
     await write(tx, world)
     log_failures(world.questions)
@@ -305,22 +305,20 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
                     CapSubject.DEVICE: request.device_hash,
                 }
                 counters.update(key for key, _ in counter_keys(brand, campaign, subjects, tx.now))
-                counters.update(member_keys(campaign, brand.id, member_id))
+                if campaign.draw is not None:
+                    counters.update(member_keys(campaign, brand.id, member_id))
     await grants.load_brands_side(tx, world.grants, campaigns, counters, stock)
 
 
-async def _load_seeds(
-    tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest], keyring: Keyring | None
-) -> None:
-    """The seeds of today's draws; nothing is asked where no campaign has one."""
+async def _load_seeds(tx: Tx, world: ScanWorld, keyring: Keyring | None) -> None:
+    """The seeds of today's draws, of the campaigns that were looked for; nothing is asked where
+    none has one."""
     days: dict[SeedDay, str] = {}
-    for request in requests:
-        batch = find_batch(world, request)
-        for campaign in candidates(world, batch) if batch is not None else ():
+    for (brand_id, _), found in world.campaigns.items():
+        for campaign in found:
             if campaign.draw is not None:
-                timezone = world.grants.brands[request.actor.brand_id].timezone
-                today = local_date(tx.now, timezone)
-                days[(request.actor.brand_id, campaign.id, today)] = campaign.code
+                today = local_date(tx.now, world.grants.brands[brand_id].timezone)
+                days[(brand_id, campaign.id, today)] = campaign.code
     if not days:
         return
     if keyring is not None:

@@ -13,6 +13,7 @@ from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import InvalidInput, NotFound, ReferenceConflict, Refusal
 from loyalty.members import service as members
 from loyalty.text import checked_text
+from rewards.campaigns import service as campaigns
 from rewards.campaigns.models import EventKind
 from rewards.conditions.service import log_failures
 from rewards.event_types.service import list_types
@@ -265,8 +266,8 @@ async def settle_birthdays(tx: Tx, limit: int) -> int:
     them; how many it were. Of one brand at a time; whoever had theirs is passed over."""
     for brand in sorted(await list_brands(tx), key=lambda brand: brand.id):
         on = local_date(tx.now, brand.timezone)
-        configuration = await grants.load_configuration(tx, brand.id)
-        if (EventKind.BIRTHDAY, None) not in configuration.campaigns.by_event:
+        live = await campaigns.live_campaigns(tx, brand.id)
+        if (EventKind.BIRTHDAY, None) not in live.by_event:
             continue
         found = await tx.fetch(
             queries.FIND_BIRTHDAYS,
@@ -278,7 +279,6 @@ async def settle_birthdays(tx: Tx, limit: int) -> int:
         if found:
             at = day_start(on, brand.timezone)
             facts = [sources.birthday(row[0], on, at) for row in found]
-            cache = {brand.id: configuration}
-            await settle_events(tx, brand.id, system_actor(brand.id), facts, cache)
+            await settle_events(tx, brand.id, system_actor(brand.id), facts)
             return limit  # there may be more, of this brand or the next
     return 0

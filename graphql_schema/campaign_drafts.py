@@ -14,7 +14,7 @@ from graphql_schema.campaigns import (
     Cap,
     PublishCampaignInput,
     definition_of,
-    fetch_campaign,
+    get_view,
     policies_shown,
 )
 from graphql_schema.context import Context, Info
@@ -289,7 +289,5 @@ class CampaignDraftMutation:
             return {"id": campaign.id.hex}
 
         reply, replayed = await effect_once(info.context, "publishCampaignDraft", input, verb)
-        view = await fetch_campaign(info.context, UUID(hex=reply["id"]))
-        if view is None:
-            raise LookupError("a published campaign is gone")
+        view = await get_view(info.context, reply)
         return PublishCampaignDraftReceipt(replayed=replayed, campaign=view)

@@ -1,11 +1,10 @@
 """Campaigns paused, resumed and ended, by operators."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 import strawberry
 
-from graphql_schema.campaigns import Campaign, CampaignView, fetch_campaign
+from graphql_schema.campaigns import Campaign, CampaignView, get_view
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CampaignStatus
@@ -76,10 +75,7 @@ async def _moved(
         return {"id": campaign_id.hex}
 
     reply, replayed = await effect_once(context, operation, input, verb)
-    view = await fetch_campaign(context, UUID(hex=reply["id"]))
-    if view is None:
-        raise LookupError("a campaign is gone")
-    return view, replayed
+    return await get_view(context, reply), replayed
 
 
 @strawberry.type

@@ -203,6 +203,14 @@ async def fetch_campaign(context: Context, id: UUID) -> CampaignView | None:
     return views[0] if views and views[0].campaign.id == id else None
 
 
+async def get_view(context: Context, reply: Mapping[str, Any]) -> CampaignView:
+    """The campaign that an effect was on, as it is now."""
+    view = await fetch_campaign(context, UUID(hex=reply["id"]))
+    if view is None:
+        raise LookupError("a campaign is gone")
+    return view
+
+
 async def _views(context: Context, *, after: UUID | None, limit: int) -> list[CampaignView]:
     brand_id = context.caller.brand_id
     async with context.database.snapshot() as snapshot:
@@ -348,7 +356,5 @@ class CampaignMutation:
             return {"id": campaign.id.hex}
 
         reply, replayed = await effect_once(info.context, "publishCampaign", input, verb)
-        view = await fetch_campaign(info.context, UUID(hex=reply["id"]))
-        if view is None:
-            raise LookupError("a published campaign is gone")
+        view = await get_view(info.context, reply)
         return PublishCampaignReceipt(replayed=replayed, campaign=view)

@@ -1,5 +1,6 @@
 """The SQL of campaigns, budgets and caps."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import Text, cast, delete, update
@@ -131,9 +132,9 @@ DELETE_LAST_COUNTS = Statement(
 )
 
 
-async def find_version(
-    snapshot: Snapshot, brand_id: UUID, version_id: UUID
-) -> tuple[Campaign, CampaignVersion] | None:
+async def list_versions(
+    snapshot: Snapshot, brand_id: UUID, version_ids: Collection[UUID]
+) -> list[tuple[Campaign, CampaignVersion]]:
     found = await snapshot.session.exec(
         select(Campaign, CampaignVersion)
         .join(
@@ -141,9 +142,12 @@ async def find_version(
             (col(CampaignVersion.brand_id) == col(Campaign.brand_id))
             & (col(CampaignVersion.campaign_id) == col(Campaign.id)),
         )
-        .where(col(CampaignVersion.brand_id) == brand_id, col(CampaignVersion.id) == version_id)
+        .where(
+            col(CampaignVersion.brand_id) == brand_id,
+            col(CampaignVersion.id).in_(sorted(version_ids)),
+        )
     )
-    return found.first()
+    return [(campaign, version) for campaign, version in found]
 
 
 async def find_campaign(snapshot: Snapshot, brand_id: UUID, code: str) -> Campaign | None:

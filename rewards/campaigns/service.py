@@ -266,8 +266,17 @@ async def has_scan_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
 
 async def find_version(snapshot: Snapshot, brand_id: UUID, version_id: UUID) -> LiveCampaign | None:
     """A version as it was published, an old one too."""
-    found = await queries.find_version(snapshot, brand_id, version_id)
-    return None if found is None else queries.as_live(*found)
+    return (await find_versions(snapshot, brand_id, [version_id])).get(version_id)
+
+
+async def find_versions(
+    snapshot: Snapshot, brand_id: UUID, version_ids: Collection[UUID]
+) -> dict[UUID, LiveCampaign]:
+    """Versions as they were published, old ones too, by their ids: one statement, if any."""
+    if not version_ids:
+        return {}
+    found = await queries.list_versions(snapshot, brand_id, version_ids)
+    return {version.id: queries.as_live(campaign, version) for campaign, version in found}
 
 
 async def list_campaigns(

@@ -16,8 +16,8 @@ from loyalty.members.service import follow_merges, list_members_by_ids
 from loyalty.reversals.rules import TakenBack, Wanted, returned_to_campaigns
 from loyalty.reversals.service import find_credits, take_back
 from loyalty.text import checked_text
-from rewards.campaigns.rules import DEFAULT_RETURN_POLICY
-from rewards.campaigns.service import find_version, uncount_caps
+from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
+from rewards.campaigns.service import find_versions, uncount_caps
 from rewards.coupons.service import void_won
 from rewards.grants import service as grants
 from rewards.grants.models import LockedReward, LockStatus
@@ -57,6 +57,33 @@ class ScanReversed:
     reversal: ScanReversal
     legs: list[ReversedLeg]
     coupons_voided: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Granting:
+    """The scans that gave something to each of the two, and the versions that they fell to.
+    ``guide_id``: of the guide who was paid."""
+
+    scans: dict[str, list[ScanEvent]]
+    guide_id: UUID | None
+    versions: dict[UUID, LiveCampaign]
+
+    def campaign_of(self, scan: ScanEvent) -> LiveCampaign | None:
+        version_id = scan.campaign_version_id
+        return None if version_id is None else self.versions.get(version_id)
+
+    def policies(self) -> dict[str, dict[UUID, ReturnPolicy]]:
+        """By role, then by the scan that gave: what its campaign says of returns."""
+        return {
+            role: {each.id: self._policy(each, role) for each in scans}
+            for role, scans in self.scans.items()
+        }
+
+    def _policy(self, scan: ScanEvent, role: str) -> ReturnPolicy:
+        campaign = self.campaign_of(scan)
+        if campaign is None:
+            return DEFAULT_RETURN_POLICY
+        return campaign.return_policy(MemberRole(role))
 
 
 @dataclass(slots=True)
@@ -103,33 +130,42 @@ async def reverse_scan(tx: Tx, actor: Actor, scan_id: UUID, reason: str) -> Scan
     if not await tx.insert_if_absent(reversal):
         raise ScanNotReversible(reason="ALREADY_REVERSED")
     cause = Cause(CAUSE_KIND, reversal.id, actor.kind.value, actor.id, reason, tx.now)
-    locked, parties = await _find_parties(tx, scan)
+    granting = await _find_granting(tx, scan)
+    locked, parties = await _find_parties(tx, scan, granting)
     world = await _open_world(tx, parties)
     await _take_back(tx, world, scan, parties, cause)
     _lower_tiers(world, scan, parties, locked, cause)
     await grants.write_members_side(tx, world)
     holder = next(party.holder for party in parties if party.role == CONSUMER)
     coupons = await void_won(tx, (scan.brand_id, holder.id), scan.id)
-    await _uncount(tx, world, scan)
+    await _uncount(tx, world, scan, granting)
     await audit_log.record(tx, actor, "scan.reverse", scan.id, reason, coupons_voided=coupons)
     await grants.write_brands_side(tx, world)
     legs = [leg for party in parties for _, leg in sorted(party.legs.items())]
     return ScanReversed(reversal, legs, coupons)
 
 
-async def _find_parties(tx: Tx, scan: ScanEvent) -> tuple[list[LockedReward], list[_Party]]:
-    """Everything that the scan, or the guide's pre-scan of its item, ever locked; and whom they
-    gave something: the consumer, and the guide if it was paid."""
-    policies = {CONSUMER: {scan.id: await _policy(tx, scan, CONSUMER)}}
-    members = {scan.member_id} if scan.member_id is not None else set()
+async def _find_granting(tx: Tx, scan: ScanEvent) -> _Granting:
+    """The consumer's scan itself; and the guide's pre-scan of its item, if the guide was paid."""
+    scans, guide_id = {CONSUMER: [scan]}, None
     claim = await queries.find_settled_claim(tx, scan, GUIDE)
     if claim is not None and claim.outcome == ClaimOutcome.PAID and claim.member_id is not None:
-        members.add(claim.member_id)
-        granting = [scan]
+        scans[GUIDE], guide_id = [scan], claim.member_id
         if claim.scan_id != scan.id:
             pre_scan = await queries.find_scan(tx, scan.brand_id, claim.scan_id)
-            granting += [pre_scan] if pre_scan is not None else []
-        policies[GUIDE] = {each.id: await _policy(tx, each, GUIDE) for each in granting}
+            scans[GUIDE] += [pre_scan] if pre_scan is not None else []
+    named = {each.campaign_version_id for of_role in scans.values() for each in of_role}
+    versions = await find_versions(tx, scan.brand_id, [id for id in named if id is not None])
+    return _Granting(scans, guide_id, versions)
+
+
+async def _find_parties(
+    tx: Tx, scan: ScanEvent, granting: _Granting
+) -> tuple[list[LockedReward], list[_Party]]:
+    """Everything that the scan, or the guide's pre-scan of its item, ever locked; and whom they
+    gave something: the consumer, and the guide if it was paid."""
+    policies = granting.policies()
+    members = {id for id in (scan.member_id, granting.guide_id) if id is not None}
     causes = {cause_id for by_cause in policies.values() for cause_id in by_cause}
     locked = await grants.list_granted_locked(tx, scan.brand_id, causes)
     # What was locked may have been unlocked for somebody into whom its member was merged.
@@ -147,20 +183,12 @@ async def _find_parties(tx: Tx, scan: ScanEvent) -> tuple[list[LockedReward], li
     return locked, [parties[role] for role in sorted(parties)]
 
 
-async def _uncount(tx: Tx, world: GrantWorld, scan: ScanEvent) -> None:
+async def _uncount(tx: Tx, world: GrantWorld, scan: ScanEvent, granting: _Granting) -> None:
     """Take the event back from the counters of the member who scanned."""
-    version_id, member_id = scan.campaign_version_id, scan.member_id
-    campaign = version_id and await find_version(tx, scan.brand_id, version_id)
-    if campaign and member_id is not None:
+    campaign, member_id = granting.campaign_of(scan), scan.member_id
+    if campaign is not None and member_id is not None:
         keys = caps_of(world.brands[scan.brand_id], campaign, member_id, scan.occurred_at)
         await uncount_caps(tx, [key for key, _ in keys])
-
-
-async def _policy(tx: Tx, scan: ScanEvent, role: str) -> ReturnPolicy:
-    if scan.campaign_version_id is None:
-        return DEFAULT_RETURN_POLICY
-    version = await find_version(tx, scan.brand_id, scan.campaign_version_id)
-    return version.return_policy(MemberRole(role)) if version else DEFAULT_RETURN_POLICY
 
 
 async def _open_world(tx: Tx, parties: Sequence[_Party]) -> GrantWorld:

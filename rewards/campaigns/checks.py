@@ -17,7 +17,7 @@ from rewards.campaigns.models import (
 )
 from rewards.campaigns.rules import CampaignDefinition, CouponOutcome, Outcome, definition_pays
 from rewards.conditions.rules import Fields, compile_condition
-from rewards.draws.terms import check_draw
+from rewards.draws.terms import check_cash, check_draw
 
 AMOUNT_MAX = 10**9
 PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %
@@ -75,8 +75,7 @@ def check_terms(definition: CampaignDefinition, now: datetime, prize_ceiling_fen
                 problem = f"more cash than the brand's prize ceiling, {prize_ceiling_fen} fen"
                 raise InvalidInput(field=f"outcomes[{i}].amount", problem=problem)
     if definition.draw is not None:
-        window = (definition.starts_at, definition.ends_at)
-        check_draw(definition.draw, *window, cash_max_fen=prize_ceiling_fen)
+        check_cash(definition.draw, prize_ceiling_fen)
 
 
 def _check_event(definition: CampaignDefinition) -> None:

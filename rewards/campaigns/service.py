@@ -59,8 +59,7 @@ async def publish_campaign(
     Refuses InvalidInput (with the field's path), NotFound (product, coupon template, event type),
     BudgetBelowSpent and CampaignStateWrong (it has ended).
     """
-    event_type = await _find_type(tx, actor.brand_id, definition)
-    campaign = await check_campaign(tx, actor.brand_id, definition)
+    campaign, event_type = await check_campaign(tx, actor.brand_id, definition)
     is_new = campaign is None
     if campaign is None:
         campaign = Campaign(brand_id=actor.brand_id, code=definition.code, created_at=tx.now)
@@ -122,10 +121,14 @@ def version_of(
     )
 
 
-async def check_campaign(tx: Tx, brand_id: UUID, definition: CampaignDefinition) -> Campaign | None:
+async def check_campaign(
+    tx: Tx, brand_id: UUID, definition: CampaignDefinition
+) -> tuple[Campaign | None, dict[str, Any] | None]:
     """Everything that has to be right before it may be published; the campaign with this code, if
-    there is one. Refuses what ``publish_campaign`` refuses."""
-    check_definition(definition, _fields_of(await _find_type(tx, brand_id, definition)))
+    there is one, and the type of custom events that it names. Refuses what ``publish_campaign``
+    refuses."""
+    event_type = await _find_type(tx, brand_id, definition)
+    check_definition(definition, _fields_of(event_type))
     brand = await get_brand(tx, brand_id)
     check_terms(definition, tx.now, brand.prize_ceiling_fen)
     await _check_assets(tx, brand_id, definition)
@@ -140,7 +143,7 @@ async def check_campaign(tx: Tx, brand_id: UUID, definition: CampaignDefinition)
         if campaign.status == CampaignStatus.ENDED:
             raise CampaignStateWrong(status=campaign.status, wanted="PUBLISHED")
         _check_changed(await queries.list_budgets(tx, brand_id, [campaign.id]), definition.budgets)
-    return campaign
+    return campaign, event_type
 
 
 def _check_changed(stored: Iterable[CampaignBudget], budgets: dict[str, int]) -> None:

@@ -149,10 +149,8 @@ def check_draw(
     terms: DrawTerms,
     starts_at: datetime | None,
     ends_at: datetime | None,
-    cash_max_fen: int | None = None,
 ) -> None:
-    """Refuses InvalidInput with the field's path; the window is the campaign's, ``cash_max_fen``
-    the most that one prize may give of cash."""
+    """Refuses InvalidInput with the field's path; the window is the campaign's."""
     _check_prizes(terms)
     known = {prize.code: prize for prize in terms.prizes}
     _check_known(f"{PATH}.consolation", terms.consolation, known)
@@ -167,8 +165,6 @@ def check_draw(
     _check_stages(terms, starts_at, ends_at)
     for i, stage in enumerate(terms.stages):
         _check_stage(f"{PATH}.stages[{i}]", stage, terms, known)
-    if cash_max_fen is not None:
-        _check_cash(terms, cash_max_fen)
 
 
 def _check_range(field: str, value: int, least: int, most: int) -> None:
@@ -268,8 +264,9 @@ def _check_stage(path: str, stage: Stage, terms: DrawTerms, known: dict[str, Pri
                 _check_range(f"{where}.{name}", amount, 1, AMOUNT_MAX)
 
 
-def _check_cash(terms: DrawTerms, cash_max_fen: int) -> None:
-    """The prize ceiling (最高奖): of no prize, in no stage, more cash than this."""
+def check_cash(terms: DrawTerms, cash_max_fen: int) -> None:
+    """The prize ceiling (最高奖): of no prize, in no stage, more cash than this. Refuses
+    InvalidInput with the field's path."""
     of_cash = {
         prize.code: prize.award.amount
         for prize in terms.prizes

@@ -21,6 +21,7 @@ from rewards.draws.terms import (
     Stage,
     awarded_assets,
     awarded_templates,
+    check_cash,
     check_draw,
     draw_from_json,
     draw_to_json,
@@ -43,10 +44,15 @@ GOOD = DrawTerms(
 )
 
 
+def check(terms: DrawTerms) -> None:
+    check_draw(terms, BEGIN, END)
+    check_cash(terms, 5_000_000)
+
+
 def test_a_good_draw_is_accepted_and_kept_as_it_is() -> None:
-    check_draw(GOOD, BEGIN, END, 5_000_000)
+    check(GOOD)
     assert draw_from_json(orjson.loads(orjson.dumps(draw_to_json(GOOD)))) == GOOD
-    check_draw(replace(GOOD, stages=(ALWAYS, SECOND)), BEGIN, END, 5_000_000)
+    check(replace(GOOD, stages=(ALWAYS, SECOND)))
     assert list(awarded_assets(GOOD)) == [("draw.prizes[0].asset", "CASH")]
     assert awarded_templates(GOOD) == (UUID(int=7),)
 
@@ -136,7 +142,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("changes", "path"), BAD.values(), ids=BAD.keys())
 def test_a_bad_draw_is_refused_with_the_path_of(changes: dict[str, Any], path: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        check_draw(replace(GOOD, **changes), BEGIN, END, 5_000_000)
+        check(replace(GOOD, **changes))
     assert refused.value.details["field"] == path
 
 

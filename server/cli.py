@@ -14,6 +14,7 @@ COMMANDS = {
     "worker": ("server.worker_commands", "worker"),
     "audit": ("server.host_commands", "audit_books"),
     "verify-draws": ("server.draw_commands", "verify"),
+    "verify-raffles": ("server.raffle_commands", "verify"),
     "demo": ("server.demo_command", "demo"),
     "token": ("server.token_commands", "token"),
     "brand": ("server.brand_commands", "app"),

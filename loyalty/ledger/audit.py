@@ -28,6 +28,7 @@ from loyalty.ledger.audit_merges import MERGES
 from loyalty.ledger.audit_offers import OFFERS
 from loyalty.ledger.audit_payouts import PAYOUTS
 from loyalty.ledger.audit_probe import EXAMPLES_MAX, Probe
+from loyalty.ledger.audit_raffles import RAFFLE_TABLES, RAFFLES, raffle_prizes
 from loyalty.ledger.audit_redemptions import REBATES, STEPS
 from loyalty.ledger.audit_references import REFERENCES
 from loyalty.ledger.audit_returns import RETURNS
@@ -35,7 +36,7 @@ from loyalty.ledger.audit_scans import SCANS
 
 _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
-    *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
+    *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES, RAFFLES),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)
@@ -181,6 +182,7 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
             "coupon_outcomes": _coupon_outcomes(versions),
             "caps": _caps(versions),
             "draw_prizes": _draw_prizes(versions),
+            "raffle_prizes": raffle_prizes(await snap.fetch(RAFFLE_TABLES, brand=brand_id)),
             "days": _days(scan_days, zone),
             "lot_ends": [(day, _ends_at(day, zone)) for day in lot_days if day < NEVER],
             "coupon_days": [

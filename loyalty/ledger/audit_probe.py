@@ -15,6 +15,8 @@ _SETS = {
     "caps": "campaign_id uuid, subject_kind text, window_kind text, times_max bigint,"
     " every_version boolean, counts_scans boolean",
     "draw_prizes": "version_id uuid, prize text, stock bigint, quota bigint",
+    "raffle_prizes": "raffle_id uuid, pool_min bigint, pool_max bigint, prize_no bigint,"
+    " first_place bigint, last_place bigint, asset text, amount bigint",
     "days": "utc_day date, day_on date, day_key text, starts_at timestamptz, ends_at timestamptz",
     "lot_ends": "expires_on date, ends_at timestamptz",
     "coupon_days": "day date, starts_at timestamptz, ends_at timestamptz",

@@ -39,6 +39,16 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "member_id": "members",
         "coupon_template_id": "coupon_templates",
     },
+    ("raffle_entries", "参与抽奖"): {
+        "raffle_id": "raffles",
+        "member_id": "members",
+        "entrant_id": "members",
+    },
+    ("raffle_winners", "抽奖中奖"): {
+        "raffle_id": "raffles",
+        "entry_id": "raffle_entries",
+        "member_id": "members",
+    },
     ("locked_rewards", "待解锁奖励"): {"member_id": "members", "campaign_id": "campaigns"},
     ("action_reports", "会员行为上报"): {"member_id": "members"},
     ("scan_reversals", "扫码冲回"): {"scan_id": "scan_events"},
@@ -218,7 +228,7 @@ REFERENCES = (
         12,
         "a cap counts a member of its brand",
         "上限主体属于本品牌",
-        "cap_counters WHERE subject_kind NOT IN ('DEVICE', 'PRIZE')",
+        "cap_counters WHERE subject_kind NOT IN ('DEVICE', 'PRIZE', 'STAGE')",
         """
         SELECT subject AS id, 'counted, and no member of this brand' AS problem
         FROM (

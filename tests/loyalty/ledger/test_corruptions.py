@@ -31,6 +31,7 @@ from tests.loyalty.ledger.corruptions_of_locks import OF_LOCKS
 from tests.loyalty.ledger.corruptions_of_merges import OF_MERGES
 from tests.loyalty.ledger.corruptions_of_offers import OF_OFFERS
 from tests.loyalty.ledger.corruptions_of_payouts import OF_PAYOUTS
+from tests.loyalty.ledger.corruptions_of_raffles import OF_RAFFLES
 from tests.loyalty.ledger.corruptions_of_redemptions import OF_REDEMPTIONS
 from tests.loyalty.ledger.corruptions_of_references import OF_REFERENCES
 from tests.loyalty.ledger.corruptions_of_returns import OF_RETURNS
@@ -41,7 +42,7 @@ from tests.postgresql_server import PostgresqlServer
 CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
-    *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_REFERENCES),
+    *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_RAFFLES, *OF_REFERENCES),
 )
 
 _CONSTRAINTS = """

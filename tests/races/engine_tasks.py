@@ -17,13 +17,16 @@ import structlog
 from sqlmodel import col, select
 
 from loyalty import periodic
+from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
 from loyalty.outbox import Leased, OutboxEvent
 from loyalty.periodic import LeasedJob
 from rewards.payouts.providers import NullPayoutProvider, Paymaster
 from rewards.payouts.rules import Report, ReportState
 from rewards.payouts.service import open_due_payouts, record_callback
+from rewards.raffles.drawing import take_step
 from rewards.redemptions.service import CAPTURED_TOPIC
+from tests.databases import MASTER_KEY
 from tests.races.arena import Arena
 from workers.settlement import settlement
 
@@ -82,8 +85,18 @@ async def renew_job(db: Database, name: str, token: str, due_at: str) -> str:
     return "renewed"
 
 
+async def take_raffle_step(db: Database) -> str:
+    """As a worker that finds the job due, whoever else has it."""
+    raffle = await db.in_transaction(take_step, Keyring(bytes.fromhex(MASTER_KEY)), 1_000)
+    return "nothing" if raffle is None else raffle.status
+
+
 TASKS: dict[str, Task] = {
-    task.__name__: task for task in (settle_again, open_payout, report_paid, lease_job, renew_job)
+    task.__name__: task
+    for task in (
+        *(settle_again, open_payout, report_paid, lease_job, renew_job),
+        take_raffle_step,
+    )
 }
 
 

@@ -26,6 +26,7 @@ from tests.races.lock_guards import LOCK_GUARDS
 from tests.races.merge_guards import MERGE_GUARDS
 from tests.races.offer_guards import OFFER_GUARDS
 from tests.races.purchase_guards import PURCHASE_GUARDS
+from tests.races.raffle_guards import RAFFLE_GUARDS
 from tests.races.tier_guards import TIER_GUARDS
 from tests.servers import ServerFactory, environment_for
 
@@ -39,6 +40,7 @@ GUARDS = (
     *TIER_GUARDS,
     *LOCK_GUARDS,
     *DRAW_GUARDS,
+    *RAFFLE_GUARDS,
 )
 ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"

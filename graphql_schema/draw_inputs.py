@@ -39,6 +39,12 @@ class DrawEntryInput:
     amount_to: BigInt | None = None
 
 
+@strawberry.input
+class DrawBudgetInput:
+    asset: AssetCode
+    allowed: BigInt
+
+
 @strawberry.input(
     description="From startsAt on (the first: from the campaign's own) until the next stage. Odds"
     " in parts per million; without oddsToPpm they stay as they are."
@@ -51,6 +57,9 @@ class DrawStageInput:
     starts_at: datetime | None = None
     takes_bonuses: bool = strawberry.field(
         default=True, description="False where bonuses add nothing, as where every scan wins."
+    )
+    budgets: list[DrawBudgetInput] = strawberry.field(
+        default_factory=list, description="What its draws may give of an asset, in all."
     )
 
 
@@ -121,6 +130,7 @@ def _stages(given: Sequence[DrawStageInput]) -> list[terms.Stage]:
             stage.curve,
             _instant(f"{terms.PATH}.stages[{i}].startsAt", stage.starts_at),
             stage.takes_bonuses,
+            tuple((str(budget.asset), int(budget.allowed)) for budget in stage.budgets),
         )
         for i, stage in enumerate(given)
     ]
@@ -160,6 +170,12 @@ class DrawEntry:
     amount_to: BigInt | None
 
 
+@strawberry.type(description="What the draws of a stage may give of an asset (阶段预算).")
+class DrawBudget:
+    asset: AssetCode
+    allowed: BigInt
+
+
 @strawberry.type(description="From startsAt on until the next stage (阶段); odds in ppm.")
 class DrawStage:
     odds_from_ppm: int
@@ -168,6 +184,7 @@ class DrawStage:
     starts_at: datetime | None
     takes_bonuses: bool
     entries: list[DrawEntry]
+    budgets: list[DrawBudget]
 
 
 @strawberry.type(description="What is added to the odds where a condition holds.")
@@ -242,5 +259,9 @@ def _shown_stage(stage: terms.Stage) -> DrawStage:
                 amount_to=_big(entry.amount_to),
             )
             for entry in stage.entries
+        ],
+        budgets=[
+            DrawBudget(asset=AssetCode(asset), allowed=BigInt(allowed))
+            for asset, allowed in stage.budgets
         ],
     )

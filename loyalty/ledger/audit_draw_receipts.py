@@ -236,7 +236,7 @@ def _given_problems(
         return
     for each in exhausted:
         award = _award(version, stage, passed, each["prize"])
-        if not _was_exhausted(brand, day, version, each, award):
+        if not _was_exhausted(brand, day, version, receipt.stage, each, award):
             yield f"{each['prize']} had not run out of {each['limit']}"
     award = (None, None, None)
     if receipt.given is not None:
@@ -258,10 +258,12 @@ def _was_exhausted(
     brand: Brand,
     day: Day,
     version: Version,
+    stage: int,
     claim: dict[str, Any],
     award: tuple[str | None, int | None, UUID | None],
 ) -> bool:
-    """Whether the counter that a receipt names was full: counters of prizes never go down."""
+    """Whether the counter that a receipt names was full: those of prizes and stages never go
+    down."""
     code, limit = claim["prize"], claim["limit"]
     prize = version.prizes[code]
     asset, amount, template_id = award
@@ -272,6 +274,13 @@ def _was_exhausted(
         quota = prize["quota_per_day"]
         given = brand.last_of_day.get((day.campaign_id, code, day.on), 0)
         return quota is not None and given >= quota
+    if limit == "STAGE_BUDGET":
+        allowed = version.draw["stages"][stage].get("budgets", {}).get(asset)
+        if allowed is None or (claim["subject"], claim["allowed"]) != (asset, allowed):
+            return False
+        spent = brand.of_stages.get((day.campaign_id, stage, asset or ""), 0)
+        left = int(claim["left"])
+        return left < (amount or 0) and spent >= int(allowed) - left
     if limit == "BUDGET":
         has_budget = (day.campaign_id, asset) in brand.budgets
         return has_budget and claim["subject"] == asset and claim["left"] < (amount or 0)

@@ -94,6 +94,14 @@ _BUDGETS = Statement(
     params="brand uuid",
     returns="campaign_id uuid, asset text",
 )
+_OF_STAGES = Statement(
+    """
+    SELECT campaign_id, stage, asset, CAST(SUM(amount) AS bigint) FROM draws
+    WHERE brand_id = :brand AND amount IS NOT NULL GROUP BY campaign_id, stage, asset
+    """,
+    params="brand uuid",
+    returns="campaign_id uuid, stage bigint, asset text, amount bigint",
+)
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,8 @@ class Version:
 @dataclass(frozen=True)
 class Brand:
     """What all days of a brand share. ``last`` and ``last_of_day``: how far a prize's ordinals go,
-    by (campaign, prize) and by (campaign, prize, day)."""
+    by (campaign, prize) and by (campaign, prize, day). ``of_stages``: what was given in all, by
+    (campaign, stage, asset)."""
 
     id: UUID
     slug: str
@@ -121,6 +130,7 @@ class Brand:
     last_of_day: dict[tuple[UUID, str, date], int]
     templates: dict[UUID, str]
     budgets: set[tuple[UUID, str]]
+    of_stages: dict[tuple[UUID, int, str], int]
 
 
 @dataclass(frozen=True)
@@ -182,4 +192,5 @@ async def read_brand(snap: Snapshot, id: UUID, slug: str, zone: ZoneInfo) -> Bra
         last_of_day,
         {row[0]: row[1] for row in await snap.fetch(_TEMPLATES, brand=id)},
         {(row[0], row[1]) for row in await snap.fetch(_BUDGETS, brand=id)},
+        {(row[0], row[1], row[2]): row[3] for row in await snap.fetch(_OF_STAGES, brand=id)},
     )

@@ -107,6 +107,24 @@ DRAWS = (
     ),
     Probe(
         8,
+        "what a stage has given is counted, and within its budget",
+        "阶段发放与计数一致且不超阶段预算",
+        "cap_counters WHERE subject_kind = 'STAGE'",
+        """
+        SELECT CAST(campaign_id AS text) || ' ' || subject AS id,
+            'counted ' || SUM(used) || ' of ' || MAX(most) || ', given ' || SUM(given) AS problem
+        FROM (
+            SELECT campaign_id, subject, used, times_max AS most, 0 AS given FROM cap_counters
+            WHERE brand_id = :brand AND subject_kind = 'STAGE' AND window_key = 'ALL'
+            UNION ALL
+            SELECT campaign_id, CAST(stage AS text) || ':' || asset, 0, 0, amount FROM draws
+            WHERE brand_id = :brand AND amount IS NOT NULL
+        ) AS entries
+        GROUP BY campaign_id, subject HAVING SUM(used) <> SUM(given) OR SUM(given) > MAX(most)
+        """,
+    ),
+    Probe(
+        8,
         "a member's draws are numbered as they were counted",
         "会员抽奖序号与计数一致",
         "cap_counters WHERE subject_kind = 'DRAW'",

@@ -55,7 +55,7 @@ LIMITS = (
             AND cap.subject_kind = c.subject_kind AND cap.window_kind =
                 CASE WHEN c.window_key = 'ALL' THEN 'CAMPAIGN' ELSE 'DAY' END
         WHERE c.brand_id = :brand AND (c.used > c.times_max
-            OR c.subject_kind NOT IN ('PRIZE', 'DRAW')
+            OR c.subject_kind NOT IN ('PRIZE', 'DRAW', 'STAGE')
                 AND (cap.times_max IS NULL OR c.used > cap.times_max))
         """,
     ),

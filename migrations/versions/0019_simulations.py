@@ -1,4 +1,4 @@
-"""Dry runs.
+"""Dry runs; what stages of draws have given.
 
 Revision ID: 0019
 Revises: 0018
@@ -56,7 +56,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_simulations")),
     )
     op.create_index(op.f("ix_simulations_status_id"), "simulations", ["status", "id"])
+    op.execute(
+        """
+        INSERT INTO cap_counters
+            (brand_id, campaign_id, subject_kind, subject, window_key, used, times_max)
+        SELECT brand_id, campaign_id, 'STAGE', CAST(stage AS text) || ':' || asset, 'ALL',
+            SUM(amount), 1000000000000
+        FROM draws WHERE amount IS NOT NULL GROUP BY brand_id, campaign_id, stage, asset
+        """
+    )
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM cap_counters WHERE subject_kind = 'STAGE'")
     op.drop_table("simulations")

@@ -20,6 +20,7 @@ from rewards.draws.models import Limit
 from rewards.draws.rules import (
     MEMBER_COUNTER,
     PRIZE_COUNTER,
+    STAGE_COUNTER,
     Exhausted,
     Given,
     LiveDraw,
@@ -29,9 +30,18 @@ from rewards.draws.rules import (
     odds_of,
     settle,
     stage_at,
+    stage_subject,
     u_of,
 )
-from rewards.draws.terms import COUNT_MAX, AmountAward, Award, CouponAward, Prize, awarded_templates
+from rewards.draws.terms import (
+    COUNT_MAX,
+    AmountAward,
+    Award,
+    CouponAward,
+    Prize,
+    awarded_assets,
+    awarded_templates,
+)
 from rewards.grants import rules as grants
 from rewards.grants.rules import (
     ALL_TIME,
@@ -85,17 +95,24 @@ class DrawState:
 
 
 def prize_keys(world: GrantWorld, campaign: LiveCampaign, brand_id: UUID) -> list[CounterKey]:
-    """The counters of a campaign's prizes that have a limit, now."""
+    """The counters of a campaign's prizes that have a limit, and of what its stage gives, now."""
     if campaign.draw is None:
         return []
     today = local_date(world.now, world.brands[brand_id].timezone).isoformat()
-    keys: list[CounterKey] = []
+    stage = stage_at(campaign.draw, world.now)
+    assets = {asset for _, asset in awarded_assets(campaign.draw.terms)}
+    keys = [stage_key(campaign, brand_id, stage, asset) for asset in sorted(assets)]
     for prize in campaign.draw.terms.prizes:
         if prize.stock is not None:
             keys.append((brand_id, campaign.id, PRIZE_COUNTER, prize.code, ALL_TIME))
         if prize.quota_per_day is not None:
             keys.append((brand_id, campaign.id, PRIZE_COUNTER, prize.code, today))
     return keys
+
+
+def stage_key(campaign: LiveCampaign, brand_id: UUID, stage: int, asset: str) -> CounterKey:
+    """The counter of what a stage has given of an asset."""
+    return (brand_id, campaign.id, STAGE_COUNTER, stage_subject(stage, asset), ALL_TIME)
 
 
 def member_keys(campaign: LiveCampaign, brand_id: UUID, member_id: UUID) -> list[CounterKey]:
@@ -135,7 +152,7 @@ def draw_prize(world: GrantWorld, campaign: LiveCampaign, drawing: Drawing) -> D
     today = local_date(world.now, brand.timezone)
 
     def shortage(prize: Prize, award: Award | None) -> Exhausted | None:
-        return _shortage(world, campaign, brand, today, prize, award)
+        return _shortage(world, campaign, brand, odds.stage, today, prize, award)
 
     given = settle(draw, odds, u, member_draw_no, shortage)
     state = DrawState(drawing, campaign, today, seed_hash, inputs, odds, u, member_draw_no, given)
@@ -145,6 +162,7 @@ def draw_prize(world: GrantWorld, campaign: LiveCampaign, drawing: Drawing) -> D
     if isinstance(given.award, AmountAward):
         state.credit = Credit(member, given.award.asset, given.award.amount)
         grants.give(world, campaign, state.credit, drawing.cause)
+        _count_amount(world, campaign, brand, odds.stage, given.award)
     elif isinstance(given.award, CouponAward):
         template = brand.coupon_templates[given.award.template_id]
         dates = usable_dates(template, today)
@@ -185,6 +203,25 @@ def _count_draw(world: GrantWorld, campaign: LiveCampaign, member: MemberState) 
     return number
 
 
+def _count_amount(
+    world: GrantWorld,
+    campaign: LiveCampaign,
+    brand: BrandConfiguration,
+    stage: int,
+    award: AmountAward,
+) -> None:
+    """Kept whether or not the stage has a budget: it may get one later."""
+    key = stage_key(campaign, brand.id, stage, award.asset)
+    world.counters[key] = world.counters.get(key, 0) + award.amount
+    used, _ = world.counter_moves.get(key, (0, 0))
+    world.counter_moves[key] = (used + award.amount, _stage_budget(campaign, stage, award.asset))
+
+
+def _stage_budget(campaign: LiveCampaign, stage: int, asset: str) -> int:
+    budgets = campaign.draw.terms.stages[stage].budgets if campaign.draw else ()
+    return dict(budgets).get(asset, COUNT_MAX)
+
+
 def _prize_limits(
     campaign: LiveCampaign, brand: BrandConfiguration, today: date, prize: Prize
 ) -> list[tuple[CounterKey, int]]:
@@ -203,6 +240,7 @@ def _shortage(
     world: GrantWorld,
     campaign: LiveCampaign,
     brand: BrandConfiguration,
+    stage: int,
     today: date,
     prize: Prize,
     award: Award | None,
@@ -213,6 +251,11 @@ def _shortage(
         if left < 1:
             return Exhausted(prize.code, limit, prize.code, left, allowed)
     if isinstance(award, AmountAward):
+        allowed = _stage_budget(campaign, stage, award.asset)
+        key = stage_key(campaign, brand.id, stage, award.asset)
+        left = allowed - world.counters.get(key, 0)
+        if left < award.amount:
+            return Exhausted(prize.code, Limit.STAGE_BUDGET, award.asset, left, allowed)
         left = world.budgets.get((brand.id, campaign.id, award.asset), award.amount)
         if left < award.amount:
             return Exhausted(prize.code, Limit.BUDGET, award.asset, left, award.amount)

@@ -23,11 +23,12 @@ class Curve(StrEnum):
 
 
 class Limit(StrEnum):
-    """What a prize may run out of: its stock, its quota of a local day, the campaign's budget of
-    the asset that it gives, the coupons of the template that it gives."""
+    """What a prize may run out of: its stock, its quota of a local day, the stage's or the
+    campaign's budget of the asset that it gives, the coupons of the template that it gives."""
 
     STOCK = "STOCK"
     QUOTA = "QUOTA"
+    STAGE_BUDGET = "STAGE_BUDGET"
     BUDGET = "BUDGET"
     COUPON = "COUPON"
 

@@ -29,6 +29,8 @@ from rewards.draws.terms import (
 SEED_BYTES = 32
 PRIZE_COUNTER = "PRIZE"
 """The kind of the counters of prizes given; their subject is the prize's code."""
+STAGE_COUNTER = "STAGE"
+"""The kind of the counters of what stages have given; their subjects are ``stage_subject``."""
 MEMBER_COUNTER = "DRAW"
 """The kind of the counters of members' draws; their subject is the member's id."""
 
@@ -174,13 +176,18 @@ def award_of(draw: LiveDraw, odds: Odds, code: str) -> Award | None:
     return award
 
 
+def stage_subject(stage: int, asset: str) -> str:
+    """What the amounts of a stage, known by its number, are counted under."""
+    return f"{stage}:{asset}"
+
+
 # --- what is given -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
     """Why a prize was not given: of ``limit`` only ``left`` is left. ``allowed``: of how many;
-    of a budget ``subject`` is the asset, of coupons the template, else the prize."""
+    of budgets ``subject`` is the asset, of coupons the template, else the prize."""
 
     prize: str
     limit: Limit

@@ -74,7 +74,8 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Stage:
     """From ``starts_at`` on, until the next stage. The first may leave it out: it begins with the
-    campaign. Bonuses are added to the odds, unless ``takes_bonuses`` is False."""
+    campaign. Bonuses are added to the odds, unless ``takes_bonuses`` is False. ``budgets``: (asset,
+    allowed) of what its draws may give, over all versions of the campaign."""
 
     odds_from_ppm: int
     odds_to_ppm: int
@@ -82,6 +83,7 @@ class Stage:
     curve: Curve = Curve.LINEAR
     starts_at: datetime | None = None
     takes_bonuses: bool = True
+    budgets: tuple[tuple[str, int], ...] = ()
 
     @property
     def moves(self) -> bool:
@@ -165,6 +167,7 @@ def check_draw(
     _check_stages(terms, starts_at, ends_at)
     for i, stage in enumerate(terms.stages):
         _check_stage(f"{PATH}.stages[{i}]", stage, terms, known)
+        _check_budgets(f"{PATH}.stages[{i}]", stage, terms)
 
 
 def _check_range(field: str, value: int, least: int, most: int) -> None:
@@ -264,6 +267,33 @@ def _check_stage(path: str, stage: Stage, terms: DrawTerms, known: dict[str, Pri
                 _check_range(f"{where}.{name}", amount, 1, AMOUNT_MAX)
 
 
+def _check_budgets(path: str, stage: Stage, terms: DrawTerms) -> None:
+    """Each of an asset that the stage can give, and enough for the cheapest prize of it."""
+    least: dict[str, int] = {}
+    entries = {entry.prize: entry for entry in stage.entries}
+    for prize in terms.prizes:
+        if prize.code not in entries or not isinstance(prize.award, AmountAward):
+            continue
+        entry = entries[prize.code]
+        amounts = (entry.amount_from or prize.award.amount, entry.amount_to)
+        cheapest = min(amount for amount in amounts if amount is not None)
+        asset = prize.award.asset
+        least[asset] = min(cheapest, least.get(asset, cheapest))
+    seen: set[str] = set()
+    for i, (asset, allowed) in enumerate(stage.budgets):
+        where = f"{path}.budgets[{i}]"
+        if asset in seen:
+            raise InvalidInput(field=f"{where}.asset", problem="each of them once")
+        seen.add(asset)
+        if asset not in least:
+            raise InvalidInput(field=f"{where}.asset", problem="no prize of the stage gives it")
+        _check_range(f"{where}.allowed", allowed, 1, COUNT_MAX)
+        if allowed < least[asset]:
+            raise InvalidInput(
+                field=f"{where}.allowed", problem=f"below the cheapest prize, {least[asset]}"
+            )
+
+
 def check_cash(terms: DrawTerms, cash_max_fen: int) -> None:
     """The prize ceiling (最高奖): of no prize, in no stage, more cash than this. Refuses
     InvalidInput with the field's path."""
@@ -317,6 +347,7 @@ def draw_to_json(terms: DrawTerms) -> dict[str, Any]:
                 "odds_to_ppm": stage.odds_to_ppm,
                 "curve": stage.curve.value,
                 "takes_bonuses": stage.takes_bonuses,
+                "budgets": dict(stage.budgets),
                 "entries": [
                     {
                         "prize": entry.prize,
@@ -379,6 +410,7 @@ def _stages_from_json(stored: Iterable[dict[str, Any]]) -> Iterator[Stage]:
             Curve(stage["curve"]),
             datetime.fromisoformat(starts_at) if starts_at else None,
             stage["takes_bonuses"],
+            tuple(sorted(stage.get("budgets", {}).items())),
         )
 
 

@@ -41,6 +41,7 @@ DRAW: dict[str, Any] = {
             "oddsFromPpm": 700_000,
             "oddsToPpm": 100_000,
             "curve": "EASE_IN",
+            "budgets": [{"asset": "POINTS", "allowed": 35}],
             "entries": [
                 {"prize": "PACKET", "weight": 1},
                 {"prize": "CAR", "weight": 4},
@@ -96,7 +97,9 @@ async def test_draws_are_given_as_said_and_anybody_computes_them_again(fair: Fai
     receipts = await fair.receipts()
     assert len(receipts) == 80
     limits = Counter(each["limit"] for receipt in receipts for each in receipt["exhausted"])
-    assert limits.keys() >= {"BUDGET", "QUOTA"}
+    assert limits.keys() >= {"BUDGET", "QUOTA", "STAGE_BUDGET"}
+    cups = [receipt for receipt in receipts if (receipt["prize"] or {}).get("code") == "TEA"]
+    assert len(cups) == 5, "the stage's budget"
     assert {fact["name"] for receipt in receipts for fact in receipt["facts"]} == {
         "counters.memberTotal"
     }

@@ -61,10 +61,11 @@ class AuditedDraws(AuditedLocks):
             made_at=AT,
         )
         self.draws: list[UUID] = [self._draw(serial, campaign, serial - 20) for serial in (21, 22)]
-        for kind, subject, window in (
-            ("PRIZE", "TEA", "ALL"),
-            ("PRIZE", "TEA", DRAWN_ON.isoformat()),
-            ("DRAW", self.other_consumer.hex, "ALL"),
+        for kind, subject, window, used in (
+            ("PRIZE", "TEA", "ALL", 2),
+            ("PRIZE", "TEA", DRAWN_ON.isoformat(), 2),
+            ("DRAW", self.other_consumer.hex, "ALL", 2),
+            ("STAGE", "0:POINTS", "ALL", 2 * CUP),
         ):
             self._add(
                 CapCounter,
@@ -72,8 +73,8 @@ class AuditedDraws(AuditedLocks):
                 subject_kind=kind,
                 subject=subject,
                 window_key=window,
-                used=2,
-                times_max=3,
+                used=used,
+                times_max=used + 1,
             )
 
     def _draw(self, serial: int, campaign_id: UUID, number: int) -> UUID:

@@ -22,6 +22,7 @@ _OF_ITS_SCAN = "a draw is of its scan's member, item, version and moment"
 _SEED = "a draw is by a seed whose hash was known before"
 _COUNTED = "a prize's counters say how many were given"
 _PIECES = "each piece of a prize is given once, and there are no more than its stock and quota"
+_OF_STAGES = "what a stage has given is counted, and within its budget"
 _NUMBERED = "a member's draws are numbered as they were counted"
 _CREDITS = "a paid scan has exactly its consumer credit and its guide credit"
 
@@ -35,7 +36,7 @@ OF_DRAWS = (
         "a draw that left no receipt",
         6,
         lambda b, _: [remove(Draw, **_second(b))],
-        (_ONCE, _COUNTED, _NUMBERED, _CREDITS),
+        (_ONCE, _COUNTED, _OF_STAGES, _NUMBERED, _CREDITS),
     ),
     Corruption(
         "a draw twice",
@@ -66,7 +67,7 @@ OF_DRAWS = (
         "a draw of a prize for which nothing was given",
         6,
         lambda b, _: [change(Draw, _second(b), amount=CUP + 1)],
-        (_CREDITS,),
+        (_CREDITS, _OF_STAGES),
     ),
     Corruption(
         "a draw by a seed of its own",
@@ -94,6 +95,12 @@ OF_DRAWS = (
         lambda b, _: [change(CapCounter, the_counter(b, "PRIZE", "TEA"), times_max=1)],
         ("a cap is never exceeded",),
         tables=("cap_counters",),
+    ),
+    Corruption(
+        "what a stage has given set back",
+        8,
+        lambda b, _: [add(CapCounter, the_counter(b, "STAGE", "0:POINTS"), "used", -CUP)],
+        (_OF_STAGES,),
     ),
     Corruption(
         "a piece of a prize given twice",

@@ -53,6 +53,9 @@ def test_a_good_draw_is_accepted_and_kept_as_it_is() -> None:
     check(GOOD)
     assert draw_from_json(orjson.loads(orjson.dumps(draw_to_json(GOOD)))) == GOOD
     check(replace(GOOD, stages=(ALWAYS, SECOND)))
+    stages = (replace(FIRST, budgets=(("CASH", 100),)), SECOND)
+    budgeted = replace(GOOD, stages=stages)
+    assert draw_from_json(orjson.loads(orjson.dumps(draw_to_json(budgeted)))) == budgeted
     assert list(awarded_assets(GOOD)) == [("draw.prizes[0].asset", "CASH")]
     assert awarded_templates(GOOD) == (UUID(int=7),)
 
@@ -85,6 +88,18 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown prize in a stage": (
         {"stages": entries(prize="NONE")},
         "draw.stages[0].entries[0].prize",
+    ),
+    "a stage's budget of what it does not give": (
+        {"stages": (replace(FIRST, budgets=(("POINTS", 900),)), SECOND)},
+        "draw.stages[0].budgets[0].asset",
+    ),
+    "a stage's budget twice": (
+        {"stages": (replace(FIRST, budgets=(("CASH", 900), ("CASH", 900))), SECOND)},
+        "draw.stages[0].budgets[1].asset",
+    ),
+    "a stage's budget below its cheapest prize": (
+        {"stages": (replace(FIRST, budgets=(("CASH", 99),)), SECOND)},
+        "draw.stages[0].budgets[0].allowed",
     ),
     "weight 0": ({"stages": entries(weight=0)}, "draw.stages[0].entries[0].weight"),
     "an amount to, and none from": (

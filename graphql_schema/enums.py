@@ -45,6 +45,7 @@ from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.simulations.models import SimulationStatus
 from rewards.simulations.models import SourceKind as SimulationSource
+from rewards.tasks.models import TaskCounts, TaskPeriod
 from tiers.ladders.models import Downgrade, PeriodKind, TierEnd, TierMetric, TierStart
 from tiers.privileges.rules import PrivilegeKind, QuotaPeriod
 from tiers.standings.models import Basis as TierBasis
@@ -96,6 +97,8 @@ __all__ = [
     "RedemptionStatus",
     "RedemptionStep",
     "ReturnPolicy",
+    "TaskCounts",
+    "TaskPeriod",
     "TierBasis",
     "TierChangeReason",
     "TierEnd",
@@ -185,6 +188,11 @@ strawberry.enum(SimulationStatus, description="待运行, 运行中, 已完成, 
 strawberry.enum(SimulationSource, name="SimulationSource", description="历史事件, 虚拟人群.")
 strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner nothing.")
 strawberry.enum(GuideUnpaidReason, description="Why a paid scan has no guide's credit.")
+strawberry.enum(
+    TaskCounts,
+    description="带奖的消费者扫码, 本人扫码, 邀请入会, 所邀会员扫码, 购买, 签到 (docs/tasks.md).",
+)
+strawberry.enum(TaskPeriod, description="一次, 每周, 每月.")
 strawberry.enum(PeriodUnit, name="PeriodUnit", description="日, 月, 季度, 年.")
 strawberry.enum(PeriodKind, description="自然周期, 滚动周期, 入会周年.")
 strawberry.enum(TierMetric, description="成长值余额; 周期内获得、消费、扫码次数、活跃天数.")

@@ -27,6 +27,7 @@ from graphql_schema.scalars import BigInt
 from loyalty.actor import Actor, Grant
 from loyalty.db import Tx
 from loyalty.keyed import get_row
+from rewards.activities.service import check_in
 from rewards.event_types import service as types
 from rewards.event_types.models import EventType as TypeRow
 from rewards.event_types.rules import FieldSpec, FieldValue, TypeDefinition
@@ -239,7 +240,7 @@ class EventMutation:
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
             cache = context.services.configurations
-            recorded, is_new = await service.check_in(tx, actor, input.scene, cache)
+            recorded, is_new = await check_in(tx, actor, input.scene, cache)
             return {"id": recorded.id.hex, "again": not is_new}
 
         reply, replayed = await effect_once(context, "checkIn", input, verb)

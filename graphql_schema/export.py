@@ -155,6 +155,8 @@ ANSWERS_TO_FOREIGN = {
     "memberDays": "not listed",
     "raffles": "not listed",
     "simulations": "not listed",
+    "tasks": "not listed",
+    "myTasks": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",
@@ -231,6 +233,9 @@ ANSWERS_TO_FOREIGN = {
     "cancelRaffle": "NOT_FOUND",
     "simulateCampaign": "NOT_FOUND",
     "cancelSimulation": "NOT_FOUND",
+    "createTask": "not listed",
+    "endTask": "not listed",
+    "takeTask": "not listed",
 }
 
 

@@ -58,6 +58,7 @@ from graphql_schema.scan_reversals import ScanReversalMutation
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
 from graphql_schema.simulations import SimulationMutation, SimulationQuery, fetch_simulation
 from graphql_schema.statements import StatementQuery
+from graphql_schema.tasks import TaskMutation, TaskQuery
 from graphql_schema.tiers import TierMutation, TierQuery
 from graphql_schema.tills import TillMutation
 
@@ -131,6 +132,7 @@ class Query(
     MemberDayQuery,
     RaffleQuery,
     SimulationQuery,
+    TaskQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -171,6 +173,7 @@ class Mutation(
     MemberDayMutation,
     RaffleMutation,
     SimulationMutation,
+    TaskMutation,
 ):
     pass
 

@@ -299,6 +299,14 @@ class RankTooLow(Refusal):
     zh = "该商品仅限{level_min_zh}及以上等级兑换，您当前为{level_zh}。"
 
 
+class NotOpen(Refusal):
+    """Not yet, or not any more."""
+
+    code = "NOT_OPEN"
+    en = "This {noun} is not open now."
+    zh = "当前未开放({noun})。"
+
+
 class NotOpenYet(Refusal):
     """``opens_at``, RFC 3339 on the brand's clock: when it opens to this member."""
 

@@ -21,6 +21,7 @@ import loyalty.outbox
 import loyalty.periodic
 import loyalty.places.models
 import loyalty.products.models
+import rewards.activities.models
 import rewards.campaigns.models
 import rewards.coupons.models
 import rewards.draws.models
@@ -38,6 +39,7 @@ import rewards.redemptions.models
 import rewards.returns.models
 import rewards.scans.models
 import rewards.simulations.models
+import rewards.tasks.models
 import tiers.ladders.models
 import tiers.privileges.models
 import tiers.standings.models
@@ -59,6 +61,7 @@ MODULES = (
     loyalty.periodic,
     loyalty.places.models,
     loyalty.products.models,
+    rewards.activities.models,
     rewards.campaigns.models,
     rewards.coupons.models,
     rewards.draws.models,
@@ -76,6 +79,7 @@ MODULES = (
     rewards.returns.models,
     rewards.scans.models,
     rewards.simulations.models,
+    rewards.tasks.models,
     tiers.ladders.models,
     tiers.privileges.models,
     tiers.standings.models,

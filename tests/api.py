@@ -86,6 +86,7 @@ _EVENT = """
     id kind eventRef type payload memberId occurredAt unpaidReason
     earned { asset amount locked }
 """
+_TASK = "code name role counts target period startsAt endsAt forEverybody"
 _REDEMPTION = """
     id status basketFen discountFen payFen rebateFen heldAt heldUntil capturedAt settledAt endedAt
     reason tillName clerkName place { id name } product { sku } coupon { id code }
@@ -198,6 +199,9 @@ SELECTIONS = {
     "createRaffle": "replayed raffle { id code status seedHash worstCase { asset amount } }",
     "enterRaffle": "replayed entry { id raffleCode message entrant won { place } }",
     "cancelRaffle": "replayed raffle { id code status reason }",
+    "createTask": f"replayed task {{ {_TASK} }}",
+    "endTask": f"replayed task {{ {_TASK} }}",
+    "takeTask": "replayed alreadyTaken task { period progress takenAt task { code target } }",
     "setMemberDays": "replayed memberDays { dayOfMonth on name nextOn }",
     "returnPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen

@@ -1,4 +1,5 @@
-"""What facts earn themselves: enrolments and levels reached, by the campaigns of their time."""
+"""What facts earn themselves: enrolments and levels reached, by the campaigns of their time. And
+what they may lead to, noted."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,9 +7,11 @@ from uuid import UUID
 
 from loyalty.db import Tx
 from loyalty.outbox import Leased
+from rewards.activities.service import note_enrolments, note_members
 from rewards.events import sources
 from rewards.events.rules import EventFact
 from rewards.events.service import settle_where_paid
+from rewards.purchases.rules import RECORDED_TOPIC
 from rewards.purchases.service import ConfigurationCache
 from workers.relay import Earn
 
@@ -21,12 +24,21 @@ def earning() -> Mapping[str, Earn]:
         """``member.enrolled``: a sign-up."""
         facts = [sources.signed_up(event.subject_id, event.created_at) for event in events]
         await settle_where_paid(tx, brand_id, facts, cache)
+        await note_enrolments(tx, [(brand_id, event.subject_id) for event in events])
 
     async def settle_levels(tx: Tx, brand_id: UUID, events: Sequence[Leased]) -> None:
         """``tier.reached``: as of the time of what led to it."""
         await settle_where_paid(tx, brand_id, [_level_reached(event) for event in events], cache)
 
-    return {"member.enrolled": settle_enrolments, "tier.reached": settle_levels}
+    async def note_purchases(tx: Tx, brand_id: UUID, events: Sequence[Leased]) -> None:
+        """``purchase.recorded``: for what waits for purchases of these members."""
+        await note_members(tx, [(brand_id, event.subject_id) for event in events])
+
+    return {
+        "member.enrolled": settle_enrolments,
+        "tier.reached": settle_levels,
+        RECORDED_TOPIC: note_purchases,
+    }
 
 
 def _level_reached(event: Leased) -> EventFact:

@@ -18,6 +18,7 @@ from loyalty.notifications.providers import Message
 from loyalty.notifications.rules import spoken_amount
 from loyalty.notifications.service import Recipient
 from loyalty.outbox import Leased
+from rewards.activities.service import note_scans
 from tiers.ladders.rules import LadderView
 from tiers.ladders.service import current_ladders
 from workers import queries
@@ -26,8 +27,10 @@ from workers.relay import Settle
 
 
 async def count_scans(tx: Tx, token: UUID, events: Sequence[Leased]) -> None:
-    """``scan.recorded``: into the rollups, the hottest rows, hence last."""
+    """``scan.recorded``: noted where something waits for scans, and into the rollups, the hottest
+    rows, hence last."""
     await outbox.deliver(tx, token, events)
+    await note_scans(tx, [(event.brand_id, event.subject_id) for event in events])
     await analytics.count_scans(tx, events)
 
 

@@ -16,6 +16,7 @@ from loyalty.holds.service import lapse_balance_holds
 from loyalty.ledger.expiry import CHUNK_LOTS
 from loyalty.outbox import LEASE_SECONDS, StaleLease
 from loyalty.periodic import LeasedJob
+from rewards.activities.service import settle_activities
 from rewards.coupons.service import expire_coupons
 from rewards.events.service import settle_birthdays
 from rewards.gifts.service import give_days_gifts
@@ -29,6 +30,7 @@ from workers.tiers import CHUNK_STANDINGS, re_evaluate_tiers
 log = structlog.get_logger("periodic")
 
 CHUNK_ROWS_MAX = 200
+ACTIVITIES_SECONDS = 5
 CHUNKS_MAX = 100
 """Per run: what is left waits for the next one, and the other jobs get their turn."""
 
@@ -55,6 +57,7 @@ JOBS: Mapping[str, Periodic] = {
     "settle_locked_rewards": Periodic(15, settle_due),
     "give_days_gifts": Periodic(600, give_days_gifts),
     "settle_birthdays": Periodic(600, settle_birthdays),
+    "settle_activities": Periodic(ACTIVITIES_SECONDS, settle_activities),
     "expire_lots": Periodic(15, expire_lots, CHUNK_LOTS, 20),
     "re_evaluate_tiers": Periodic(15, re_evaluate_tiers, CHUNK_STANDINGS, 20),
 }

@@ -1,8 +1,11 @@
-"""Tasks, surveys and referrals.
+"""Tasks, surveys and referrals, and the notes of what members do that may lead to something.
 
 Revision ID: 0017
 Revises: 0016
 """
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0017"
 down_revision = "0016"
@@ -11,8 +14,71 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    _create_activities()
+    _create_tasks()
 
 
-def downgrade() -> None:
-    pass
+def _create_activities() -> None:
+    op.create_table(
+        "activities",
+        sa.Column("brand_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["brand_id"], ["brands.id"], name=op.f("fk_activities_brand_id_brands")
+        ),
+        sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_activities")),
+    )
+    op.create_index(op.f("ix_activities_id"), "activities", ["id"])
+
+
+def _create_tasks() -> None:
+    op.create_table(
+        "tasks",
+        sa.Column("brand_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("name_zh", sa.String(), nullable=False),
+        sa.Column("name_en", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("counts", sa.String(), nullable=False),
+        sa.Column("target", sa.Integer(), nullable=False),
+        sa.Column("period", sa.String(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("for_everybody", sa.Boolean(), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("target > 0", name=op.f("ck_tasks_target_positive")),
+        sa.CheckConstraint(
+            "ends_at IS NULL OR starts_at <= ends_at", name=op.f("ck_tasks_window_is_forward")
+        ),
+        sa.ForeignKeyConstraint(["brand_id"], ["brands.id"], name=op.f("fk_tasks_brand_id_brands")),
+        sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_tasks")),
+        sa.UniqueConstraint("brand_id", "code", name=op.f("uq_tasks_brand_id_code")),
+    )
+    op.create_table(
+        "task_takings",
+        sa.Column("brand_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("task_id", sa.Uuid(), nullable=False),
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["brand_id", "member_id"],
+            ["members.brand_id", "members.id"],
+            name=op.f("fk_task_takings_brand_id_member_id_members"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["brand_id", "task_id"],
+            ["tasks.brand_id", "tasks.id"],
+            name=op.f("fk_task_takings_brand_id_task_id_tasks"),
+        ),
+        sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_task_takings")),
+        sa.UniqueConstraint(
+            "brand_id",
+            "member_id",
+            "task_id",
+            name=op.f("uq_task_takings_brand_id_member_id_task_id"),
+        ),
+    )

@@ -101,6 +101,17 @@ COPY_DEVICES = Statement(
     params="brand_id uuid, from_id uuid, into_id uuid",
 )
 
+# One that both have taken stays with each: what counts is when the other one took it.
+MOVE_TAKINGS = Statement(
+    """
+    UPDATE task_takings SET member_id = :into_id
+    WHERE brand_id = :brand_id AND member_id = :from_id AND NOT EXISTS (
+        SELECT 1 FROM task_takings k WHERE k.brand_id = task_takings.brand_id
+            AND k.member_id = :into_id AND k.task_id = task_takings.task_id)
+    """,
+    params="into_id uuid, brand_id uuid, from_id uuid",
+)
+
 
 async def list_waiting(tx: Tx, brand_id: UUID, member_id: UUID) -> list[WaitingCredit]:
     """A member's locked rewards, oldest first; its accounts are locked."""
@@ -124,9 +135,10 @@ async def lock_anew(tx: Tx, brand_id: UUID, into_id: UUID, anew: list[LockedAnew
 
 
 async def move_possessions(tx: Tx, brand_id: UUID, from_id: UUID, into_id: UUID) -> int:
-    """Give a member's coupons, claims that wait and devices to another; how many coupons."""
+    """Give a member's coupons, claims that wait, devices and tasks to another; how many coupons."""
     both = {"brand_id": brand_id, "from_id": from_id, "into_id": into_id}
     coupons = await tx.fetch(MOVE_COUPONS, **both)
     await tx.fetch(MOVE_CLAIMS, **both)
     await tx.fetch(COPY_DEVICES, **both)
+    await tx.fetch(MOVE_TAKINGS, **both)
     return len(coupons)

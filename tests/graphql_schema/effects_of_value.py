@@ -7,6 +7,7 @@ from typing import Any
 from tests.api import Caller
 from tests.graphql_schema import effects
 from tests.graphql_schema.effects import BOB, CAROL, WHY, Effect
+from tests.graphql_schema.programs import PROGRAM_EFFECTS
 from tests.graphql_schema.raffling import RAFFLE_EFFECTS
 from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import CONSUMER, Stage, outcome
@@ -333,4 +334,5 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "postEvents": post_events,
     "setMemberDays": set_member_days,
     **RAFFLE_EFFECTS,
+    **PROGRAM_EFFECTS,
 }

@@ -56,6 +56,8 @@ from rewards.returns.models import (
     PurchaseReturnTaking,
 )
 from rewards.scans.models import ScanEvent
+from rewards.tasks.models import Task
+from rewards.tasks.service import TaskStanding
 from tests.graphql_schema.arguments import CORE
 from tiers.ladders.periods import PeriodRule
 from tiers.ladders.rules import LadderView, Level
@@ -124,6 +126,8 @@ ROW_OF_TYPE: dict[str, type] = {
     "PurchaseReturnLine": PurchaseReturnLine,
     "PurchaseReturnTaking": PurchaseReturnTaking,
     "UnspentPart": CreditView,
+    "Task": Task,
+    "MemberTask": TaskStanding,
 }
 """The row behind each type that resolvers answer with rows."""
 

@@ -1,0 +1,134 @@
+"""Raffles where people are merged, and what is asked of who enters."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from loyalty.actor import Actor, ActorKind, system_actor
+from loyalty.brands.models import Brand
+from loyalty.brands.rules import MemberDay
+from loyalty.brands.service import set_member_days
+from loyalty.clock import local_date
+from loyalty.crypto import Keyring
+from loyalty.db import Database, Tx
+from loyalty.errors import AlreadyExists, NotFound, RaffleNotForMember, Refusal
+from loyalty.ledger.audit import audit
+from loyalty.ledger.models import Transfer
+from loyalty.members.models import Member
+from rewards.merges.service import merge_members
+from rewards.raffles.drawing import take_step
+from rewards.raffles.models import Raffle, RaffleEntry, RaffleStatus, RaffleWinner
+from rewards.raffles.queries import get_raffle
+from rewards.raffles.rules import Prize, RaffleDefinition, Step
+from rewards.raffles.service import create_raffle, enter_raffle
+from tests.brands_made import make_brand
+from tests.clocks import SettableClock
+from tests.loyalty.ledger.lots_made import add_members
+from tests.rewards.payouts.stores import rows
+
+PRIZES = tuple(Prize("茶", "Tea", 1, "POINTS", amount) for amount in (300, 200, 100))
+
+
+@pytest_asyncio.fixture
+async def brand(clocked_db: Database) -> Brand:
+    return await clocked_db.in_transaction(make_brand)
+
+
+async def announce(tx: Tx, brand: Brand, keyring: Keyring, **more: Any) -> Raffle:
+    values: dict[str, Any] = {
+        "code": "free",
+        "name_zh": "抽奖",
+        "name_en": "Raffle",
+        "opens_at": tx.now,
+        "closes_at": tx.now + timedelta(hours=1),
+        "entries_max": 2,
+        "table": (Step(1, PRIZES[:1]), Step(2, PRIZES)),
+    }
+    definition = RaffleDefinition(**values | more)
+    return await create_raffle(tx, system_actor(brand.id), keyring, definition)
+
+
+async def people(db: Database, brand: Brand, count: int) -> list[tuple[Member, Actor]]:
+    ids = await db.in_transaction(add_members, brand, count)
+    found = {row.id: row for row in await rows(db, Member)}
+    kind = ActorKind.MEMBER
+    return [(found[id], Actor(kind, brand.id, found[id].identity_id, "CONSUMER")) for id in ids]
+
+
+async def settle(db: Database, keyring: Keyring) -> None:
+    while await db.in_transaction(take_step, keyring, 3) is not None:
+        pass
+
+
+async def test_who_was_merged_enters_once_as_the_other_and_is_paid_as_the_other(
+    clocked_db: Database, clock: SettableClock, brand: Brand, keyring: Keyring
+) -> None:
+    db = clocked_db
+    raffle = await db.in_transaction(announce, brand, keyring)
+    crowd = await people(db, brand, 3)
+    for _, actor in crowd:
+        for _ in range(2):
+            await db.in_transaction(enter_raffle, actor, raffle.id)
+    (one, _), (other, _), (third, _) = crowd
+    operator = system_actor(brand.id)
+    names = {"from_member_id": one.id, "into_member_id": other.id, "reason": "one person"}
+    await db.in_transaction(merge_members, operator, **names)
+    clock.advance(hours=1)
+    await db.in_transaction(take_step, keyring, 3)
+    async with db.snapshot() as snapshot:
+        closed = await get_raffle(snapshot, brand.id, raffle.id)
+    assert (closed.status, closed.entries, closed.entrants) == (RaffleStatus.CLOSED, 6, 2)
+    # Of two entrants both win, also where they become one before they are paid.
+    names = {"from_member_id": other.id, "into_member_id": third.id, "reason": "all one"}
+    await db.in_transaction(merge_members, operator, **names)
+    await settle(db, keyring)
+    winners = await rows(db, RaffleWinner)
+    assert {winner.member_id for winner in winners} == {other.id, third.id}
+    assert sorted(winner.amount for winner in winners) == [200, 300]
+    paid = [t for t in await rows(db, Transfer) if t.cause_kind == "RAFFLE_PRIZE"]
+    assert sum(transfer.amount for transfer in paid) == 500
+    assert len({transfer.credit_account_id for transfer in paid}) == 1
+    assert all(entry.score for entry in await rows(db, RaffleEntry))
+    assert [check.name for check in await audit(db, brand.slug) if check.broken] == []
+
+
+async def test_a_raffle_that_nobody_entered_ends_with_its_seed_and_without_winners(
+    clocked_db: Database, clock: SettableClock, brand: Brand, keyring: Keyring
+) -> None:
+    raffle = await clocked_db.in_transaction(announce, brand, keyring)
+    await settle(clocked_db, keyring)
+    clock.advance(hours=1)
+    await settle(clocked_db, keyring)
+    async with clocked_db.snapshot() as snapshot:
+        ended = await get_raffle(snapshot, brand.id, raffle.id)
+    assert (ended.status, ended.entrants, ended.settled_at) == ("DRAWN", 0, clock.at)
+    assert ended.seed is not None and await rows(clocked_db, RaffleWinner) == []
+
+
+async def test_its_condition_is_asked_of_who_enters_on_the_day(
+    clocked_db: Database, clock: SettableClock, brand: Brand, keyring: Keyring
+) -> None:
+    db = clocked_db
+    said = {"condition": "calendar.memberDay && tier.rank == 0 && tier.code != ''"}
+    raffle = await db.in_transaction(announce, brand, keyring, **said)
+    [(_, actor)] = await people(db, brand, 1)
+    with pytest.raises(RaffleNotForMember):
+        await db.in_transaction(enter_raffle, actor, raffle.id)
+    today = MemberDay(None, local_date(clock.at, brand.timezone), "会员日", "Member day")
+    await db.in_transaction(set_member_days, system_actor(brand.id), [today])
+    assert (await db.in_transaction(enter_raffle, actor, raffle.id)).number == 1
+
+
+async def test_assets_and_codes_are_those_of_the_brand(
+    clocked_db: Database, brand: Brand, keyring: Keyring
+) -> None:
+    async def refused(kind: type[Refusal], **more: Any) -> None:
+        with pytest.raises(kind):
+            await clocked_db.in_transaction(announce, brand, keyring, **more)
+
+    await refused(NotFound, cost=("STARS", 1))
+    await refused(NotFound, budgets=(("STARS", 1),))
+    await clocked_db.in_transaction(announce, brand, keyring)
+    await refused(AlreadyExists)

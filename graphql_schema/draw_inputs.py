@@ -1,7 +1,7 @@
 """A campaign's draw, as operators define it and read it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import strawberry
 
@@ -10,6 +10,7 @@ from graphql_schema.nodes import local_id
 from graphql_schema.pagination import encode_id
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.errors import InvalidInput
+from loyalty.text import checked_instant
 from rewards.draws import terms
 
 
@@ -128,23 +129,12 @@ def _stages(given: Sequence[DrawStageInput]) -> list[terms.Stage]:
                 for entry in stage.entries
             ),
             stage.curve,
-            _instant(f"{terms.PATH}.stages[{i}].startsAt", stage.starts_at),
+            checked_instant(stage.starts_at, f"{terms.PATH}.stages[{i}].startsAt"),
             stage.takes_bonuses,
             tuple((str(budget.asset), int(budget.allowed)) for budget in stage.budgets),
         )
         for i, stage in enumerate(given)
     ]
-
-
-def _instant(path: str, at: datetime | None) -> datetime | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise InvalidInput(field=path, problem="needs a time zone offset")
-    try:
-        return at.astimezone(UTC)
-    except OverflowError as error:
-        raise InvalidInput(field=path, problem="out of range") from error
 
 
 # --- as operators read it ----------------------------------------------------------------------

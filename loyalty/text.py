@@ -1,6 +1,8 @@
-"""What text people may hand us: what a database or a reader would choke on is refused here."""
+"""What people may hand us: text that a database or a reader would choke on, and times that are no
+instants, are refused here."""
 
 import unicodedata
+from datetime import UTC, datetime
 
 from loyalty.errors import InvalidInput
 
@@ -33,3 +35,16 @@ def for_spreadsheet(text: str) -> str:
         for letter in text
     )
     return f"'{visible}" if text.strip(_SPACES)[:1] in _FORMULA_STARTS else visible
+
+
+def checked_instant(at: datetime | None, field: str) -> datetime | None:
+    """A time that somebody named, in UTC. Refuses InvalidInput for one without an offset, and for
+    one so far away that UTC has no name for it."""
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise InvalidInput(field=field, problem="needs a time zone offset")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInput(field=field, problem="out of range") from error

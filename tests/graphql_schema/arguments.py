@@ -49,6 +49,7 @@ TYPE_OF_ID = {
     "scanId": "ScanEvent",
     "campaignId": "Campaign",
     "draftId": "CampaignDraft",
+    "simulationId": "Simulation",
     "raffleId": "Raffle",
 }
 """What an argument's global id is of."""
@@ -89,6 +90,14 @@ _BY_PLACE: dict[str, Any] = {
     "DrawEntryInput.amountTo": None,
     "DrawStageInput.startsAt": None,
     "DrawInput.consolation": "THANKS",
+    "DrawStageInput.budgets": [],
+    "SimulateCampaignInput.campaignId": None,
+    "SimulateCampaignInput.past": None,
+    "MadeUpInput.hours": None,
+    "MadeUpInput.startsOn": None,
+    "MadeUpInput.preScannedPpm": 0,
+    "MadeUpInput.guides": 0,
+    "MadeUpInput.amountFenTo": 9,
     "DrawGuaranteeInput.prize": "THANKS",
     "RecordPurchaseInput.externalRef": None,
     "PostedEventInput.externalRef": None,

@@ -82,6 +82,11 @@ async def save_campaign_draft(stage: Stage) -> Effect:
     return Effect(stage.admin, scan, scan | {"code": "other"}, scan | {"priority": 10_000})
 
 
+async def draft_from_template(stage: Stage) -> Effect:
+    made = {"template": "CHECK_IN", "code": "daily"}
+    return Effect(stage.admin, made, made | {"code": "other"}, made | {"budgetFen": 1})
+
+
 async def take_campaign_draft(stage: Stage) -> Effect:
     scan = SCAN_CAMPAIGN | {"outcomes": list(BOTH_PAID)}
     one, other = [
@@ -90,6 +95,20 @@ async def take_campaign_draft(stage: Stage) -> Effect:
     ]
     good = {"draftId": one["id"], "revision": 1}
     return Effect(stage.admin, good, good | {"draftId": other["id"]}, good | {"revision": 2})
+
+
+async def simulate_campaign(stage: Stage) -> Effect:
+    scan = SCAN_CAMPAIGN | {"outcomes": list(BOTH_PAID)}
+    draft = (await stage.admin.done("saveCampaignDraft", **scan))["draft"]
+    good = {"draftId": draft["id"], "past": {"days": 1}}
+    return Effect(stage.admin, good, good | {"seed": 2}, good | {"past": {"days": 0}})
+
+
+async def cancel_simulation(stage: Stage) -> Effect:
+    asked = (await simulate_campaign(stage)).good
+    runs = [await stage.admin.done("simulateCampaign", **asked) for _ in range(2)]
+    one, other = [{"simulationId": run["simulation"]["id"]} for run in runs]
+    return Effect(stage.admin, one, other, {"simulationId": stage.unknown_id("Simulation")})
 
 
 async def pause_campaign(stage: Stage) -> Effect:
@@ -254,6 +273,9 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "saveCampaignDraft": save_campaign_draft,
     "deleteCampaignDraft": take_campaign_draft,
     "publishCampaignDraft": take_campaign_draft,
+    "draftFromTemplate": draft_from_template,
+    "simulateCampaign": simulate_campaign,
+    "cancelSimulation": cancel_simulation,
     "pauseCampaign": pause_campaign,
     "resumeCampaign": resume_campaign,
     "endCampaign": pause_campaign,

@@ -7,6 +7,7 @@ from loyalty.actor import CLERK_ROLE, MemberRole, OperatorRole
 from loyalty.notifications.providers import NullProvider
 from tests.api import Caller
 from tests.graphql_schema.effects_of_value import MALL_TERMS
+from tests.graphql_schema.programs import ANSWERS, SURVEY
 from tests.graphql_schema.raffling import RAFFLE
 from tests.graphql_schema.shop import ALICE, Shop, open_shop
 from tests.graphql_schema.stage import BOTH_PAID, SCAN_CAMPAIGN, Stage, outcome
@@ -17,11 +18,12 @@ STOCKED = {"stockMax": 100, "perDayMax": 50}
 BOB, WANG = "13800138002", "13900139001"
 CONNECTIONS = {
     **dict.fromkeys(("members", "codeBatches", "scans", "campaigns", "products"), "ADMIN"),
-    "campaignDrafts": "ADMIN",
+    **dict.fromkeys(("campaignDrafts", "simulations"), "ADMIN"),
     **dict.fromkeys(("places", "couponTemplates", "redemptions", "payouts"), "ADMIN"),
     **dict.fromkeys(("purchases", "holds", "adjustments", "tierChanges"), "ADMIN"),
     **dict.fromkeys(("mallOffers", "offerOrders"), "ADMIN"),
     "memberEvents": "ADMIN",
+    "surveyAnswers": "ADMIN",
     "raffles": "CONSUMER",
     **dict.fromkeys(("offers", "mall"), "CONSUMER"),
     "myRedemptions": CLERK_ROLE,
@@ -102,6 +104,8 @@ async def live(stage: Stage) -> Lived:
     [payout] = listed["payouts"]["nodes"]
     written = SCAN_CAMPAIGN | {"outcomes": list(BOTH_PAID), "condition": "member.isNew"}
     draft = (await stage.admin.done("saveCampaignDraft", **written))["draft"]
+    tried = {"draftId": draft["id"], "madeUp": {"people": 1, "eventsPerDay": 1, "days": 1}}
+    run = (await stage.admin.done("simulateCampaign", **tried))["simulation"]
     assert payout["status"] == "PAID"
     found = {
         "Product": stage.product_id,
@@ -109,6 +113,7 @@ async def live(stage: Stage) -> Lived:
         "CodeBatch": (await stage.order())[0],
         "Campaign": campaign_id,
         "CampaignDraft": draft["id"],
+        "Simulation": run["id"],
         "ScanEvent": scanned["scanId"],
         "CouponTemplate": template_id,
         "Coupon": coupon["id"],
@@ -149,6 +154,8 @@ async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
     [locked] = (await alice.ask("{ me { lockedRewards { nodes { id } } } }"))["me"][
         "lockedRewards"
     ]["nodes"]
+    await admin.done("createSurvey", **SURVEY)
+    await alice.done("answerSurvey", code=SURVEY["code"], **ANSWERS)
     event = (await alice.done("checkIn", scene="home"))["event"]
     raffle = (await admin.done("createRaffle", **RAFFLE))["raffle"]
     await alice.done("enterRaffle", raffleId=raffle["id"])

@@ -26,6 +26,8 @@ from loyalty.errors import (
     RefreshTokenWrong,
     SameAccount,
     SignInCodeWrong,
+    SimulationStateWrong,
+    TooManySimulations,
     WechatBlocked,
     WechatCodeWrong,
 )
@@ -172,6 +174,28 @@ async def a_draft_saved_from_an_older_revision(stage: Stage) -> Call:
     written |= {"draftId": draft["id"], "revision": 1}
     await stage.operator(OperatorRole.MARKETER).done("saveCampaignDraft", **written)
     return Call(stage.admin, "saveCampaignDraft", written)
+
+
+async def _tried(stage: Stage) -> dict[str, Any]:
+    written: dict[str, Any] = SCAN_CAMPAIGN | {"outcomes": list(BOTH_PAID)}
+    draft = (await stage.admin.done("saveCampaignDraft", **written))["draft"]
+    return {"draftId": draft["id"], "past": {"days": 1}}
+
+
+@refused(SimulationStateWrong)
+async def a_dry_run_cancelled_twice(stage: Stage) -> Call:
+    asked = await stage.admin.done("simulateCampaign", **await _tried(stage))
+    cancel = {"simulationId": asked["simulation"]["id"]}
+    await stage.admin.done("cancelSimulation", **cancel)
+    return Call(stage.admin, "cancelSimulation", cancel)
+
+
+@refused(TooManySimulations)
+async def a_sixth_dry_run_at_once(stage: Stage) -> Call:
+    tried = await _tried(stage)
+    for _ in range(5):
+        await stage.admin.done("simulateCampaign", **tried)
+    return Call(stage.admin, "simulateCampaign", tried)
 
 
 @refused(BudgetBelowSpent)

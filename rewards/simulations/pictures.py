@@ -1,5 +1,6 @@
 """Pure: what a dry run came to, drawn as an SVG that any browser shows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -47,7 +48,8 @@ def _added(costs: Sequence[dict[str, Any]], days: Sequence[str], name: str) -> l
 
 
 def _chart(title: str, asset: str, days: Sequence[str], curves: Sequence[Curve]) -> str:
-    most = max(max(curve.values) for curve in curves) or 1
+    step_value = _round_step(max(max(curve.values) for curve in curves) / _GRID)
+    most = step_value * _GRID
     across, down = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def x(place: int) -> float:
@@ -63,7 +65,7 @@ def _chart(title: str, asset: str, days: Sequence[str], curves: Sequence[Curve])
         f'<text x="{LEFT}" y="22" font-size="15" font-weight="600">{escape(title)}</text>',
     ]
     for step in range(_GRID + 1):
-        value = most * step / _GRID
+        value = step_value * step
         parts.append(
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}" '
             f'stroke="{_PALE}"/><text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">'
@@ -85,6 +87,12 @@ def _chart(title: str, asset: str, days: Sequence[str], curves: Sequence[Curve])
             f'stroke-width="2.5"{dash}/><text x="{at + 33}" y="42">{curve.name}</text>'
         )
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _round_step(least: float) -> int:
+    """The next of 1, 1.5, 2, 3, 5, 8 times a power of ten that is not less."""
+    power = int(10 ** max(math.floor(math.log10(max(least, 10))) - 1, 0))
+    return next(tens * power for tens in (10, 15, 20, 30, 50, 80, 100) if tens * power >= least)
 
 
 def _ticks(count: int) -> list[int]:

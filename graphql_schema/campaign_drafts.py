@@ -9,6 +9,7 @@ import strawberry
 
 from graphql_schema.campaigns import (
     BeneficiaryReturnPolicy,
+    BonusTerms,
     Campaign,
     CampaignView,
     Cap,
@@ -123,6 +124,12 @@ class CampaignDraft(Node):
     @strawberry.field(description="The code of the type of CUSTOM events that it is for.")
     def event_type(self, view: strawberry.Parent[DraftView]) -> str | None:
         return view.definition.event_type
+
+    @strawberry.field(
+        graphql_type=BonusTerms | None, description="Of one that pays on top (docs/stacking.md)."
+    )
+    def bonus(self, view: strawberry.Parent[DraftView]) -> rules.BonusTerms | None:
+        return view.definition.bonus
 
     @strawberry.field(description="What each paid scan draws (docs/draws.md).")
     def draw(self, view: strawberry.Parent[DraftView]) -> CampaignDraw | None:

@@ -67,6 +67,15 @@ class Cap:
     times_max: BigInt
 
 
+@strawberry.type(
+    description="Of a bonus campaign: of its group one at most pays on top of an event's first"
+    " campaign. bestOf: the one that gives the event's member most of an asset, not the first."
+)
+class BonusTerms:
+    group: str
+    best_of: AssetCode | None
+
+
 @strawberry.type(description="What a campaign may give of one asset; reserved is locked rewards.")
 class Budget:
     asset: AssetCode
@@ -106,6 +115,12 @@ class Campaign(Node):
     @strawberry.field(description="The code of the type of CUSTOM events that it is for.")
     def event_type(self, row: strawberry.Parent[CampaignView]) -> str | None:
         return None if row.version.event_type is None else row.version.event_type["code"]
+
+    @strawberry.field(
+        graphql_type=BonusTerms | None, description="Of one that pays on top (docs/stacking.md)."
+    )
+    def bonus(self, row: strawberry.Parent[CampaignView]) -> rules.BonusTerms | None:
+        return rules.bonus_from_json(row.version.bonus)
 
     @strawberry.field(description="What each paid scan draws (docs/draws.md).")
     def draw(self, row: strawberry.Parent[CampaignView]) -> CampaignDraw | None:
@@ -243,6 +258,12 @@ class BudgetInput:
     allowed: BigInt
 
 
+@strawberry.input(description="The campaigns of one group choose in the same way.")
+class BonusTermsInput:
+    group: str
+    best_of: AssetCode | None = None
+
+
 @strawberry.input
 class PublishCampaignInput:
     idempotency_key: strawberry.ID
@@ -269,6 +290,9 @@ class PublishCampaignInput:
     )
     event_type: str | None = strawberry.field(
         default=None, description="Of CUSTOM events: the code of their type (docs/events.md)."
+    )
+    bonus: BonusTermsInput | None = strawberry.field(
+        default=None, description="It pays on top of an event's first campaign (docs/stacking.md)."
     )
 
 
@@ -323,6 +347,9 @@ def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
         condition=input.condition,
         draw=None if input.draw is None else terms_of(input.draw),
         event_type=input.event_type,
+        bonus=None
+        if input.bonus is None
+        else rules.BonusTerms(input.bonus.group, input.bonus.best_of),
     )
 
 

@@ -31,6 +31,7 @@ from rewards.draws.models import Curve as DrawCurve
 from rewards.draws.models import Limit as DrawLimit
 from rewards.event_types.models import FieldKind as EventFieldKind
 from rewards.events.models import EventUnpaidReason
+from rewards.grants.models import BonusUnpaidReason
 from rewards.grants.models import LockStatus as LockedRewardStatus
 from rewards.offers.models import LimitWindow, OfferKind, OfferStatus
 from rewards.offers.rules import Availability
@@ -56,6 +57,7 @@ __all__ = [
     "AssetStatus",
     "Availability",
     "BatchStatus",
+    "BonusUnpaidReason",
     "CapSubject",
     "CampaignStatus",
     "CapWindow",
@@ -129,7 +131,12 @@ strawberry.enum(
 strawberry.enum(
     LockedRewardStatus, name="LockedRewardStatus", description="待解锁, 已解锁, 已收回, 已过期."
 )
-strawberry.enum(OutcomeBasis, description="Per event, or per whole unit of currency spent.")
+strawberry.enum(
+    OutcomeBasis,
+    description="Per event; per whole unit of currency spent; per item bought; by steps of what was"
+    " spent; percent of what the event's first campaign gives (of bonuses).",
+)
+strawberry.enum(BonusUnpaidReason, description="Why a bonus campaign gave nothing.")
 strawberry.enum(CapSubject, description="Whose paid events a cap counts.")
 strawberry.enum(
     CampaignStatus,

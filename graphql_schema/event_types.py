@@ -1,20 +1,19 @@
 """What callers see of events that earn, and of the types of those that others tell of."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
 
 from graphql_schema.acting import is_own
+from graphql_schema.bonuses import Bonus, EventReward, bonuses_of, rewards_shown
 from graphql_schema.context import Context, Info
 from graphql_schema.enums import EventFieldKind, EventKind, EventUnpaidReason
 from graphql_schema.loaders import row_loader
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.pagination import encode_id
-from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Grant
 from loyalty.db import Snapshot
 from loyalty.keyed import list_rows_by_ids
@@ -30,13 +29,6 @@ async def _list_types(snapshot: Snapshot, brand_id: UUID, ids: Sequence[UUID]) -
 
 type_loader = row_loader(_list_types)
 event_loader = row_loader(queries.list_events_by_ids)
-
-
-@strawberry.type(description="What an event earned of one asset. Locked: it waits for something.")
-class EventReward:
-    asset: AssetCode
-    amount: BigInt
-    locked: bool
 
 
 @strawberry.type(description="What may earn beside scans and purchases (docs/events.md).")
@@ -79,14 +71,13 @@ class EarningEvent(Node):
     def unpaid_reason(self, row: strawberry.Parent[EventRow]) -> EventUnpaidReason | None:
         return None if row.unpaid_reason is None else EventUnpaidReason(row.unpaid_reason)
 
-    @strawberry.field
+    @strawberry.field(description="What its first campaign gave.")
     def earned(self, row: strawberry.Parent[EventRow]) -> list[EventReward]:
         return rewards_shown(row.earned)
 
-
-def rewards_shown(stored: Iterable[Mapping[str, Any]]) -> list[EventReward]:
-    """As they are stored with an event."""
-    return [EventReward(**reward) for reward in stored]
+    @strawberry.field(description="What bonus campaigns gave on top.")
+    async def bonuses(self, row: strawberry.Parent[EventRow], info: Info) -> list[Bonus]:
+        return await bonuses_of(info.context, row.id)
 
 
 @strawberry.type(description="A field of an event type. since: the version that added it.")

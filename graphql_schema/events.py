@@ -9,10 +9,11 @@ from uuid import UUID
 
 import strawberry
 
+from graphql_schema.bonuses import Bonus, EventReward, bonuses_of, rewards_shown
 from graphql_schema.context import Context, Info, Language
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import EventFieldKind, EventUnpaidReason
-from graphql_schema.event_types import EarningEvent, EventReward, EventType, rewards_shown
+from graphql_schema.event_types import EarningEvent, EventType
 from graphql_schema.pagination import (
     Connection,
     Cursor,
@@ -123,6 +124,11 @@ class PostedEvent:
     unpaid_reason: EventUnpaidReason | None
     earned: list[EventReward]
     refused: Refused | None
+    row_id: strawberry.Private[UUID | None]
+
+    @strawberry.field(description="What bonus campaigns gave on top.")
+    async def bonuses(self, info: Info) -> list[Bonus]:
+        return [] if self.row_id is None else await bonuses_of(info.context, self.row_id)
 
 
 @strawberry.type(description="A result each, in the order of the events.")
@@ -186,13 +192,15 @@ def _remembered(recorded: RecordedEvent | None) -> dict[str, Any]:
 
 def _shown(told: Mapping[str, Any]) -> PostedEvent:
     unpaid, refused = told.get("unpaid"), told.get("refused")
+    row_id = UUID(hex=told["id"]) if "id" in told else None
     return PostedEvent(
         event_ref=told["ref"],
         status=PostedEventStatus(told["status"]),
-        event_id=encode_id("EarningEvent", UUID(hex=told["id"])) if "id" in told else None,
+        event_id=encode_id("EarningEvent", row_id) if row_id else None,
         unpaid_reason=None if unpaid is None else EventUnpaidReason(unpaid),
         earned=rewards_shown(told.get("earned", ())),
         refused=None if refused is None else Refused(**refused),
+        row_id=row_id,
     )
 
 

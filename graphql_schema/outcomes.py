@@ -34,12 +34,19 @@ class OutcomeLock:
         return None if lock.lapses_after is None else duration_text(lock.lapses_after)
 
 
+@strawberry.type(description="A step of a TABLE: so much from so much spent on.")
+class OutcomeStep:
+    from_fen: BigInt
+    amount: BigInt
+
+
 @strawberry.type(description="What one beneficiary gets: at once, or locked.")
 class Outcome:
     beneficiary: MemberRole
     asset: AssetCode
     basis: OutcomeBasis
-    amount: BigInt
+    amount: BigInt = strawberry.field(description="0 of a TABLE, whose steps have the amounts.")
+    steps: list[rules.Step] = strawberry.field(graphql_type=list[OutcomeStep])
     lock: Lock | None = strawberry.field(graphql_type=OutcomeLock | None)
 
 
@@ -73,9 +80,15 @@ class OutcomeLockInput:
     lapses_after: str | None = None
 
 
+@strawberry.input
+class OutcomeStepInput:
+    from_fen: BigInt
+    amount: BigInt
+
+
 @strawberry.input(
-    description="What one beneficiary gets: an asset and an amount of it, locked or not, or one"
-    " coupon of a template (scans, consumers)."
+    description="What one beneficiary gets: an asset and an amount of it, or of a TABLE ascending"
+    " steps, locked or not; or one coupon of a template (scans, consumers)."
 )
 class OutcomeInput:
     beneficiary: MemberRole
@@ -84,6 +97,7 @@ class OutcomeInput:
     basis: OutcomeBasis = OutcomeBasis.FIXED
     coupon_template_id: strawberry.ID | None = None
     lock: OutcomeLockInput | None = None
+    steps: list[OutcomeStepInput] = strawberry.field(default_factory=list)
 
 
 def outcome_of(path: str, given: OutcomeInput) -> rules.Outcome | rules.CouponOutcome:
@@ -95,14 +109,18 @@ def outcome_of(path: str, given: OutcomeInput) -> rules.Outcome | rules.CouponOu
             raise InvalidInput(field=f"{path}.basis", problem="a coupon is one coupon")
         if given.lock is not None:
             raise InvalidInput(field=f"{path}.lock", problem="coupons are not locked")
+        if given.steps:
+            raise InvalidInput(field=f"{path}.steps", problem="a coupon is one coupon")
         template_id = local_id("CouponTemplate", given.coupon_template_id)
         return rules.CouponOutcome(given.beneficiary, template_id)
     if given.asset is None:
         raise InvalidInput(field=f"{path}.asset", problem="needed where there is no coupon")
-    if given.amount is None:
+    if given.amount is None and given.basis is not OutcomeBasis.TABLE:
         raise InvalidInput(field=f"{path}.amount", problem="needed where there is no coupon")
     lock = None if given.lock is None else _lock_of(f"{path}.lock", given.lock)
-    return rules.Outcome(given.beneficiary, given.asset, given.basis, given.amount, lock)
+    steps = tuple(rules.Step(step.from_fen, step.amount) for step in given.steps)
+    amount = given.amount or 0
+    return rules.Outcome(given.beneficiary, given.asset, given.basis, amount, lock, steps)
 
 
 def _lock_of(path: str, given: OutcomeLockInput) -> Lock:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import strawberry
 
+from graphql_schema.bonuses import Bonus, bonuses_of
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import PurchaseSource
@@ -104,10 +105,14 @@ class RecordPurchaseReceipt:
     replayed: bool
     already_recorded: bool
     purchase: PurchaseEvent = strawberry.field(graphql_type=Purchase)
-    earned: list[PurchaseReward]
+    earned: list[PurchaseReward] = strawberry.field(description="What the first campaign gave.")
     tier_before: PurchaseTier | None
     tier_after: PurchaseTier | None
     balances: list[BalanceRow] = strawberry.field(graphql_type=list[Balance])
+
+    @strawberry.field(description="What bonus campaigns gave on top.")
+    async def bonuses(self, info: Info) -> list[Bonus]:
+        return await bonuses_of(info.context, self.purchase.id)
 
 
 @strawberry.type(description="What a return did. alreadyRecorded: another request had done it.")

@@ -9,6 +9,7 @@ import strawberry
 
 from analytics.service import DayFigures as DayFiguresRow
 from analytics.service import figures_of_day, list_rollups
+from graphql_schema.bonuses import Bonus, bonus_shown
 from graphql_schema.codes import Sighting
 from graphql_schema.context import Context, Info
 from graphql_schema.draws import DrawnPrize, drawn_prize
@@ -118,6 +119,7 @@ class ScanCodeReceipt:
     first_scan: Sighting | None
     latest_scan: Sighting | None
     rewards: list[Reward]
+    bonuses: list[Bonus]
     unlocked: list[UnlockedReward]
     coupons: list[ScanCoupon]
     draw: ScanDraw | None
@@ -218,6 +220,7 @@ def receipt_of(reply: dict[str, Any], replayed: bool, info: Info) -> ScanCodeRec
             )
             for r in reply["rewards"]
         ],
+        bonuses=[bonus_shown(stored) for stored in reply.get("bonuses", ())],
         unlocked=[
             UnlockedReward(
                 id=encode_id("LockedReward", UUID(hex=stored["id"])),

@@ -15,6 +15,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from loyalty.db import Database, Snapshot, Statement
+from loyalty.ledger.audit_bonuses import BONUSES
 from loyalty.ledger.audit_books import BOOKS
 from loyalty.ledger.audit_coupons import COUPONS
 from loyalty.ledger.audit_deliveries import DELIVERIES
@@ -35,7 +36,7 @@ from loyalty.ledger.audit_returns import RETURNS
 from loyalty.ledger.audit_scans import SCANS
 
 _ALL = (
-    *(BOOKS, ISSUANCE, HISTORY, SCANS, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
+    *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES, RAFFLES),
 )
 PROBES: tuple[Probe, ...] = tuple(

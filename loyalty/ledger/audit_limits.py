@@ -79,6 +79,13 @@ LIMITS = (
             LEFT JOIN scan_reversals r ON r.brand_id = e.brand_id AND r.scan_id = e.id
             WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL
                 AND v.campaign_id IN (SELECT campaign_id FROM cap)
+        ), stacked AS MATERIALIZED (
+            SELECT b.campaign_id, e.occurred_at, e.member_id, e.device_hash, b.guide_member_id,
+                CASE WHEN r.id IS NULL THEN 1 ELSE 0 END AS stands
+            FROM bonuses b JOIN scan_events e ON e.brand_id = b.brand_id AND e.id = b.cause_id
+            LEFT JOIN scan_reversals r ON r.brand_id = e.brand_id AND r.scan_id = e.id
+            WHERE b.brand_id = :brand AND b.cause_kind = 'SCAN' AND b.unpaid_reason IS NULL
+                AND b.campaign_id IN (SELECT campaign_id FROM cap)
         ), subjects AS MATERIALIZED (
             SELECT campaign_id, occurred_at, 'MEMBER' AS subject_kind,
                 replace(CAST(member_id AS text), '-', '') AS subject, stands
@@ -98,6 +105,16 @@ LIMITS = (
             LEFT JOIN scan_events f ON f.brand_id = g.brand_id AND f.id = g.scan_id
                 AND f.role = 'GUIDE' AND f.unpaid_reason IS NULL
             WHERE p.role = 'CONSUMER' AND p.guide_unpaid_reason IS NULL AND f.id IS NULL
+            UNION ALL
+            SELECT campaign_id, occurred_at, 'MEMBER', replace(CAST(member_id AS text), '-', ''),
+                stands FROM stacked
+            UNION ALL
+            SELECT campaign_id, occurred_at, 'DEVICE', device_hash, 1
+            FROM stacked WHERE device_hash IS NOT NULL
+            UNION ALL
+            SELECT campaign_id, occurred_at, 'GUIDE',
+                replace(CAST(guide_member_id AS text), '-', ''), 1
+            FROM stacked WHERE guide_member_id IS NOT NULL
         )
         SELECT CAST(n.campaign_id AS text) || ' ' || n.subject_kind || ' ' || n.window_key AS id,
             n.subject || ' counted ' || SUM(n.used) || ', paid ' || SUM(n.paid) AS problem

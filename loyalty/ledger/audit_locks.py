@@ -2,6 +2,7 @@
 
 That a locked reward is its pending transfer, and ends with it: ``audit_history.py``."""
 
+from loyalty.ledger.audit_bonuses import NOT_OF_A_BONUS
 from loyalty.ledger.audit_probe import Probe
 from loyalty.ledger.audit_scans import OUTCOME_MOST
 
@@ -33,8 +34,9 @@ LOCKS = (
             JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.id
             LEFT JOIN transfers v ON v.brand_id = t.brand_id AND v.pending_id = t.id
                 AND v.cause_kind = 'MERGE'
+            {NOT_OF_A_BONUS}
             WHERE t.brand_id = :brand AND t.phase = 'PENDING' AND t.cause_kind = 'SCAN'
-                AND r.unlock_kind <> 'ITEM' AND v.id IS NULL
+                AND r.unlock_kind <> 'ITEM' AND v.id IS NULL AND x.cause_id IS NULL
         ) AS entries
         GROUP BY scan_id, asset, kind
         HAVING SUM(given) < SUM(low) OR SUM(given) > SUM(high)

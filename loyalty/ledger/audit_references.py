@@ -49,6 +49,11 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "entry_id": "raffle_entries",
         "member_id": "members",
     },
+    ("bonuses", "加奖"): {
+        "campaign_id": "campaigns",
+        "campaign_version_id": "campaign_versions",
+        "guide_member_id": "members",
+    },
     ("locked_rewards", "待解锁奖励"): {"member_id": "members", "campaign_id": "campaigns"},
     ("action_reports", "会员行为上报"): {"member_id": "members"},
     ("scan_reversals", "扫码冲回"): {"scan_id": "scan_events"},

@@ -1,5 +1,6 @@
 """What must hold of scans, claims and the rewards they made: invariant 6."""
 
+from loyalty.ledger.audit_bonuses import NOT_OF_A_BONUS
 from loyalty.ledger.audit_probe import MERGED, Probe
 
 _PAYS = "t.kind = 'EARN' AND t.phase IN ('POSTED', 'POST')"
@@ -128,8 +129,9 @@ SCANS = (
             FROM transfers t
             JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
             LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.pending_id
+            {NOT_OF_A_BONUS}
             WHERE t.brand_id = :brand AND t.cause_kind = 'SCAN' AND {_PAYS}
-                AND COALESCE(r.unlock_kind, 'ITEM') = 'ITEM'
+                AND COALESCE(r.unlock_kind, 'ITEM') = 'ITEM' AND x.cause_id IS NULL
         ) AS entries
         GROUP BY scan_id, member_id, asset
         HAVING SUM(given) < SUM(low) OR SUM(given) > SUM(high)

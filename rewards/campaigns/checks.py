@@ -15,22 +15,43 @@ from rewards.campaigns.models import (
     OutcomeBasis,
     UnlockKind,
 )
-from rewards.campaigns.rules import CampaignDefinition, CouponOutcome, Outcome, definition_pays
+from rewards.campaigns.rules import (
+    BonusTerms,
+    CampaignDefinition,
+    CouponOutcome,
+    Outcome,
+    definition_pays,
+)
 from rewards.conditions.rules import Fields, compile_condition
 from rewards.draws.terms import check_cash, check_draw
 
 AMOUNT_MAX = 10**9
 PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %
+PERCENT_MAX = 1000
+STEPS_MAX = 20
+FEN_MAX = 10**11
 BUDGET_MAX = 10**15
 OUTCOMES_MAX = 10
 CAPS_MAX = 10
 NAME_LENGTH_MAX = 80
 CODE_LENGTH_MAX = 40
+_CODE_PROBLEM = f"1 to {CODE_LENGTH_MAX} letters, digits, hyphens or dots"
 _PAID_BY = {
     EventKind.SCAN: frozenset({MemberRole.CONSUMER, MemberRole.GUIDE}),
     EventKind.PURCHASE: frozenset({MemberRole.CONSUMER}),
 }
 """Whom an event has beside its member, who may be of any role."""
+_AMOUNT_MAX = {
+    OutcomeBasis.FIXED: AMOUNT_MAX,
+    OutcomeBasis.PER_CURRENCY_UNIT: PER_UNIT_AMOUNT_MAX,
+    OutcomeBasis.PER_UNIT: PER_UNIT_AMOUNT_MAX,
+    OutcomeBasis.PERCENT_OF_MAIN: PERCENT_MAX,
+}
+_NEEDS_PURCHASE = {
+    OutcomeBasis.PER_CURRENCY_UNIT: "has no amount spent",
+    OutcomeBasis.PER_UNIT: "has no quantity",
+    OutcomeBasis.TABLE: "has no amount spent",
+}
 
 
 def check_definition(definition: CampaignDefinition, fields: Fields = ()) -> None:
@@ -46,6 +67,8 @@ def check_definition(definition: CampaignDefinition, fields: Fields = ()) -> Non
     if not -1000 <= definition.priority <= 1000:
         raise InvalidInput(field="priority", problem="-1000 to 1000")
     _check_event(definition)
+    if definition.bonus is not None:
+        _check_bonus(definition, definition.bonus)
     _check_outcomes(definition)
     _check_caps(definition)
     if definition.draw is not None:
@@ -69,13 +92,36 @@ def check_terms(definition: CampaignDefinition, now: datetime, prize_ceiling_fen
     promised: dict[MemberRole, int] = {}
     for i, outcome in enumerate(definition.outcomes):
         if isinstance(outcome, Outcome) and outcome.asset == Asset.CASH:
-            cash = promised.get(outcome.beneficiary, 0) + outcome.amount
+            cash = promised.get(outcome.beneficiary, 0) + _cash_most(outcome, prize_ceiling_fen)
             promised[outcome.beneficiary] = cash
             if cash > prize_ceiling_fen:
                 problem = f"more cash than the brand's prize ceiling, {prize_ceiling_fen} fen"
                 raise InvalidInput(field=f"outcomes[{i}].amount", problem=problem)
     if definition.draw is not None:
         check_cash(definition.draw, prize_ceiling_fen)
+
+
+def _cash_most(outcome: Outcome, prize_ceiling_fen: int) -> int:
+    """What it promises of cash; the first campaign may give as much as the ceiling."""
+    if outcome.basis is OutcomeBasis.TABLE:
+        return max(step.amount for step in outcome.steps)
+    if outcome.basis is OutcomeBasis.PERCENT_OF_MAIN:
+        return outcome.value(main=prize_ceiling_fen)
+    return outcome.amount
+
+
+def _check_bonus(definition: CampaignDefinition, bonus: BonusTerms) -> None:
+    """Bonuses pay amounts on top of what decides claim, gate, draw and coupons."""
+    if not _is_code(bonus.group):
+        raise InvalidInput(field="bonus.group", problem=_CODE_PROBLEM)
+    if definition.gate is not Gate.NONE:
+        raise InvalidInput(field="gate", problem="not of a bonus")
+    if definition.draw is not None:
+        raise InvalidInput(field="draw", problem="not of a bonus")
+    for i, outcome in enumerate(definition.outcomes):
+        if isinstance(outcome, CouponOutcome):
+            field = f"outcomes[{i}].couponTemplateId"
+            raise InvalidInput(field=field, problem="not of a bonus")
 
 
 def _check_event(definition: CampaignDefinition) -> None:
@@ -95,7 +141,7 @@ def _check_budgets(definition: CampaignDefinition) -> None:
     costs: dict[str, int] = {}
     for outcome in definition.outcomes:
         if isinstance(outcome, Outcome):
-            costs[outcome.asset] = costs.get(outcome.asset, 0) + outcome.amount
+            costs[outcome.asset] = costs.get(outcome.asset, 0) + _cost_least(outcome)
     for asset, allowed in definition.budgets.items():
         if not 0 < allowed <= BUDGET_MAX:
             raise InvalidInput(field=f"budgets.{asset}", problem=f"1 to {BUDGET_MAX}")
@@ -104,12 +150,20 @@ def _check_budgets(definition: CampaignDefinition) -> None:
             raise InvalidInput(field=f"budgets.{asset}", problem=problem)
 
 
+def _cost_least(outcome: Outcome) -> int:
+    """What it costs where it gives anything."""
+    if outcome.basis is OutcomeBasis.TABLE:
+        return min(step.amount for step in outcome.steps)
+    return 1 if outcome.basis is OutcomeBasis.PERCENT_OF_MAIN else outcome.amount
+
+
+def _is_code(code: str) -> bool:
+    return 1 <= len(code) <= CODE_LENGTH_MAX and all(c.isalnum() or c in "-_." for c in code)
+
+
 def _check_words(definition: CampaignDefinition) -> None:
-    code = definition.code
-    if not 1 <= len(code) <= CODE_LENGTH_MAX or not all(c.isalnum() or c in "-_." for c in code):
-        raise InvalidInput(
-            field="code", problem=f"1 to {CODE_LENGTH_MAX} letters, digits, hyphens or dots"
-        )
+    if not _is_code(definition.code):
+        raise InvalidInput(field="code", problem=_CODE_PROBLEM)
     for path, name in (("nameZh", definition.name_zh), ("nameEn", definition.name_en)):
         if not 1 <= len(name.strip()) <= NAME_LENGTH_MAX or not name.isprintable():
             raise InvalidInput(field=path, problem=f"1 to {NAME_LENGTH_MAX} printable characters")
@@ -127,7 +181,7 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
             key: tuple[MemberRole, str | UUID, Lock | None]
             key = (outcome.beneficiary, outcome.template_id, None)
         else:
-            _check_amount(definition.event, path, outcome)
+            _check_amount(definition, path, outcome)
             _check_locked(definition.gate, f"{path}.lock", outcome)
             key = (outcome.beneficiary, outcome.asset, outcome.lock)
         if key in seen:
@@ -137,22 +191,44 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
         seen.add(key)
     is_of_member = definition.event in MEMBER_EVENTS  # who may be of any role
     pays_consumer = definition_pays(outcomes, MemberRole.CONSUMER)
-    if not pays_consumer and definition.draw is None and not is_of_member:
+    needs_consumer = definition.draw is None and definition.bonus is None and not is_of_member
+    if needs_consumer and not pays_consumer:
         raise InvalidInput(field="outcomes", problem="nothing for the consumer")
     if definition.gate is not Gate.NONE and not definition_pays(outcomes, MemberRole.GUIDE):
         raise InvalidInput(field="gate", problem="a gate needs an outcome for the guide")
 
 
-def _check_amount(event: EventKind, path: str, outcome: Outcome) -> None:
-    fixed = outcome.basis is OutcomeBasis.FIXED
-    amount_max = AMOUNT_MAX if fixed else PER_UNIT_AMOUNT_MAX
-    if not 0 < outcome.amount <= amount_max:
-        raise InvalidInput(field=f"{path}.amount", problem=f"1 to {amount_max}")
-    allowed = _PAID_BY.get(event, frozenset(MemberRole))
-    if outcome.beneficiary not in allowed:
+def _check_amount(definition: CampaignDefinition, path: str, outcome: Outcome) -> None:
+    event, basis = definition.event, outcome.basis
+    if outcome.beneficiary not in _PAID_BY.get(event, frozenset(MemberRole)):
         raise InvalidInput(field=f"{path}.beneficiary", problem="not paid by this event")
-    if event is not EventKind.PURCHASE and outcome.basis is not OutcomeBasis.FIXED:
-        raise InvalidInput(field=f"{path}.basis", problem=f"{event.value} has no amount spent")
+    if event is not EventKind.PURCHASE and basis in _NEEDS_PURCHASE:
+        raise InvalidInput(field=f"{path}.basis", problem=f"{event.value} {_NEEDS_PURCHASE[basis]}")
+    if basis is OutcomeBasis.PERCENT_OF_MAIN and definition.bonus is None:
+        raise InvalidInput(field=f"{path}.basis", problem="of bonuses only")
+    if basis is OutcomeBasis.TABLE:
+        _check_steps(path, outcome)
+        return
+    if outcome.steps:
+        raise InvalidInput(field=f"{path}.steps", problem=f"not for {basis.value}")
+    if not 0 < outcome.amount <= _AMOUNT_MAX[basis]:
+        raise InvalidInput(field=f"{path}.amount", problem=f"1 to {_AMOUNT_MAX[basis]}")
+
+
+def _check_steps(path: str, outcome: Outcome) -> None:
+    if outcome.amount:
+        raise InvalidInput(field=f"{path}.amount", problem="its steps have the amounts")
+    if not 1 <= len(outcome.steps) <= STEPS_MAX:
+        raise InvalidInput(field=f"{path}.steps", problem=f"1 to {STEPS_MAX} steps")
+    least = 0
+    for i, step in enumerate(outcome.steps):
+        where = f"{path}.steps[{i}]"
+        if not least <= step.from_fen <= FEN_MAX:
+            problem = f"{least} to {FEN_MAX}: each step begins after the one before it"
+            raise InvalidInput(field=f"{where}.fromFen", problem=problem)
+        if not 0 < step.amount <= AMOUNT_MAX:
+            raise InvalidInput(field=f"{where}.amount", problem=f"1 to {AMOUNT_MAX}")
+        least = step.from_fen + 1
 
 
 def _check_locked(gate: Gate, path: str, outcome: Outcome) -> None:

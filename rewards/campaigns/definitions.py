@@ -15,6 +15,8 @@ from rewards.campaigns.models import (
 from rewards.campaigns.rules import (
     COUNTED_MAX,
     CampaignDefinition,
+    bonus_from_json,
+    bonus_to_json,
     caps_from_json,
     caps_to_json,
     outcomes_to_json,
@@ -44,6 +46,7 @@ def definition_to_json(definition: CampaignDefinition) -> dict[str, Any]:
         "condition": definition.condition,
         "draw": None if definition.draw is None else draw_to_json(definition.draw),
         "event_type": definition.event_type,
+        "bonus": bonus_to_json(definition.bonus),
     }
 
 
@@ -66,6 +69,7 @@ def definition_from_json(stored: dict[str, Any]) -> CampaignDefinition:
         condition=stored["condition"],
         draw=None if stored["draw"] is None else draw_from_json(stored["draw"]),
         event_type=stored.get("event_type"),
+        bonus=bonus_from_json(stored.get("bonus")),
     )
 
 
@@ -91,6 +95,7 @@ def definition_published(
         condition=version.condition,
         draw=None if version.draw is None else draw_from_json(version.draw),
         event_type=None if version.event_type is None else version.event_type["code"],
+        bonus=bonus_from_json(version.bonus),
     )
 
 

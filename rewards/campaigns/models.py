@@ -44,10 +44,15 @@ class Gate(StrEnum):
 
 
 class OutcomeBasis(StrEnum):
-    """FIXED: the amount, per event. PER_CURRENCY_UNIT: per whole unit of currency spent."""
+    """FIXED: the amount, per event. PER_CURRENCY_UNIT: per whole unit of currency spent. PER_UNIT:
+    per item bought. TABLE: of the highest step that was reached by what was spent. PERCENT_OF_MAIN:
+    that many percent of what the event's first campaign gives; of bonuses only."""
 
     FIXED = "FIXED"
     PER_CURRENCY_UNIT = "PER_CURRENCY_UNIT"
+    PER_UNIT = "PER_UNIT"
+    TABLE = "TABLE"
+    PERCENT_OF_MAIN = "PERCENT_OF_MAIN"
 
 
 class UnlockKind(StrEnum):
@@ -128,13 +133,15 @@ class CampaignVersion(SQLModel, table=True):
     """One published, immutable version. The newest counts; ``ends_at`` None is windowless.
 
     ``outcomes``: a list of {beneficiary, asset, basis, amount} and of {beneficiary,
-    coupon_template_id}, one coupon each; an amount may have a ``lock`` (``locks.lock_to_json``).
+    coupon_template_id}, one coupon each; an amount may have a ``lock`` (``locks.lock_to_json``),
+    and of a TABLE has ``steps``, a list of {from_fen, amount}.
     ``caps``: a list of {subject, window, times_max}, counting paid events. ``return_policies``: by
     beneficiary, what may be taken back of what it pays; WITHIN_BALANCE of who is not named.
     ``condition``: the text that an event has to meet (``rewards.conditions``), None for every one.
     ``draw``: what a paid scan draws, if anything (``rewards.draws.terms.draw_to_json``).
     ``event_type``: of one for CUSTOM events, {id, code, fields}, where ``fields`` are the kinds of
-    the type's fields by name, as they were.
+    the type's fields by name, as they were. ``bonus``: of one that pays on top of others {group,
+    best_of} (``rewards.campaigns.rules.BonusTerms``).
     """
 
     __tablename__ = "campaign_versions"
@@ -167,6 +174,7 @@ class CampaignVersion(SQLModel, table=True):
     condition: str | None = None
     draw: dict[str, Any] | None = Field(default=None, sa_type=NullableJsonColumn)
     event_type: dict[str, Any] | None = Field(default=None, sa_type=NullableJsonColumn)
+    bonus: dict[str, Any] | None = Field(default=None, sa_type=NullableJsonColumn)
     published_by: UUID
     published_at: datetime
 

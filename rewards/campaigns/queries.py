@@ -19,6 +19,7 @@ from rewards.campaigns.models import (
 )
 from rewards.campaigns.rules import (
     LiveCampaign,
+    bonus_from_json,
     caps_from_json,
     coupons_from_json,
     outcomes_from_json,
@@ -305,4 +306,5 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
         None if version.condition is None else load_condition(version.condition, event, fields),
         draw or None,
         None if custom is None else UUID(hex=custom["id"]),
+        bonus_from_json(version.bonus),
     )

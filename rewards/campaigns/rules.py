@@ -23,21 +23,51 @@ _WINDOWS = {MEMBER_TODAY: CapWindow.DAY, MEMBER_TOTAL: CapWindow.CAMPAIGN}
 
 
 @dataclass(frozen=True, slots=True)
+class Bought:
+    """What an event spent, and for how many items."""
+
+    amount_fen: int = 0
+    quantity: int = 0
+
+
+NOTHING_BOUGHT = Bought()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a TABLE: so much from so many fen on."""
+
+    from_fen: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one beneficiary gets: ``amount`` points, growth, chances, or fen of cash; at once, or
-    locked until what ``lock`` says."""
+    locked until what ``lock`` says. A TABLE has ascending ``steps``, and no amount of its own."""
 
     beneficiary: MemberRole
     asset: str
     basis: OutcomeBasis
     amount: int
     lock: Lock | None = None
+    steps: tuple[Step, ...] = ()
 
-    def value(self, amount_fen: int = 0) -> int:
-        """The amount for one event; ``amount_fen`` is what was spent."""
-        if self.basis is OutcomeBasis.FIXED:
-            return self.amount
-        return self.amount * (amount_fen // 100)
+    def value(self, bought: Bought = NOTHING_BOUGHT, main: int = 0) -> int:
+        """The amount for one event; ``main`` is what its first campaign gives the same beneficiary
+        of the asset."""
+        match self.basis:
+            case OutcomeBasis.FIXED:
+                return self.amount
+            case OutcomeBasis.PER_CURRENCY_UNIT:
+                return self.amount * (bought.amount_fen // 100)
+            case OutcomeBasis.PER_UNIT:
+                return self.amount * bought.quantity
+            case OutcomeBasis.PERCENT_OF_MAIN:
+                return self.amount * main // 100
+            case OutcomeBasis.TABLE:
+                reached = [step for step in self.steps if step.from_fen <= bought.amount_fen]
+                return reached[-1].amount if reached else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +88,19 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True)
+class BonusTerms:
+    """Of a bonus campaign: its ``group``, of which one at most pays; that is the first whose
+    condition holds, or else the one that gives the event's member most of the asset ``best_of``."""
+
+    group: str
+    best_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LiveCampaign:
     """A published version, as rules see it. ``coupon_template_ids``: a coupon of each for the
-    consumer. ``event_type_id``: the type of the CUSTOM events that it is for."""
+    consumer. ``event_type_id``: the type of the CUSTOM events that it is for. With ``bonus`` it
+    pays only on top of another one."""
 
     id: UUID
     version_id: UUID
@@ -78,6 +118,7 @@ class LiveCampaign:
     condition: Condition | None = None
     draw: LiveDraw | None = None
     event_type_id: UUID | None = None
+    bonus: BonusTerms | None = None
 
     @property
     def about_id(self) -> UUID | None:
@@ -100,10 +141,29 @@ class LiveCampaign:
 
 @dataclass(frozen=True, slots=True)
 class CampaignIndex:
-    """Live campaigns by (event, product or type), best first, so that an event looks at a
-    handful."""
+    """Live campaigns by (event, product or type), best first, so that an event looks at a handful.
+    Bonus campaigns are apart."""
 
     by_event: dict[tuple[EventKind, UUID | None], tuple[LiveCampaign, ...]]
+    bonuses_by_event: dict[tuple[EventKind, UUID | None], tuple[LiveCampaign, ...]] = field(
+        default_factory=dict
+    )
+
+    def all(self) -> list[LiveCampaign]:
+        """Every one of them, once."""
+        groups = (*self.by_event.values(), *self.bonuses_by_event.values())
+        return [campaign for group in groups for campaign in group]
+
+    def bonuses(
+        self, event: EventKind, about_id: UUID | None, at: datetime
+    ) -> tuple[LiveCampaign, ...]:
+        """The bonus campaigns that may pay on top of an event's: by priority, then by code."""
+        if not self.bonuses_by_event:
+            return ()
+        specific = self.bonuses_by_event.get((event, about_id), ()) if about_id else ()
+        general = self.bonuses_by_event.get((event, None), ())
+        merged = heapq.merge(specific, general, key=_by_priority_and_code)
+        return tuple(campaign for campaign in merged if campaign.runs_at(at))
 
     def candidates(
         self, event: EventKind, about_id: UUID | None, at: datetime
@@ -125,7 +185,7 @@ class CampaignIndex:
         """The templates that the campaigns name, for what has to be known of them."""
         return {
             template_id
-            for group in self.by_event.values()
+            for group in self.by_event.values()  # bonuses give none
             for campaign in group
             for template_id in (
                 *campaign.coupon_template_ids,
@@ -138,24 +198,33 @@ def _by_priority(campaign: LiveCampaign) -> int:
     return -campaign.priority
 
 
+def _by_priority_and_code(campaign: LiveCampaign) -> tuple[int, str]:
+    return -campaign.priority, campaign.code
+
+
 def index_campaigns(campaigns: Iterable[LiveCampaign]) -> CampaignIndex:
     """Group by event and product or type; within a group by priority, then by code."""
+    given = sorted(campaigns, key=_by_priority_and_code)
+    return CampaignIndex(
+        _grouped(campaign for campaign in given if campaign.bonus is None),
+        _grouped(campaign for campaign in given if campaign.bonus is not None),
+    )
+
+
+def _grouped(
+    campaigns: Iterable[LiveCampaign],
+) -> dict[tuple[EventKind, UUID | None], tuple[LiveCampaign, ...]]:
     groups: dict[tuple[EventKind, UUID | None], list[LiveCampaign]] = {}
     for campaign in campaigns:
         groups.setdefault((campaign.event, campaign.about_id), []).append(campaign)
-    return CampaignIndex(
-        {
-            key: tuple(sorted(group, key=lambda c: (-c.priority, c.code)))
-            for key, group in groups.items()
-        }
-    )
+    return {key: tuple(group) for key, group in groups.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignDefinition:
     """What an operator publishes. Budgets are (asset, allowed) and are fixed in kind at the first
     version: later ones may change the amounts, never below what is committed. ``event_type`` is
-    the code of the type that one for CUSTOM events is for."""
+    the code of the type that one for CUSTOM events is for. ``bonus``: it pays on top of others."""
 
     code: str
     name_zh: str
@@ -173,6 +242,7 @@ class CampaignDefinition:
     condition: str | None = None
     draw: DrawTerms | None = None
     event_type: str | None = None
+    bonus: BonusTerms | None = None
 
 
 def definition_pays(outcomes: Iterable[Outcome | CouponOutcome], beneficiary: MemberRole) -> bool:
@@ -191,12 +261,14 @@ def _outcome_to_json(outcome: Outcome | CouponOutcome) -> dict[str, Any]:
             "beneficiary": outcome.beneficiary.value,
             "coupon_template_id": outcome.template_id.hex,
         }
-    stored = {
+    stored: dict[str, Any] = {
         "beneficiary": outcome.beneficiary.value,
         "asset": outcome.asset,
         "basis": outcome.basis.value,
         "amount": outcome.amount,
     }
+    if outcome.basis is OutcomeBasis.TABLE:
+        stored["steps"] = [{"from_fen": s.from_fen, "amount": s.amount} for s in outcome.steps]
     return stored if outcome.lock is None else stored | {"lock": lock_to_json(outcome.lock)}
 
 
@@ -225,7 +297,17 @@ def _outcome_from_json(part: dict[str, Any]) -> Outcome | CouponOutcome:
         OutcomeBasis(part["basis"]),
         part["amount"],
         lock_from_json(part.get("lock")),
+        tuple(Step(step["from_fen"], step["amount"]) for step in part.get("steps", ())),
     )
+
+
+def bonus_to_json(bonus: BonusTerms | None) -> dict[str, Any] | None:
+    """As stored in a campaign version."""
+    return None if bonus is None else {"group": bonus.group, "best_of": bonus.best_of}
+
+
+def bonus_from_json(stored: Mapping[str, Any] | None) -> BonusTerms | None:
+    return None if stored is None else BonusTerms(stored["group"], stored["best_of"])
 
 
 def with_counted(caps: Iterable[Cap], facts: Iterable[str]) -> tuple[Cap, ...]:

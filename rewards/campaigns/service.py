@@ -33,6 +33,8 @@ from rewards.campaigns.rules import (
     CouponOutcome,
     LiveCampaign,
     Outcome,
+    bonus_from_json,
+    bonus_to_json,
     caps_to_json,
     index_campaigns,
     outcomes_to_json,
@@ -59,6 +61,9 @@ async def publish_campaign(
     Refuses InvalidInput (with the field's path), NotFound (product, coupon template, event type),
     BudgetBelowSpent and CampaignStateWrong (it has ended).
     """
+    if definition.bonus is not None:
+        # Taken first: of two that are published at once, the second sees how the first chooses.
+        await touch_configuration(tx, actor.brand_id)
     campaign, event_type = await check_campaign(tx, actor.brand_id, definition)
     is_new = campaign is None
     if campaign is None:
@@ -116,6 +121,7 @@ def version_of(
         condition=definition.condition,
         draw=None if definition.draw is None else draw_to_json(definition.draw),
         event_type=event_type,
+        bonus=bonus_to_json(definition.bonus),
         published_by=actor.id,
         published_at=at,
     )
@@ -132,6 +138,7 @@ async def check_campaign(
     brand = await get_brand(tx, brand_id)
     check_terms(definition, tx.now, brand.prize_ceiling_fen)
     await _check_assets(tx, brand_id, definition)
+    await _check_group(tx, brand_id, definition)
     coupons = [o.template_id for o in definition.outcomes if isinstance(o, CouponOutcome)]
     if definition.draw is not None:
         coupons += awarded_templates(definition.draw)
@@ -194,6 +201,8 @@ async def _check_assets(tx: Tx, brand_id: UUID, definition: CampaignDefinition) 
         if isinstance(outcome, Outcome)
     ]
     given += awarded_assets(definition.draw) if definition.draw else ()
+    if definition.bonus is not None and definition.bonus.best_of is not None:
+        given.append(("bonus.bestOf", definition.bonus.best_of))
     for field, code in given:
         asset = assets.get(code)
         if asset is None or asset.status == AssetStatus.RETIRED.value:
@@ -202,6 +211,23 @@ async def _check_assets(tx: Tx, brand_id: UUID, definition: CampaignDefinition) 
     for code in sorted(definition.budgets):
         if code not in assets:
             raise InvalidInput(field=f"budgets.{code}", problem="no such asset")
+
+
+async def _check_group(tx: Tx, brand_id: UUID, definition: CampaignDefinition) -> None:
+    """The campaigns of a bonus group choose in the same way, those too that are paused and may run
+    again. Refuses InvalidInput (bonus.bestOf)."""
+    if definition.bonus is None:
+        return
+    for campaign, version in await queries.list_newest(tx, brand_id):
+        theirs = bonus_from_json(version.bonus)
+        if theirs is None or campaign.status == CampaignStatus.ENDED:
+            continue
+        if theirs.group != definition.bonus.group or campaign.code == definition.code:
+            continue
+        if theirs.best_of != definition.bonus.best_of:
+            way = f"best of {theirs.best_of}" if theirs.best_of else "by priority"
+            problem = f"{campaign.code} of the same group chooses {way}"
+            raise InvalidInput(field="bonus.bestOf", problem=problem)
 
 
 async def _set_budgets(tx: Tx, campaign: Campaign, budgets: dict[str, int], is_new: bool) -> None:

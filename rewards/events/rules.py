@@ -22,8 +22,10 @@ from rewards.conditions.rules import Questions
 from rewards.event_types.rules import FieldValue
 from rewards.events.models import EventUnpaidReason
 from rewards.grants.facts import builders_of_member
-from rewards.grants.paying import Earned, NotPaid, choose_campaign, pay
+from rewards.grants.paying import NotPaid, choose_campaign, pay
 from rewards.grants.rules import BrandConfiguration, GrantWorld, MemberState
+from rewards.grants.stacking import Stacking
+from rewards.grants.world import Earned
 
 CAUSE_KIND = "EVENT"
 FROZEN = "FROZEN"
@@ -123,6 +125,11 @@ def candidates(world: EventWorld, fact: EventFact) -> tuple[LiveCampaign, ...]:
     return world.brand.campaigns.candidates(fact.kind, fact.type_id, fact.at)
 
 
+def bonuses(world: EventWorld, fact: EventFact) -> tuple[LiveCampaign, ...]:
+    """The bonus campaigns that may pay on top, in the order they are asked."""
+    return world.brand.campaigns.bonuses(fact.kind, fact.type_id, fact.at)
+
+
 def event_facts(
     world: EventWorld, fact: EventFact, member: MemberState, campaign: LiveCampaign
 ) -> Facts:
@@ -169,12 +176,15 @@ def _reward(
     """Give what the campaign gives: the campaign, and what it was or why not."""
     if member.status == FROZEN:
         return None, EventUnpaidReason.FROZEN
-    campaign = choose_campaign(
-        world.questions,
-        candidates(world, fact),
-        lambda campaign: event_facts(world, fact, member, campaign),
-    )
+
+    def facts(campaign: LiveCampaign) -> Facts:
+        return event_facts(world, fact, member, campaign)
+
+    campaign = choose_campaign(world.questions, candidates(world, fact), facts)
     if campaign is None:
         return None, EventUnpaidReason.NO_CAMPAIGN
-    given = pay(world.grants, campaign, member, cause)
-    return campaign, EventUnpaidReason(given.value) if isinstance(given, NotPaid) else given
+    stacking = Stacking(bonuses(world, fact), world.questions, facts)
+    given = pay(world.grants, campaign, member, cause, stacking)
+    if isinstance(given, NotPaid):
+        return campaign, EventUnpaidReason(given.value)
+    return campaign, given.earned

@@ -27,6 +27,7 @@ from rewards.events.rules import (
     EventWorld,
     NewEvent,
     RecordedEvent,
+    bonuses,
     candidates,
     decide,
     fresh_facts,
@@ -34,9 +35,9 @@ from rewards.events.rules import (
 from rewards.gifts.rules import birthdays_on
 from rewards.grants import service as grants
 from rewards.grants import unlocking
-from rewards.grants.paying import Earned
 from rewards.grants.rules import MemberState
 from rewards.grants.unlocking import Reported
+from rewards.grants.world import Earned
 from rewards.purchases.service import ConfigurationCache, configuration_of
 
 SET_SIZE_MAX = 1_000
@@ -68,7 +69,14 @@ async def settle_events(
         await grants.load_for_events(
             tx,
             world.grants,
-            [(world.members[fact.member_id], fact.at, candidates(world, fact)) for fact in fresh],
+            [
+                (
+                    world.members[fact.member_id],
+                    fact.at,
+                    (*candidates(world, fact), *bonuses(world, fact)),
+                )
+                for fact in fresh
+            ],
         )
     results = [decide(world, actor, fact) for fact in facts]
     if world.new:

@@ -1,12 +1,15 @@
-"""Rewards granted and not yet spendable, and what members are reported to have done for them."""
+"""Rewards granted and not yet spendable, what members are reported to have done for them, and what
+bonus campaigns gave."""
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
+from loyalty.db import JsonColumn
 from loyalty.tables import own_id, tenant
 
 
@@ -107,4 +110,41 @@ class ActionReport(SQLModel, table=True):
     member_id: UUID
     action: str
     reported_by: UUID
+    created_at: datetime
+
+
+class BonusUnpaidReason(StrEnum):
+    """Why a bonus campaign gave nothing. NOTHING: it has nothing for this event."""
+
+    NOTHING = "NOTHING"
+    CAP = "CAP"
+    BUDGET = "BUDGET"
+
+
+class Bonus(SQLModel, table=True):
+    """What became of the bonus campaign that was the choice of its group for a paid event: at most
+    one of each group. Append-only.
+
+    ``cause_id`` is the scan, purchase or event, which its transfers have too. ``rewards``: what it
+    gave the event's member, a list of {asset, amount, locked}. ``guide_member_id``: the guide that
+    it paid beside, or instead.
+    """
+
+    __tablename__ = "bonuses"
+    __table_args__ = (
+        CheckConstraint("cause_kind IN ('SCAN', 'PURCHASE', 'EVENT')", name="cause_kind_known"),
+        CheckConstraint(
+            "unpaid_reason IN ('NOTHING', 'CAP', 'BUDGET')", name="unpaid_reason_known"
+        ),
+    )
+
+    brand_id: UUID = tenant()
+    cause_id: UUID = Field(primary_key=True)
+    bonus_group: str = Field(primary_key=True)
+    cause_kind: str
+    campaign_id: UUID
+    campaign_version_id: UUID
+    guide_member_id: UUID | None = None
+    unpaid_reason: str | None = None
+    rewards: list[dict[str, Any]] = Field(sa_type=JsonColumn)
     created_at: datetime

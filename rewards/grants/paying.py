@@ -1,4 +1,4 @@
-"""Pure: what an event's campaign gives the event's member, all of it or nothing."""
+"""Pure: what an event's first campaign gives the event's member, all of it or nothing."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,16 +12,33 @@ from rewards.campaigns.rules import LiveCampaign
 from rewards.conditions.facts import Facts
 from rewards.conditions.rules import Questions
 from rewards.grants import rules as grants
-from rewards.grants.world import BrandConfiguration, CounterKey, GrantWorld, MemberState
+from rewards.grants.stacking import Paid, Stacking, by_asset, give_bonuses, plan_bonuses
+from rewards.grants.world import (
+    BrandConfiguration,
+    CounterKey,
+    Earned,
+    GivenBonus,
+    GrantWorld,
+    MemberState,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Earned:
-    """What an event earned of one asset; locked: it waits for a named thing."""
+class Given:
+    """What an event's first campaign gave, and what its bonuses came to."""
 
-    asset: str
-    amount: int
-    locked: bool
+    earned: tuple[Earned, ...]
+    bonuses: tuple[GivenBonus, ...] = ()
+
+    def at_once(self, asset: str) -> int:
+        """How much of an asset it came to in all, unlocked."""
+        own = sum(each.amount for each in self.earned if each.asset == asset and not each.locked)
+        return own + sum(
+            credit.amount
+            for bonus in self.bonuses
+            for credit, locked in bonus.rewards
+            if credit.asset == asset and locked is None
+        )
 
 
 class NotPaid(StrEnum):
@@ -56,12 +73,12 @@ def pay(
     campaign: LiveCampaign,
     member: MemberState,
     cause: Cause,
-    amount_fen: int = 0,
-) -> tuple[Earned, ...] | NotPaid:
+    stacking: Stacking,
+) -> Given | NotPaid:
     """Give a member what a campaign gives it for an event, and count it: what it was, or why not.
-    ``amount_fen`` is what was spent."""
+    If it was anything, then also its bonuses."""
     at = cause.occurred_at
-    credits = grants.credits_of(world, campaign, member, amount_fen, at)
+    credits = grants.credits_of(world, campaign, member, stacking.bought, at)
     if not credits:
         return NotPaid.NOTHING_FOR_ROLE
     caps = caps_of(world.brands[member.brand_id], campaign, member.id, at)
@@ -69,9 +86,10 @@ def pay(
         return NotPaid.CAP
     if not grants.within_budget(world, campaign, credits):
         return NotPaid.BUDGET
+    bonuses = plan_bonuses(world, stacking, cause, Paid(member, by_asset(credits)))
     earned = []
     for credit in credits:
         locked = grants.give(world, campaign, credit, cause)
         earned.append(Earned(credit.asset, credit.amount, locked is not None))
     grants.count_caps(world, caps)
-    return tuple(earned)
+    return Given(tuple(earned), tuple(give_bonuses(world, bonuses, cause, member)))

@@ -1,6 +1,7 @@
-"""The SQL of locked rewards."""
+"""The SQL of locked rewards and of bonuses."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,8 +10,8 @@ from sqlmodel import col, select
 
 from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
 from loyalty.statements import columns_of, names_of
-from rewards.campaigns.models import UnlockKind
-from rewards.grants.models import LockedReward, LockStatus
+from rewards.campaigns.models import Campaign, UnlockKind
+from rewards.grants.models import Bonus, LockedReward, LockStatus
 from rewards.grants.world import LockedState, Unlock
 
 _REWARD = columns_of(LockedReward)
@@ -109,6 +110,13 @@ READ_LOCKED_REWARDS = Statement(
 
 INSERT_LOCKED = insert_statement(LockedReward, _REWARD)
 
+_BONUS = (
+    "brand_id uuid, cause_id uuid, bonus_group text, cause_kind text, campaign_id uuid,"
+    " campaign_version_id uuid, guide_member_id uuid, unpaid_reason text, rewards jsonb,"
+    " created_at timestamptz"
+)
+INSERT_BONUSES = insert_statement(Bonus, _BONUS)
+
 RESOLVE_LOCKED = Statement(
     """
     UPDATE locked_rewards SET status = resolved.status, unlock_count = resolved.unlock_count,
@@ -188,6 +196,43 @@ async def list_granted(
         .order_by(col(LockedReward.id))
     )
     return list(found)
+
+
+async def list_bonuses(
+    snapshot: Snapshot, brand_id: UUID, cause_ids: Collection[UUID]
+) -> list[Bonus]:
+    """Of scans, purchases or events: each one's by group."""
+    found = await snapshot.session.exec(
+        select(Bonus)
+        .where(col(Bonus.brand_id) == brand_id, col(Bonus.cause_id).in_(sorted(cause_ids)))
+        .order_by(col(Bonus.cause_id), col(Bonus.bonus_group))
+    )
+    return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class BonusView:
+    """What became of a bonus campaign, and its code."""
+
+    bonus: Bonus
+    code: str
+
+
+async def list_bonus_views(
+    snapshot: Snapshot, brand_id: UUID, cause_ids: Collection[UUID]
+) -> list[BonusView]:
+    """Of scans, purchases or events: each one's by group."""
+    found = await snapshot.session.exec(
+        select(Bonus, Campaign.code)
+        .join(
+            Campaign,
+            (col(Campaign.brand_id) == col(Bonus.brand_id))
+            & (col(Campaign.id) == col(Bonus.campaign_id)),
+        )
+        .where(col(Bonus.brand_id) == brand_id, col(Bonus.cause_id).in_(sorted(cause_ids)))
+        .order_by(col(Bonus.cause_id), col(Bonus.bonus_group))
+    )
+    return [BonusView(bonus, code) for bonus, code in found]
 
 
 async def list_due(tx: Tx, now: datetime, limit: int) -> list[tuple[UUID, UUID, UUID, datetime]]:

@@ -15,8 +15,8 @@ from loyalty.clock import local_date
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import AccountState, Cause, Movement
 from rewards.campaigns.locks import Lock
-from rewards.campaigns.models import CapSubject, CapWindow, UnlockKind
-from rewards.campaigns.rules import Cap, LiveCampaign
+from rewards.campaigns.models import CapSubject, CapWindow, OutcomeBasis, UnlockKind
+from rewards.campaigns.rules import NOTHING_BOUGHT, Bought, Cap, LiveCampaign
 from rewards.coupons.models import CouponCause
 from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
 from rewards.grants.models import LockedReward, LockStatus
@@ -74,11 +74,13 @@ def credits_of(
     world: GrantWorld,
     campaign: LiveCampaign,
     member: MemberState,
-    amount_fen: int = 0,
+    bought: Bought = NOTHING_BOUGHT,
     at: datetime | None = None,
+    main: Mapping[str, int] | None = None,
 ) -> list[Credit]:
     """What a campaign gives a member in its role for an event (of now, if not ``at``), with the
-    points multiplier of its tier and its privileges."""
+    points multiplier of its tier and its privileges. ``main`` is what the first campaign gives it,
+    by asset: a percentage of that is multiplied already."""
     level = level_of(world, member, at)
     percent = 100
     if level is not None:
@@ -86,8 +88,9 @@ def credits_of(
         percent = points_percent(level.points_multiplier_percent, level.privileges, on)
     credits = []
     for outcome in campaign.outcomes_for(MemberRole(member.role)):
-        amount = outcome.value(amount_fen)
-        if outcome.asset == Asset.POINTS:
+        of_main = outcome.basis is OutcomeBasis.PERCENT_OF_MAIN
+        amount = outcome.value(bought, main.get(outcome.asset, 0) if main else 0)
+        if outcome.asset == Asset.POINTS and not of_main:
             amount = multiplied(amount, percent)
         if amount > 0:
             credits.append(Credit(member, outcome.asset, amount, outcome.lock))

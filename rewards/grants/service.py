@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from uuid import UUID
 
+import orjson
+
 from loyalty import outbox
 from loyalty.assets.service import assets_by_code
 from loyalty.brands.rules import member_dates, member_days_from_json
@@ -25,8 +27,9 @@ from rewards.campaigns import service as campaigns
 from rewards.campaigns.rules import LiveCampaign
 from rewards.coupons import service as coupons
 from rewards.grants import queries
-from rewards.grants.models import LockedReward
+from rewards.grants.models import Bonus, LockedReward
 from rewards.grants.paying import caps_of
+from rewards.grants.stacking import told
 from rewards.grants.world import (
     BrandConfiguration,
     CounterKey,
@@ -169,6 +172,13 @@ async def list_granted_locked(
     return await queries.list_granted(tx, brand_id, cause_ids)
 
 
+async def list_bonuses(
+    snapshot: Snapshot, brand_id: UUID, cause_ids: Collection[UUID]
+) -> list[Bonus]:
+    """What became of the bonus campaigns of scans, purchases or events: each one's by group."""
+    return await queries.list_bonuses(snapshot, brand_id, cause_ids)
+
+
 async def list_granted_credits(
     tx: Tx, brand_id: UUID, member_ids: Collection[UUID], cause_ids: Collection[UUID]
 ) -> list[Credited]:
@@ -200,6 +210,7 @@ async def write_members_side(tx: Tx, world: GrantWorld) -> None:
     await _write_locked(tx, world)
     await write_tiers(tx, world.tiers.values())
     await coupons.write_coupons(tx, world.coupons)
+    await _write_bonuses(tx, world)
     await outbox.emit(tx, world.facts)
 
 
@@ -233,6 +244,27 @@ def _locked_row(state: LockedState, world: GrantWorld) -> tuple[object, ...]:
         world.now if end else None,
         world.now,
     )
+
+
+async def _write_bonuses(tx: Tx, world: GrantWorld) -> None:
+    rows = [
+        (
+            brand_id,
+            given.cause.id,
+            given.campaign.bonus.group,
+            given.cause.kind,
+            given.campaign.id,
+            given.campaign.version_id,
+            given.guide.id if given.guide else None,
+            given.unpaid.value if given.unpaid else None,
+            orjson.dumps(told(given)).decode(),
+            world.now,
+        )
+        for brand_id, given in world.bonuses
+        if given.campaign.bonus is not None
+    ]
+    if rows:
+        await tx.fetch(queries.INSERT_BONUSES, rows=rows)
 
 
 async def _write_locked(tx: Tx, world: GrantWorld) -> None:

@@ -9,15 +9,15 @@ from uuid import UUID
 
 from loyalty.assets.service import AssetView
 from loyalty.brands.rules import NO_MEMBER_DATES, MemberDates
-from loyalty.ledger.rules import AccountState, Book, Movement
+from loyalty.ledger.rules import AccountState, Book, Cause, Movement
 from loyalty.outbox import Fact
 from loyalty.products.models import Product
 from rewards.campaigns.locks import Lock
 from rewards.campaigns.models import UnlockKind
-from rewards.campaigns.rules import CampaignIndex
+from rewards.campaigns.rules import CampaignIndex, LiveCampaign
 from rewards.coupons.models import CouponTemplate
 from rewards.coupons.rules import CouponIssue
-from rewards.grants.models import LockStatus
+from rewards.grants.models import BonusUnpaidReason, LockStatus
 from tiers.ladders.rules import LadderView
 from tiers.standings.folding import MemberTier
 
@@ -131,11 +131,33 @@ class Credit:
     lock: Lock | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What an event earned of one asset; locked: it waits for a named thing."""
+
+    asset: str
+    amount: int
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBonus:
+    """What became of a bonus campaign for one event: ``rewards`` are its member's, each with the
+    lock it is under; ``guide`` is who was paid beside."""
+
+    campaign: LiveCampaign
+    cause: Cause
+    unpaid: BonusUnpaidReason | None
+    rewards: tuple[tuple[Credit, LockedState | None], ...] = ()
+    guide: MemberState | None = None
+
+
 @dataclass(slots=True)
 class GrantWorld:
     """What a batch may touch; ``now`` is the transaction's time. ``stock`` is how many coupons of a
     template may still be issued, None without limit. ``seeds``: the opened seeds of this local day
-    with their hashes, by (brand_id, campaign_id). ``counted``: where guarded counts left prizes."""
+    with their hashes, by (brand_id, campaign_id). ``counted``: where guarded counts left prizes.
+    ``bonuses``: of which brand, and what became of each."""
 
     now: datetime
     new_id: Callable[[], UUID]
@@ -157,6 +179,7 @@ class GrantWorld:
     facts: list[Fact] = field(default_factory=list)
     seeds: dict[tuple[UUID, UUID], tuple[bytes, str]] = field(default_factory=dict)
     counted: dict[CounterKey, int] = field(default_factory=dict)
+    bonuses: list[tuple[UUID, GivenBonus]] = field(default_factory=list)
 
     def account(self, member: MemberState, asset: str) -> AccountState:
         """The member's account, opened in memory if it does not exist yet."""

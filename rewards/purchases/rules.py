@@ -19,13 +19,15 @@ from loyalty.actor import Actor
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import Cause
 from rewards.campaigns.models import EventKind
-from rewards.campaigns.rules import LiveCampaign
+from rewards.campaigns.rules import Bought, LiveCampaign
 from rewards.conditions.facts import Facts, LazyFacts, Value
 from rewards.conditions.rules import Questions
 from rewards.grants import rules as grants
 from rewards.grants.facts import builders_of_member
-from rewards.grants.paying import Earned, NotPaid, choose_campaign, pay
+from rewards.grants.paying import Given, NotPaid, choose_campaign, pay
 from rewards.grants.rules import BrandConfiguration, GrantWorld, MemberState
+from rewards.grants.stacking import Stacking
+from rewards.grants.world import Earned
 from rewards.purchases.models import PurchaseSource
 from tiers.ladders.rules import Level
 from tiers.standings.folding import TierEvent
@@ -91,8 +93,8 @@ class PurchaseStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PurchaseResult:
-    """What became of one purchase. A CONFLICT has no ids and grants nothing. ``earned`` and the
-    levels before and after it are told of what is RECORDED now."""
+    """What became of one purchase. A CONFLICT has no ids and grants nothing. ``earned``, which is
+    the first campaign's, and the levels before and after it are told of what is RECORDED now."""
 
     status: PurchaseStatus
     purchase_id: UUID | None = None
@@ -161,6 +163,11 @@ def candidates(world: PurchaseWorld, at: datetime) -> tuple[LiveCampaign, ...]:
     return world.brand.campaigns.candidates(EventKind.PURCHASE, None, at)
 
 
+def bonuses(world: PurchaseWorld, at: datetime) -> tuple[LiveCampaign, ...]:
+    """The bonus campaigns that may pay on top, in the order they are asked."""
+    return world.brand.campaigns.bonuses(EventKind.PURCHASE, None, at)
+
+
 def purchase_facts(
     world: PurchaseWorld,
     fact: PurchaseFact,
@@ -196,9 +203,9 @@ def decide(world: PurchaseWorld, actor: Actor, fact: PurchaseFact) -> PurchaseRe
     at = occurred_at(fact, world.brand.timezone)
     cause = Cause(CAUSE_KIND, world.grants.new_id(), actor.kind.value, actor.id, "purchase", at)
     level_before = grants.level_of(world.grants, member, at)
-    version_id, earned = _reward(world, fact, member, cause)
+    version_id, given = _reward(world, fact, member, cause)
     member.is_greeted = True
-    points = sum(e.amount for e in earned if e.asset == Asset.POINTS and not e.locked)
+    points = given.at_once(Asset.POINTS)
     recorded = RecordedPurchase(cause.id, content_hash, member.id, points)
     world.recorded[fact.purchase_ref] = recorded
     world.new.append(NewPurchase(fact, recorded, at, version_id))
@@ -207,7 +214,7 @@ def decide(world: PurchaseWorld, actor: Actor, fact: PurchaseFact) -> PurchaseRe
     grants.count_for_tier(world.grants, member, bought)
     level_after = grants.level_of(world.grants, member, at)
     result = _result(PurchaseStatus.RECORDED, recorded)
-    return replace(result, earned=earned, level_before=level_before, level_after=level_after)
+    return replace(result, earned=given.earned, level_before=level_before, level_after=level_after)
 
 
 def _result(status: PurchaseStatus, recorded: RecordedPurchase) -> PurchaseResult:
@@ -216,20 +223,23 @@ def _result(status: PurchaseStatus, recorded: RecordedPurchase) -> PurchaseResul
 
 def _reward(
     world: PurchaseWorld, fact: PurchaseFact, member: MemberState, cause: Cause
-) -> tuple[UUID | None, tuple[Earned, ...]]:
+) -> tuple[UUID | None, Given]:
     """Give what the campaign gives: the version that gave it, and what."""
+    nothing = None, Given(())
     if member.status != ACTIVE:
-        return None, ()
+        return nothing
     at = cause.occurred_at
-    campaign = choose_campaign(
-        world.questions,
-        candidates(world, at),
-        lambda campaign: purchase_facts(world, fact, member, at, campaign),
-    )
+
+    def facts(campaign: LiveCampaign) -> Facts:
+        return purchase_facts(world, fact, member, at, campaign)
+
+    campaign = choose_campaign(world.questions, candidates(world, at), facts)
     if campaign is None:
-        return None, ()
-    earned = pay(world.grants, campaign, member, cause, fact.amount_fen)
-    return (None, ()) if isinstance(earned, NotPaid) else (campaign.version_id, earned)
+        return nothing
+    bought = Bought(fact.amount_fen, fact.quantity)
+    stacking = Stacking(bonuses(world, at), world.questions, facts, bought)
+    given = pay(world.grants, campaign, member, cause, stacking)
+    return nothing if isinstance(given, NotPaid) else (campaign.version_id, given)
 
 
 def _tell(world: PurchaseWorld, fact: PurchaseFact, recorded: RecordedPurchase) -> None:

@@ -18,13 +18,13 @@ from loyalty.members.service import ENROLLED_TOPIC
 from loyalty.text import checked_text
 from rewards.conditions.service import log_failures
 from rewards.grants import service as grants
-from rewards.grants.paying import Earned
 from rewards.grants.rules import (
     BrandConfiguration,
     GrantWorld,
     MemberState,
     level_of,
 )
+from rewards.grants.world import Earned
 from rewards.purchases import queries
 from rewards.purchases.models import PurchaseEvent
 from rewards.purchases.queries import find_purchase, find_purchase_by_ref, list_lines, lock_purchase
@@ -37,6 +37,7 @@ from rewards.purchases.rules import (
     PurchaseStatus,
     PurchaseWorld,
     RecordedPurchase,
+    bonuses,
     candidates,
     decide,
     fresh_facts,
@@ -81,7 +82,8 @@ class BuyerReport:
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A purchase that is there. ``is_new`` is False for a repeat: ``earned`` is what is there of
-    the first time's rewards, the levels those of now. ``member_id`` has what the buyer had."""
+    what the first campaign gave then, the levels those of now. ``member_id`` has what the buyer
+    had."""
 
     purchase_id: UUID
     member_id: UUID
@@ -206,7 +208,12 @@ async def _as_recorded(
     await load_owners(tx, world, [owner])
     level = level_of(world, owner)
     credited = await grants.list_granted_credits(tx, brand.id, {buyer_id, owner.id}, [purchase_id])
-    earned = tuple(Earned(c.asset, c.amount, c.is_pending) for c in credited)
+    of_bonuses = {row.campaign_id for row in await grants.list_bonuses(tx, brand.id, [purchase_id])}
+    earned = tuple(
+        Earned(credit.asset, credit.amount, credit.is_pending)
+        for credit in credited
+        if credit.campaign_id not in of_bonuses
+    )
     return Recorded(purchase_id, owner.id, False, earned, level, level)
 
 
@@ -240,7 +247,7 @@ async def settle_purchases(
             tx,
             world.grants,
             [
-                (world.buyers[fact.buyer], at, candidates(world, at))
+                (world.buyers[fact.buyer], at, (*candidates(world, at), *bonuses(world, at)))
                 for fact, at in zip(fresh, times, strict=True)
             ],
         )

@@ -1,7 +1,7 @@
 """Pure: what a return gives back of a purchase, and what it takes back of the rewards."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -194,18 +194,22 @@ def share_after(
 
 
 def wanted_back(
-    credits: Iterable[Credited], share: Share, policy: ReturnPolicy, owner_id: UUID
+    credits: Iterable[Credited],
+    share: Share,
+    policy_of: Callable[[UUID | None], ReturnPolicy],
+    owner_id: UUID,
 ) -> list[Wanted]:
     """Of each posted credit what the member does not keep, less what was taken of it before: so
     that returns that give everything back, in any number of steps, want everything back. What
-    an earlier one wanted and did not find is wanted again."""
+    an earlier one wanted and did not find is wanted again. ``policy_of``: what the campaign with an
+    id says of returns."""
     wanted = []
     for credit in credits:
         if credit.is_pending or credit.granted_by_id not in share.when_granted:
             continue
         amount = credit.left - share.keeps(credit.amount, credit.granted_by_id)
         if amount > 0:
-            wanted.append(Wanted(credit, amount, policy, owner_id))
+            wanted.append(Wanted(credit, amount, policy_of(credit.campaign_id), owner_id))
     return wanted
 
 
@@ -213,12 +217,13 @@ def shrink_locked(
     world: GrantWorld,
     owner: MemberState,
     states: Iterable[LockedState],
-    campaign: LiveCampaign,
+    campaigns: Mapping[UUID, LiveCampaign],
     share: Share,
     cause: Cause,
 ) -> dict[str, int]:
     """Void what is still locked; what the member keeps of it is locked anew, to wait for what is
-    still to come of the same. What was voided and not locked again, by asset."""
+    still to come of the same. What was voided and not locked again, by asset. ``campaigns`` are
+    those that locked it, by their ids."""
     voided: dict[str, int] = {}
     for state in list(states):
         if state.status is not LockStatus.LOCKED:
@@ -230,7 +235,7 @@ def shrink_locked(
         if kept:
             unlock = replace(state.unlock, count=state.count)
             credit = Credit(owner, state.asset, kept)
-            lock(world, campaign, credit, cause, unlock)
+            lock(world, campaigns[state.campaign_id], credit, cause, unlock)
         voided[state.asset] = voided.get(state.asset, 0) + state.amount - kept
     return voided
 

@@ -1,6 +1,6 @@
 """Give purchases back: the money is the till's affair; the rewards are taken back here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from loyalty.actor import Actor, MemberRole
 from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import InvalidInput, NotFound, ReferenceConflict
-from loyalty.ledger.rules import Cause
+from loyalty.ledger.rules import Cause, ReturnPolicy
 from loyalty.reversals.rules import Credited, TakenBack, returned_to_campaigns
 from loyalty.reversals.service import take_back
 from loyalty.text import checked_text
@@ -185,25 +185,29 @@ async def _settle(
         created_at=tx.now,
     )
     cause = Cause(CAUSE_KIND, row.id, actor.kind.value, actor.id, row.reason, tx.now)
-    campaign = await _find_campaign(tx, purchase)
-    policy = campaign.return_policy(CONSUMER) if campaign else DEFAULT_RETURN_POLICY
+    paying = await _find_campaigns(tx, purchase)
+
+    def policy_of(campaign_id: UUID | None) -> ReturnPolicy:
+        campaign = paying.get(campaign_id) if campaign_id is not None else None
+        return campaign.return_policy(CONSUMER) if campaign else DEFAULT_RETURN_POLICY
+
     share = share_after(purchase, given, ((each.id, each.left_fen) for each in rewards.earlier))
     taken = await take_back(
         tx,
         world.book,
-        wanted_back(rewards.credits, share, policy, owner.id),
+        wanted_back(rewards.credits, share, policy_of, owner.id),
         cause,
         local_date(tx.now, world.brands[purchase.brand_id].timezone),
         has=world.accounts,
         owes=world.owed,
     )
     return_to_budgets(world, returned_to_campaigns(taken))
-    voided = shrink_locked(world, owner, rewards.locked, campaign, share, cause) if campaign else {}
+    voided = shrink_locked(world, owner, rewards.locked, paying, share, cause)
     takings = takings_of(taken, voided)
     level_before = level_of(world, owner)
     await _lower_tier(tx, rewards, purchase, given, taken, cause)
     world.emit(purchase.brand_id, RETURNED_TOPIC, owner.id, returned_payload(row, takings))
-    await _write(tx, rewards, purchase, row, given, takings, campaign)
+    await _write(tx, rewards, purchase, row, given, takings, paying.values())
     await audit_log.record(
         tx,
         actor,
@@ -217,11 +221,16 @@ async def _settle(
     return ReturnResult(row, owner.id, True, takings, level_before, level_after)
 
 
-async def _find_campaign(tx: Tx, purchase: PurchaseEvent) -> LiveCampaign | None:
-    """The version that rewarded the purchase, as it was published then."""
+async def _find_campaigns(tx: Tx, purchase: PurchaseEvent) -> dict[UUID, LiveCampaign]:
+    """The versions that rewarded the purchase, the bonuses' too, as they were published then; by
+    their campaigns' ids."""
     if purchase.campaign_version_id is None:
-        return None
-    return await campaigns.find_version(tx, purchase.brand_id, purchase.campaign_version_id)
+        return {}
+    bonuses = await grants.list_bonuses(tx, purchase.brand_id, [purchase.id])
+    paid = [bonus.campaign_version_id for bonus in bonuses if bonus.unpaid_reason is None]
+    version_ids = [purchase.campaign_version_id, *paid]
+    found = await campaigns.find_versions(tx, purchase.brand_id, version_ids)
+    return {campaign.id: campaign for campaign in found.values()}
 
 
 async def _lower_tier(
@@ -248,7 +257,7 @@ async def _write(
     row: PurchaseReturn,
     given: Given,
     takings: Mapping[str, Taking],
-    campaign: LiveCampaign | None,
+    paying: Iterable[LiveCampaign],
 ) -> None:
     """Members first, then the events, then the brand's hottest rows: the global order of locks."""
     world = rewards.world
@@ -264,7 +273,8 @@ async def _write(
     if takings:
         took = [(brand.id, row.id, asset, *astuple(taking)) for asset, taking in takings.items()]
         await tx.fetch(queries.INSERT_TAKINGS, rows=took)
-    if given.is_last and campaign is not None:
-        caps = caps_of(brand, campaign, purchase.member_id, purchase.occurred_at)
-        await campaigns.uncount_caps(tx, [key for key, _ in caps])
+    if given.is_last:
+        member_id, at = purchase.member_id, purchase.occurred_at
+        keys = [key for each in paying for key, _ in caps_of(brand, each, member_id, at)]
+        await campaigns.uncount_caps(tx, keys)
     await grants.write_brands_side(tx, world)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rewards.campaigns.rules import LiveCampaign
 from rewards.draws.folding import DrawState
-from rewards.grants.world import LockedState, MemberState
+from rewards.grants.world import GivenBonus, LockedState, MemberState
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason
 from rewards.scans.world import CONSUMER, GUIDE, ClaimState, ScanRequest, ScanWorld
 
@@ -23,6 +23,7 @@ class Outcome:
     coupons: list[dict[str, Any]] = field(default_factory=list)
     unlocked: Sequence[LockedState] = ()
     draw: DrawState | None = None
+    bonuses: Sequence[GivenBonus] = ()
 
 
 def note_claims(

@@ -16,6 +16,8 @@ from rewards.grants.rules import (
     LockedState,
     MemberState,
 )
+from rewards.grants.stacking import told
+from rewards.grants.world import GivenBonus
 from rewards.scans.claims import Outcome
 
 
@@ -80,8 +82,8 @@ def receipt(
     sightings: Sightings,
     rank_before: int,
 ) -> dict[str, Any]:
-    """The reply of one scan. It names coupons, what it unlocked and its draw only where there are
-    any."""
+    """The reply of one scan. It names coupons, what it unlocked, its bonuses and its draw only
+    where there are any."""
     level = grants.level_of(world, member) if member else None
     is_new_member = member is not None and member.is_new and not member.is_greeted
     if member is not None:
@@ -112,9 +114,22 @@ def receipt(
             {"id": state.id.hex, "asset": state.asset, "amount": state.amount}
             for state in outcome.unlocked
         ]
+    if outcome.bonuses:
+        reply["bonuses"] = [bonus(given) for given in outcome.bonuses]
     if outcome.draw is not None:
         reply["draw"] = drawn(outcome.draw)
     return reply
+
+
+def bonus(given: GivenBonus) -> dict[str, Any]:
+    """What became of a bonus campaign, for the scanner."""
+    terms = given.campaign.bonus
+    return {
+        "campaign": given.campaign.code,
+        "group": terms.group if terms else "",
+        "rewards": told(given),
+        "unpaid_reason": given.unpaid.value if given.unpaid else None,
+    }
 
 
 def drawn(state: DrawState) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from loyalty.errors import MemberClosed, NotFound, ScanNotReversible
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import Cause, ReturnPolicy
 from loyalty.members.service import follow_merges, list_members_by_ids
-from loyalty.reversals.rules import TakenBack, Wanted, returned_to_campaigns
+from loyalty.reversals.rules import Credited, TakenBack, Wanted, returned_to_campaigns
 from loyalty.reversals.service import find_credits, take_back
 from loyalty.text import checked_text
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
 from rewards.campaigns.service import find_versions, uncount_caps
 from rewards.coupons.service import void_won
 from rewards.grants import service as grants
-from rewards.grants.models import LockedReward, LockStatus
+from rewards.grants.models import Bonus, LockedReward, LockStatus
 from rewards.grants.paying import caps_of
 from rewards.grants.rules import (
     count_for_tier,
@@ -61,45 +61,62 @@ class ScanReversed:
 
 @dataclass(frozen=True, slots=True)
 class _Granting:
-    """The scans that gave something to each of the two, and the versions that they fell to.
-    ``guide_id``: of the guide who was paid."""
+    """The scans that gave something to each of the two, what bonus campaigns gave on top, and the
+    versions that all these fell to. ``guide_id``: of the guide who was paid."""
 
     scans: dict[str, list[ScanEvent]]
     guide_id: UUID | None
+    bonuses: list[Bonus]
     versions: dict[UUID, LiveCampaign]
 
     def campaign_of(self, scan: ScanEvent) -> LiveCampaign | None:
         version_id = scan.campaign_version_id
         return None if version_id is None else self.versions.get(version_id)
 
-    def policies(self) -> dict[str, dict[UUID, ReturnPolicy]]:
-        """By role, then by the scan that gave: what its campaign says of returns."""
+    def paid_bonuses(self) -> list[LiveCampaign]:
+        return [self.versions[b.campaign_version_id] for b in self.bonuses if not b.unpaid_reason]
+
+    def policies(self, role: str) -> dict[UUID, ReturnPolicy]:
+        """By the scan that gave: what its campaign says of returns."""
+        return {each.id: _policy(self.campaign_of(each), role) for each in self.scans[role]}
+
+    def bonus_policies(self, role: str) -> dict[tuple[UUID, UUID], ReturnPolicy]:
+        """By the scan and the bonus campaign that gave: what that one says of returns."""
         return {
-            role: {each.id: self._policy(each, role) for each in scans}
-            for role, scans in self.scans.items()
+            (bonus.cause_id, bonus.campaign_id): _policy(
+                self.versions[bonus.campaign_version_id], role
+            )
+            for bonus in self.bonuses
         }
 
-    def _policy(self, scan: ScanEvent, role: str) -> ReturnPolicy:
-        campaign = self.campaign_of(scan)
-        if campaign is None:
-            return DEFAULT_RETURN_POLICY
-        return campaign.return_policy(MemberRole(role))
+
+def _policy(campaign: LiveCampaign | None, role: str) -> ReturnPolicy:
+    return DEFAULT_RETURN_POLICY if campaign is None else campaign.return_policy(MemberRole(role))
 
 
 @dataclass(slots=True)
 class _Party:
     """The consumer or the guide: ``holder`` has by now what it was given. ``policies``: by the scan
-    that gave it, what its campaign says of returns."""
+    that gave it, what its campaign says of returns; ``bonus_policies``: of what its bonuses gave.
+    """
 
     role: str
     policies: dict[UUID, ReturnPolicy]
-    member_ids: set[UUID]
+    bonus_policies: dict[tuple[UUID, UUID], ReturnPolicy]
     holder: MemberState
+    member_ids: set[UUID] = field(default_factory=set)
     taken: list[TakenBack] = field(default_factory=list)
     legs: dict[str, ReversedLeg] = field(default_factory=dict)
 
     def leg(self, asset: str) -> ReversedLeg:
         return self.legs.setdefault(asset, ReversedLeg(self.role, asset))
+
+    def policy(self, credit: Credited) -> ReturnPolicy | None:
+        """None of what another scan gave."""
+        of_scan = self.policies.get(credit.granted_by_id)
+        if of_scan is None or credit.campaign_id is None:
+            return of_scan
+        return self.bonus_policies.get((credit.granted_by_id, credit.campaign_id), of_scan)
 
 
 async def reverse_scan(tx: Tx, actor: Actor, scan_id: UUID, reason: str) -> ScanReversed:
@@ -109,7 +126,8 @@ async def reverse_scan(tx: Tx, actor: Actor, scan_id: UUID, reason: str) -> Scan
 
     What it unlocked of an earlier scan's stays: it is that one's. The claim stays consumed: nobody
     is paid for the item again. Budgets have back what was taken or is owed, and the consumer's
-    counters the event: it is none that was paid. The caps of guide and device stay counted.
+    counters the event: it is none that was paid. The caps of guide and device stay counted. What
+    bonus campaigns gave on top goes the same way, each under its own policy.
     Refuses NotFound (scan), ScanNotReversible and InvalidInput (reason).
     """
     reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
@@ -154,9 +172,11 @@ async def _find_granting(tx: Tx, scan: ScanEvent) -> _Granting:
         if claim.scan_id != scan.id:
             pre_scan = await queries.find_scan(tx, scan.brand_id, claim.scan_id)
             scans[GUIDE] += [pre_scan] if pre_scan is not None else []
+    bonuses = await grants.list_bonuses(tx, scan.brand_id, [scan.id])
     named = {each.campaign_version_id for of_role in scans.values() for each in of_role}
+    named |= {bonus.campaign_version_id for bonus in bonuses}
     versions = await find_versions(tx, scan.brand_id, [id for id in named if id is not None])
-    return _Granting(scans, guide_id, versions)
+    return _Granting(scans, guide_id, bonuses, versions)
 
 
 async def _find_parties(
@@ -164,9 +184,8 @@ async def _find_parties(
 ) -> tuple[list[LockedReward], list[_Party]]:
     """Everything that the scan, or the guide's pre-scan of its item, ever locked; and whom they
     gave something: the consumer, and the guide if it was paid."""
-    policies = granting.policies()
     members = {id for id in (scan.member_id, granting.guide_id) if id is not None}
-    causes = {cause_id for by_cause in policies.values() for cause_id in by_cause}
+    causes = {each.id for scans in granting.scans.values() for each in scans}
     locked = await grants.list_granted_locked(tx, scan.brand_id, causes)
     # What was locked may have been unlocked for somebody into whom its member was merged.
     members |= {row.member_id for row in locked}
@@ -174,9 +193,10 @@ async def _find_parties(
     rows = await list_members_by_ids(tx, scan.brand_id, sorted({*members, *holders.values()}))
     parties = {}
     for row in rows:
-        if row.role in policies and row.id in holders.values():
+        if row.role in granting.scans and row.id in holders.values():
             holder = MemberState(row.brand_id, row.id, row.identity_id, row.role, row.status)
-            parties[row.role] = _Party(row.role, policies[row.role], set(), holder)
+            policies, of_bonuses = granting.policies(row.role), granting.bonus_policies(row.role)
+            parties[row.role] = _Party(row.role, policies, of_bonuses, holder)
     for row in rows:
         if row.role in parties:
             parties[row.role].member_ids.add(row.id)
@@ -184,11 +204,17 @@ async def _find_parties(
 
 
 async def _uncount(tx: Tx, world: GrantWorld, scan: ScanEvent, granting: _Granting) -> None:
-    """Take the event back from the counters of the member who scanned."""
+    """Take the event back from the counters of the member who scanned, those of its bonuses too."""
     campaign, member_id = granting.campaign_of(scan), scan.member_id
-    if campaign is not None and member_id is not None:
-        keys = caps_of(world.brands[scan.brand_id], campaign, member_id, scan.occurred_at)
-        await uncount_caps(tx, [key for key, _ in keys])
+    if campaign is None or member_id is None:
+        return
+    brand, at = world.brands[scan.brand_id], scan.occurred_at
+    keys = [
+        key
+        for each in (campaign, *granting.paid_bonuses())
+        for key, _ in caps_of(brand, each, member_id, at)
+    ]
+    await uncount_caps(tx, keys)
 
 
 async def _open_world(tx: Tx, parties: Sequence[_Party]) -> GrantWorld:
@@ -225,7 +251,7 @@ async def _take_back(
     wanted = []
     for credit in credits:
         party = party_of[credit.member_id]
-        policy = party.policies.get(credit.granted_by_id)  # none: it was granted by another scan
+        policy = party.policy(credit)
         if policy is not None and not credit.is_pending:
             wanted.append(Wanted(credit, credit.left, policy, party.holder.id))
     today = local_date(tx.now, world.brands[brand_id].timezone)

@@ -4,6 +4,7 @@
 notes what is to be written, and answers with the reply. No I/O, no clock, no session.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from loyalty.codes.models import BatchStatus, CodePurpose
@@ -16,10 +17,12 @@ from rewards.draws.folding import Drawing, draw_prize
 from rewards.draws.rules import claim_of_scan
 from rewards.grants import rules as grants
 from rewards.grants.rules import BrandConfiguration, Credit, MemberState, Unlock
+from rewards.grants.stacking import give_bonuses
 from rewards.scans import receipts
 from rewards.scans.claims import Outcome, note_claims
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.scans.receipts import Sightings
+from rewards.scans.stacking import plan_of_scan
 from rewards.scans.world import (
     CONSUMER,
     GUIDE,
@@ -178,22 +181,37 @@ def _consumer_scan(
             grants.settle_item(world.grants, guide, unlock_key(item), cause, post=False)
         note_claims(world, request, item, member, outcome, guide_claim)
         return outcome
+    paid_guide = (guide, guide_credits) if guide and outcome.guide_unpaid is None else None
+    planned = plan_of_scan(world, request, batch, cause, (member, credits), paid_guide, item)
     outcome.unlocked = grants.count_scan(world.grants, member, cause)
     for credit in credits:
         locked = grants.give(world.grants, campaign, credit, cause)
         outcome.rewards.append(receipts.reward(credit, locked))
     issued = grants.issue_coupons(world.grants, coupons, member, cause)
     outcome.coupons = [receipts.coupon(brand, issue) for issue in issued]
-    if guide is not None:
-        pays = outcome.guide_unpaid is None
-        grants.settle_item(world.grants, guide, unlock_key(item), cause, post=pays)
-    for credit in guide_credits:
-        grants.give(world.grants, campaign, credit, cause)
+    _pay_guide(world, item, campaign, outcome, guide_credits, cause)
     _draw(world, request, batch, item, member, campaign, outcome)
     grants.count_caps(world.grants, caps)
     grants.count_caps(world.grants, guide_caps)
+    outcome.bonuses = give_bonuses(world.grants, planned, cause, member, request.device_hash)
     note_claims(world, request, item, member, outcome, guide_claim)
     return outcome
+
+
+def _pay_guide(
+    world: ScanWorld,
+    item: int,
+    campaign: LiveCampaign,
+    outcome: Outcome,
+    credits: Iterable[Credit],
+    cause: Cause,
+) -> None:
+    """What a pre-scan has locked for the guide, if it is paid; and what there is beyond that."""
+    if outcome.guide is not None:
+        pays = outcome.guide_unpaid is None
+        grants.settle_item(world.grants, outcome.guide, unlock_key(item), cause, post=pays)
+    for credit in credits:
+        grants.give(world.grants, campaign, credit, cause)
 
 
 def _draw(

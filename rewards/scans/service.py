@@ -35,6 +35,7 @@ from rewards.scans.world import (
     ScanReply,
     ScanRequest,
     ScanWorld,
+    bonuses,
     candidates,
     find_batch,
     reply_key,
@@ -292,7 +293,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
         brand = world.grants.brands[request.actor.brand_id]
         if batch is None:
             continue
-        for campaign in candidates(world, batch):
+        for campaign in (*candidates(world, batch), *bonuses(world, batch)):
             campaigns.add((brand.id, campaign.id))
             if campaign.draw is not None:
                 counters.update(prize_keys(world.grants, campaign, brand.id))

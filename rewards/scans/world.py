@@ -144,6 +144,13 @@ def candidates(world: ScanWorld, batch: BatchView) -> tuple[LiveCampaign, ...]:
     return world.campaigns[key]
 
 
+def bonuses(world: ScanWorld, batch: BatchView) -> tuple[LiveCampaign, ...]:
+    """The bonus campaigns that may pay on top of what a scan of the batch's product is paid now, in
+    the order in which they are asked."""
+    index = world.grants.brands[batch.brand_id].campaigns
+    return index.bonuses(EventKind.SCAN, batch.product_id, world.grants.now)
+
+
 def choose_campaign(
     world: ScanWorld, request: ScanRequest, batch: BatchView, member: MemberState
 ) -> LiveCampaign | None:

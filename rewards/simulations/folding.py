@@ -50,8 +50,7 @@ class Start:
 
 def campaigns_of(brand: BrandConfiguration) -> list[LiveCampaign]:
     """All that run."""
-    found = {c.id: c for group in brand.campaigns.by_event.values() for c in group}
-    return list(found.values())
+    return brand.campaigns.all()
 
 
 def with_campaign(start: Start, campaign: LiveCampaign) -> Start:
@@ -280,6 +279,7 @@ class Fold:
         world.book = Book(self._new_id)
         for written in (world.facts, world.coupons, scans_world.scans, scans_world.draws):
             written.clear()
+        world.bonuses.clear()
         for noted in (world.counter_moves, world.budget_moves, world.stock_moves):
             noted.clear()
         scans_world.new_replies.clear()

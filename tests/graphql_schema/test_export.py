@@ -139,7 +139,8 @@ MADE_BY_RESOLVERS = {
     *("Desk", "Rebates"),
     *("PendingLevel", "LadderMove", "LadderPreview"),
     *("PurchaseReward", "PurchaseTier", "MergedAsset", "ReversedLeg"),
-    *("BeneficiaryReturnPolicy", "OutcomeLock", "RewardLock"),
+    *("BeneficiaryReturnPolicy", "OutcomeLock", "OutcomeStep", "RewardLock"),
+    *("Bonus", "BonusTerms"),
     *("CampaignDraw", "DrawPrize", "DrawStage", "DrawEntry", "DrawBonus", "DrawGuarantee"),
     *("ScanDraw", "DrawnPrize", "DrawnBonus", "DrawnFact", "DrawnWeight", "DrawExhausted"),
 }

@@ -7,6 +7,7 @@ from loyalty.ids import new_id
 from rewards.campaigns.models import Campaign, CampaignVersion
 from rewards.event_types.models import EventType
 from rewards.events.models import EarningEvent
+from rewards.grants.models import Bonus
 from tests.loyalty.ledger.audited_books import AT
 from tests.loyalty.ledger.audited_draws import AuditedDraws
 
@@ -19,6 +20,7 @@ class AuditedEvents(AuditedDraws):
 
     def _events(self) -> None:
         campaign = self._add(Campaign, code="COFFEE", created_at=AT).id
+        self.coffee_campaign = campaign
         names = {"name_zh": "咖啡", "name_en": "Coffee"}
         times = {"created_at": AT, "registered_at": AT}
         self.coffee = self._add(EventType, code="coffee", version=1, fields=[], **names, **times).id
@@ -40,12 +42,48 @@ class AuditedEvents(AuditedDraws):
         self._account(self.guest, "POINTS")
         self.event = self._drunk("e1", version, None)
         self.unpaid_event = self._drunk("e2", None, "NO_CAMPAIGN")
+        self._rewarded("coffee", self.event, campaign)
+        self.happy_event = self._drunk("e3", version, None)
+        self._rewarded("second coffee", self.happy_event, campaign)
+        self._happy_hour(names)
+
+    def _happy_hour(self, names: dict[str, str]) -> None:
+        """Another campaign paid on top."""
+        self.happy = self._add(Campaign, code="HAPPY", created_at=AT).id
+        version = self._add(
+            CampaignVersion,
+            campaign_id=self.happy,
+            version=1,
+            **names,
+            event="CUSTOM",
+            gate="NONE",
+            priority=0,
+            outcomes=[],
+            caps=[],
+            bonus={"group": "hours", "best_of": None},
+            published_by=new_id(),
+            published_at=AT,
+        ).id
+        self._add(
+            Bonus,
+            cause_id=self.happy_event,
+            bonus_group="hours",
+            cause_kind="EVENT",
+            campaign_id=self.happy,
+            campaign_version_id=version,
+            guide_member_id=self.guest,
+            rewards=[{"asset": "POINTS", "amount": CUPS, "locked": False}],
+            created_at=AT,
+        )
+        self._rewarded("happy hour", self.happy_event, self.happy)
+
+    def _rewarded(self, name: str, event: UUID, campaign: UUID) -> None:
         self._transfer(
-            "coffee",
+            name,
             (self.id, "POINTS"),
             (self.guest, "POINTS"),
             CUPS,
-            ("EVENT", self.event),
+            ("EVENT", event),
             campaign_id=campaign,
             credit_expires_on=GOOD_UNTIL,
         )

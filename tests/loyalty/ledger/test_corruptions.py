@@ -21,6 +21,7 @@ from tests.databases import TEMPLATE
 from tests.loyalty.ledger.audited_books import write
 from tests.loyalty.ledger.audited_brand import AuditedBrand
 from tests.loyalty.ledger.corruptions import Corruption, broken, execute
+from tests.loyalty.ledger.corruptions_of_bonuses import OF_BONUSES
 from tests.loyalty.ledger.corruptions_of_books import OF_BOOKS
 from tests.loyalty.ledger.corruptions_of_coupons import OF_COUPONS
 from tests.loyalty.ledger.corruptions_of_draws import OF_DRAWS
@@ -42,7 +43,7 @@ from tests.postgresql_server import PostgresqlServer
 CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
-    *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_RAFFLES, *OF_REFERENCES),
+    *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_REFERENCES),
 )
 
 _CONSTRAINTS = """

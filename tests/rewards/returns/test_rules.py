@@ -61,7 +61,7 @@ def taken_after(amount_fen: int, amount: int, parts: list[int]) -> list[int]:
     for part in parts:
         given = plan_given(purchase(amount_fen, returned), [], ReturnRequest("R", "r", part))
         share = share_after(purchase(amount_fen, returned), given, [])
-        wanted = wanted_back([credited(amount, taken)], share, ReturnPolicy.UNLIMITED, MEMBER)
+        wanted = wanted_back([credited(amount, taken)], share, lambda _: ReturnPolicy.UNLIMITED, MEMBER)
         taken += sum(want.amount for want in wanted)
         returned += part
         totals.append(taken)
@@ -171,7 +171,7 @@ def test_what_a_return_locked_anew_is_a_share_of_what_it_left() -> None:
     share = share_after(purchase(1_000, 250), given, [(earlier, 750)])
     assert share.keeps(10, PURCHASE) == 5
     assert share.keeps(7, earlier) == 4
-    [want] = wanted_back([credited(7, 0, earlier)], share, ReturnPolicy.UNLIMITED, MEMBER)
+    [want] = wanted_back([credited(7, 0, earlier)], share, lambda _: ReturnPolicy.UNLIMITED, MEMBER)
     assert want.amount == 3
 
 

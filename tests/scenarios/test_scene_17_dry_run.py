@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from tests.api import Caller
-from tests.scenarios.shop import Shop, eventually, outcome
+from tests.scenarios.shop import BRAND, Shop, eventually, outcome
 
 CASH, POINTS, CONSUMER, GUIDE = "CASH", "POINTS", "CONSUMER", "GUIDE"
 DRAFT: dict[str, Any] = {
@@ -146,7 +146,10 @@ async def test_a_crowd_made_up_answers_the_same_for_the_same_seed(shop: Shop) ->
     draft = (await shop.admin.done("saveCampaignDraft", **DRAFT | {"priority": 5}))["draft"]
     crowd = {"people": 50, "eventsPerDay": 60, "days": 3, "guides": 2, "preScannedPpm": 400_000}
     named = {"draftId": draft["id"], "madeUp": crowd | {"repeatedPpm": 100_000}}
-    first, second, other = await simulated(shop, *({**named, "seed": seed} for seed in (7, 7, 8)))
+    plain = {"draftId": draft["id"], "madeUp": {"people": 50, "eventsPerDay": 60, "days": 3}}
+    first, second, other, as_told = await simulated(
+        shop, *({**named, "seed": seed} for seed in (7, 7, 8)), {**plain, "seed": 7}
+    )
     assert first == second != {**other, "seed": 7}
     report, compared = first["draft"], first["running"]
     assert report["events"] == compared["events"] > 180, "pre-scans come on top"
@@ -156,3 +159,20 @@ async def test_a_crowd_made_up_answers_the_same_for_the_same_seed(shop: Shop) ->
     assert report["shortages"], "five packets are not enough"
     assert total(report, CASH, "given") + total(report, CASH, "locked") <= 1_400
     assert first["eventsDone"] == first["eventsTotal"] == 2 * report["events"]
+    await the_command_line_says_the_same(shop, as_told["draft"])
+
+
+async def the_command_line_says_the_same(shop: Shop, told: Any) -> None:
+    picture, events = shop.folder / "spring.svg", shop.folder / "events.csv"
+    command = ("campaigns", "simulate", "--brand", BRAND, "--code", "spring")
+    crowd = ("--people", "50", "--events-per-day", "60", "--days", "3", "--seed", "7")
+    said = await shop.host.run(*command, *crowd, "--picture", str(picture))
+    for asset in (CASH, POINTS):
+        for name in ("given", "locked", "drawn", "expected"):
+            assert total(said["draft"], asset, name) == total(told, asset, name), (asset, name)
+    assert {each["reason"]: each["times"] for each in told["unpaid"]} == said["draft"]["unpaid"]
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
+    scans = [f"2026-11-01T12:00:0{second}+08:00,ann,bottle {second}" for second in range(9)]
+    events.write_text("\n".join(["at,person,item", *scans]), encoding="utf-8")
+    said = await shop.host.run(*command, "--events", str(events))
+    assert (said["draft"]["events"], said["draft"]["paid"]) == (9, 4), "four a member"

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
 from loyalty.ledger.models import Asset
-from loyalty.text import checked_text
+from loyalty.text import checked_instant, checked_text
 from rewards.campaigns.models import EventKind
 from rewards.conditions.facts import FactSpec
 from rewards.conditions.rules import Condition, compile_over, facts_of, load_condition
@@ -22,6 +22,8 @@ WON_TOPIC = "raffle.won"
 CODE_LENGTH_MAX = 40
 NAME_LENGTH_MAX = 80
 REASON_LENGTH_MAX = 500
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 ENTRIES_MAX_MAX = 1_000
 COST_MAX = 10**9
 AMOUNT_MAX = 10**9
@@ -126,6 +128,10 @@ def check_definition(definition: RaffleDefinition, now: datetime, cash_max_fen: 
         raise InvalidInput(field="code", problem=problem)
     checked_text(definition.name_zh, "nameZh", length_max=NAME_LENGTH_MAX)
     checked_text(definition.name_en, "nameEn", length_max=NAME_LENGTH_MAX)
+    for field, at in (("opensAt", definition.opens_at), ("closesAt", definition.closes_at)):
+        named = checked_instant(at, field)
+        if named is None or not EARLIEST <= named <= LATEST:
+            raise InvalidInput(field=field, problem=f"from {EARLIEST.year} to {LATEST.year}")
     if definition.closes_at <= definition.opens_at:
         raise InvalidInput(field="closesAt", problem="must be after opensAt")
     if definition.closes_at <= now:

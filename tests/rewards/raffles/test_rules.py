@@ -56,6 +56,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"code": "a b"}, "code", "letters, digits"),
     ({"name_zh": " "}, "nameZh", "characters"),
     ({"closes_at": NOW}, "closesAt", "after opensAt"),
+    ({"opens_at": NOW.replace(tzinfo=None)}, "opensAt", "time zone offset"),
+    ({"closes_at": NOW.replace(year=3001)}, "closesAt", "from 2000 to 3000"),
     (
         {"opens_at": NOW - timedelta(days=2), "closes_at": NOW - timedelta(days=1)},
         "closesAt",

@@ -36,7 +36,7 @@ async def brand(clocked_db: Database) -> Brand:
     return await clocked_db.in_transaction(make_brand)
 
 
-async def announce(tx: Tx, brand: Brand, keyring: Keyring, **more: Any) -> Raffle:
+async def announce(tx: Tx, /, brand: Brand, keyring: Keyring, **more: Any) -> Raffle:
     values: dict[str, Any] = {
         "code": "free",
         "name_zh": "抽奖",
@@ -73,16 +73,18 @@ async def test_who_was_merged_enters_once_as_the_other_and_is_paid_as_the_other(
             await db.in_transaction(enter_raffle, actor, raffle.id)
     (one, _), (other, _), (third, _) = crowd
     operator = system_actor(brand.id)
-    names = {"from_member_id": one.id, "into_member_id": other.id, "reason": "one person"}
-    await db.in_transaction(merge_members, operator, **names)
+    await db.in_transaction(
+        merge_members, operator, from_member_id=one.id, into_member_id=other.id, reason="twice"
+    )
     clock.advance(hours=1)
     await db.in_transaction(take_step, keyring, 3)
     async with db.snapshot() as snapshot:
         closed = await get_raffle(snapshot, brand.id, raffle.id)
     assert (closed.status, closed.entries, closed.entrants) == (RaffleStatus.CLOSED, 6, 2)
     # Of two entrants both win, also where they become one before they are paid.
-    names = {"from_member_id": other.id, "into_member_id": third.id, "reason": "all one"}
-    await db.in_transaction(merge_members, operator, **names)
+    await db.in_transaction(
+        merge_members, operator, from_member_id=other.id, into_member_id=third.id, reason="all one"
+    )
     await settle(db, keyring)
     winners = await rows(db, RaffleWinner)
     assert {winner.member_id for winner in winners} == {other.id, third.id}

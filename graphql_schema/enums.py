@@ -21,6 +21,7 @@ from rewards.campaigns.models import (
     OutcomeBasis,
     UnlockKind,
 )
+from rewards.campaigns.templates import TemplateCode as CampaignTemplateCode
 from rewards.coupons.models import (
     CouponCause,
     CouponKind,
@@ -46,6 +47,7 @@ from rewards.redemptions.rules import NotUsableReason
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.simulations.models import SimulationStatus
 from rewards.simulations.models import SourceKind as SimulationSource
+from rewards.surveys.models import QuestionKind
 from rewards.tasks.models import TaskCounts, TaskPeriod
 from tiers.ladders.models import Downgrade, PeriodKind, TierEnd, TierMetric, TierStart
 from tiers.privileges.rules import PrivilegeKind, QuotaPeriod
@@ -60,6 +62,7 @@ __all__ = [
     "BonusUnpaidReason",
     "CapSubject",
     "CampaignStatus",
+    "CampaignTemplateCode",
     "CapWindow",
     "CodeKind",
     "CodePurpose",
@@ -96,6 +99,7 @@ __all__ = [
     "QuotaPeriod",
     "RaffleStatus",
     "PurchaseSource",
+    "QuestionKind",
     "RedemptionStatus",
     "RedemptionStep",
     "ReturnPolicy",
@@ -185,12 +189,15 @@ strawberry.enum(
     DrawCurve, name="DrawCurve", description="How a stage changes: 匀速, 先慢后快, 先快后慢."
 )
 strawberry.enum(
-    DrawLimit, name="DrawLimit", description="What a prize ran out of: 库存, 每日限量, 预算, 券."
+    DrawLimit,
+    name="DrawLimit",
+    description="What a prize ran out of: 库存, 每日限量, 阶段预算, 预算, 券.",
 )
 strawberry.enum(
     EventFieldKind, name="EventFieldKind", description="What a field of an event type holds."
 )
 strawberry.enum(EventUnpaidReason, description="Why a recorded event earned nothing.")
+strawberry.enum(CampaignTemplateCode, name="CampaignTemplateCode", description="活动模板.")
 strawberry.enum(SimulationStatus, description="待运行, 运行中, 已完成, 已取消, 失败.")
 strawberry.enum(SimulationSource, name="SimulationSource", description="历史事件, 虚拟人群.")
 strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner nothing.")
@@ -199,6 +206,7 @@ strawberry.enum(
     TaskCounts,
     description="带奖的消费者扫码, 本人扫码, 邀请入会, 所邀会员扫码, 购买, 签到 (docs/tasks.md).",
 )
+strawberry.enum(QuestionKind, description="单选, 多选, 打分, 文字.")
 strawberry.enum(TaskPeriod, description="一次, 每周, 每月.")
 strawberry.enum(PeriodUnit, name="PeriodUnit", description="日, 月, 季度, 年.")
 strawberry.enum(PeriodKind, description="自然周期, 滚动周期, 入会周年.")

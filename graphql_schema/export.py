@@ -155,8 +155,12 @@ ANSWERS_TO_FOREIGN = {
     "memberDays": "not listed",
     "raffles": "not listed",
     "simulations": "not listed",
+    "campaignTemplates": "not listed",
     "tasks": "not listed",
     "myTasks": "not listed",
+    "surveys": "not listed",
+    "surveyAnswers": "not listed",
+    "mySurveys": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",
@@ -232,10 +236,14 @@ ANSWERS_TO_FOREIGN = {
     "enterRaffle": "NOT_FOUND",
     "cancelRaffle": "NOT_FOUND",
     "simulateCampaign": "NOT_FOUND",
+    "draftFromTemplate": "NOT_FOUND",
     "cancelSimulation": "NOT_FOUND",
     "createTask": "not listed",
     "endTask": "not listed",
     "takeTask": "not listed",
+    "createSurvey": "not listed",
+    "endSurvey": "not listed",
+    "answerSurvey": "not listed",
 }
 
 

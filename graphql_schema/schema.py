@@ -16,6 +16,7 @@ from graphql_schema.campaign_drafts import (
     fetch_draft,
 )
 from graphql_schema.campaign_lives import CampaignLifeMutation
+from graphql_schema.campaign_templates import CampaignTemplateMutation, CampaignTemplateQuery
 from graphql_schema.campaigns import CampaignMutation, CampaignQuery, fetch_campaign
 from graphql_schema.codes import CodeMutation, CodeQuery, fetch_batch
 from graphql_schema.context import Context, Info
@@ -58,6 +59,7 @@ from graphql_schema.scan_reversals import ScanReversalMutation
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
 from graphql_schema.simulations import SimulationMutation, SimulationQuery, fetch_simulation
 from graphql_schema.statements import StatementQuery
+from graphql_schema.surveys import SurveyMutation, SurveyQuery
 from graphql_schema.tasks import TaskMutation, TaskQuery
 from graphql_schema.tiers import TierMutation, TierQuery
 from graphql_schema.tills import TillMutation
@@ -132,7 +134,9 @@ class Query(
     MemberDayQuery,
     RaffleQuery,
     SimulationQuery,
+    CampaignTemplateQuery,
     TaskQuery,
+    SurveyQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -173,7 +177,9 @@ class Mutation(
     MemberDayMutation,
     RaffleMutation,
     SimulationMutation,
+    CampaignTemplateMutation,
     TaskMutation,
+    SurveyMutation,
 ):
     pass
 

@@ -307,6 +307,12 @@ class NotOpen(Refusal):
     zh = "当前未开放({noun})。"
 
 
+class AlreadyAnswered(Refusal):
+    code = "ALREADY_ANSWERED"
+    en = "You have answered this survey already."
+    zh = "您已填写过该问卷。"
+
+
 class NotOpenYet(Refusal):
     """``opens_at``, RFC 3339 on the brand's clock: when it opens to this member."""
 

@@ -39,6 +39,7 @@ import rewards.redemptions.models
 import rewards.returns.models
 import rewards.scans.models
 import rewards.simulations.models
+import rewards.surveys.models
 import rewards.tasks.models
 import tiers.ladders.models
 import tiers.privileges.models
@@ -79,6 +80,7 @@ MODULES = (
     rewards.returns.models,
     rewards.scans.models,
     rewards.simulations.models,
+    rewards.surveys.models,
     rewards.tasks.models,
     tiers.ladders.models,
     tiers.privileges.models,

@@ -134,7 +134,7 @@ SELECTIONS = {
         "replayed campaign { id code version status endedAt condition }",
     ),
     **dict.fromkeys(
-        ("saveCampaignDraft", "deleteCampaignDraft"),
+        ("saveCampaignDraft", "deleteCampaignDraft", "draftFromTemplate"),
         "replayed draft { id code revision condition }",
     ),
     **dict.fromkeys(
@@ -202,6 +202,9 @@ SELECTIONS = {
     "createTask": f"replayed task {{ {_TASK} }}",
     "endTask": f"replayed task {{ {_TASK} }}",
     "takeTask": "replayed alreadyTaken task { period progress takenAt task { code target } }",
+    "createSurvey": "replayed survey { code }",
+    "endSurvey": "replayed survey { code endsAt }",
+    "answerSurvey": f"replayed event {{ {_EVENT} }}",
     "setMemberDays": "replayed memberDays { dayOfMonth on name nextOn }",
     "returnPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen

@@ -6,16 +6,20 @@ Revises: 0016
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0017"
 down_revision = "0016"
 branch_labels = None
 depends_on = None
 
+JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
 
 def upgrade() -> None:
     _create_activities()
     _create_tasks()
+    _create_surveys()
 
 
 def _create_activities() -> None:
@@ -81,4 +85,56 @@ def _create_tasks() -> None:
             "task_id",
             name=op.f("uq_task_takings_brand_id_member_id_task_id"),
         ),
+    )
+
+
+def _create_surveys() -> None:
+    op.create_table(
+        "surveys",
+        sa.Column("brand_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("name_zh", sa.String(), nullable=False),
+        sa.Column("name_en", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("questions", JSON, nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("starts_at <= ends_at", name=op.f("ck_surveys_window_is_forward")),
+        sa.ForeignKeyConstraint(
+            ["brand_id"], ["brands.id"], name=op.f("fk_surveys_brand_id_brands")
+        ),
+        sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_surveys")),
+        sa.UniqueConstraint("brand_id", "code", name=op.f("uq_surveys_brand_id_code")),
+    )
+    op.create_table(
+        "survey_answers",
+        sa.Column("brand_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("survey_id", sa.Uuid(), nullable=False),
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("answers", JSON, nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["brand_id", "member_id"],
+            ["members.brand_id", "members.id"],
+            name=op.f("fk_survey_answers_brand_id_member_id_members"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["brand_id", "survey_id"],
+            ["surveys.brand_id", "surveys.id"],
+            name=op.f("fk_survey_answers_brand_id_survey_id_surveys"),
+        ),
+        sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_survey_answers")),
+        sa.UniqueConstraint(
+            "brand_id",
+            "survey_id",
+            "member_id",
+            name=op.f("uq_survey_answers_brand_id_survey_id_member_id"),
+        ),
+    )
+    op.create_index(
+        op.f("ix_survey_answers_brand_id_member_id"), "survey_answers", ["brand_id", "member_id"]
     )

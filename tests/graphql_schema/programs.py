@@ -1,4 +1,4 @@
-"""Tasks, and their mutations' inputs that take effect."""
+"""Tasks and surveys, and their mutations' inputs that take effect."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,6 +15,27 @@ TASK: dict[str, Any] = {
     "counts": "CHECK_INS",
     "target": 3,
 }
+
+SURVEY: dict[str, Any] = {
+    "code": "taste",
+    "nameZh": "口味问卷",
+    "nameEn": "Your taste",
+    "endsAt": "2999-01-01T00:00:00+08:00",
+    "questions": [
+        {
+            "code": "tea",
+            "kind": "ONE",
+            "zh": "喜欢哪种茶",
+            "en": "Which tea",
+            "options": [
+                {"code": "green", "zh": "绿茶", "en": "Green"},
+                {"code": "black", "zh": "红茶", "en": "Black"},
+            ],
+        },
+        {"code": "why", "kind": "TEXT", "zh": "为什么", "en": "Why", "required": False},
+    ],
+}
+ANSWERS = {"answers": [{"question": "tea", "options": ["green"]}]}
 
 
 async def create_task(stage: Stage) -> Effect:
@@ -35,8 +56,30 @@ async def _codes(stage: Stage) -> list[dict[str, str]]:
     return [{"code": code} for code in ("thrice", "again", "unheard-of")]
 
 
+async def create_survey(stage: Stage) -> Effect:
+    return Effect(stage.admin, SURVEY, SURVEY | {"code": "other"}, SURVEY | {"questions": []})
+
+
+async def end_survey(stage: Stage) -> Effect:
+    return Effect(stage.admin, *(await _surveys(stage)))
+
+
+async def answer_survey(stage: Stage) -> Effect:
+    one, other, unknown = [code | ANSWERS for code in await _surveys(stage)]
+    return Effect(await stage.member(ALICE), one, other, unknown)
+
+
+async def _surveys(stage: Stage) -> list[dict[str, Any]]:
+    for code in ("taste", "other"):
+        await stage.admin.done("createSurvey", **SURVEY | {"code": code})
+    return [{"code": code} for code in ("taste", "other", "unheard-of")]
+
+
 PROGRAM_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "createTask": create_task,
     "endTask": end_task,
     "takeTask": take_task,
+    "createSurvey": create_survey,
+    "endSurvey": end_survey,
+    "answerSurvey": answer_survey,
 }

@@ -48,6 +48,8 @@ from rewards.offers.rules import Mine
 from rewards.orders.models import OfferOrder, OfferOrderPart
 from rewards.payouts.models import Payout, PayoutReport
 from rewards.purchases.models import PurchaseEvent, PurchaseLine
+from rewards.raffles import rules as raffle_rules
+from rewards.raffles.models import Raffle, RaffleEntry, RaffleWinner
 from rewards.redemptions.models import Redemption, RedemptionEvent
 from rewards.redemptions.rules import CouponAtTill, Taken
 from rewards.returns.models import (
@@ -56,6 +58,8 @@ from rewards.returns.models import (
     PurchaseReturnTaking,
 )
 from rewards.scans.models import ScanEvent
+from rewards.surveys.models import Survey, SurveyAnswer
+from rewards.surveys.service import SurveyStanding
 from rewards.tasks.models import Task
 from rewards.tasks.service import TaskStanding
 from tests.graphql_schema.arguments import CORE
@@ -97,6 +101,11 @@ ROW_OF_TYPE: dict[str, type] = {
     "TierRise": Rise,
     "Till": Till,
     "DrawSeed": DrawSeed,
+    "Raffle": Raffle,
+    "RaffleEntry": RaffleEntry,
+    "RafflePrize": raffle_rules.Prize,
+    "RaffleStep": raffle_rules.Step,
+    "RaffleWinner": RaffleWinner,
     "Adjustment": Adjustment,
     "Asset": AssetDefinition,
     "AssetAmount": terms.Part,
@@ -127,12 +136,16 @@ ROW_OF_TYPE: dict[str, type] = {
     "PurchaseReturnTaking": PurchaseReturnTaking,
     "UnspentPart": CreditView,
     "Task": Task,
+    "Survey": Survey,
+    "SurveyAnswer": SurveyAnswer,
+    "MemberSurvey": SurveyStanding,
     "MemberTask": TaskStanding,
 }
 """The row behind each type that resolvers answer with rows."""
 
 MADE_BY_RESOLVERS = {
-    *("EventField", "EventReward", "PostedEvent"),
+    *("EventField", "EventReward", "PostedEvent", "MemberDay"),
+    *("SurveyQuestion", "SurveyOption", "QuestionAnswer"),
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
     *("Item", "Sighting", "Budget", "DraftBudget", "DayFigures", "HourOfScans"),
     *("Reward", "ScanBalance", "ScanCoupon", "ScanTier", "UnlockedReward"),

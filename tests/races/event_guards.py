@@ -1,7 +1,9 @@
-"""The guard of events; as ``guards.py``."""
+"""The guards of events, and of what members answer; as ``guards.py``."""
 
-from tests.races import event_races
+from tests.races import event_races, program_races
 from tests.races.guards import Guard
+
+ANY_EVENT = "ALTER TABLE earning_events DROP CONSTRAINT uq_earning_events_brand_id_kind_ref CASCADE"
 
 EVENT_GUARDS: tuple[Guard, ...] = (
     Guard(
@@ -9,6 +11,18 @@ EVENT_GUARDS: tuple[Guard, ...] = (
         "an event is recorded and paid once, however often it is told",
         event_races.a_day_is_checked_in_once,
         (),
-        ("ALTER TABLE earning_events DROP CONSTRAINT uq_earning_events_brand_id_kind_ref CASCADE",),
+        (ANY_EVENT,),
+    ),
+    Guard(
+        "one answer of a member to a survey",
+        "a survey is answered once",
+        program_races.a_survey_is_answered_once,
+        (),
+        (
+            "ALTER TABLE survey_answers"
+            " DROP CONSTRAINT uq_survey_answers_brand_id_survey_id_member_id CASCADE",
+            ANY_EVENT,
+        ),
+        covered_by="the one event of a kind and reference",
     ),
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import strawberry
+from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context, Info
 from graphql_schema.enums import RaffleStatus
@@ -14,7 +15,14 @@ from graphql_schema.loaders import row_loader
 from graphql_schema.member_lists import page_of_member
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.offer_types import AssetAmount
-from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.pagination import (
+    Connection,
+    Cursor,
+    Page,
+    connection_of,
+    encode_id,
+    page_of,
+)
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.members.models import Member as MemberRow
 from rewards.raffles import queries, rules
@@ -22,7 +30,6 @@ from rewards.raffles.models import Raffle as RaffleRow
 from rewards.raffles.models import RaffleEntry as EntryRow
 from rewards.raffles.models import RaffleWinner as WinnerRow
 
-ENTRY_CURSOR = Cursor(UUID)
 WINNER_CURSOR = Cursor(int)
 
 raffle_loader = row_loader(queries.list_raffles_by_ids)
@@ -207,16 +214,7 @@ class Raffle(Node):
         after: str | None = None,
     ) -> Connection[EntryRow]:
         """Everybody's entries, newest first."""
-        page = page_of(ENTRY_CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_entries(
-                snapshot,
-                row.brand_id,
-                row.id,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, ENTRY_CURSOR, key=lambda entry: (entry.id,))
+        return await page_of_member(info.context, _ReadEntriesOfRaffle(), row.id, first, after)
 
     @strawberry.field(graphql_type=Connection[RaffleWinner])
     async def winners(
@@ -228,19 +226,52 @@ class Raffle(Node):
     ) -> Connection[WinnerRow]:
         """The winners, by their places."""
         page = page_of(WINNER_CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_winners(
-                snapshot,
-                row.brand_id,
-                row.id,
-                after=page.start[0] if page.start else 0,
-                limit=page.limit,
-            )
+        rows = await info.context.loader(_WinnerPages(page)).load(row.id)
         return connection_of(rows, page, WINNER_CURSOR, key=lambda winner: (winner.place,))
 
 
 def _amount(asset: str, amount: int) -> AssetAmount:
     return AssetAmount(asset=AssetCode(asset), amount=BigInt(amount))
+
+
+@dataclass(frozen=True)
+class _ReadEntriesOfRaffle:
+    """All entries to a raffle, of whatever member."""
+
+    async def __call__(
+        self, context: Context, raffle_ids: Sequence[UUID], before: UUID | None, limit: int
+    ) -> list[tuple[UUID, EntryRow]]:
+        async with context.database.snapshot() as snapshot:
+            rows = await queries.list_entries_of_raffles(
+                snapshot, context.caller.brand_id, raffle_ids, before=before, limit=limit
+            )
+        return [(row.raffle_id, row) for row in rows]
+
+
+@dataclass(frozen=True)
+class _WinnerPages:
+    """Makes the loader of many raffles' winners, this page of each."""
+
+    page: Page
+
+    def __call__(self, context: Context) -> DataLoader[UUID, list[WinnerRow]]:
+        after: int = self.page.start[0] if self.page.start else 0
+
+        async def load(raffle_ids: list[UUID]) -> list[list[WinnerRow]]:
+            async with context.database.snapshot() as snapshot:
+                rows = await queries.list_winners(
+                    snapshot,
+                    context.caller.brand_id,
+                    raffle_ids,
+                    after=after,
+                    limit=self.page.limit,
+                )
+            lists: dict[UUID, list[WinnerRow]] = {id: [] for id in raffle_ids}
+            for row in rows:
+                lists[row.raffle_id].append(row)
+            return [lists[id] for id in raffle_ids]
+
+        return DataLoader(load_fn=load)
 
 
 @dataclass(frozen=True)

@@ -212,12 +212,18 @@ async def get_entry(snapshot: Snapshot, brand_id: UUID, entry_id: UUID) -> Raffl
     return await keyed.get_row(snapshot, RaffleEntry, brand_id, entry_id, "raffle entry")
 
 
-async def list_entries(
-    snapshot: Snapshot, brand_id: UUID, raffle_id: UUID, *, before: UUID | None, limit: int
+async def list_entries_of_raffles(
+    snapshot: Snapshot,
+    brand_id: UUID,
+    raffle_ids: Sequence[UUID],
+    *,
+    before: UUID | None,
+    limit: int,
 ) -> list[RaffleEntry]:
-    """A raffle's entries, newest first, older than the id ``before``."""
-    of = col(RaffleEntry.raffle_id) == raffle_id
-    return await keyed.list_newest(snapshot, RaffleEntry, brand_id, of, before=before, limit=limit)
+    """The newest entries to each of these raffles."""
+    return await keyed.list_newest_of_each(
+        snapshot, RaffleEntry, brand_id, "raffle_id", raffle_ids, before=before, limit=limit
+    )
 
 
 async def list_entries_of_members(
@@ -235,18 +241,19 @@ async def list_entries_of_members(
 
 
 async def list_winners(
-    snapshot: Snapshot, brand_id: UUID, raffle_id: UUID, *, after: int, limit: int
+    snapshot: Snapshot, brand_id: UUID, raffle_ids: Sequence[UUID], *, after: int, limit: int
 ) -> list[RaffleWinner]:
-    """A raffle's winners by their places, from the one after this place on."""
+    """The winners of each of these raffles by their places, so many from the one after this place
+    on. Places have no gaps."""
     found = await snapshot.session.exec(
         select(RaffleWinner)
         .where(
             col(RaffleWinner.brand_id) == brand_id,
-            col(RaffleWinner.raffle_id) == raffle_id,
+            col(RaffleWinner.raffle_id).in_(raffle_ids),
             col(RaffleWinner.place) > after,
+            col(RaffleWinner.place) <= after + limit,
         )
         .order_by(col(RaffleWinner.place))
-        .limit(limit)
     )
     return list(found)
 

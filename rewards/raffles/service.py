@@ -128,10 +128,12 @@ async def enter_raffle(tx: Tx, actor: Actor, raffle_id: UUID) -> RaffleEntry:
     member came first.
     """
     member = await enrol(tx, actor)
-    raffle = await queries.keep_raffle(tx, actor.brand_id, raffle_id)
+    brand = await get_brand(tx, actor.brand_id)
+    # Whoever comes late does not keep it from being closed.
+    _refuse_closed(await get_raffle(tx, brand.id, raffle_id), tx.now, brand.timezone)
+    raffle = await queries.keep_raffle(tx, brand.id, raffle_id)
     if raffle is None:
         raise NotFound(noun="raffle")
-    brand = await get_brand(tx, actor.brand_id)
     _refuse_closed(raffle, tx.now, brand.timezone)
     if raffle.condition is not None:
         facts = await _facts_of(tx, brand, member)

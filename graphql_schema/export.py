@@ -156,6 +156,7 @@ ANSWERS_TO_FOREIGN = {
     "raffles": "not listed",
     "simulations": "not listed",
     "campaignTemplates": "not listed",
+    "promotions": "not listed",
     "tasks": "not listed",
     "myTasks": "not listed",
     "surveys": "not listed",

@@ -44,6 +44,7 @@ from graphql_schema.permissions import IsSignedIn, unguarded_fields
 from graphql_schema.places import PlaceMutation, PlaceQuery, fetch_place
 from graphql_schema.privileges import PrivilegeMutation
 from graphql_schema.products import ProductMutation, ProductQuery, fetch_product
+from graphql_schema.promotions import PromotionQuery
 from graphql_schema.purchase_types import fetch_purchase
 from graphql_schema.purchases import PurchaseMutation, PurchaseQuery
 from graphql_schema.raffles import RaffleMutation, RaffleQuery, fetch_raffle
@@ -135,6 +136,7 @@ class Query(
     RaffleQuery,
     SimulationQuery,
     CampaignTemplateQuery,
+    PromotionQuery,
     TaskQuery,
     SurveyQuery,
 ):

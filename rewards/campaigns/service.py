@@ -288,6 +288,18 @@ async def as_if_published(
     return queries.as_live(campaign, version)
 
 
+async def list_running(
+    snapshot: Snapshot, brand_id: UUID
+) -> list[tuple[Campaign, CampaignVersion, LiveCampaign]]:
+    """The newest versions of campaigns that run, or will, by code."""
+    rows = await queries.list_newest(snapshot, brand_id, status=CampaignStatus.RUNNING)
+    return [
+        (campaign, version, queries.as_live(campaign, version))
+        for campaign, version in sorted(rows, key=lambda row: row[0].code)
+        if version.ends_at is None or snapshot.now < version.ends_at
+    ]
+
+
 async def has_scan_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
     """Whether any version of a brand's campaigns, an old one too, locks until the next scans."""
     return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.NEXT_SCAN)

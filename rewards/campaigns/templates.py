@@ -21,7 +21,7 @@ from rewards.campaigns.models import (
     OutcomeBasis,
     UnlockKind,
 )
-from rewards.campaigns.rules import Cap, CampaignDefinition, Outcome
+from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
 from rewards.draws.models import Curve
 from rewards.draws.terms import PPM, AmountAward, Bonus, DrawTerms, Entry, Prize, Stage
 

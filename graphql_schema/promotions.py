@@ -1,0 +1,86 @@
+"""The published rules of what runs (活动规则), for everybody."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+
+from graphql_schema.context import Context, Info
+from graphql_schema.enums import EventKind
+from graphql_schema.permissions import Public
+from loyalty.assets.service import list_assets
+from loyalty.brands.models import Brand
+from loyalty.brands.service import find_brand_by_slug
+from loyalty.db import Snapshot
+from loyalty.products.service import products_by_id
+from rewards.campaigns import service
+from rewards.campaigns.models import Campaign, CampaignVersion
+from rewards.campaigns.publicity import Names, Said, rules_page
+from rewards.campaigns.rules import LiveCampaign
+from rewards.coupons.service import templates_by_id
+from rewards.draws.terms import awarded_templates
+
+
+@strawberry.type(
+    description="A campaign that runs, and its rules in words: when, for what, what is given to"
+    " whom, each prize with its number and odds, and what limits it."
+)
+class Promotion:
+    code: str
+    event: EventKind
+    name: str = strawberry.field(description="In the caller's language.")
+    version: int
+    published_at: datetime
+    starts_at: datetime | None
+    ends_at: datetime | None
+    rules: list[str] = strawberry.field(description="A line each, in the caller's language.")
+
+
+async def _names(snapshot: Snapshot, brand: Brand, campaigns: Iterable[LiveCampaign]) -> Names:
+    """What all of them name, each kind read once."""
+    wanted: set[UUID] = set()
+    for campaign in campaigns:
+        wanted.update(campaign.coupon_template_ids)
+        wanted.update(awarded_templates(campaign.draw.terms) if campaign.draw is not None else ())
+    templates = await templates_by_id(snapshot, brand.id, wanted)
+    products = await products_by_id(snapshot, brand.id)
+    return Names(
+        brand.timezone,
+        {row.code: Said(row.name_zh, row.name_en) for row in await list_assets(snapshot, brand.id)},
+        {id: Said(template.name_zh, template.name_en) for id, template in templates.items()},
+        {id: Said(product.name_zh, product.name_en) for id, product in products.items()},
+    )
+
+
+def _shown(
+    context: Context, campaign: Campaign, version: CampaignVersion, lines: list[Said]
+) -> Promotion:
+    in_english = context.language == "en"
+    return Promotion(
+        code=campaign.code,
+        event=EventKind(version.event),
+        name=version.name_en if in_english else version.name_zh,
+        version=version.version,
+        published_at=version.published_at,
+        starts_at=version.starts_at,
+        ends_at=version.ends_at,
+        rules=[line.en if in_english else line.zh for line in lines],
+    )
+
+
+@strawberry.type
+class PromotionQuery:
+    @strawberry.field(extensions=[Public()])
+    async def promotions(self, info: Info, brand: str) -> list[Promotion]:
+        """What a brand runs now or will, by code; of no brand nothing."""
+        async with info.context.database.snapshot() as snapshot:
+            found = await find_brand_by_slug(snapshot, brand)
+            if found is None:
+                return []
+            rows = await service.list_running(snapshot, found.id)
+            names = await _names(snapshot, found, [live for _, _, live in rows])
+        return [
+            _shown(info.context, campaign, version, rules_page(live, names))
+            for campaign, version, live in rows
+        ]

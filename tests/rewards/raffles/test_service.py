@@ -22,11 +22,12 @@ from rewards.raffles.drawing import take_step
 from rewards.raffles.models import Raffle, RaffleEntry, RaffleStatus, RaffleWinner
 from rewards.raffles.queries import get_raffle
 from rewards.raffles.rules import Prize, RaffleDefinition, Step
-from rewards.raffles.service import create_raffle, enter_raffle
+from rewards.raffles.service import cancel_raffle, create_raffle, enter_raffle
 from tests.brands_made import make_brand
 from tests.clocks import SettableClock
-from tests.loyalty.ledger.lots_made import add_members
+from tests.loyalty.ledger.lots_made import add_members, give
 from tests.rewards.payouts.stores import rows
+from tests.statement_log import statements_told
 
 PRIZES = tuple(Prize("茶", "Tea", 1, "POINTS", amount) for amount in (300, 200, 100))
 
@@ -134,3 +135,37 @@ async def test_assets_and_codes_are_those_of_the_brand(
     await refused(NotFound, budgets=(("STARS", 1),))
     await clocked_db.in_transaction(announce, brand, keyring)
     await refused(AlreadyExists)
+
+
+async def _steps_told(tx: Tx, keyring: Keyring) -> list[str] | None:
+    """What one step over everybody says to the database; None when there is none to take."""
+    async with statements_told(tx) as told:
+        raffle = await take_step(tx, keyring, 1_000)
+    return None if raffle is None else list(told)
+
+
+async def test_a_step_says_as_much_whatever_the_number_of_entries(
+    clocked_db: Database, clock: SettableClock, brand: Brand, keyring: Keyring
+) -> None:
+    db, operator = clocked_db, system_actor(brand.id)
+    told: dict[int, list[int]] = {}
+    for size in (2, 12):
+        prize = Prize("茶", "Tea", size, "POINTS", 5)
+        more = {"table": (Step(1, (prize,)),), "cost": ("POINTS", 1)}
+        codes = (f"drawn-{size}", f"cancelled-{size}")
+        drawn, cancelled = [
+            await db.in_transaction(announce, brand, keyring, code=code, **more) for code in codes
+        ]
+        crowd = await people(db, brand, size)
+        until = local_date(clock.at, brand.timezone) + timedelta(days=30)
+        await db.in_transaction(give, brand, {member.id: {until: 9} for member, _ in crowd})
+        for _, actor in crowd:
+            for raffle in (drawn, cancelled):
+                await db.in_transaction(enter_raffle, actor, raffle.id)
+        await db.in_transaction(cancel_raffle, operator, cancelled.id, "no more")
+        clock.advance(hours=1)
+        told[size] = []
+        while (steps := await db.in_transaction(_steps_told, keyring)) is not None:
+            told[size].append(len(steps))
+    assert told[2] == told[12], "as many for two as for a dozen"
+    assert len(told[2]) == 4, "closed, drawn, paid; and given back"

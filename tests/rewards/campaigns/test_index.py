@@ -7,11 +7,12 @@ from uuid import UUID
 from loyalty.actor import Actor, ActorKind, MemberRole
 from loyalty.ids import new_id
 from loyalty.ledger.models import Asset
-from loyalty.ledger.rules import Book
+from loyalty.ledger.rules import Book, Cause
 from loyalty.products.models import Product
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 from rewards.campaigns.rules import (
     COUNTED_MAX,
+    BonusTerms,
     CampaignIndex,
     Cap,
     LiveCampaign,
@@ -21,6 +22,7 @@ from rewards.campaigns.rules import (
 )
 from rewards.conditions.rules import load_condition
 from rewards.grants.world import BrandConfiguration, GrantWorld, MemberState
+from rewards.scans.stacking import plan_of_scan
 from rewards.scans.world import BatchView, ScanRequest, ScanWorld, candidates, choose_campaign
 
 NOW = datetime(2026, 11, 9, 12, tzinfo=UTC)
@@ -124,6 +126,27 @@ def test_campaigns_of_other_products_times_and_ranks_cost_a_scan_no_condition() 
     assert world.questions.asked == 2
     choose_campaign(world, scan(), batch_of(BEER), alice())
     assert world.questions.asked == 2 + 100  # each of its own product, once
+
+
+def test_bonuses_of_other_products_and_times_cost_a_scan_no_condition() -> None:
+    """200 live bonus campaigns: the two of the scanned product's groups are asked."""
+    condition, main = "member.isNew", campaign("main")
+    groups = [BonusTerms(f"g{i}", Asset.POINTS if i % 2 else None) for i in range(100)]
+    bonuses = [
+        campaign(f"beer-{i}", i, condition, product_id=BEER, bonus=group)
+        for i, group in enumerate(groups)
+    ]
+    bonuses += [
+        campaign(f"over-{i}", i, condition, ends_at=NOW, bonus=group)
+        for i, group in enumerate(groups)
+    ]
+    ours = [campaign(f"tea-{i}", 0, condition, product_id=TEA, bonus=groups[i]) for i in (0, 1)]
+    world = world_of(main, *bonuses, *ours)
+    assert candidates(world, batch_of(TEA)) == (main,)
+    consumer, cause = alice(is_new=True), Cause("SCAN", new_id(), "MEMBER", new_id(), "scan", NOW)
+    planned = plan_of_scan(world, scan(), batch_of(TEA), cause, (consumer, []), None, 1)
+    assert [each.campaign.code for each in planned] == ["tea-0", "tea-1"]
+    assert world.questions.asked == 2
 
 
 def test_where_no_campaign_has_a_condition_nothing_is_asked() -> None:

@@ -88,7 +88,9 @@ def _name_rows(found: Mapping[str, Sequence[RowMapping]], names: Names) -> None:
         accounts = f"{names[row['debit_account_id']]} to {names[row['credit_account_id']]}"
         if row["pending_id"] is not None:
             accounts = names[row["pending_id"]]
-        elif row["phase"] == "PENDING":  # a scan may lock several of one asset
+        else:  # a bonus gives the same asset once more
+            accounts = f"{accounts} for {names.say(row['campaign_id'])}"
+        if row["phase"] == "PENDING":  # a scan may lock several of one asset
             accounts = f"{row['amount']} from {accounts}"
         names.give(row["id"], f"{row['phase']} {accounts} by {names.say(row['cause_id'])}")
     for row in found["standing_changes"]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -78,8 +79,23 @@ campaigns = st.builds(
         )
     ),
 ).filter(lambda plan: plan.gate is Gate.NONE or bool(plan.outcomes[GUIDE]))
+bonuses = st.builds(
+    CampaignPlan,
+    bonus=st.sampled_from([("best", Asset.POINTS), ("first", None)]),
+    outcomes=st.fixed_dictionaries({CONSUMER: consumer_outcomes}, optional={GUIDE: guide_outcomes})
+    | st.fixed_dictionaries({GUIDE: guide_outcomes})
+    | st.just({}),
+    percents=st.just({})
+    | st.fixed_dictionaries({CONSUMER: st.just({Asset.CASH: 50}), GUIDE: st.just({})}),
+    caps=st.just({}) | st.dictionaries(capped, st.integers(1, 2), min_size=1, max_size=2),
+    budgets=st.just({})
+    | st.dictionaries(st.sampled_from(Asset), st.integers(1, 25), min_size=1, max_size=2),
+    condition=st.sampled_from([None, "tier.rank > 0", "counters.memberToday < 1"]),
+    locked=st.just(()) | st.just(((CONSUMER, Asset.GROWTH, 9, {"kind": "NEXT_SCAN", "count": 1}),)),
+)
 brands = st.builds(
     BrandPlan,
+    bonuses=st.just(()) | st.lists(bonuses, min_size=1, max_size=3).map(tuple),
     campaigns=st.lists(campaigns, min_size=1, max_size=2).map(tuple),
     frozen=st.frozensets(
         st.sampled_from(["bob CONSUMER", "gus GUIDE", "gil GUIDE", "gil CONSUMER"]), max_size=1
@@ -206,6 +222,8 @@ def _seen(answers: Sequence[Any]) -> Counter[str]:
             seen[reply["unpaid_reason"] or "paid"] += 1
             seen[reply["guide_unpaid_reason"] or "guide paid"] += 1
             seen["coupon"] += "coupons" in reply
+            for bonus in reply.get("bonuses", ()):
+                seen[f"bonus {bonus['unpaid_reason'] or 'paid'}"] += 1
             seen["risen"] += reply["tier"] is not None and (
                 reply["tier"]["rank"] > reply["rank_before"]
             )
@@ -251,6 +269,16 @@ TWO_EACH = _brand(
 )
 TWO_COUPONS = _brand(outcomes={CONSUMER: {}, GUIDE: {Asset.POINTS: 1}}, coupons=(None, 2))
 THREE_WANT_TWO = _script(*(("ann", CONSUMER, 1, serial) for serial in range(3)))  # paid; BUDGET
+TWO_BONUSES = replace(
+    _brand(),
+    bonuses=(
+        CampaignPlan(
+            bonus=("first", None),
+            outcomes={CONSUMER: {Asset.GROWTH: 3}},
+            caps={(CapSubject.MEMBER, CapWindow.DAY): 2},
+        ),
+    ),
+)
 ONE_OF_EACH = _script(
     *(("ann", CONSUMER, 1, serial) for serial in range(3)),  # paid; GUIDE_CAP; CAP
     *(("ann", CONSUMER, batch, 0) for batch in (1, 5, 7)),  # REPEAT; RETIRED; INACTIVE
@@ -261,6 +289,7 @@ ONE_OF_EACH = _script(
 
 EVERYTHING = {
     *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "replayed", "paid", "risen", "coupon"),
+    *("bonus paid", "bonus CAP", "bonus BUDGET", "bonus NOTHING"),
     *("NEXT_SCAN UNLOCKED", "NEXT_SCAN LOCKED", "ITEM UNLOCKED", "ITEM VOIDED"),
     *(reason.value for reason in Verdict),
     *(reason.value for reason in UnpaidReason),
@@ -298,6 +327,7 @@ def test_any_partition_gives_the_same_rows(database_url: str) -> None:
         @example(plans=(ONE_POINT, ONE_POINT), parts=TWO_WAIT_FOR_IT)
         @example(plans=(NEXT_AND_AFTER_NEXT, NEXT_AND_AFTER_NEXT), parts=FOUR_IN_A_BATCH)
         @example(plans=(TWO_COUPONS, TWO_COUPONS), parts=THREE_WANT_TWO)
+        @example(plans=(TWO_BONUSES, TWO_BONUSES), parts=FOUR_IN_A_BATCH)  # paid; CAP
         @given(plans=st.tuples(brands, brands), parts=partitions)
         def check(
             plans: Sequence[BrandPlan], parts: Sequence[tuple[float, Sequence[ScanPlan]]]

@@ -46,7 +46,8 @@ class CampaignPlan:
     """``budgets`` is (asset, allowed); ``opens_after_hours`` counts from the world's beginning.
     ``coupons``: one of each for the consumer, and how many there are (None: no end of them).
     ``locked``: what is locked besides, each (beneficiary, asset, amount, lock as stored); the
-    amounts are all different, so that one is told from the other."""
+    amounts are all different, so that one is told from the other. Of a bonus its group and what
+    that is the best of, and percents of what the first campaign gives."""
 
     gate: Gate = Gate.NONE
     outcomes: dict[MemberRole, dict[Asset, int]] = field(default_factory=dict)
@@ -57,18 +58,21 @@ class CampaignPlan:
     locked: tuple[tuple[MemberRole, Asset, int, dict[str, Any]], ...] = ()
     return_policies: dict[str, str] = field(default_factory=dict)
     condition: str | None = None
+    bonus: tuple[str, Asset | None] | None = None
+    percents: dict[MemberRole, dict[Asset, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class BrandPlan:
-    """``campaigns[0]`` is for every product, ``campaigns[1]`` for the first one alone.
-    ``tiers_end`` is when a level does that is no longer earned."""
+    """``campaigns[0]`` is for every product, ``campaigns[1]`` for the first one alone, and so are
+    the ``bonuses`` by turns. ``tiers_end`` is when a level does that is no longer earned."""
 
     campaigns: tuple[CampaignPlan, ...]
     frozen: frozenset[str]
     points_valid_months: int | None
     quantity: int = SERIALS
     tiers_end: str = "NEVER"
+    bonuses: tuple[CampaignPlan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -290,7 +294,8 @@ class _Maker:
         return found
 
     def campaigns(self, plan: BrandPlan, products: list[UUID]) -> None:
-        for number, campaign in enumerate(plan.campaigns):
+        places = [*range(len(plan.campaigns)), *(n % 2 for n in range(len(plan.bonuses)))]
+        for number, campaign in enumerate((*plan.campaigns, *plan.bonuses)):
             templates = self.templates(number, campaign.coupons)
             campaign_id = self.new(f"campaign {number} of")
             self.add(Campaign, id=campaign_id, code=f"c{number}", created_at=self.tx.now)
@@ -304,16 +309,20 @@ class _Maker:
                 event=EventKind.SCAN.value,
                 gate=campaign.gate.value,
                 priority=0,
-                product_id=products[0] if number else None,
+                product_id=products[0] if places[number] else None,
                 starts_at=self.tx.now + timedelta(hours=campaign.opens_after_hours),
                 outcomes=[
                     {
                         "beneficiary": beneficiary.value,
                         "asset": asset.value,
-                        "basis": "FIXED",
+                        "basis": basis,
                         "amount": amount,
                     }
-                    for beneficiary, given in campaign.outcomes.items()
+                    for basis, outcomes in (
+                        ("FIXED", campaign.outcomes),
+                        ("PERCENT_OF_MAIN", campaign.percents),
+                    )
+                    for beneficiary, given in outcomes.items()
                     for asset, amount in given.items()
                 ]
                 + [
@@ -333,6 +342,9 @@ class _Maker:
                 caps=caps_to_json(counted_caps(campaign)),
                 condition=campaign.condition,
                 return_policies=campaign.return_policies,
+                bonus=None
+                if campaign.bonus is None
+                else {"group": campaign.bonus[0], "best_of": campaign.bonus[1]},
                 published_by=SOMEWHERE_ELSE,
                 published_at=self.tx.now,
             )

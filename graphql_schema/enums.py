@@ -44,6 +44,7 @@ from rewards.purchases.models import PurchaseSource
 from rewards.raffles.models import RaffleStatus
 from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
+from rewards.referrals.models import ReferralRefusedReason, ReferralStatus
 from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.simulations.models import SimulationStatus
 from rewards.simulations.models import SourceKind as SimulationSource
@@ -102,6 +103,8 @@ __all__ = [
     "QuestionKind",
     "RedemptionStatus",
     "RedemptionStep",
+    "ReferralRefusedReason",
+    "ReferralStatus",
     "ReturnPolicy",
     "TaskCounts",
     "TaskPeriod",
@@ -204,9 +207,11 @@ strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner 
 strawberry.enum(GuideUnpaidReason, description="Why a paid scan has no guide's credit.")
 strawberry.enum(
     TaskCounts,
-    description="带奖的消费者扫码, 本人扫码, 邀请入会, 所邀会员扫码, 购买, 签到 (docs/tasks.md).",
+    description="带奖的消费者扫码, 本人扫码, 邀请入会, 所邀会员扫码, 购买, 签到, 推荐.",
 )
 strawberry.enum(QuestionKind, description="单选, 多选, 打分, 文字.")
+strawberry.enum(ReferralStatus, description="待首单, 已达成, 不成立.")
+strawberry.enum(ReferralRefusedReason, description="同一人, 同一设备, 非新客.")
 strawberry.enum(TaskPeriod, description="一次, 每周, 每月.")
 strawberry.enum(PeriodUnit, name="PeriodUnit", description="日, 月, 季度, 年.")
 strawberry.enum(PeriodKind, description="自然周期, 滚动周期, 入会周年.")

@@ -162,6 +162,8 @@ ANSWERS_TO_FOREIGN = {
     "surveys": "not listed",
     "surveyAnswers": "not listed",
     "mySurveys": "not listed",
+    "myReferralCode": "not listed",
+    "referrals": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",
@@ -245,6 +247,8 @@ ANSWERS_TO_FOREIGN = {
     "createSurvey": "not listed",
     "endSurvey": "not listed",
     "answerSurvey": "not listed",
+    "openReferralCode": "not listed",
+    "useReferralCode": "not listed",
 }
 
 

@@ -53,6 +53,7 @@ from graphql_schema.redemptions import (
     RedemptionQuery,
     fetch_redemption,
 )
+from graphql_schema.referrals import ReferralMutation, ReferralQuery
 from graphql_schema.refusals import RefusalHandler
 from graphql_schema.reversals import ReversalMutation
 from graphql_schema.scalars import SCALAR_MAP
@@ -139,6 +140,7 @@ class Query(
     PromotionQuery,
     TaskQuery,
     SurveyQuery,
+    ReferralQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -182,6 +184,7 @@ class Mutation(
     CampaignTemplateMutation,
     TaskMutation,
     SurveyMutation,
+    ReferralMutation,
 ):
     pass
 

@@ -313,6 +313,12 @@ class AlreadyAnswered(Refusal):
     zh = "您已填写过该问卷。"
 
 
+class AlreadyReferred(Refusal):
+    code = "ALREADY_REFERRED"
+    en = "You have used another referral code already."
+    zh = "您已使用过其他邀请码。"
+
+
 class NotOpenYet(Refusal):
     """``opens_at``, RFC 3339 on the brand's clock: when it opens to this member."""
 

@@ -36,6 +36,7 @@ import rewards.payouts.models
 import rewards.purchases.models
 import rewards.raffles.models
 import rewards.redemptions.models
+import rewards.referrals.models
 import rewards.returns.models
 import rewards.scans.models
 import rewards.simulations.models
@@ -77,6 +78,7 @@ MODULES = (
     rewards.purchases.models,
     rewards.raffles.models,
     rewards.redemptions.models,
+    rewards.referrals.models,
     rewards.returns.models,
     rewards.scans.models,
     rewards.simulations.models,

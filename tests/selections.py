@@ -164,6 +164,8 @@ SELECTIONS = {
     "createSurvey": "replayed survey { code }",
     "endSurvey": "replayed survey { code endsAt }",
     "answerSurvey": f"replayed event {{ {_EVENT} }}",
+    "openReferralCode": "replayed code",
+    "useReferralCode": "replayed referral { referrerId referredId status refusedReason settledAt }",
     "setMemberDays": "replayed memberDays { dayOfMonth on name nextOn }",
     "returnPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen

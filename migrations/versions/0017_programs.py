@@ -20,6 +20,7 @@ def upgrade() -> None:
     _create_activities()
     _create_tasks()
     _create_surveys()
+    _create_referrals()
 
 
 def _create_activities() -> None:
@@ -137,4 +138,86 @@ def _create_surveys() -> None:
     )
     op.create_index(
         op.f("ix_survey_answers_brand_id_member_id"), "survey_answers", ["brand_id", "member_id"]
+    )
+
+
+def _create_referrals() -> None:
+    op.create_table(
+        "referral_codes",
+        sa.Column("brand_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("device_hash", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["brand_id", "member_id"],
+            ["members.brand_id", "members.id"],
+            name=op.f("fk_referral_codes_brand_id_member_id_members"),
+        ),
+        sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_referral_codes")),
+        sa.UniqueConstraint("brand_id", "code", name=op.f("uq_referral_codes_brand_id_code")),
+        sa.UniqueConstraint(
+            "brand_id", "member_id", name=op.f("uq_referral_codes_brand_id_member_id")
+        ),
+    )
+    op.create_table(
+        "referrals",
+        sa.Column("brand_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("referrer_id", sa.Uuid(), nullable=False),
+        sa.Column("referred_id", sa.Uuid(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("refused_reason", sa.String(), nullable=True),
+        sa.Column("device_hash", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('WAITING', 'SETTLED', 'REFUSED')",
+            name=op.f("ck_referrals_status_known"),
+        ),
+        sa.CheckConstraint(
+            "(status = 'REFUSED') = (refused_reason IS NOT NULL)",
+            name=op.f("ck_referrals_refused_why"),
+        ),
+        sa.CheckConstraint(
+            "(status = 'SETTLED') = (settled_at IS NOT NULL)",
+            name=op.f("ck_referrals_settled_a_time"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["brand_id", "referred_id"],
+            ["members.brand_id", "members.id"],
+            name=op.f("fk_referrals_brand_id_referred_id_members"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["brand_id", "referrer_id"],
+            ["members.brand_id", "members.id"],
+            name=op.f("fk_referrals_brand_id_referrer_id_members"),
+        ),
+        sa.PrimaryKeyConstraint("brand_id", "id", name=op.f("pk_referrals")),
+        sa.UniqueConstraint(
+            "brand_id",
+            "referred_id",
+            "referrer_id",
+            name=op.f("uq_referrals_brand_id_referred_id_referrer_id"),
+        ),
+    )
+    waiting, alive = sa.text("status = 'WAITING'"), sa.text("status <> 'REFUSED'")
+    op.create_index(
+        "uq_referrals_once_in_a_life",
+        "referrals",
+        ["brand_id", "referred_id"],
+        unique=True,
+        sqlite_where=alive,
+        postgresql_where=alive,
+    )
+    op.create_index(
+        "ix_referrals_waiting",
+        "referrals",
+        ["brand_id"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
+    op.create_index(
+        op.f("ix_referrals_brand_id_referrer_id_id"), "referrals", ["brand_id", "referrer_id", "id"]
     )

@@ -7,6 +7,8 @@ FIND_WATCHED = Statement(
     """
     SELECT brands.id FROM {brands} WHERE EXISTS (SELECT 1 FROM tasks t
         WHERE t.brand_id = brands.id AND (t.ends_at IS NULL OR t.ends_at > :late))
+        OR EXISTS (SELECT 1 FROM referrals r
+            WHERE r.brand_id = brands.id AND r.status = 'WAITING')
     """,
     sets={"brands": "id uuid"},
     params="late timestamptz",
@@ -35,7 +37,7 @@ FIND_INVITERS = Statement(
     returns="brand_id uuid, inviter_id uuid",
 )
 
-# Who they are by now, if a task of theirs runs.
+# Who they are by now, if a task of theirs runs, or they were referred and that waits.
 FIND_WAITING = Statement(
     """
     SELECT DISTINCT m.brand_id, m.id
@@ -46,6 +48,8 @@ FIND_WAITING = Statement(
             AND (t.ends_at IS NULL OR t.ends_at > :late)
             AND (t.for_everybody OR EXISTS (SELECT 1 FROM task_takings k
                 WHERE k.brand_id = t.brand_id AND k.member_id = m.id AND k.task_id = t.id)))
+        OR EXISTS (SELECT 1 FROM referrals r WHERE r.brand_id = own.brand_id
+            AND r.referred_id IN (own.id, m.id) AND r.status = 'WAITING')
     """,
     sets={"members": "brand_id uuid, id uuid"},
     params="late timestamptz",

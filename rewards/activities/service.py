@@ -1,10 +1,12 @@
 """What members did is noted where something waits for it, and then settled: the tasks that it
-completes. Of brands where nothing waits, one look at the set of them is all."""
+completes, and the referrals that waited for it. Of brands where nothing waits, one look at the set
+of them is all."""
 
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from loyalty.actor import Actor, system_actor
+from loyalty.crypto import Keyring
 from loyalty.db import Tx
 from loyalty.ids import new_id
 from loyalty.members import service as members
@@ -13,6 +15,8 @@ from rewards.events import service as events
 from rewards.events.rules import RecordedEvent
 from rewards.events.service import SET_SIZE_MAX, settle_events
 from rewards.purchases.service import ConfigurationCache
+from rewards.referrals.models import Referral
+from rewards.referrals.service import end_referrals, find_due, use_code
 from rewards.tasks.rules import late_limit
 from rewards.tasks.service import find_completed
 
@@ -76,10 +80,24 @@ async def settle_activities(tx: Tx, limit: int) -> int:
     if not taken:
         return 0
     brand_id = taken[0][0]
-    completed = await find_completed(tx, brand_id, {member_id for _, _, member_id in taken})
-    facts = completed[:SET_SIZE_MAX]
+    member_ids = {member_id for _, _, member_id in taken}
+    due = await find_due(tx, brand_id, member_ids)
+    completed = await find_completed(tx, brand_id, member_ids)
+    referred = [each.event for each in due if each.event is not None]
+    facts = [*referred, *completed][:SET_SIZE_MAX]
     if facts:
         await settle_events(tx, brand_id, system_actor(brand_id), facts)
-    if len(facts) == len(completed):  # otherwise the rest comes in the next turn
+    await end_referrals(tx, brand_id, due)
+    await _note(tx, {(brand_id, fact.member_id) for fact in referred})
+    if len(facts) == len(referred) + len(completed):  # or the rest comes in the next turn
         await tx.fetch(queries.DELETE, brand_id=brand_id, done=[(id,) for _, id, _ in taken])
     return limit  # there may be more, of this brand or another
+
+
+async def use_referral_code(
+    tx: Tx, actor: Actor, keyring: Keyring, code: str, device_id: str | None
+) -> Referral:
+    """What ``referrals.use_code`` does, noted: what it waits for may be there already."""
+    referral = await use_code(tx, actor, keyring, code, device_id)
+    await note_members(tx, [(referral.brand_id, referral.referred_id)])
+    return referral

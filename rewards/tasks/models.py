@@ -14,7 +14,8 @@ class TaskCounts(StrEnum):
     """What a task counts of a member, by the time when it happened. What was reversed or returned
     whole does not count. GUIDED_SCANS: consumers' paid scans that paid this guide. OWN_SCANS: its
     scans that claimed something. INVITED: consumers whom it invited and who enrolled.
-    INVITED_SCANS: their paid scans. PURCHASES: at tills and by orders, not those of imports."""
+    INVITED_SCANS: their paid scans. PURCHASES: at tills and by orders, not those of imports.
+    REFERRALS: whom it referred and who scanned or bought since."""
 
     GUIDED_SCANS = "GUIDED_SCANS"
     OWN_SCANS = "OWN_SCANS"
@@ -22,6 +23,7 @@ class TaskCounts(StrEnum):
     INVITED_SCANS = "INVITED_SCANS"
     PURCHASES = "PURCHASES"
     CHECK_INS = "CHECK_INS"
+    REFERRALS = "REFERRALS"
 
 
 class TaskPeriod(StrEnum):

@@ -87,6 +87,10 @@ COUNTS = {
         """,
         f"e.kind = 'CHECK_IN' AND {_in_window('e')}",
     ),
+    TaskCounts.REFERRALS: _count(
+        "{each:r referrals ON r.brand_id = m.brand_id AND r.referrer_id = m.id}",
+        f"r.status = 'SETTLED' AND {_in_window('r', 'settled_at')}",
+    ),
 }
 
 FIND_COMPLETED = Statement(

@@ -30,6 +30,7 @@ ROLES: Mapping[TaskCounts, frozenset[MemberRole]] = {
     TaskCounts.INVITED_SCANS: frozenset(INVITING_ROLES),
     TaskCounts.PURCHASES: frozenset({MemberRole.CONSUMER}),
     TaskCounts.CHECK_INS: frozenset(MemberRole),
+    TaskCounts.REFERRALS: frozenset({MemberRole.CONSUMER}),
 }
 """Who can have what a task counts."""
 

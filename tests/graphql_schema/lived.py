@@ -24,6 +24,7 @@ CONNECTIONS = {
     **dict.fromkeys(("mallOffers", "offerOrders"), "ADMIN"),
     "memberEvents": "ADMIN",
     "surveyAnswers": "ADMIN",
+    "referrals": "ADMIN",
     "raffles": "CONSUMER",
     **dict.fromkeys(("offers", "mall"), "CONSUMER"),
     "myRedemptions": CLERK_ROLE,
@@ -156,6 +157,8 @@ async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
     ]["nodes"]
     await admin.done("createSurvey", **SURVEY)
     await alice.done("answerSurvey", code=SURVEY["code"], **ANSWERS)
+    own = (await alice.done("openReferralCode"))["code"]
+    await alice.done("useReferralCode", code=own)
     event = (await alice.done("checkIn", scene="home"))["event"]
     raffle = (await admin.done("createRaffle", **RAFFLE))["raffle"]
     await alice.done("enterRaffle", raffleId=raffle["id"])

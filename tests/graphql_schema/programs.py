@@ -1,9 +1,9 @@
-"""Tasks and surveys, and their mutations' inputs that take effect."""
+"""Tasks, surveys and referrals, and their mutations' inputs that take effect."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.graphql_schema.effects import Effect
+from tests.graphql_schema.effects import BOB, CAROL, Effect
 from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import Stage
 
@@ -75,6 +75,21 @@ async def _surveys(stage: Stage) -> list[dict[str, Any]]:
     return [{"code": code} for code in ("taste", "other", "unheard-of")]
 
 
+async def open_referral_code(stage: Stage) -> Effect:
+    alice = await stage.member(ALICE)
+    return Effect(alice, {}, {"deviceId": "phone"}, {"deviceId": ""})
+
+
+async def use_referral_code(stage: Stage) -> Effect:
+    """One's own code is refused on record, so that the other one takes effect as well."""
+    codes = [
+        (await (await stage.member(phone)).done("openReferralCode"))["code"]
+        for phone in (BOB, CAROL)
+    ]
+    one, other, unknown = [{"code": code} for code in (*codes, "NOBODYS")]
+    return Effect(await stage.member(BOB), one, other, unknown)
+
+
 PROGRAM_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "createTask": create_task,
     "endTask": end_task,
@@ -82,4 +97,6 @@ PROGRAM_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "createSurvey": create_survey,
     "endSurvey": end_survey,
     "answerSurvey": answer_survey,
+    "openReferralCode": open_referral_code,
+    "useReferralCode": use_referral_code,
 }

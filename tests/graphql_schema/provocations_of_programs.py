@@ -1,8 +1,10 @@
-"""How to provoke what is refused of tasks and surveys."""
+"""How to provoke what is refused of tasks, surveys and referrals."""
 
-from loyalty.errors import AlreadyAnswered, NotOpen
+from loyalty.errors import AlreadyAnswered, AlreadyReferred, NotOpen
 from tests.graphql_schema import programs
+from tests.graphql_schema.effects import BOB, CAROL
 from tests.graphql_schema.provoking import Call, refused
+from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import Stage
 
 
@@ -25,3 +27,14 @@ async def a_survey_answered_twice(stage: Stage) -> Call:
     effect = await programs.answer_survey(stage)
     await effect.caller.done("answerSurvey", **effect.good)
     return Call(effect.caller, "answerSurvey", effect.good)
+
+
+@refused(AlreadyReferred)
+async def two_referral_codes_used(stage: Stage) -> Call:
+    one, other = [
+        {"code": (await (await stage.member(phone)).done("openReferralCode"))["code"]}
+        for phone in (BOB, CAROL)
+    ]
+    alice = await stage.member(ALICE)
+    await alice.done("useReferralCode", **one)
+    return Call(alice, "useReferralCode", other)

@@ -52,6 +52,8 @@ from rewards.raffles import rules as raffle_rules
 from rewards.raffles.models import Raffle, RaffleEntry, RaffleWinner
 from rewards.redemptions.models import Redemption, RedemptionEvent
 from rewards.redemptions.rules import CouponAtTill, Taken
+from rewards.referrals.models import Referral
+from rewards.referrals.service import CodeStanding
 from rewards.returns.models import (
     PurchaseReturn,
     PurchaseReturnLine,
@@ -137,6 +139,8 @@ ROW_OF_TYPE: dict[str, type] = {
     "UnspentPart": CreditView,
     "Task": Task,
     "Survey": Survey,
+    "Referral": Referral,
+    "ReferralCode": CodeStanding,
     "SurveyAnswer": SurveyAnswer,
     "MemberSurvey": SurveyStanding,
     "MemberTask": TaskStanding,

@@ -37,7 +37,10 @@ from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import CONSUMER, Stage, all_rows, open_stage
 
 DENIED = {"UNAUTHENTICATED", "FORBIDDEN"}
-LISTED_BY = {"offers": "templateId", "tierChanges": "causeId", "surveyAnswers": "memberId"}
+LISTED_BY = {
+    "offers": "templateId", "tierChanges": "causeId",
+    "surveyAnswers": "memberId", "referrals": "referredId",
+}
 """What tells rows apart that have no id."""
 OF_A_MEMBER = {"holds", "tierChanges", "purchases", "memberEvents"}
 OTHER_GOODS = {("coupon", "productIds"), ("holdCoupon", "productIds")}

@@ -25,4 +25,12 @@ EVENT_GUARDS: tuple[Guard, ...] = (
         ),
         covered_by="the one event of a kind and reference",
     ),
+    Guard(
+        "one referral in a life",
+        "a newcomer was brought by one, whichever codes it uses at once",
+        program_races.a_newcomer_is_referred_once,
+        (),
+        ("DROP INDEX uq_referrals_once_in_a_life",),
+        size=40,
+    ),
 )

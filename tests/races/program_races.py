@@ -1,4 +1,4 @@
-"""Races of members who answer surveys; as ``scan_races.py``."""
+"""Races of members who answer surveys and use referral codes; as ``scan_races.py``."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from loyalty.ledger.models import Asset, Transfer
 from rewards.campaigns.models import EventKind, OutcomeBasis
 from rewards.campaigns.rules import CampaignDefinition, Outcome
 from rewards.campaigns.service import publish_campaign
+from rewards.referrals.models import Referral
 from rewards.surveys.models import QuestionKind, SurveyAnswer
 from rewards.surveys.rules import Question, SurveyDefinition
 from rewards.surveys.service import create_survey
@@ -18,6 +19,10 @@ from tests.races.wire import release_at_once, request_bytes
 
 ANSWER = """mutation Race($input: AnswerSurveyInput!) { answerSurvey(input: $input) { __typename
   ... on AnswerSurveyReceipt { event { id } } ... on Refused { code } } }"""
+OPEN = """mutation Race($input: OpenReferralCodeInput!) { openReferralCode(input: $input) {
+  ... on OpenReferralCodeReceipt { code } } }"""
+USE = """mutation Race($input: UseReferralCodeInput!) { useReferralCode(input: $input) { __typename
+  ... on UseReferralCodeReceipt { referral { status } } ... on Refused { code } } }"""
 PEOPLE = 4
 POINTS = 5
 _PAYS = CampaignDefinition(
@@ -64,4 +69,34 @@ async def a_survey_is_answered_once(arena: Arena, size: int) -> Broken:
     broken.unless(len({row.member_id for row in answers}) == len(answers), f"{len(answers)} rows")
     paid = [t.amount for t in await stage.rows(Transfer) if t.cause_kind == "EVENT"]
     broken.unless(paid == [POINTS] * PEOPLE, f"paid {paid}")
+    return broken
+
+
+async def a_newcomer_is_referred_once(arena: Arena, size: int) -> Broken:
+    """Newcomers each use two codes at once, over both servers: one of them brought each."""
+    broken = Broken()
+    stage = await arena.stage("referrals").build()
+    callers = await stage.consumers(size + 2)
+    await stage.warm(arena.ports)
+    opened = [
+        request_bytes(caller.token, OPEN, {"input": {"idempotencyKey": f"open {n}"}})
+        for n, caller in enumerate(callers[:2])
+    ]
+    codes = [
+        said(answer, "openReferralCode")["code"]
+        for answer in await release_at_once(arena.ports, opened)
+    ]
+    requests = [
+        request_bytes(caller.token, USE, {"input": {"idempotencyKey": f"use {code}", "code": code}})
+        for caller in callers[2:]
+        for code in codes
+    ]
+    replies = [
+        said(answer, "useReferralCode") for answer in await release_at_once(arena.ports, requests)
+    ]
+    ends = Counter(str(reply.get("code", reply["__typename"])) for reply in replies)
+    wanted = Counter({"UseReferralCodeReceipt": size, "ALREADY_REFERRED": size})
+    broken.unless(ends == wanted, f"one code each, not {dict(ends)}")
+    brought = Counter(row.referred_id for row in await stage.rows(Referral))
+    broken.unless(set(brought.values()) == {1}, "somebody was brought by two")
     return broken

@@ -1,0 +1,230 @@
+"""The verbs of referrals: a code opened, a code used, and what comes of it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from loyalty.actor import Actor
+from loyalty.crypto import Keyring
+from loyalty.db import RetryTransaction, Snapshot, Tx
+from loyalty.errors import AlreadyReferred, NotFound
+from loyalty.ids import new_id
+from loyalty.members import service as members
+from loyalty.text import checked_text
+from rewards.events import sources
+from rewards.events.rules import EventFact
+from rewards.referrals import queries
+from rewards.referrals.models import (
+    Referral,
+    ReferralCode,
+    ReferralRefusedReason,
+    ReferralStatus,
+)
+from rewards.referrals.queries import list_referrals
+from rewards.referrals.rules import is_new, new_code, read_code
+
+# The last one is a read that others need.
+__all__ = [
+    "CodeStanding",
+    "DueReferral",
+    "end_referrals",
+    "find_code_standing",
+    "find_due",
+    "open_code",
+    "use_code",
+    "list_referrals",
+]
+
+DEVICE_ID_LENGTH_MAX = 128
+CODE_TEXT_LENGTH_MAX = 32
+
+Pair = tuple[UUID, UUID, UUID]
+"""(referral, referrer, referred)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeStanding:
+    """A consumer's code, and how many used it, by status."""
+
+    code: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DueReferral:
+    """A referral that waited, and has what it waited for: ``event`` of the referrer, or why it is
+    refused."""
+
+    id: UUID
+    event: EventFact | None
+    refused: ReferralRefusedReason | None
+
+
+def _device_hash(keyring: Keyring, brand_id: UUID, device_id: str | None) -> str | None:
+    if device_id is None:
+        return None
+    checked = checked_text(device_id, "deviceId", length_max=DEVICE_ID_LENGTH_MAX)
+    return keyring.lookup_hash(brand_id, "device", checked)
+
+
+async def open_code(tx: Tx, actor: Actor, keyring: Keyring, device_id: str | None) -> ReferralCode:
+    """A consumer's own code, the same for good. Who is no member yet is enrolled. Refuses what
+    ``members.enrol`` refuses and InvalidInput (deviceId)."""
+    device = _device_hash(keyring, actor.brand_id, device_id)
+    member = await members.enrol(tx, actor)
+    held = await queries.list_codes_of(tx, member.brand_id, member.id)
+    if held:
+        return held[0]
+    code = ReferralCode(
+        brand_id=member.brand_id,
+        member_id=member.id,
+        code=new_code(),
+        device_hash=device,
+        created_at=tx.now,
+    )
+    if not await tx.insert_if_absent(code):
+        raise RetryTransaction  # opened meanwhile, or one in a trillion is another's
+    return code
+
+
+async def find_code_standing(
+    snapshot: Snapshot, brand_id: UUID, member_id: UUID
+) -> CodeStanding | None:
+    """A member's code, if it has opened one."""
+    held = await queries.list_codes_of(snapshot, brand_id, member_id)
+    if not held:
+        return None
+    own = await queries.list_aliases(snapshot, brand_id, member_id)
+    return CodeStanding(held[0].code, await queries.count_by_status(snapshot, brand_id, own))
+
+
+async def use_code(
+    tx: Tx, actor: Actor, keyring: Keyring, text: str, device_id: str | None
+) -> Referral:
+    """A newcomer names who brought it. What is wrong with that is on record: the referral is there
+    and REFUSED; used again, a code tells what became of it the first time.
+
+    Refuses NotFound (referral code), AlreadyReferred (by another), InvalidInput (code, deviceId)
+    and what ``members.enrol`` refuses.
+    """
+    device = _device_hash(keyring, actor.brand_id, device_id)
+    wanted = read_code(checked_text(text, "code", length_max=CODE_TEXT_LENGTH_MAX))
+    code = await queries.find_code(tx, actor.brand_id, wanted)
+    if code is None:
+        raise NotFound(noun="referral code")
+    member = await members.enrol(tx, actor)
+    own = await queries.list_aliases(tx, member.brand_id, member.id)
+    held = await queries.list_referrals_of(tx, member.brand_id, own)
+    for referral in held:
+        if referral.referrer_id == code.member_id:
+            return referral
+    if any(referral.status != ReferralStatus.REFUSED.value for referral in held):
+        raise AlreadyReferred()
+    id = new_id()
+    refused = await _find_refused(
+        tx, member.brand_id, [(id, code.member_id, member.id)], {id: device}
+    )
+    reason = refused.get(id)
+    if reason is None and not await _is_new(tx, actor):
+        reason = ReferralRefusedReason.NOT_NEW
+    status = ReferralStatus.WAITING if reason is None else ReferralStatus.REFUSED
+    referral = Referral(
+        brand_id=member.brand_id,
+        id=id,
+        referrer_id=code.member_id,
+        referred_id=member.id,
+        status=status.value,
+        refused_reason=None if reason is None else reason.value,
+        device_hash=device,
+        created_at=tx.now,
+    )
+    if not await tx.insert_if_absent(referral):
+        raise RetryTransaction  # another code was used at the same moment, or this one
+    return referral
+
+
+async def _is_new(tx: Tx, actor: Actor) -> bool:
+    known = await queries.list_persons_identities(tx, actor.brand_id, actor.id)
+    return is_new(min(identity.created_at for identity in known), tx.now)
+
+
+async def _find_refused(
+    snapshot: Snapshot,
+    brand_id: UUID,
+    pairs: Sequence[Pair],
+    devices: Mapping[UUID, str | None] | None = None,
+) -> dict[UUID, ReferralRefusedReason]:
+    """Why of these referrals some never earn, as of now. ``devices``: of those that are not there
+    yet, by id, where the code is used."""
+    rows = [(brand_id, *pair) for pair in pairs]
+    if not rows:
+        return {}
+    expanded: set[tuple[UUID, UUID, UUID, UUID]] = set()
+    told: set[tuple[UUID, UUID, UUID, str | None]] = set()
+    for id, referrer_id, referred_id, device in await snapshot.fetch(
+        queries.FIND_ALIASES, pairs=rows
+    ):
+        expanded.add((brand_id, id, referrer_id, referred_id))
+        told.add((brand_id, id, referrer_id, (devices or {}).get(id, device)))
+    same_devices = await snapshot.fetch(
+        queries.FIND_SAME_DEVICES,
+        pairs=sorted(expanded),
+        told=sorted(told, key=lambda row: row[1:3]),
+    )
+    same_persons = await snapshot.fetch(queries.FIND_SAME_PERSONS, pairs=rows)
+    refused = {row[0]: ReferralRefusedReason.SAME_DEVICE for row in same_devices}
+    return refused | {row[0]: ReferralRefusedReason.SAME_PERSON for row in same_persons}
+
+
+# --- what comes of it ----------------------------------------------------------------------------
+
+
+async def find_due(
+    snapshot: Snapshot, brand_id: UUID, member_ids: Collection[UUID]
+) -> list[DueReferral]:
+    """By which of these members came and waited, and what they have waited for. A few statements
+    for any number of members; one where none of them is waited for."""
+    keys = [(brand_id, id) for id in sorted(member_ids)]
+    waiting = await snapshot.fetch(queries.FIND_WAITING, members=keys)
+    if not waiting:
+        return []
+    asked = [(brand_id, id, member_id) for id, _, _, member_id, _ in waiting]
+    first: dict[UUID, tuple[datetime, str]] = {}
+    for what, statement in (
+        ("SCAN", queries.FIND_FIRST_SCANS),
+        ("PURCHASE", queries.FIND_FIRST_PURCHASES),
+    ):
+        for id, at in await snapshot.fetch(statement, asked=asked):
+            first[id] = min(first.get(id, (at, what)), (at, what))
+    pairs = [
+        (id, referrer_id, referred_id)
+        for id, referrer_id, referred_id, _, _ in waiting
+        if id in first
+    ]
+    refused = await _find_refused(snapshot, brand_id, pairs)
+    used_at = {id: created_at for id, _, _, _, created_at in waiting}
+    due = []
+    for id, referrer_id, referred_id in pairs:
+        at, what = first[id]
+        event = sources.referral(referrer_id, referred_id, what, max(at, used_at[id]))
+        reason = refused.get(id)
+        due.append(DueReferral(id, event if reason is None else None, reason))
+    return due
+
+
+async def end_referrals(tx: Tx, brand_id: UUID, due: Sequence[DueReferral]) -> None:
+    """Say of referrals that they are settled or refused; their events are recorded in the same
+    transaction. Raises RetryTransaction when one of them does not wait any more."""
+    rows = [
+        (
+            brand_id,
+            each.id,
+            (ReferralStatus.REFUSED if each.event is None else ReferralStatus.SETTLED).value,
+            None if each.refused is None else each.refused.value,
+            None if each.event is None else each.event.at,
+        )
+        for each in sorted(due, key=lambda each: each.id)
+    ]
+    if rows and len(await tx.fetch(queries.END, ended=rows)) != len(rows):
+        raise RetryTransaction

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
 from loyalty.actor import OperatorRole
 from loyalty.db import Database
+from loyalty.ledger.audit_raffle_winners import NoSuchBrand, verify_raffles
 from tests.api import Host
 from tests.clocks import SettableClock
 from tests.graphql_schema.stage import CONSUMER, outcome
@@ -164,9 +166,10 @@ async def everybody_is_told(fair: Fair) -> None:
 
 async def a_cheat_is_caught(fair: Fair, noted: str, command_env: dict[str, str]) -> None:
     """Somebody with the database at hand lets another entry win."""
-    host = Host(command_env)
-    report = await host.run("verify-raffles", "--brand", fair.stage.slug)
-    assert (report["raffles"], report["winners"], report["broken"]) == (1, 3, 0)
+    report = await verify_raffles(fair.db, fair.stage.slug)
+    assert (report.raffles, report.entries, report.winners, report.broken) == (1, 8, 3, 0)
+    with pytest.raises(NoSuchBrand):
+        await verify_raffles(fair.db, "moon")
     swap = """UPDATE raffle_winners SET entry_id = (SELECT id FROM raffle_entries e
         WHERE e.raffle_id = raffle_winners.raffle_id AND e.entrant_id NOT IN
             (SELECT member_id FROM raffle_winners) ORDER BY id LIMIT 1) WHERE place = 1"""
@@ -175,7 +178,7 @@ async def a_cheat_is_caught(fair: Fair, noted: str, command_env: dict[str, str])
     told = await check_as_a_member(fair, "ninth", noted)
     assert "AssertionError: winners" in told.stderr
     assert any("winner" in offence for offence in await fair.offences())
-    found = await host.finish("verify-raffles")
+    found = await Host(command_env).finish("verify-raffles")
     assert found.returncode == 6 and "broken" in found.stdout
 
 

@@ -67,6 +67,14 @@ FENCE = Edit(
     "outbox_events.id = done.id\n        AND outbox_events.lease_token = :token",
     "outbox_events.id = done.id\n        AND CAST(:token AS text) IS NOT NULL",
 )
+BUDGET_GUARD = Edit(
+    CAMPAIGNS_SQL, "            <= campaign_budgets.allowed\n", "            IS NOT NULL\n"
+)
+CAP_GUARD = Edit(
+    CAMPAIGNS_SQL, "WHERE cap_counters.used + excluded.used <= excluded.times_max", "WHERE true"
+)
+BUDGET_CHECK = "ALTER TABLE campaign_budgets DROP CONSTRAINT ck_campaign_budgets_within_allowed"
+CAP_CHECK = "ALTER TABLE cap_counters DROP CONSTRAINT ck_cap_counters_within_times_max"
 ONE_END = "DROP INDEX uq_transfers_brand_id_pending_id"
 NOTHING_NEGATIVE = "ALTER TABLE accounts DROP CONSTRAINT ck_accounts_counters_not_negative"
 RECORDS_KEY = "ALTER TABLE idempotency_records DROP CONSTRAINT pk_idempotency_records"
@@ -104,29 +112,25 @@ GUARDS = (
         "the budget's guarded update and its check",
         "a budget is never overrun",
         scan_races.budget_is_paid_to_its_last_unit,
-        (
-            Edit(
-                CAMPAIGNS_SQL,
-                "            <= campaign_budgets.allowed\n",
-                "            IS NOT NULL\n",
-            ),
-        ),
-        ("ALTER TABLE campaign_budgets DROP CONSTRAINT ck_campaign_budgets_within_allowed",),
+        (BUDGET_GUARD,),
+        (BUDGET_CHECK,),
         covered_by="each other: the WHERE asks, the CHECK refuses",
     ),
     Guard(
         "the caps' guarded count and its check",
         "a cap is never passed",
         scan_races.device_cap_is_kept,
-        (
-            Edit(
-                CAMPAIGNS_SQL,
-                "WHERE cap_counters.used + excluded.used <= excluded.times_max",
-                "WHERE true",
-            ),
-        ),
-        ("ALTER TABLE cap_counters DROP CONSTRAINT ck_cap_counters_within_times_max",),
+        (CAP_GUARD,),
+        (CAP_CHECK,),
         covered_by="each other; and for members and guides by the lock on their accounts",
+    ),
+    Guard(
+        "the same two, of bonus campaigns",
+        "bonuses are paid up to limits of their own",
+        scan_races.bonuses_keep_limits_of_their_own,
+        (BUDGET_GUARD, CAP_GUARD),
+        (BUDGET_CHECK, CAP_CHECK),
+        covered_by="each other: the UPDATE asks, the CHECK refuses",
     ),
     Guard(
         "the lock on members' accounts",

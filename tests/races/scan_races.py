@@ -11,6 +11,7 @@ from loyalty.ledger.models import Account, AccountKind, Asset, Transfer
 from loyalty.members.models import Member
 from rewards.campaigns.models import CampaignBudget, CapCounter, CapSubject, CapWindow, Gate
 from rewards.campaigns.rules import Cap
+from rewards.grants.models import Bonus
 from rewards.scans.models import Claim, ScanEvent
 from tests.races.arena import Arena, Broken
 from tests.races.stage import CONSUMER_POINTS, GUIDE_POINTS, Caller, Stage, said
@@ -146,6 +147,29 @@ async def device_cap_is_kept(arena: Arena, size: int) -> Broken:
         reasons == Counter({PAID: 9, "CAP": size - 9}), f"the cap is 9, and {dict(reasons)}"
     )
     await _check_counters(stage, [9], broken)
+    return broken
+
+
+async def bonuses_keep_limits_of_their_own(arena: Arena, size: int) -> Broken:
+    """One device in many hands: all are paid, and the bonuses up to a cap and to a budget."""
+    broken = Broken()
+    stage = await arena.stage("bonuses").build()
+    await stage.stack("cap", Asset.CHANCES, caps=[Cap(CapSubject.DEVICE, CapWindow.CAMPAIGN, 9)])
+    await stage.stack("budget", Asset.CASH, budget=7)
+    consumers = await stage.consumers(size)
+    await stage.warm(arena.ports)
+    requests = [
+        stage.scan(c, stage.inner[n], f"k{n}", device="one phone") for n, c in enumerate(consumers)
+    ]
+    reasons = _reasons(await release(arena, requests, broken))
+    broken.unless(reasons == Counter({PAID: size}), f"everybody is paid, not {dict(reasons)}")
+    await _check_counters(stage, [9], broken)
+    ends = Counter((b.bonus_group, b.unpaid_reason) for b in await stage.rows(Bonus))
+    wanted = {("cap", None): 9, ("cap", "CAP"): size - 9}
+    wanted |= {("budget", None): 7, ("budget", "BUDGET"): size - 7}
+    broken.unless(ends == Counter(wanted), f"9 and 7 bonuses are paid, and {dict(ends)}")
+    (budget,) = await stage.rows(CampaignBudget)
+    broken.unless((budget.spent, budget.reserved) == (7, 0), f"{budget.spent} were spent")
     return broken
 
 

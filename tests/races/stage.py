@@ -29,7 +29,7 @@ from loyalty.members import service as members
 from loyalty.members.models import Identity, Invitation, Member
 from loyalty.products.service import create_product
 from rewards.campaigns.models import EventKind, Gate, OutcomeBasis
-from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
+from rewards.campaigns.rules import BonusTerms, CampaignDefinition, Cap, Outcome
 from rewards.campaigns.service import publish_campaign
 from rewards.draws.terms import DrawTerms
 from tests.brands_made import make_brand
@@ -113,6 +113,22 @@ class Stage:
         self.outer = [key.encode(outer.number, serial) for serial in range(CODES_ORDERED)]
         self.inactive = [key.encode(idle.number, serial) for serial in range(CODES_ORDERED)]
         return self
+
+    async def stack(
+        self, code: str, asset: Asset, *, caps: Sequence[Cap] = (), budget: int | None = None
+    ) -> None:
+        """A bonus campaign, the only one of its group: 1 of an asset for the consumer, on top."""
+        definition = CampaignDefinition(
+            code=code,
+            name_zh="加奖",
+            name_en="Bonus",
+            event=EventKind.SCAN,
+            outcomes=(Outcome(MemberRole.CONSUMER, asset, OutcomeBasis.FIXED, 1),),
+            caps=tuple(caps),
+            budgets={} if budget is None else {asset: budget},
+            bonus=BonusTerms(code),
+        )
+        await self.db.in_transaction(publish_campaign, self._system, definition)
 
     async def _order(self, product_id: UUID, kinds: list[CodeKind]) -> list[CodeBatch]:
         batches = await self.db.in_transaction(

@@ -17,6 +17,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from benchmarks.baselines import bare_ping, best_tpcb, codes_by_copy, prepare_pgbench
+from benchmarks.campaigns import OTHERS, publish_others
 from benchmarks.expiry import bare_update, expire, prepare_lots
 from benchmarks.floor import FloorPlan, measure_floor
 from benchmarks.history import store_claims
@@ -163,6 +164,9 @@ class Bench:
         )
         twin = self.step("PostgreSQL: the twin", lambda: venue.twin(sizes.clients, sizes.seconds))
         stored = self.step("PostgreSQL: scans after many", lambda: self._after_many(venue))
+        asked, among = self.step(
+            "PostgreSQL: scans, many campaigns", lambda: self._among_many(venue)
+        )
         self._home("PostgreSQL", venue)
         rate = scans.per_second
         fair = sizes.many_clients / many.per_second
@@ -180,6 +184,12 @@ class Bench:
                 first=0.7,
                 then=0.9,
             ),
+            bar(
+                f"scan with {OTHERS + 1} live campaigns ({asked} conditions asked) / with one,"
+                " PostgreSQL",
+                *(among, rate, SCANS),
+                first=0.5,
+            ),
             bar("two servers / one, PostgreSQL", two.per_second, rate, SCANS, first=1.2, then=1.4),
         ]
 
@@ -192,6 +202,12 @@ class Bench:
         with venue.copy() as url:
             store_claims(venue.postgres, "copied", venue.stage, self.sizes.stored_claims)
             return venue.scans_on(url, self.sizes.clients, self.sizes.seconds).per_second
+
+    def _among_many(self, venue: PostgresVenue) -> tuple[int, float]:
+        with venue.copy() as url:
+            asked = publish_others(url, venue.stage)
+            rate = venue.scans_on(url, self.sizes.clients, self.sizes.seconds).per_second
+        return asked, rate
 
     def _home(self, name: str, venue: PostgresVenue | SqliteVenue) -> None:
         seconds = self.sizes.seconds / 2

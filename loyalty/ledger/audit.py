@@ -29,6 +29,7 @@ from loyalty.ledger.audit_merges import MERGES
 from loyalty.ledger.audit_offers import OFFERS
 from loyalty.ledger.audit_payouts import PAYOUTS
 from loyalty.ledger.audit_probe import EXAMPLES_MAX, Probe
+from loyalty.ledger.audit_programs import PROGRAMS
 from loyalty.ledger.audit_raffles import RAFFLE_TABLES, RAFFLES, raffle_prizes
 from loyalty.ledger.audit_redemptions import REBATES, STEPS
 from loyalty.ledger.audit_references import REFERENCES
@@ -37,7 +38,8 @@ from loyalty.ledger.audit_scans import SCANS
 
 _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
-    *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES, RAFFLES),
+    *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
+    *(RAFFLES, PROGRAMS),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)

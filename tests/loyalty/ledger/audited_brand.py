@@ -13,7 +13,7 @@ from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_raffles import AuditedRaffles
+from tests.loyalty.ledger.audited_programs import AuditedPrograms
 from tiers.ladders.models import Ladder, LadderLevel
 from tiers.standings.models import Standing, StandingChange
 
@@ -34,7 +34,7 @@ CAPS = [
 ]
 
 
-class AuditedBrand(AuditedRaffles):
+class AuditedBrand(AuditedPrograms):
     """Item 1: pre-scanned by the guide, scanned by the consumer, scanned again. Item 2: only
     pre-scanned. Item 3: scanned by a consumer without a guide. Item 4: the budget did not suffice.
     Besides: a purchase, an old one whose points expired, points that an operator moved, what
@@ -65,6 +65,7 @@ class AuditedBrand(AuditedRaffles):
         self._draws()
         self._events()
         self._raffles()
+        self._programs()
         self._payouts()
         self._sign_ins()
 

@@ -32,6 +32,7 @@ from tests.loyalty.ledger.corruptions_of_locks import OF_LOCKS
 from tests.loyalty.ledger.corruptions_of_merges import OF_MERGES
 from tests.loyalty.ledger.corruptions_of_offers import OF_OFFERS
 from tests.loyalty.ledger.corruptions_of_payouts import OF_PAYOUTS
+from tests.loyalty.ledger.corruptions_of_programs import OF_PROGRAMS
 from tests.loyalty.ledger.corruptions_of_raffles import OF_RAFFLES
 from tests.loyalty.ledger.corruptions_of_redemptions import OF_REDEMPTIONS
 from tests.loyalty.ledger.corruptions_of_references import OF_REFERENCES
@@ -43,7 +44,7 @@ from tests.postgresql_server import PostgresqlServer
 CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
-    *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_REFERENCES),
+    *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_PROGRAMS, *OF_REFERENCES),
 )
 
 _CONSTRAINTS = """

@@ -14,10 +14,10 @@ from loyalty.brands.models import Brand
 from loyalty.brands.service import find_brand_by_slug
 from loyalty.db import Snapshot
 from loyalty.products.service import products_by_id
-from rewards.campaigns import service
 from rewards.campaigns.models import Campaign, CampaignVersion
 from rewards.campaigns.publicity import Names, Said, rules_page
 from rewards.campaigns.rules import LiveCampaign
+from rewards.campaigns.versions import list_running
 from rewards.coupons.service import templates_by_id
 from rewards.draws.terms import awarded_templates
 
@@ -78,7 +78,7 @@ class PromotionQuery:
             found = await find_brand_by_slug(snapshot, brand)
             if found is None:
                 return []
-            rows = await service.list_running(snapshot, found.id)
+            rows = await list_running(snapshot, found.id)
             names = await _names(snapshot, found, [live for _, _, live in rows])
         return [
             _shown(info.context, campaign, version, rules_page(live, names))

@@ -17,7 +17,8 @@ from loyalty.errors import InvalidInput, NotFound
 from rewards.campaigns.definitions import definition_from_json
 from rewards.campaigns.lives import list_drafts
 from rewards.campaigns.rules import CampaignDefinition
-from rewards.campaigns.service import find_definition, list_campaigns
+from rewards.campaigns.service import list_campaigns
+from rewards.campaigns.versions import find_definition
 from rewards.simulations.files import read_events
 from rewards.simulations.pictures import spending_svg
 from rewards.simulations.rules import Crowd, Happening, Past, check_source

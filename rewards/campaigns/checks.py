@@ -23,7 +23,7 @@ from rewards.campaigns.rules import (
     definition_pays,
 )
 from rewards.conditions.rules import Fields, compile_condition
-from rewards.draws.terms import check_cash, check_draw
+from rewards.draws.checks import check_cash, check_draw
 
 AMOUNT_MAX = 10**9
 PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %

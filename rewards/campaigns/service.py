@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from loyalty import audit_log
-from loyalty.actor import Actor, MemberRole, system_actor
+from loyalty.actor import Actor, MemberRole
 from loyalty.assets.models import AssetStatus
 from loyalty.assets.service import assets_by_code
 from loyalty.brands.service import get_brand, touch_configuration
@@ -17,7 +17,6 @@ from loyalty.ledger.models import Asset
 from loyalty.products.service import require_product
 from rewards.campaigns import queries
 from rewards.campaigns.checks import check_definition, check_terms
-from rewards.campaigns.definitions import definition_published
 from rewards.campaigns.models import (
     Campaign,
     CampaignBudget,
@@ -133,7 +132,7 @@ async def check_campaign(
     """Everything that has to be right before it may be published; the campaign with this code, if
     there is one, and the type of custom events that it names. Refuses what ``publish_campaign``
     refuses."""
-    event_type = await _find_type(tx, brand_id, definition)
+    event_type = await find_type(tx, brand_id, definition)
     check_definition(definition, _fields_of(event_type))
     brand = await get_brand(tx, brand_id)
     check_terms(definition, tx.now, brand.prize_ceiling_fen)
@@ -164,7 +163,7 @@ def _check_changed(stored: Iterable[CampaignBudget], budgets: dict[str, int]) ->
             raise BudgetBelowSpent(asset=asset, committed=committed)
 
 
-async def _find_type(
+async def find_type(
     snapshot: Snapshot, brand_id: UUID, definition: CampaignDefinition
 ) -> dict[str, Any] | None:
     """The type of custom events that it names, as its version keeps it. Refuses NotFound."""
@@ -262,52 +261,9 @@ async def live_campaigns(snapshot: Snapshot, brand_id: UUID) -> CampaignIndex:
     return index_campaigns(queries.as_live(campaign, version) for campaign, version in rows)
 
 
-async def find_definition(
-    snapshot: Snapshot, brand_id: UUID, campaign_id: UUID
-) -> CampaignDefinition | None:
-    """What the newest version of a campaign was published as; None if there is no such one."""
-    found = await queries.list_newest(snapshot, brand_id, only=campaign_id)
-    if not found:
-        return None
-    budgets = await queries.list_budgets(snapshot, brand_id, [campaign_id])
-    return definition_published(*found[0], budgets)
-
-
-async def as_if_published(
-    snapshot: Snapshot, brand_id: UUID, definition: CampaignDefinition
-) -> LiveCampaign:
-    """A definition as rules would see it if it were published now; nothing is written. Refuses
-    NotFound (event type)."""
-    event_type = await _find_type(snapshot, brand_id, definition)
-    found = await queries.find_campaign(snapshot, brand_id, definition.code)
-    campaign = found or Campaign(brand_id=brand_id, code=definition.code, created_at=snapshot.now)
-    nobody = system_actor(brand_id)
-    version = version_of(
-        definition, event_type, campaign=campaign, number=0, actor=nobody, at=snapshot.now
-    )
-    return queries.as_live(campaign, version)
-
-
-async def list_running(
-    snapshot: Snapshot, brand_id: UUID
-) -> list[tuple[Campaign, CampaignVersion, LiveCampaign]]:
-    """The newest versions of campaigns that run, or will, by code."""
-    rows = await queries.list_newest(snapshot, brand_id, status=CampaignStatus.RUNNING)
-    return [
-        (campaign, version, queries.as_live(campaign, version))
-        for campaign, version in sorted(rows, key=lambda row: row[0].code)
-        if version.ends_at is None or snapshot.now < version.ends_at
-    ]
-
-
 async def has_scan_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
     """Whether any version of a brand's campaigns, an old one too, locks until the next scans."""
     return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.NEXT_SCAN)
-
-
-async def find_version(snapshot: Snapshot, brand_id: UUID, version_id: UUID) -> LiveCampaign | None:
-    """A version as it was published, an old one too."""
-    return (await find_versions(snapshot, brand_id, [version_id])).get(version_id)
 
 
 async def find_versions(

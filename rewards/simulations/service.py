@@ -20,6 +20,7 @@ from rewards.campaigns import lives
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.definitions import definition_from_json, definition_to_json
 from rewards.campaigns.rules import CampaignDefinition, LiveCampaign
+from rewards.campaigns.versions import as_if_published, find_definition
 from rewards.coupons import service as coupons
 from rewards.grants import service as grants
 from rewards.simulations import crowds, queries
@@ -90,7 +91,7 @@ async def _definition(
         if draft is None:
             raise NotFound(noun="draft")
         return definition_from_json(draft.definition)
-    found = await campaigns.find_definition(tx, brand_id, campaign_id) if campaign_id else None
+    found = await find_definition(tx, brand_id, campaign_id) if campaign_id else None
     if found is None:
         raise NotFound(noun="campaign")
     return found
@@ -171,7 +172,7 @@ async def prepare(
 ) -> Run:
     """Read all that a dry run needs. Refuses InvalidInput (too many events), NotFound."""
     brand = await grants.load_configuration(snapshot, brand_id)
-    draft = await campaigns.as_if_published(snapshot, brand_id, definition)
+    draft = await as_if_published(snapshot, brand_id, definition)
     start = Start(brand)
     start, happenings = await _happenings(snapshot, start, draft, definition, source, seed)
     start = await _with_coupons(snapshot, start, draft)

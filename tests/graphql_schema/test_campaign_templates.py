@@ -43,9 +43,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a budget of what gives no cash": ({"template": "CHECK_IN", "budgetFen": 10**6}, "budgetFen"),
     "no window": ({"template": "RAMP", "budgetFen": 10**6}, "startsAt"),
     "three days": (
-        {"template": "RAMP", "budgetFen": 10**6}
-        | WINDOW
-        | {"endsAt": "2099-03-03T23:00:00+08:00"},
+        {"template": "RAMP", "budgetFen": 10**6} | WINDOW | {"endsAt": "2099-03-03T23:00:00+08:00"},
         "endsAt",
     ),
     "a product of what is no scan": ({"template": "BIRTHDAY"}, "productId"),

@@ -392,31 +392,3 @@ async def read_tier(
     grant = None if row[4] is None else TierGrant(row[4], Basis(row[5]), row[6], row[7])
     held = Held(row[1] or 0, row[3], grant, row[8], row[9])
     return TierReading(row[0], held, row[2], row[10], row[11] if metric else row[10])
-
-
-# What members held, and what growth they had, before an instant: the last move before it, and
-# what was booked since taken off again.
-FIND_HELD_BEFORE = Statement(
-    """
-    SELECT keys.member_id, COALESCE((
-            SELECT c.to_rank FROM standing_changes c
-            WHERE c.brand_id = keys.brand_id AND c.member_id = keys.member_id
-                AND c.occurred_at < :before
-            ORDER BY c.occurred_at DESC, c.id DESC LIMIT 1), 0),
-        CAST(COALESCE((
-            SELECT a.credits_posted - a.debits_posted
-                - COALESCE((SELECT SUM(t.amount) FROM transfers t
-                    WHERE t.brand_id = a.brand_id AND t.credit_account_id = a.id
-                        AND t.phase IN ('POSTED', 'POST') AND t.created_at >= :before), 0)
-                + COALESCE((SELECT SUM(t.amount) FROM transfers t
-                    WHERE t.brand_id = a.brand_id AND t.debit_account_id = a.id
-                        AND t.phase IN ('POSTED', 'POST') AND t.created_at >= :before), 0)
-            FROM accounts a
-            WHERE a.brand_id = keys.brand_id AND a.owner_id = keys.member_id
-                AND a.asset = 'GROWTH' AND a.kind = 'MAIN'), 0) AS bigint)
-    FROM {keys}
-    """,
-    params="before timestamptz",
-    sets={"keys": "brand_id uuid, member_id uuid"},
-    returns="member_id uuid, rank bigint, growth bigint",
-)

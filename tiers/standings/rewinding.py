@@ -7,7 +7,8 @@ from uuid import UUID
 
 from loyalty.clock import local_date
 from loyalty.db import Snapshot
-from tiers.standings import queries
+from tiers.standings.queries import FIND_TIERS
+from tiers.standings.rewinding_queries import FIND_HELD_BEFORE
 from tiers.standings.folding import MemberTier
 from tiers.standings.loading import TierRules, add_days, is_counted, load_for, tier_of_row
 from tiers.standings.rules import Held
@@ -26,7 +27,7 @@ async def tiers_before(
     if not member_ids:
         return {}
     keys = [(brand_id, member_id) for member_id in sorted(member_ids)]
-    rows = await snapshot.fetch(queries.FIND_TIERS, members=keys)
+    rows = await snapshot.fetch(FIND_TIERS, members=keys)
     tiers = [tier_of_row(row, rules) for row in rows]
     first_day = local_date(before, rules.timezone)
     for tier in tiers:
@@ -39,7 +40,7 @@ async def tiers_before(
     )
     held = {
         row[0]: (row[1], row[2])
-        for row in await snapshot.fetch(queries.FIND_HELD_BEFORE, keys=keys, before=before)
+        for row in await snapshot.fetch(FIND_HELD_BEFORE, keys=keys, before=before)
     }
     found = {}
     for tier in tiers:

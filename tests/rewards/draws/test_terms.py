@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from loyalty.errors import InvalidInput
+from rewards.draws.checks import check_cash, check_draw
 from rewards.draws.models import Curve
 from rewards.draws.terms import (
     AmountAward,
@@ -21,8 +22,6 @@ from rewards.draws.terms import (
     Stage,
     awarded_assets,
     awarded_templates,
-    check_cash,
-    check_draw,
     draw_from_json,
     draw_to_json,
 )

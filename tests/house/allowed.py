@@ -16,6 +16,7 @@ SQL_HOMES = {
     "loyalty/ledger/book_queries.py": "as queries.py, which would be too long",
     "loyalty/ledger/expiry_queries.py": "as queries.py, which would be too long",
     "loyalty/ledger/history_queries.py": "as queries.py, which would be too long",
+    "tiers/standings/rewinding_queries.py": "as queries.py, which would be too long",
     "loyalty/ledger/audit": "reads the books by its own SQL, sharing nothing with the writers",
     "migrations/": "the schema",
 }

@@ -92,7 +92,7 @@ bonuses = st.builds(
     | st.dictionaries(st.sampled_from(Asset), st.integers(1, 25), min_size=1, max_size=2),
     condition=st.sampled_from([None, "tier.rank > 0", "counters.memberToday < 1"]),
     locked=st.just(()) | st.just(((CONSUMER, Asset.GROWTH, 9, {"kind": "NEXT_SCAN", "count": 1}),)),
-)
+).filter(lambda plan: not plan.percents or Asset.CASH not in plan.outcomes.get(CONSUMER, {}))
 brands = st.builds(
     BrandPlan,
     bonuses=st.just(()) | st.lists(bonuses, min_size=1, max_size=3).map(tuple),
@@ -271,11 +271,17 @@ TWO_COUPONS = _brand(outcomes={CONSUMER: {}, GUIDE: {Asset.POINTS: 1}}, coupons=
 THREE_WANT_TWO = _script(*(("ann", CONSUMER, 1, serial) for serial in range(3)))  # paid; BUDGET
 TWO_BONUSES = replace(
     _brand(),
+    frozen=frozenset({"gus GUIDE"}),
     bonuses=(
         CampaignPlan(
             bonus=("first", None),
             outcomes={CONSUMER: {Asset.GROWTH: 3}},
             caps={(CapSubject.MEMBER, CapWindow.DAY): 2},
+        ),
+        CampaignPlan(
+            bonus=("best", Asset.CASH),
+            outcomes={CONSUMER: {Asset.CASH: 2}},
+            budgets={Asset.CASH: 3},
         ),
     ),
 )
@@ -327,7 +333,7 @@ def test_any_partition_gives_the_same_rows(database_url: str) -> None:
         @example(plans=(ONE_POINT, ONE_POINT), parts=TWO_WAIT_FOR_IT)
         @example(plans=(NEXT_AND_AFTER_NEXT, NEXT_AND_AFTER_NEXT), parts=FOUR_IN_A_BATCH)
         @example(plans=(TWO_COUPONS, TWO_COUPONS), parts=THREE_WANT_TWO)
-        @example(plans=(TWO_BONUSES, TWO_BONUSES), parts=FOUR_IN_A_BATCH)  # paid; CAP
+        @example(plans=(TWO_BONUSES, TWO_BONUSES), parts=FOUR_IN_A_BATCH)  # paid; CAP, BUDGET
         @given(plans=st.tuples(brands, brands), parts=partitions)
         def check(
             plans: Sequence[BrandPlan], parts: Sequence[tuple[float, Sequence[ScanPlan]]]

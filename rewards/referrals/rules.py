@@ -1,18 +1,12 @@
 """Pure: what a referral code looks like, and who is new."""
 
-import secrets
 from datetime import datetime, timedelta
 
 NEW_DAYS = 7
 """So long after the brand first saw them people may use a code."""
 CODE_LENGTH = 8
-_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """None that is taken for another."""
-
-
-def new_code() -> str:
-    """A random one; whether it is free, the table says."""
-    return "".join(secrets.choice(_LETTERS) for _ in range(CODE_LENGTH))
 
 
 def read_code(text: str) -> str:

@@ -1,5 +1,6 @@
 """The verbs of referrals: a code opened, a code used, and what comes of it."""
 
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from rewards.referrals.models import (
     ReferralStatus,
 )
 from rewards.referrals.queries import list_referrals
-from rewards.referrals.rules import is_new, new_code, read_code
+from rewards.referrals.rules import CODE_LENGTH, LETTERS, is_new, read_code
 
 # The last one is a read that others need.
 __all__ = [
@@ -79,7 +80,7 @@ async def open_code(tx: Tx, actor: Actor, keyring: Keyring, device_id: str | Non
     code = ReferralCode(
         brand_id=member.brand_id,
         member_id=member.id,
-        code=new_code(),
+        code="".join(secrets.choice(LETTERS) for _ in range(CODE_LENGTH)),
         device_hash=device,
         created_at=tx.now,
     )

@@ -149,8 +149,8 @@ class Simulation(Node):
     campaign_code: str
     status: SimulationStatus
     seed: BigInt = strawberry.field(description="The same seed answers the same.")
-    events_done: int
-    events_total: int
+    events_done: BigInt
+    events_total: BigInt
     problem: str | None = strawberry.field(description="Why it FAILED.")
     created_at: datetime
     started_at: datetime | None

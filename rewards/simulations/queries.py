@@ -116,7 +116,7 @@ async def move(
     tx: Tx, brand_id: UUID, id: UUID, begins_at: Sequence[SimulationStatus], **values: object
 ) -> bool:
     """Set columns of one that is in one of these states; whether it was."""
-    moved = await tx.session.execute(
+    moved = await tx.session.exec(
         update(Simulation)
         .where(
             col(Simulation.brand_id) == brand_id,
@@ -124,5 +124,6 @@ async def move(
             col(Simulation.status).in_(begins_at),
         )
         .values(**values)
+        .execution_options(synchronize_session=False)
     )
-    return bool(moved.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has it
+    return moved.rowcount == 1

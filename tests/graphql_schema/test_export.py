@@ -60,6 +60,7 @@ from rewards.returns.models import (
     PurchaseReturnTaking,
 )
 from rewards.scans.models import ScanEvent
+from rewards.simulations.models import Simulation
 from rewards.surveys.models import Survey, SurveyAnswer
 from rewards.surveys.service import SurveyStanding
 from rewards.tasks.models import Task
@@ -142,6 +143,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "Referral": Referral,
     "ReferralCode": CodeStanding,
     "SurveyAnswer": SurveyAnswer,
+    "Simulation": Simulation,
     "MemberSurvey": SurveyStanding,
     "MemberTask": TaskStanding,
 }
@@ -157,7 +159,9 @@ MADE_BY_RESOLVERS = {
     *("PendingLevel", "LadderMove", "LadderPreview"),
     *("PurchaseReward", "PurchaseTier", "MergedAsset", "ReversedLeg"),
     *("BeneficiaryReturnPolicy", "OutcomeLock", "OutcomeStep", "RewardLock"),
-    *("Bonus", "BonusTerms"),
+    *("Bonus", "BonusTerms", "CampaignTemplate", "Promotion", "DrawBudget"),
+    *("SimulationReport", "SimulatedCost", "SimulatedReason", "SimulatedPrize"),
+    *("SimulatedShortage", "SimulatedCoupons", "SimulatedBudget"),
     *("CampaignDraw", "DrawPrize", "DrawStage", "DrawEntry", "DrawBonus", "DrawGuarantee"),
     *("ScanDraw", "DrawnPrize", "DrawnBonus", "DrawnFact", "DrawnWeight", "DrawExhausted"),
 }

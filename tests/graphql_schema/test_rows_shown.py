@@ -29,9 +29,11 @@ NULL_TO_ALL = {
     "Product": {"gtin", "pictureUrl"},
     "Member": {"displayName", "externalRef", "invitedById", "mergedInto"},
     "CodeBatch": {"printedAt", "activatedAt", "retiredAt"},
-    "Campaign": {"startsAt", "endsAt", "product", "endedAt", "condition", "draw", "eventType"},
-    "CampaignDraft": {"startsAt", "endsAt", "product", "draw", "eventType"},
+    "Campaign": {"startsAt", "endsAt", "product", "endedAt", "condition", "draw", "eventType"}
+    | {"bonus"},
+    "CampaignDraft": {"startsAt", "endsAt", "product", "draw", "eventType", "bonus"},
     "EarningEvent": {"type"},
+    "Simulation": {"problem", "startedAt", "endedAt", "draft", "running"},
     "Raffle": {
         *("seed", "reason", "entriesCount", "entrantsCount"),
         *("closedAt", "drawnAt", "cancelledAt", "settledAt"),

@@ -30,7 +30,7 @@ from workers.tiers import CHUNK_STANDINGS, re_evaluate_tiers
 log = structlog.get_logger("periodic")
 
 CHUNK_ROWS_MAX = 200
-ACTIVITIES_SECONDS = 5
+ACTIVITIES_SECONDS = 2
 CHUNKS_MAX = 100
 """Per run: what is left waits for the next one, and the other jobs get their turn."""
 

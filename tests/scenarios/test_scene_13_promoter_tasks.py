@@ -35,7 +35,7 @@ async def test_a_guide_is_paid_once_for_three_scans_of_the_week(shop: Shop) -> N
     three = {"code": "three-a-week", "nameZh": "本周三次扫码", "nameEn": "Three this week"}
     weekly = {"role": "GUIDE", "counts": "GUIDED_SCANS", "target": 3, "period": "WEEK"}
     await shop.admin.done("createTask", **three, **weekly)
-    wang, li = await shop.guide("13900139001"), await shop.guide("13900139002")
+    wang = await shop.guide("13900139001")
     offered = await my_task(wang)
     assert (offered["takenAt"], offered["progress"]) == (None, 0)
     assert not (await wang.done("takeTask", code="three-a-week"))["alreadyTaken"]
@@ -49,10 +49,7 @@ async def test_a_guide_is_paid_once_for_three_scans_of_the_week(shop: Shop) -> N
     assert (under_way["progress"], under_way["completion"]) == (1, None)
 
     # Two that cross the target together.
-    others = [await shop.person(f"1380013810{n}") for n in range(3)]
-    await asyncio.gather(
-        *(who.done("scanCode", code=code) for who, code in zip(others, inner[1:4], strict=True))
-    )
+    await asyncio.gather(*(buyer.done("scanCode", code=code) for code in inner[1:4]))
     done = await eventually(lambda: my_task(wang), lambda task: task["completion"] is not None)
     assert done["progress"] == 4
     assert done["completion"]["earned"] == [{"asset": POINTS, "amount": REWARD}]
@@ -63,7 +60,6 @@ async def test_a_guide_is_paid_once_for_three_scans_of_the_week(shop: Shop) -> N
 
     await eventually(counted, lambda progress: progress == 5)
     assert await wang.balances() == {POINTS: (5 * 30 + REWARD, 0)}
-    assert (await my_task(li))["progress"] == 0
     await a_salesperson_is_paid_for_the_scans_of_whom_it_brought(shop)
     assert (await shop.host.run("audit"))["broken"] == 0
 

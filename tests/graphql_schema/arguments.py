@@ -92,6 +92,7 @@ _BY_PLACE: dict[str, Any] = {
     "DrawStageInput.startsAt": None,
     "DrawInput.consolation": "THANKS",
     "DrawStageInput.budgets": [],
+    "DraftFromTemplateInput.budgetFen": None,
     "SimulateCampaignInput.campaignId": None,
     "SimulateCampaignInput.past": None,
     "MadeUpInput.hours": None,

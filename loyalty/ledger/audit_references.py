@@ -160,8 +160,12 @@ _TENANT_TABLES = (
     "outbox_events",
     "places",
     "products",
+    "raffles",
     "roster_entries",
     "sign_in_codes",
+    "simulations",
+    "surveys",
+    "tasks",
     "unknown_code_counts",
     "wechat_apps",
 )

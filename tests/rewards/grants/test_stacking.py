@@ -80,7 +80,7 @@ BOUGHT = {FIXED: 7, PER_FEN: 7 * 123, PER_UNIT: 7 * 3, TABLE: 20, PERCENT: 246 *
 
 
 @pytest.mark.parametrize("basis", list(OutcomeBasis))
-async def test_a_purchase_is_paid_on_every_base_at_once_and_locked(
+async def test_a_purchase_is_paid_by_every_basis_at_once_and_locked(
     db: Database, basis: OutcomeBasis
 ) -> None:
     """123.99 for three pieces, of which the first campaign gives two points a unit."""

@@ -175,14 +175,7 @@ class _Maker:
     def brand(self, plan: BrandPlan) -> None:
         slug = f"b{self.brand_id.hex[-20:]}"
         self.names.give(slug, f"slug {self.index}")
-        self.rows.append(
-            Brand(
-                id=self.brand_id,
-                slug=slug,
-                name="Brand",
-                created_at=self.tx.now,
-            )
-        )
+        self.rows.append(Brand(id=self.brand_id, slug=slug, name="Brand", created_at=self.tx.now))
         months = plan.points_valid_months
         expiring = {"kind": "AFTER", "unit": "MONTH", "count": months}
         for asset in Asset:
@@ -317,23 +310,9 @@ class _Maker:
                         "asset": asset.value,
                         "basis": basis,
                         "amount": amount,
+                        **more,
                     }
-                    for basis, outcomes in (
-                        ("FIXED", campaign.outcomes),
-                        ("PERCENT_OF_MAIN", campaign.percents),
-                    )
-                    for beneficiary, given in outcomes.items()
-                    for asset, amount in given.items()
-                ]
-                + [
-                    {
-                        "beneficiary": beneficiary.value,
-                        "asset": asset.value,
-                        "basis": "FIXED",
-                        "amount": amount,
-                        "lock": lock,
-                    }
-                    for beneficiary, asset, amount, lock in campaign.locked
+                    for basis, beneficiary, asset, amount, more in given_by(campaign)
                 ]
                 + [
                     {"beneficiary": CONSUMER.value, "coupon_template_id": template_id.hex}
@@ -342,9 +321,7 @@ class _Maker:
                 caps=caps_to_json(counted_caps(campaign)),
                 condition=campaign.condition,
                 return_policies=campaign.return_policies,
-                bonus=None
-                if campaign.bonus is None
-                else {"group": campaign.bonus[0], "best_of": campaign.bonus[1]},
+                bonus=campaign.bonus and {"group": campaign.bonus[0], "best_of": campaign.bonus[1]},
                 published_by=SOMEWHERE_ELSE,
                 published_at=self.tx.now,
             )
@@ -376,6 +353,16 @@ class _Maker:
                     growth_threshold=threshold,
                     points_multiplier_percent=percent,
                 )
+
+
+def given_by(
+    campaign: CampaignPlan,
+) -> Iterable[tuple[str, MemberRole, Asset, int, dict[str, Any]]]:
+    for basis, of in (("FIXED", campaign.outcomes), ("PERCENT_OF_MAIN", campaign.percents)):
+        for role, given in of.items():
+            yield from ((basis, role, asset, amount, {}) for asset, amount in given.items())
+    for role, asset, amount, lock in campaign.locked:
+        yield "FIXED", role, asset, amount, {"lock": lock}
 
 
 def counted_caps(campaign: CampaignPlan) -> tuple[Cap, ...]:

@@ -240,6 +240,16 @@ async def list_merged_into(
     return [(id, into_id) for id, into_id in found if into_id is not None]
 
 
+FIND_MERGED_FROM = Statement(
+    """
+    SELECT into_ids.id, m.id FROM {into_ids}
+    {each:m members ON m.brand_id = into_ids.brand_id AND m.merged_into_id = into_ids.id}
+    """,
+    sets={"into_ids": "brand_id uuid, id uuid"},
+    returns="into_id uuid, id uuid",
+)
+
+
 async def mark_merged(tx: Tx, source: Member, target: Member) -> None:
     """Close one member in favour of another. Who was merged into it before leads to the other one
     too, so that nobody is more than one step away."""

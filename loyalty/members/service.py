@@ -50,6 +50,7 @@ FROZEN = "FROZEN"
 __all__ = [
     "ENROLLED_TOPIC",
     "RosterImport",
+    "aliases_of",
     "begin_merge",
     "close_member",
     "create_wechat_identity",
@@ -346,6 +347,17 @@ async def follow_merges(
     """Who members are by now: themselves, or those into whom they were merged."""
     merged = await queries.list_merged_into(snapshot, brand_id, member_ids)
     return {id: id for id in member_ids} | dict(merged)
+
+
+async def aliases_of(
+    snapshot: Snapshot, brand_id: UUID, member_ids: Collection[UUID]
+) -> dict[UUID, list[UUID]]:
+    """Everybody that members are: themselves, and who was merged into them."""
+    found: dict[UUID, list[UUID]] = {id: [id] for id in member_ids}
+    keys = [(brand_id, id) for id in sorted(found)]
+    for into_id, id in await snapshot.fetch(queries.FIND_MERGED_FROM, into_ids=keys):
+        found[into_id].append(id)
+    return found
 
 
 async def require_unmerged(tx: Tx, members: Collection[tuple[UUID, UUID]]) -> None:

@@ -54,21 +54,16 @@ def action_reported(member_id: UUID, report_id: UUID, action: str, at: datetime)
     return facts
 
 
-def task_ref_start(task_id: UUID) -> str:
-    """What precedes the member in the reference of a completed task."""
-    return f"{task_id.hex}:"
-
-
-def task_ref_end(period: str) -> str:
-    """What follows the member in the reference of a completed task: once a period."""
-    return f":{period}"
+def task_ref(task_id: UUID, member_id: UUID, period: str) -> str:
+    """The reference of a completed task: once a member and period of it."""
+    return f"{task_id.hex}:{member_id.hex}:{period}"
 
 
 def task_completed(
     task_id: UUID, task: str, member_id: UUID, period: str, at: datetime
 ) -> EventFact:
     """Once a task, member and period of the task. ``task``: its code."""
-    ref = f"{task_ref_start(task_id)}{member_id.hex}{task_ref_end(period)}"
+    ref = task_ref(task_id, member_id, period)
     payload: dict[str, FieldValue] = {"task": task, "period": period}
     return EventFact(EventKind.TASK_COMPLETED, ref, member_id, at, payload)
 

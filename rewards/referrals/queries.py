@@ -1,38 +1,35 @@
 """The SQL of referrals."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import func, or_
+from sqlalchemy import func
 from sqlmodel import col, select
 
 from loyalty import keyed
 from loyalty.db import Snapshot, Statement
-from loyalty.members.models import Identity, Member
+from loyalty.members.models import Identity
 from rewards.referrals.models import Referral, ReferralCode
 
-# Those of members, and of whom was merged into them, that wait.
+# Each member is there once for everybody that it is by merges: ``alias_id``.
 FIND_WAITING = Statement(
     """
-    SELECT r.id, r.referrer_id, r.referred_id, members.id, r.created_at
-    FROM {members}
-    {each:m members ON m.brand_id = members.brand_id
-        AND (m.id = members.id OR m.merged_into_id = members.id)}
-    {each:r referrals ON r.brand_id = m.brand_id AND r.referred_id = m.id}
+    SELECT r.id, r.referrer_id, r.referred_id, aliases.id, r.device_hash, r.created_at
+    FROM {aliases}
+    {each:r referrals ON r.brand_id = aliases.brand_id AND r.referred_id = aliases.alias_id}
     WHERE r.status = 'WAITING'
     """,
-    sets={"members": "brand_id uuid, id uuid"},
-    returns="id uuid, referrer_id uuid, referred_id uuid, member_id uuid, created_at timestamptz",
+    sets={"aliases": "brand_id uuid, id uuid, alias_id uuid"},
+    returns="id uuid, referrer_id uuid, referred_id uuid, member_id uuid, device_hash text,"
+    " created_at timestamptz",
 )
 
-_WHO = """{each:m members ON m.brand_id = asked.brand_id
-        AND (m.id = asked.member_id OR m.merged_into_id = asked.member_id)}"""
 _ASKED = {"asked": "brand_id uuid, id uuid, member_id uuid"}
 
 FIND_FIRST_SCANS = Statement(
-    f"""
-    SELECT asked.id, MIN(s.occurred_at)
-    FROM {{asked}} {_WHO} {{each:s scan_events ON s.brand_id = m.brand_id AND s.member_id = m.id}}
+    """
+    SELECT asked.id, MIN(s.occurred_at) FROM {asked}
+    {each:s scan_events ON s.brand_id = asked.brand_id AND s.member_id = asked.member_id}
     WHERE s.unpaid_reason IS NULL AND NOT EXISTS (SELECT 1 FROM scan_reversals v
         WHERE v.brand_id = s.brand_id AND v.scan_id = s.id)
     GROUP BY asked.id
@@ -42,10 +39,9 @@ FIND_FIRST_SCANS = Statement(
 )
 
 FIND_FIRST_PURCHASES = Statement(
-    f"""
-    SELECT asked.id, MIN(p.occurred_at)
-    FROM {{asked}} {_WHO}
-    {{each:p purchase_events ON p.brand_id = m.brand_id AND p.member_id = m.id}}
+    """
+    SELECT asked.id, MIN(p.occurred_at) FROM {asked}
+    {each:p purchase_events ON p.brand_id = asked.brand_id AND p.member_id = asked.member_id}
     WHERE p.source <> 'IMPORT' AND p.returned_at IS NULL
     GROUP BY asked.id
     """,
@@ -91,24 +87,6 @@ FIND_SAME_DEVICES = Statement(
     returns="id uuid",
 )
 
-# Both sides by everybody that they are: merged members' devices and scans stay with them.
-FIND_ALIASES = Statement(
-    """
-    SELECT pairs.id, a.id, b.id, r.device_hash FROM {pairs}
-    {each:own members ON own.brand_id = pairs.brand_id AND own.id = pairs.referrer_id}
-    {each:a members ON a.brand_id = own.brand_id
-        AND (a.id = COALESCE(own.merged_into_id, own.id)
-            OR a.merged_into_id = COALESCE(own.merged_into_id, own.id))}
-    {each:named members ON named.brand_id = pairs.brand_id AND named.id = pairs.referred_id}
-    {each:b members ON b.brand_id = named.brand_id
-        AND (b.id = COALESCE(named.merged_into_id, named.id)
-            OR b.merged_into_id = COALESCE(named.merged_into_id, named.id))}
-    {maybe:r referrals ON r.brand_id = pairs.brand_id AND r.id = pairs.id}
-    """,
-    sets={"pairs": "brand_id uuid, id uuid, referrer_id uuid, referred_id uuid"},
-    returns="id uuid, referrer_id uuid, referred_id uuid, device_hash text",
-)
-
 END = Statement(
     """
     UPDATE referrals SET status = ended.status, refused_reason = ended.reason,
@@ -132,14 +110,12 @@ async def find_code(snapshot: Snapshot, brand_id: UUID, code: str) -> ReferralCo
 
 
 async def list_codes_of(
-    snapshot: Snapshot, brand_id: UUID, member_id: UUID
-) -> Sequence[ReferralCode]:
-    """A member's own, oldest first, and those of members that were merged into it."""
-    is_member = or_(col(Member.id) == member_id, col(Member.merged_into_id) == member_id)
-    members = select(Member.id).where(col(Member.brand_id) == brand_id, is_member)
+    snapshot: Snapshot, brand_id: UUID, member_ids: Collection[UUID]
+) -> list[ReferralCode]:
+    """Those of some members, oldest first."""
     found = await snapshot.session.exec(
         select(ReferralCode)
-        .where(col(ReferralCode.brand_id) == brand_id, col(ReferralCode.member_id).in_(members))
+        .where(col(ReferralCode.brand_id) == brand_id, col(ReferralCode.member_id).in_(member_ids))
         .order_by(col(ReferralCode.id))
     )
     return list(found)
@@ -164,29 +140,13 @@ async def list_referrals(
     return await keyed.list_newest(snapshot, Referral, brand_id, before=before, limit=limit)
 
 
-async def list_aliases(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> list[UUID]:
-    """A member and those that were merged into it."""
-    found = await snapshot.session.exec(
-        select(Member.id).where(
-            col(Member.brand_id) == brand_id,
-            or_(col(Member.id) == member_id, col(Member.merged_into_id) == member_id),
-        )
-    )
-    return list(found)
-
-
-async def list_persons_identities(
-    snapshot: Snapshot, brand_id: UUID, identity_id: UUID
+async def list_identities_of_person(
+    snapshot: Snapshot, brand_id: UUID, person_id: UUID
 ) -> list[Identity]:
-    """An identity and those that are one person with it."""
-    own = select(func.coalesce(Identity.person_id, Identity.id)).where(
-        col(Identity.brand_id) == brand_id, col(Identity.id) == identity_id
-    )
-    person_id = own.scalar_subquery()
+    """Those that were found to be one person."""
     found = await snapshot.session.exec(
         select(Identity).where(
-            col(Identity.brand_id) == brand_id,
-            or_(col(Identity.id) == identity_id, col(Identity.person_id) == person_id),
+            col(Identity.brand_id) == brand_id, col(Identity.person_id) == person_id
         )
     )
     return list(found)

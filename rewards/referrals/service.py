@@ -74,7 +74,8 @@ async def open_code(tx: Tx, actor: Actor, keyring: Keyring, device_id: str | Non
     ``members.enrol`` refuses and InvalidInput (deviceId)."""
     device = _device_hash(keyring, actor.brand_id, device_id)
     member = await members.enrol(tx, actor)
-    held = await queries.list_codes_of(tx, member.brand_id, member.id)
+    own = (await members.aliases_of(tx, member.brand_id, [member.id]))[member.id]
+    held = await queries.list_codes_of(tx, member.brand_id, own)
     if held:
         return held[0]
     code = ReferralCode(
@@ -93,10 +94,10 @@ async def find_code_standing(
     snapshot: Snapshot, brand_id: UUID, member_id: UUID
 ) -> CodeStanding | None:
     """A member's code, if it has opened one."""
-    held = await queries.list_codes_of(snapshot, brand_id, member_id)
+    own = (await members.aliases_of(snapshot, brand_id, [member_id]))[member_id]
+    held = await queries.list_codes_of(snapshot, brand_id, own)
     if not held:
         return None
-    own = await queries.list_aliases(snapshot, brand_id, member_id)
     return CodeStanding(held[0].code, await queries.count_by_status(snapshot, brand_id, own))
 
 
@@ -115,7 +116,7 @@ async def use_code(
     if code is None:
         raise NotFound(noun="referral code")
     member = await members.enrol(tx, actor)
-    own = await queries.list_aliases(tx, member.brand_id, member.id)
+    own = (await members.aliases_of(tx, member.brand_id, [member.id]))[member.id]
     held = await queries.list_referrals_of(tx, member.brand_id, own)
     for referral in held:
         if referral.referrer_id == code.member_id:
@@ -146,7 +147,10 @@ async def use_code(
 
 
 async def _is_new(tx: Tx, actor: Actor) -> bool:
-    known = await queries.list_persons_identities(tx, actor.brand_id, actor.id)
+    known = [await members.get_identity(tx, actor.brand_id, actor.id)]
+    person_id = known[0].person_id
+    if person_id is not None:
+        known += await queries.list_identities_of_person(tx, actor.brand_id, person_id)
     return is_new(min(identity.created_at for identity in known), tx.now)
 
 
@@ -154,26 +158,29 @@ async def _find_refused(
     snapshot: Snapshot,
     brand_id: UUID,
     pairs: Sequence[Pair],
-    devices: Mapping[UUID, str | None] | None = None,
+    devices: Mapping[UUID, str | None],
 ) -> dict[UUID, ReferralRefusedReason]:
-    """Why of these referrals some never earn, as of now. ``devices``: of those that are not there
-    yet, by id, where the code is used."""
-    rows = [(brand_id, *pair) for pair in pairs]
-    if not rows:
+    """Why of these referrals some never earn, as of now. ``devices``: where their codes were used,
+    by referral. Both sides count by everybody that they are by merges."""
+    if not pairs:
         return {}
-    expanded: set[tuple[UUID, UUID, UUID, UUID]] = set()
-    told: set[tuple[UUID, UUID, UUID, str | None]] = set()
-    for id, referrer_id, referred_id, device in await snapshot.fetch(
-        queries.FIND_ALIASES, pairs=rows
-    ):
-        expanded.add((brand_id, id, referrer_id, referred_id))
-        told.add((brand_id, id, referrer_id, (devices or {}).get(id, device)))
-    same_devices = await snapshot.fetch(
-        queries.FIND_SAME_DEVICES,
-        pairs=sorted(expanded),
-        told=sorted(told, key=lambda row: row[1:3]),
-    )
-    same_persons = await snapshot.fetch(queries.FIND_SAME_PERSONS, pairs=rows)
+    named = {id for _, referrer_id, referred_id in pairs for id in (referrer_id, referred_id)}
+    by_now = await members.follow_merges(snapshot, brand_id, named)
+    aliases = await members.aliases_of(snapshot, brand_id, set(by_now.values()))
+    both = [
+        (brand_id, id, referrer_id, referred_id)
+        for id, named_referrer_id, named_referred_id in pairs
+        for referrer_id in aliases[by_now[named_referrer_id]]
+        for referred_id in aliases[by_now[named_referred_id]]
+    ]
+    told = [
+        (brand_id, id, referrer_id, devices[id])
+        for id, named_referrer_id, _ in pairs
+        for referrer_id in aliases[by_now[named_referrer_id]]
+    ]
+    same_devices = await snapshot.fetch(queries.FIND_SAME_DEVICES, pairs=both, told=told)
+    own = [(brand_id, *pair) for pair in pairs]
+    same_persons = await snapshot.fetch(queries.FIND_SAME_PERSONS, pairs=own)
     refused = {row[0]: ReferralRefusedReason.SAME_DEVICE for row in same_devices}
     return refused | {row[0]: ReferralRefusedReason.SAME_PERSON for row in same_persons}
 
@@ -185,12 +192,17 @@ async def find_due(
     snapshot: Snapshot, brand_id: UUID, member_ids: Collection[UUID]
 ) -> list[DueReferral]:
     """By which of these members came and waited, and what they have waited for. A few statements
-    for any number of members; one where none of them is waited for."""
-    keys = [(brand_id, id) for id in sorted(member_ids)]
-    waiting = await snapshot.fetch(queries.FIND_WAITING, members=keys)
+    for any number of members; two where none of them is waited for."""
+    aliases = await members.aliases_of(snapshot, brand_id, member_ids)
+    keys = [(brand_id, id, alias_id) for id, also in aliases.items() for alias_id in also]
+    waiting = await snapshot.fetch(queries.FIND_WAITING, aliases=keys)
     if not waiting:
         return []
-    asked = [(brand_id, id, member_id) for id, _, _, member_id, _ in waiting]
+    asked = [
+        (brand_id, id, alias_id)
+        for id, _, _, member_id, _, _ in waiting
+        for alias_id in aliases[member_id]
+    ]
     first: dict[UUID, tuple[datetime, str]] = {}
     for what, statement in (
         ("SCAN", queries.FIND_FIRST_SCANS),
@@ -200,11 +212,12 @@ async def find_due(
             first[id] = min(first.get(id, (at, what)), (at, what))
     pairs = [
         (id, referrer_id, referred_id)
-        for id, referrer_id, referred_id, _, _ in waiting
+        for id, referrer_id, referred_id, _, _, _ in waiting
         if id in first
     ]
-    refused = await _find_refused(snapshot, brand_id, pairs)
-    used_at = {id: created_at for id, _, _, _, created_at in waiting}
+    devices = {id: device for id, _, _, _, device, _ in waiting}
+    refused = await _find_refused(snapshot, brand_id, pairs, devices)
+    used_at = {id: created_at for id, _, _, _, _, created_at in waiting}
     due = []
     for id, referrer_id, referred_id in pairs:
         at, what = first[id]

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import or_, update
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from loyalty import keyed
 from loyalty.db import Snapshot, Tx
-from loyalty.members.models import Member
 from rewards.surveys.models import Survey, SurveyAnswer
 
 
@@ -58,15 +57,13 @@ async def end_survey(tx: Tx, survey: Survey) -> bool:
 
 
 async def list_answers_of(
-    snapshot: Snapshot, brand_id: UUID, member_id: UUID, survey_ids: Collection[UUID]
+    snapshot: Snapshot, brand_id: UUID, member_ids: Collection[UUID], survey_ids: Collection[UUID]
 ) -> list[SurveyAnswer]:
-    """Those of a member, and of members that were merged into it, to some surveys."""
-    is_member = or_(col(Member.id) == member_id, col(Member.merged_into_id) == member_id)
-    members = select(Member.id).where(col(Member.brand_id) == brand_id, is_member)
+    """Those of some members to some surveys."""
     found = await snapshot.session.exec(
         select(SurveyAnswer).where(
             col(SurveyAnswer.brand_id) == brand_id,
-            col(SurveyAnswer.member_id).in_(members),
+            col(SurveyAnswer.member_id).in_(member_ids),
             col(SurveyAnswer.survey_id).in_(survey_ids),
         )
     )

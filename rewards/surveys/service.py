@@ -102,7 +102,8 @@ async def answer_survey(
         raise NotOpen(noun="survey")
     answers = read_answers(questions_from_json(survey.questions), given)
     member = await members.enrol(tx, actor)
-    if await queries.list_answers_of(tx, survey.brand_id, member.id, [survey.id]):
+    own = (await members.aliases_of(tx, survey.brand_id, [member.id]))[member.id]
+    if await queries.list_answers_of(tx, survey.brand_id, own, [survey.id]):
         raise AlreadyAnswered()
     answer = SurveyAnswer(
         brand_id=survey.brand_id,
@@ -128,6 +129,7 @@ async def list_standings(
     given = {}
     if member_id is not None:
         ids = [survey.id for survey in surveys]
-        found = await queries.list_answers_of(snapshot, brand_id, member_id, ids)
+        own = (await members.aliases_of(snapshot, brand_id, [member_id]))[member_id]
+        found = await queries.list_answers_of(snapshot, brand_id, own, ids)
         given = {answer.survey_id: answer for answer in found}
     return [SurveyStanding(survey, given.get(survey.id)) for survey in surveys]

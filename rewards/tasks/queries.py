@@ -1,5 +1,6 @@
 """The SQL of tasks: what members have done is counted where it is, a statement for each kind of it
-and any number of members."""
+and any number of members. An ask is once there for everybody that its member is by merges: what
+they did stays with whom they did it as."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -17,10 +18,6 @@ _ASKED = {
 }
 _COUNTED = "ask bigint, counted bigint"
 
-# A member and those who were merged into it: what they did stays with whom they did it as.
-_WHO = """{each:m members ON m.brand_id = asked.brand_id
-        AND (m.id = asked.member_id OR m.merged_into_id = asked.member_id)}"""
-
 
 def _in_window(row: str, at: str = "occurred_at") -> str:
     return f"{row}.{at} >= asked.starts_at AND {row}.{at} < asked.ends_at"
@@ -32,8 +29,7 @@ _NOT_REVERSED = """NOT EXISTS (SELECT 1 FROM scan_reversals r
 
 def _count(rows: str, where: str, what: str = "*") -> Statement:
     return Statement(
-        f"SELECT asked.ask, COUNT({what}) FROM {{asked}} {_WHO} {rows} WHERE {where}"
-        " GROUP BY asked.ask",
+        f"SELECT asked.ask, COUNT({what}) FROM {{asked}} {rows} WHERE {where} GROUP BY asked.ask",
         sets=_ASKED,
         returns=_COUNTED,
     )
@@ -43,7 +39,7 @@ COUNTS = {
     # Scans are not found by their guide; what they gave it is, by its accounts.
     TaskCounts.GUIDED_SCANS: _count(
         """
-        {each:a accounts ON a.brand_id = m.brand_id AND a.owner_id = m.id}
+        {each:a accounts ON a.brand_id = asked.brand_id AND a.owner_id = asked.member_id}
         {each:t transfers ON t.brand_id = a.brand_id AND t.credit_account_id = a.id
             AND t.id >= asked.id_from}
         {each:s scan_events ON s.brand_id = t.brand_id AND s.id = t.cause_id}
@@ -55,19 +51,19 @@ COUNTS = {
     ),
     TaskCounts.OWN_SCANS: _count(
         """
-        {each:s scan_events ON s.brand_id = m.brand_id AND s.member_id = m.id
+        {each:s scan_events ON s.brand_id = asked.brand_id AND s.member_id = asked.member_id
             AND s.id >= asked.id_from}
         """,
         "(s.unpaid_reason IS NULL OR s.unpaid_reason = 'AWAITS_CONSUMER')"
         f" AND {_in_window('s')} AND {_NOT_REVERSED}",
     ),
     TaskCounts.INVITED: _count(
-        "{each:n members ON n.brand_id = m.brand_id AND n.invited_by_id = m.id}",
+        "{each:n members ON n.brand_id = asked.brand_id AND n.invited_by_id = asked.member_id}",
         f"n.merged_into_id IS NULL AND {_in_window('n', 'enrolled_at')}",
     ),
     TaskCounts.INVITED_SCANS: _count(
         """
-        {each:n members ON n.brand_id = m.brand_id AND n.invited_by_id = m.id}
+        {each:n members ON n.brand_id = asked.brand_id AND n.invited_by_id = asked.member_id}
         {each:s scan_events ON s.brand_id = n.brand_id AND s.member_id = n.id
             AND s.id >= asked.id_from}
         """,
@@ -75,32 +71,32 @@ COUNTS = {
     ),
     TaskCounts.PURCHASES: _count(
         """
-        {each:p purchase_events ON p.brand_id = m.brand_id AND p.member_id = m.id
+        {each:p purchase_events ON p.brand_id = asked.brand_id AND p.member_id = asked.member_id
             AND p.id >= asked.id_from}
         """,
         f"p.source <> 'IMPORT' AND p.returned_at IS NULL AND {_in_window('p')}",
     ),
     TaskCounts.CHECK_INS: _count(
         """
-        {each:e earning_events ON e.brand_id = m.brand_id AND e.member_id = m.id
+        {each:e earning_events ON e.brand_id = asked.brand_id AND e.member_id = asked.member_id
             AND e.id >= asked.id_from}
         """,
         f"e.kind = 'CHECK_IN' AND {_in_window('e')}",
     ),
     TaskCounts.REFERRALS: _count(
-        "{each:r referrals ON r.brand_id = m.brand_id AND r.referrer_id = m.id}",
+        "{each:r referrals ON r.brand_id = asked.brand_id AND r.referrer_id = asked.member_id}",
         f"r.status = 'SETTLED' AND {_in_window('r', 'settled_at')}",
     ),
 }
 
 FIND_COMPLETED = Statement(
-    f"""
-    SELECT asked.ask, e.id FROM {{asked}} {_WHO}
-    {{each:e earning_events ON e.brand_id = m.brand_id AND e.kind = 'TASK_COMPLETED'
-        AND e.ref = asked.ref_start || replace(CAST(m.id AS text), '-', '') || asked.ref_end}}
+    """
+    SELECT asked.ask, e.id FROM {asked}
+    {each:e earning_events ON e.brand_id = asked.brand_id AND e.kind = 'TASK_COMPLETED'
+        AND e.ref = asked.ref}
     """,
     sets={
-        "asked": "ask bigint, brand_id uuid, member_id uuid, ref_start text, ref_end text",
+        "asked": "ask bigint, brand_id uuid, ref text",
     },
     returns="ask bigint, id uuid",
 )

@@ -248,15 +248,11 @@ async def _completed(
     snapshot: Snapshot, brand_id: UUID, asks: Sequence[_Ask]
 ) -> list[tuple[int, UUID]]:
     """(place among the asks, event) of those that are completed."""
+    aliases = await members.aliases_of(snapshot, brand_id, {ask.member_id for ask in asks})
     rows = [
-        (
-            place,
-            brand_id,
-            ask.member_id,
-            sources.task_ref_start(ask.task.id),
-            sources.task_ref_end(ask.period.name),
-        )
+        (place, brand_id, sources.task_ref(ask.task.id, id, ask.period.name))
         for place, ask in enumerate(asks)
+        for id in aliases[ask.member_id]
     ]
     found = await snapshot.fetch(queries.FIND_COMPLETED, asked=rows) if rows else []
     return [(place, id) for place, id in found]
@@ -264,13 +260,13 @@ async def _completed(
 
 async def _counted(snapshot: Snapshot, brand_id: UUID, asks: Sequence[_Ask]) -> dict[int, int]:
     """By place among the asks; zeros are left out."""
+    aliases = await members.aliases_of(snapshot, brand_id, {ask.member_id for ask in asks})
     by_kind: dict[TaskCounts, list[tuple[object, ...]]] = defaultdict(list)
     for place, ask in enumerate(asks):
         starts_at = max(ask.since, ask.period.starts_at)
-        ends_at = ask.period.ends_at or _FAR
-        first_id = first_id_at(starts_at - ID_SLACK)
-        row = (place, brand_id, ask.member_id, starts_at, ends_at, first_id)
-        by_kind[ask.task.counts].append(row)
+        window = (starts_at, ask.period.ends_at or _FAR, first_id_at(starts_at - ID_SLACK))
+        rows = by_kind[ask.task.counts]
+        rows += [(place, brand_id, id, *window) for id in aliases[ask.member_id]]
     counted: dict[int, int] = {}
     for kind in sorted(by_kind):
         counted |= dict(await snapshot.fetch(queries.COUNTS[kind], asked=by_kind[kind]))

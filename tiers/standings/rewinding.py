@@ -7,10 +7,10 @@ from uuid import UUID
 
 from loyalty.clock import local_date
 from loyalty.db import Snapshot
-from tiers.standings.queries import FIND_TIERS
-from tiers.standings.rewinding_queries import FIND_HELD_BEFORE
 from tiers.standings.folding import MemberTier
 from tiers.standings.loading import TierRules, add_days, is_counted, load_for, tier_of_row
+from tiers.standings.queries import FIND_TIERS
+from tiers.standings.rewinding_queries import FIND_HELD_BEFORE
 from tiers.standings.rules import Held
 
 

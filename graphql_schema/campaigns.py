@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -32,6 +32,7 @@ from loyalty.actor import Actor, Grant
 from loyalty.db import Tx
 from loyalty.errors import InvalidInput
 from loyalty.products.models import Product as ProductRow
+from loyalty.text import checked_instant
 from rewards.campaigns import rules, service
 from rewards.campaigns.models import Campaign as CampaignRow
 from rewards.campaigns.models import CampaignBudget, CampaignVersion
@@ -307,17 +308,6 @@ PublishCampaignResult = Annotated[
 ]
 
 
-def _instant(name: str, at: datetime | None) -> datetime | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise InvalidInput(field=name, problem="needs a time zone offset")
-    try:
-        return at.astimezone(UTC)
-    except OverflowError as error:
-        raise InvalidInput(field=name, problem="out of range") from error
-
-
 def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
     """The input as the value that rules check; refuses a budget named twice and naive times."""
     budgets: dict[str, int] = {}
@@ -339,8 +329,8 @@ def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
         gate=input.gate,
         priority=input.priority,
         product_id=None if input.product_id is None else local_id("Product", input.product_id),
-        starts_at=_instant("startsAt", input.starts_at),
-        ends_at=_instant("endsAt", input.ends_at),
+        starts_at=checked_instant(input.starts_at, "startsAt"),
+        ends_at=checked_instant(input.ends_at, "endsAt"),
         caps=tuple(rules.Cap(c.subject, c.window, c.times_max) for c in input.caps),
         budgets=budgets,
         return_policies=policies,

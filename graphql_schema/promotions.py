@@ -15,7 +15,7 @@ from loyalty.brands.service import find_brand_by_slug
 from loyalty.db import Snapshot
 from loyalty.products.service import products_by_id
 from rewards.campaigns.models import Campaign, CampaignVersion
-from rewards.campaigns.publicity import Names, Said, rules_page
+from rewards.campaigns.publicity import Names, Said, is_public, rules_page
 from rewards.campaigns.rules import LiveCampaign
 from rewards.campaigns.versions import list_running
 from rewards.coupons.service import templates_by_id
@@ -73,12 +73,12 @@ def _shown(
 class PromotionQuery:
     @strawberry.field(extensions=[Public()])
     async def promotions(self, info: Info, brand: str) -> list[Promotion]:
-        """What a brand runs now or will, by code; of no brand nothing."""
+        """What a brand runs now or will for consumers, by code; of no brand nothing."""
         async with info.context.database.snapshot() as snapshot:
             found = await find_brand_by_slug(snapshot, brand)
             if found is None:
                 return []
-            rows = await list_running(snapshot, found.id)
+            rows = [row for row in await list_running(snapshot, found.id) if is_public(row[2])]
             names = await _names(snapshot, found, [live for _, _, live in rows])
         return [
             _shown(info.context, campaign, version, rules_page(live, names))

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from loyalty.errors import InvalidInput
 
+FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_INSTANT = datetime(2999, 12, 31, tzinfo=UTC)
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, surrogates, line breaks
 _SPACES = " \u3000\u00a0"
 _FORMULA_STARTS = frozenset("=+-@|\t\r\n＝＋－＠")
@@ -39,12 +41,11 @@ def for_spreadsheet(text: str) -> str:
 
 def checked_instant(at: datetime | None, field: str) -> datetime | None:
     """A time that somebody named, in UTC. Refuses InvalidInput for one without an offset, and for
-    one so far away that UTC has no name for it."""
+    one outside FIRST_INSTANT to LAST_INSTANT: in every time zone there is a day around it."""
     if at is None:
         return None
     if at.tzinfo is None:
         raise InvalidInput(field=field, problem="needs a time zone offset")
-    try:
-        return at.astimezone(UTC)
-    except OverflowError as error:
-        raise InvalidInput(field=field, problem="out of range") from error
+    if not FIRST_INSTANT <= at <= LAST_INSTANT:
+        raise InvalidInput(field=field, problem="out of range")
+    return at.astimezone(UTC)

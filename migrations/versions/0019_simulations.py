@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("definition", JSON, nullable=False),
         sa.Column("source", JSON, nullable=False),
         sa.Column("seed", sa.BigInteger(), nullable=False),
+        sa.Column("begun", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("events_done", sa.BigInteger(), nullable=False),
         sa.Column("events_total", sa.BigInteger(), nullable=False),

@@ -36,6 +36,12 @@ class Names:
     products: Mapping[UUID, Said]
 
 
+def is_public(campaign: LiveCampaign) -> bool:
+    """Whether it promises consumers anything."""
+    has_gifts = bool(campaign.outcomes_for(MemberRole.CONSUMER) or campaign.coupon_template_ids)
+    return has_gifts or campaign.draw is not None
+
+
 def rules_page(campaign: LiveCampaign, names: Names) -> list[Said]:
     """The lines of the page, in their order."""
     parts = (_frame(campaign, names), _gifts(campaign, names), _drawn(campaign, names))
@@ -57,16 +63,8 @@ _EVENTS = {
     EventKind.REFERRAL: Said("推荐新会员", "referring a new member"),
     EventKind.CUSTOM: Said("指定事件", "a named event"),
 }
-_ROLES = {
-    MemberRole.CONSUMER: Said("消费者", "the consumer"),
-    MemberRole.GUIDE: Said("导购", "the shopping guide"),
-    MemberRole.STORE: Said("门店", "the store"),
-    MemberRole.DEALER: Said("经销商", "the dealer"),
-    MemberRole.SALESPERSON: Said("业务员", "the salesperson"),
-}
 _SUBJECTS = {
     CapSubject.MEMBER: Said("每位会员", "each member"),
-    CapSubject.GUIDE: Said("每位导购", "each guide"),
     CapSubject.DEVICE: Said("每台设备", "each device"),
 }
 _WINDOWS = {
@@ -109,12 +107,13 @@ def _instant(at: datetime | None, timezone: str) -> str:
 
 
 def _gifts(campaign: LiveCampaign, names: Names) -> Iterator[Said]:
-    for outcome in campaign.outcomes:
-        role, what = _ROLES[outcome.beneficiary], _outcome(outcome, names)
+    """What consumers get; what the channel earns is between the brand and its channel."""
+    for outcome in campaign.outcomes_for(MemberRole.CONSUMER):
+        what = _outcome(outcome, names)
         lock = None if outcome.lock is None else _LOCKS[outcome.lock.kind]
         yield Said(
-            f"{role.zh}得{what.zh}{f'（{lock.zh}）' if lock else ''}。",
-            f"{role.en[0].upper()}{role.en[1:]} gets {what.en}{f', {lock.en}' if lock else ''}.",
+            f"消费者得{what.zh}{f'（{lock.zh}）' if lock else ''}。",
+            f"The consumer gets {what.en}{f', {lock.en}' if lock else ''}.",
         )
     for template_id in campaign.coupon_template_ids:
         coupon = names.coupons[template_id]
@@ -133,15 +132,19 @@ def _outcome(outcome: Outcome, names: Names) -> Said:
             return Said(f"基础{asset.zh}的{outcome.amount}%", f"{outcome.amount} % more {asset.en}")
         case OutcomeBasis.TABLE:
             steps = [
-                (step.from_fen / FEN, _amount(outcome.asset, step.amount, names))
+                (_money(step.from_fen), _amount(outcome.asset, step.amount, names))
                 for step in outcome.steps
             ]
             return Said(
-                "；".join(f"满{at:g}元{what.zh}" for at, what in steps),
-                "; ".join(f"{what.en} from {at:g} on" for at, what in steps),
+                "；".join(f"满{at}元{what.zh}" for at, what in steps),
+                "; ".join(f"{what.en} from {at} on" for at, what in steps),
             )
         case _:
             return each
+
+
+def _money(fen: int) -> str:
+    return f"{fen / FEN:.2f}".rstrip("0").rstrip(".")
 
 
 def _amount(asset: str, amount: int, names: Names) -> Said:
@@ -234,8 +237,8 @@ def _percent(ppm: int) -> str:
 
 def _caps(campaign: LiveCampaign) -> Iterator[Said]:
     for cap in campaign.caps:
-        if cap.times_max == COUNTED_MAX:
-            continue  # counts for a condition, and limits nobody
+        if cap.times_max == COUNTED_MAX or cap.subject is CapSubject.GUIDE:
+            continue  # counts for a condition, and limits nobody; or limits the channel
         subject, window = _SUBJECTS[cap.subject], _WINDOWS[cap.window]
         yield Said(
             f"{subject.zh}{window.zh}最多{cap.times_max}次。",

@@ -118,12 +118,13 @@ class RecordedPurchase:
 @dataclass(frozen=True, slots=True)
 class NewPurchase:
     """A purchase event to be written. ``campaign_version_id`` is what rewarded it, if anything
-    did."""
+    did; ``not_paid`` why its campaign gave nothing, which is not written."""
 
     fact: PurchaseFact
     recorded: RecordedPurchase
     occurred_at: datetime
     campaign_version_id: UUID | None
+    not_paid: NotPaid | None = None
 
 
 @dataclass(slots=True)
@@ -203,12 +204,13 @@ def decide(world: PurchaseWorld, actor: Actor, fact: PurchaseFact) -> PurchaseRe
     at = occurred_at(fact, world.brand.timezone)
     cause = Cause(CAUSE_KIND, world.grants.new_id(), actor.kind.value, actor.id, "purchase", at)
     level_before = grants.level_of(world.grants, member, at)
-    version_id, given = _reward(world, fact, member, cause)
+    version_id, rewarded = _reward(world, fact, member, cause)
+    not_paid, given = (rewarded, Given(())) if isinstance(rewarded, NotPaid) else (None, rewarded)
     member.is_greeted = True
     points = given.at_once(Asset.POINTS)
     recorded = RecordedPurchase(cause.id, content_hash, member.id, points)
     world.recorded[fact.purchase_ref] = recorded
-    world.new.append(NewPurchase(fact, recorded, at, version_id))
+    world.new.append(NewPurchase(fact, recorded, at, version_id, not_paid))
     _tell(world, fact, recorded)
     bought = TierEvent(at, CAUSE_KIND, cause.id, spend_fen=fact.amount_fen, visit=True)
     grants.count_for_tier(world.grants, member, bought)
@@ -223,8 +225,8 @@ def _result(status: PurchaseStatus, recorded: RecordedPurchase) -> PurchaseResul
 
 def _reward(
     world: PurchaseWorld, fact: PurchaseFact, member: MemberState, cause: Cause
-) -> tuple[UUID | None, Given]:
-    """Give what the campaign gives: the version that gave it, and what."""
+) -> tuple[UUID | None, Given | NotPaid]:
+    """Give what the campaign gives: the version that gave it, and what; or why it gave nothing."""
     nothing = None, Given(())
     if member.status != ACTIVE:
         return nothing
@@ -239,7 +241,7 @@ def _reward(
     bought = Bought(fact.amount_fen, fact.quantity)
     stacking = Stacking(bonuses(world, at), world.questions, facts, bought)
     given = pay(world.grants, campaign, member, cause, stacking)
-    return nothing if isinstance(given, NotPaid) else (campaign.version_id, given)
+    return None if isinstance(given, NotPaid) else campaign.version_id, given
 
 
 def _tell(world: PurchaseWorld, fact: PurchaseFact, recorded: RecordedPurchase) -> None:

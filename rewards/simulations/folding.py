@@ -10,19 +10,35 @@ from uuid import UUID
 
 from loyalty.actor import Actor, ActorKind, MemberRole
 from loyalty.clock import local_date
+from loyalty.codes.rules import item_no
 from loyalty.ledger.models import AccountKind
 from loyalty.ledger.rules import AccountState, Book, Cause
 from loyalty.statements import DriverUUID
+from rewards.campaigns.models import UnlockKind
 from rewards.campaigns.rules import LiveCampaign, index_campaigns
 from rewards.coupons.models import CouponTemplate
 from rewards.draws.rules import SEED_BYTES
 from rewards.grants import rules as grants
 from rewards.grants.models import LockStatus
-from rewards.grants.world import BrandConfiguration, GrantWorld, LockedState, MemberState
+from rewards.grants.world import (
+    BrandConfiguration,
+    GrantWorld,
+    LockedState,
+    MemberState,
+    WaitKey,
+)
 from rewards.purchases import rules as purchases
 from rewards.purchases.rules import PurchaseWorld
 from rewards.scans import rules as scans
-from rewards.scans.world import ClaimKey, ClaimState, ScanReply, ScanRequest, ScanWorld
+from rewards.scans.world import (
+    GUIDE,
+    ClaimKey,
+    ClaimState,
+    ScanReply,
+    ScanRequest,
+    ScanWorld,
+    unlock_key,
+)
 from rewards.simulations.rules import Happening, PurchaseHappens, ScanHappens
 from rewards.simulations.tally import Tally, codes_of
 from tiers.standings.folding import MemberTier
@@ -118,6 +134,10 @@ class Fold:
         self.tally.events += 1
         self._let_go()
 
+    def waiting(self) -> list[LockedState]:
+        """What is locked and known."""
+        return list(self._grants.states())
+
     def report_budgets(self) -> dict[tuple[str, str], tuple[int, int]]:
         """(allowed, left) by campaign code and asset."""
         codes = self.tally.codes
@@ -161,6 +181,7 @@ class Fold:
                 self._end(state, at, LockStatus.UNLOCKED)
             elif unlock.lapses_at is not None and unlock.lapses_at <= at:
                 self._end(state, at, LockStatus.LAPSED)
+        self._forget_resolved(*list(self._grants.locked))
         self._let_go()
 
     def _end(self, state: LockedState, at: datetime, end: LockStatus) -> None:
@@ -179,11 +200,15 @@ class Fold:
         self._scans.members[key] = member
         if member is not None:
             member.status = "FROZEN" if scan.is_frozen else "ACTIVE"
+        self._meet_guide(scan, member)
         reply = scans.decide(self._scans, self._request(scan))
         if not isinstance(reply, ScanReply):
             raise ValueError(f"a scan of the past cannot be refused: {reply}")
+        item = item_no(batch.series_no, scan.serial)
+        self._forget_resolved((brand_id, None, unlock_key(item)))
         if member is not None:
             member.is_new = False
+            self._forget_resolved((brand_id, member.id, UnlockKind.NEXT_SCAN.value))
         else:
             del self._scans.members[key]
         row = self._scans.scans[-1]
@@ -196,6 +221,20 @@ class Fold:
         on = local_date(scan.at, self._brand.timezone)
         for state in self._scans.draws:
             self.tally.add_draw(on, state)
+
+    def _meet_guide(self, scan: ScanHappens, member: MemberState | None) -> None:
+        """Whoever pre-scanned the item may have done so before the first event."""
+        item = item_no(scan.batch.series_no, scan.serial)
+        claim = self._scans.claims.get((self._brand.id, item, GUIDE))
+        guide_id = None if member is None else member.invited_by_id
+        if claim is not None:
+            guide_id = claim.member_id
+        if guide_id is None or scan.role == GUIDE:
+            return
+        self._enter_known(guide_id, scan.at)
+        guide = self._scans.members_by_id.get((self._brand.id, guide_id))
+        if guide is not None:
+            guide.status = "FROZEN" if scan.is_guide_frozen else "ACTIVE"
 
     def _request(self, scan: ScanHappens) -> ScanRequest:
         actor = Actor(ActorKind.MEMBER, self._brand.id, scan.identity_id, scan.role)
@@ -221,8 +260,9 @@ class Fold:
         actor = Actor(ActorKind.SYSTEM, self._brand.id, self._brand.id, "")
         purchases.decide(self._purchases, actor, purchase.fact)
         buyer.is_new = False
-        if self._purchases.new[-1].campaign_version_id is None:
-            self.tally.unpaid[NO_CAMPAIGN] += 1
+        new = self._purchases.new[-1]
+        if new.campaign_version_id is None:
+            self.tally.unpaid[new.not_paid.value if new.not_paid else NO_CAMPAIGN] += 1
         else:
             self.tally.paid += 1
 
@@ -237,17 +277,19 @@ class Fold:
             member = MemberState(
                 brand_id, self._new_id(), identity_id, role, "ACTIVE", is_new=True, joined_at=at
             )
-        else:
-            member = replace(known)
+        else:  # who was merged comes in by several identities, and is one member
+            entered = self._scans.members_by_id.get((brand_id, known.id))
+            member = entered or replace(known)
         self._scans.members[brand_id, identity_id, role] = member
-        self._enter(member, at)
+        if (brand_id, member.id) not in self._scans.members_by_id:
+            self._enter(member, at)
         return member
 
     def _enter(self, member: MemberState, at: datetime) -> None:
         key = (member.brand_id, member.id)
         self._scans.members_by_id[key] = member
         if member.invited_by_id is not None:
-            self._enter_inviter(member.invited_by_id, at)
+            self._enter_known(member.invited_by_id, at)
         today = local_date(at, self._brand.timezone)
         known = self._start.tiers.get(member.id)
         if known is not None:
@@ -261,7 +303,7 @@ class Fold:
         load_for(tier, today)
         self._grants.tiers[key] = tier
 
-    def _enter_inviter(self, member_id: UUID, at: datetime) -> None:
+    def _enter_known(self, member_id: UUID, at: datetime) -> None:
         known = self._people.get(member_id)
         if known is not None:
             self._member(*known, at)
@@ -288,6 +330,13 @@ class Fold:
         self._purchases.new.clear()
         self._purchases.recorded.clear()
         self._purchases.buyers.clear()
+
+    def _forget_resolved(self, *keys: WaitKey) -> None:
+        """What was unlocked or lapsed is not looked at again by whatever comes."""
+        for key in keys:
+            left = [s for s in self._grants.locked.pop(key, ()) if s.status is LockStatus.LOCKED]
+            if left:
+                self._grants.locked[key] = left
 
     def _new_id(self) -> UUID:
         made: UUID = DriverUUID(self._random.randbytes(16))

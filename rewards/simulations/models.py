@@ -32,10 +32,9 @@ class SourceKind(StrEnum):
 
 class Simulation(SQLModel, table=True):
     """One dry run: a ``definition`` (``definition_to_json``) as it was when it was asked for, and
-    the ``source`` of its events (``rules.source_to_json``). ``version_id`` is the running version
-    it is compared with. The same ``seed`` answers the same. Whoever finds it RUNNING and does not
-    hold it in memory begins it anew. ``result``: {draft, running}, each a
-    ``tally.report_to_json``."""
+    the ``source`` of its events (``rules.source_to_json``). The same ``seed`` answers the same.
+    Whoever finds it RUNNING and does not hold it in memory begins it anew; ``begun`` counts how
+    often. ``result``: {draft, running}, each a ``tally.report_to_json``."""
 
     __tablename__ = "simulations"
     __table_args__ = (
@@ -55,6 +54,7 @@ class Simulation(SQLModel, table=True):
     definition: dict[str, Any] = Field(sa_type=JsonColumn)
     source: dict[str, Any] = Field(sa_type=JsonColumn)
     seed: int = Field(sa_type=BigInteger)
+    begun: int = 0
     status: str = SimulationStatus.WAITING.value
     events_done: int = Field(default=0, sa_type=BigInteger)
     events_total: int = Field(default=0, sa_type=BigInteger)

@@ -15,7 +15,7 @@ from rewards.campaigns.models import EventKind
 from rewards.grants.world import BrandConfiguration, MemberState
 from rewards.purchases.models import PurchaseSource
 from rewards.purchases.rules import PurchaseFact
-from rewards.scans.models import ClaimOutcome, UnpaidReason, Verdict
+from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.scans.world import BatchView, ClaimKey, ClaimState
 from rewards.simulations import queries
 from rewards.simulations.folding import Start
@@ -82,7 +82,9 @@ async def read_past(
     begun = await _begin(snapshot, start, window, people)
     devices = await snapshot.fetch(queries.LIST_DEVICES_BEFORE, **window.ids, begin=window.begin)
     known = frozenset((window.brand_id, row[0], row[1]) for row in devices)
-    begun = replace(begun, claims=claims, devices=known)
+    # Whoever was merged since scanned as somebody else: each identity leads to the one there is.
+    seen = {(row[2], row[5]): people[row[3]] for row in rows if row[3] is not None}
+    begun = replace(begun, people={**begun.people, **seen}, claims=claims, devices=known)
     return begun, [_scanned(row, batches[row[7]]) for row in rows]
 
 
@@ -126,19 +128,21 @@ async def _read_claims(snapshot: Snapshot, window: Window) -> dict[ClaimKey, Cla
     claims: dict[ClaimKey, ClaimState] = {}
     for row in await snapshot.fetch(queries.LIST_CLAIMS_BEFORE, **window.ids):
         item, role, scan_id, member_id, outcome, campaign_id, settled_id, was_open = row
+        # What a pre-scan locked before is no part of this: its guide earns by the campaign tried.
+        is_open = was_open or outcome == ClaimOutcome.LOCKED
         claims[window.brand_id, item, role] = ClaimState(
             scan_id,
             member_id,
-            ClaimOutcome.ATTRIBUTED.value if was_open and member_id is not None else outcome,
+            ClaimOutcome.ATTRIBUTED.value if is_open and member_id is not None else outcome,
             campaign_id,
-            None if was_open else settled_id,
+            None if is_open else settled_id,
         )
     return claims
 
 
 def _scanned(row: Any, batch: BatchView) -> ScanHappens:
-    _, at, identity_id, member_id, _, role, item, _, verdict, unpaid, device, *where = row
-    latitude, longitude, scene = where
+    _, at, identity_id, member_id, _, role, item, _, verdict, unpaid, guide_unpaid, *told = row
+    device, latitude, longitude, scene = told
     status = _STATUS_THEN.get(Verdict(verdict), BatchStatus.ACTIVE.value)
     return ScanHappens(
         at,
@@ -152,6 +156,7 @@ def _scanned(row: Any, batch: BatchView) -> ScanHappens:
         scene,
         is_on_roster=member_id is not None,
         is_frozen=unpaid == UnpaidReason.FROZEN,
+        is_guide_frozen=guide_unpaid == GuideUnpaidReason.GUIDE_FROZEN,
     )
 
 

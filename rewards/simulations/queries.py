@@ -13,7 +13,8 @@ _WINDOW = "brand_id uuid, first_id uuid, last_id uuid"
 LIST_SCANS = Statement(
     """
     SELECT s.id, s.occurred_at, s.identity_id, s.member_id, s.guide_member_id, s.role, s.item_no,
-        s.batch_id, s.verdict, s.unpaid_reason, s.device_hash, s.latitude, s.longitude, s.scene
+        s.batch_id, s.verdict, s.unpaid_reason, s.guide_unpaid_reason, s.device_hash, s.latitude,
+        s.longitude, s.scene
     FROM scan_events s
     WHERE s.brand_id = :brand_id AND s.id >= :first_id AND s.id < :last_id
     ORDER BY s.occurred_at, s.id LIMIT :row_count_max
@@ -21,7 +22,8 @@ LIST_SCANS = Statement(
     params=f"{_WINDOW}, row_count_max bigint",
     returns="id uuid, occurred_at timestamptz, identity_id uuid, member_id uuid,"
     " guide_member_id uuid, role text, item_no bigint, batch_id uuid, verdict text,"
-    " unpaid_reason text, device_hash text, latitude float, longitude float, scene text",
+    " unpaid_reason text, guide_unpaid_reason text, device_hash text,"
+    " latitude float, longitude float, scene text",
 )
 
 LIST_BATCHES = Statement(
@@ -108,6 +110,7 @@ async def find_next(snapshot: Snapshot) -> Simulation | None:
         .where(col(Simulation.status).in_([SimulationStatus.WAITING, SimulationStatus.RUNNING]))
         .order_by(col(Simulation.id))
         .limit(1)
+        .execution_options(populate_existing=True)
     )
     return found.first()
 

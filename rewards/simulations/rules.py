@@ -1,13 +1,14 @@
 """Pure: what a dry run is asked for, and what happens in it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from loyalty.errors import InvalidInput
 from rewards.campaigns.models import EventKind
+from rewards.campaigns.rules import CampaignDefinition
 from rewards.purchases.rules import PurchaseFact
 from rewards.scans.world import BatchView
 from rewards.simulations.models import SourceKind
@@ -69,7 +70,7 @@ Source = Past | Crowd
 @dataclass(frozen=True, slots=True)
 class ScanHappens:
     """Somebody scans; off the roster in a role that it does not have, frozen as a member that was
-    kept from earning."""
+    kept from earning, and so its guide."""
 
     at: datetime
     identity_id: UUID
@@ -82,6 +83,7 @@ class ScanHappens:
     scene: str | None = None
     is_on_roster: bool = True
     is_frozen: bool = False
+    is_guide_frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ def check_source(source: Source, event: EventKind) -> None:
         return
     _within("madeUp.people", source.people, 1, PEOPLE_MAX)
     _within("madeUp.days", source.days, 1, MADE_UP_DAYS_MAX)
-    _within("madeUp.eventsPerDay", source.events_per_day, 1, EVENTS_MAX // source.days)
+    most = EVENTS_MAX // source.days * PPM // (PPM + max(source.pre_scanned_ppm, 0))
+    _within("madeUp.eventsPerDay", source.events_per_day, 1, most)  # pre-scans come on top
     _within("madeUp.guides", source.guides, 0, source.people)
     _within("madeUp.preScannedPpm", source.pre_scanned_ppm, 0, PPM if source.guides else 0)
     _within("madeUp.repeatedPpm", source.repeated_ppm, 0, PPM)
@@ -136,6 +139,23 @@ def _check_regions(regions: Sequence[Region]) -> None:
 def _within(field: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
         raise InvalidInput(field=field, problem=f"{least} to {most}")
+
+
+def begun_by(definition: CampaignDefinition, begin: datetime) -> CampaignDefinition:
+    """The campaign as if it had begun then, if it begins later: its end and its stages are moved
+    along."""
+    if definition.starts_at is None or definition.starts_at <= begin:
+        return definition
+    earlier = definition.starts_at - begin
+    draw = definition.draw
+    if draw is not None:
+        stages = (
+            replace(stage, starts_at=stage.starts_at and stage.starts_at - earlier)
+            for stage in draw.stages
+        )
+        draw = replace(draw, stages=tuple(stages))
+    ends_at = definition.ends_at and definition.ends_at - earlier
+    return replace(definition, starts_at=begin, ends_at=ends_at, draw=draw)
 
 
 def source_to_json(source: Source) -> dict[str, Any]:

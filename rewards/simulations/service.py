@@ -33,6 +33,7 @@ from rewards.simulations.rules import (
     Happening,
     Past,
     Source,
+    begun_by,
     check_source,
     source_from_json,
     source_to_json,
@@ -43,6 +44,8 @@ ReadEvents = Callable[[UUID, UUID | None, str], list[Happening]]
 """Makes events of a brand, one of its products and its time zone."""
 UNFINISHED_MAX = 5
 """Of one brand."""
+BEGUN_MAX = 5
+"""Workers that die take a run's world along; so often another one begins it anew."""
 _OPEN = (SimulationStatus.WAITING, SimulationStatus.RUNNING)
 
 
@@ -63,6 +66,7 @@ async def request_simulation(
     check_source(source, definition.event)
     if not 0 <= seed < SEED_MAX:
         raise InvalidInput(field="seed", problem=f"0 to {SEED_MAX - 1}")
+    await tx.take_turns(f"simulations {actor.brand_id}")
     if await queries.count_unfinished(tx, actor.brand_id) >= UNFINISHED_MAX:
         raise TooManySimulations(limit=UNFINISHED_MAX)
     simulation = Simulation(
@@ -154,6 +158,13 @@ class Run:
         advanced, self.done = until - self.done, until
         return advanced
 
+    def progress(self) -> dict[str, Any]:
+        """What the row is to say of it now."""
+        told: dict[str, Any] = {"events_done": self.done, "events_total": self.total}
+        if self.is_done:
+            told |= {"status": SimulationStatus.DONE.value, "result": self.result()}
+        return told
+
     def result(self) -> dict[str, Any]:
         """As a simulation stores it."""
         reports = {
@@ -172,6 +183,8 @@ async def prepare(
 ) -> Run:
     """Read all that a dry run needs. Refuses InvalidInput (too many events), NotFound."""
     brand = await grants.load_configuration(snapshot, brand_id)
+    if isinstance(source, Past):
+        definition = begun_by(definition, window_of(brand, source.days, snapshot.now).begin)
     draft = await as_if_published(snapshot, brand_id, definition)
     start = Start(brand)
     start, happenings = await _happenings(snapshot, start, draft, definition, source, seed)
@@ -226,13 +239,17 @@ async def _with_coupons(snapshot: Snapshot, start: Start, draft: LiveCampaign) -
 
 
 async def begin_next(tx: Tx) -> Simulation | None:
-    """The oldest that is not finished, RUNNING from now on; None when there is none."""
-    found = await queries.find_next(tx)
-    if found is None:
-        return None
-    begun = {"status": SimulationStatus.RUNNING.value, "started_at": tx.now, "events_done": 0}
-    await queries.move(tx, found.brand_id, found.id, _OPEN, **begun)
-    return found
+    """The oldest that is not finished, RUNNING from now on; None when there is none. One that was
+    begun BEGUN_MAX times and never done has failed: the others have waited for it long enough."""
+    while (found := await queries.find_next(tx)) is not None:
+        if found.begun >= BEGUN_MAX:
+            await fail(tx, found, f"begun {BEGUN_MAX} times, and never done")
+            continue
+        begun = {"status": SimulationStatus.RUNNING.value, "begun": found.begun + 1}
+        more = {"started_at": tx.now, "events_done": 0}
+        await queries.move(tx, found.brand_id, found.id, _OPEN, **begun, **more)
+        return found
+    return None
 
 
 def definition_of(simulation: Simulation) -> tuple[CampaignDefinition, Source]:
@@ -240,15 +257,9 @@ def definition_of(simulation: Simulation) -> tuple[CampaignDefinition, Source]:
     return definition_from_json(simulation.definition), source_from_json(simulation.source)
 
 
-async def note_progress(tx: Tx, simulation: Simulation, run: Run) -> bool:
+async def note_progress(tx: Tx, simulation: Simulation, progress: dict[str, Any]) -> bool:
     """Keep how far it is, or, where it is done, its result; whether anybody still wants it."""
-    values: dict[str, Any] = {"events_done": run.done, "events_total": run.total}
-    if run.is_done:
-        values |= {
-            "status": SimulationStatus.DONE.value,
-            "result": run.result(),
-            "ended_at": tx.now,
-        }
+    values = progress | ({"ended_at": tx.now} if "result" in progress else {})
     running = (SimulationStatus.RUNNING,)
     return await queries.move(tx, simulation.brand_id, simulation.id, running, **values)
 

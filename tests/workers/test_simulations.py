@@ -5,12 +5,12 @@ from uuid import UUID
 
 from loyalty.actor import Actor, MemberRole, system_actor
 from loyalty.brands.models import Brand
-from loyalty.db import Database
+from loyalty.db import Database, Tx
 from loyalty.ledger.models import Asset
 from rewards.campaigns.lives import list_drafts, save_draft
 from rewards.campaigns.models import EventKind, OutcomeBasis
 from rewards.campaigns.rules import CampaignDefinition, Outcome
-from rewards.simulations import service
+from rewards.simulations import queries, service
 from rewards.simulations.models import Simulation, SimulationStatus
 from rewards.simulations.rules import Crowd
 from server.founding import BrandWanted, found_brand
@@ -52,8 +52,8 @@ async def test_whoever_comes_after_one_that_died_comes_to_the_same(
     actor = system_actor(brand.id)
     first = await asked(db, actor)
     undisturbed = Simulator()
-    # Twice as many events as there are: once with the draft, once with what runs.
-    assert await worked_off(db, undisturbed) == 2 * EVENTS // 30 + 1
+    # Begun, read, and twice as many events as there are: with the draft, and with what runs.
+    assert await worked_off(db, undisturbed) == 2 + 2 * EVENTS // 30 + 1
     done = await found(db, brand, first)
     assert (done.status, done.events_done, done.events_total) == ("DONE", 400, 400)
     result: Any = done.result
@@ -66,7 +66,7 @@ async def test_whoever_comes_after_one_that_died_comes_to_the_same(
     second = await again(db, actor, draft.id)
     died = Simulator()
     await worked_off(db, died, pieces=5)
-    assert (await found(db, brand, second)).events_done == 150
+    assert (await found(db, brand, second)).events_done == 90
     await worked_off(db, Simulator())
     assert (await found(db, brand, second)).result == result
     await worked_off(db, died)
@@ -83,10 +83,32 @@ async def test_one_that_was_cancelled_is_done_no_more_and_the_next_one_is(
         [draft] = await list_drafts(snapshot, brand.id, before=None, limit=1)
     second = await again(db, actor, draft.id, seed=2)
     simulator = Simulator()
-    await worked_off(db, simulator, pieces=2)
+    await worked_off(db, simulator, pieces=4)
     await db.in_transaction(service.cancel_simulation, actor, first)
     await worked_off(db, simulator)
     cancelled, done = await found(db, brand, first), await found(db, brand, second)
     assert (cancelled.status, cancelled.result) == (SimulationStatus.CANCELLED, None)
     assert cancelled.events_done < cancelled.events_total
     assert done.status == SimulationStatus.DONE
+
+
+async def test_one_that_fails_keeps_nobody_waiting(db: Database) -> None:
+    brand = await db.in_transaction(found_brand, BrandWanted("dry", "Dry"))
+    actor = system_actor(brand.id)
+    spoilt = await asked(db, actor)
+    async with db.snapshot() as snapshot:
+        [draft] = await list_drafts(snapshot, brand.id, before=None, limit=1)
+    deadly, good = [await again(db, actor, draft.id) for _ in range(2)]
+
+    async def spoil(tx: Tx) -> None:
+        waiting = (SimulationStatus.WAITING,)
+        await queries.move(tx, brand.id, spoilt, waiting, definition={})
+        await queries.move(tx, brand.id, deadly, waiting, begun=service.BEGUN_MAX)
+
+    await db.in_transaction(spoil)
+    await worked_off(db, Simulator())
+    found_spoilt, found_deadly = [await found(db, brand, id) for id in (spoilt, deadly)]
+    assert (found_spoilt.status, found_deadly.status) == ("FAILED", "FAILED")
+    assert (found_spoilt.problem or "").startswith("INTERNAL ")
+    assert found_deadly.problem == "begun 5 times, and never done"
+    assert (await found(db, brand, good)).status == SimulationStatus.DONE

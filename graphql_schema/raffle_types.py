@@ -117,8 +117,10 @@ class RaffleEntry:
         return rules.message_of(row.brand_id, row.raffle_id, row.id)
 
     @strawberry.field(description="The same for all entries of one member to this raffle.")
-    def entrant(self, row: strawberry.Parent[EntryRow]) -> str:
-        return rules.entrant_of(row.raffle_id, row.entrant_id)
+    def entrant(self, row: strawberry.Parent[EntryRow], info: Info) -> str:
+        # Under the brand's key: ids of members are known to others here and there.
+        told = f"{row.raffle_id.hex}|{row.entrant_id.hex}"
+        return info.context.keyring.lookup_hash(row.brand_id, "raffle entrant", told)[:32]
 
     @strawberry.field
     def entered_at(self, row: strawberry.Parent[EntryRow]) -> datetime:

@@ -52,9 +52,10 @@ class Referral:
     def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, ReferralRow | cls)
 
-    @strawberry.field(description="Whose code it was.")
-    def referrer_id(self, row: strawberry.Parent[ReferralRow]) -> strawberry.ID:
-        return encode_id("Member", row.referrer_id)
+    @strawberry.field(description="Whose code it was: for operators alone.")
+    def referrer_id(self, row: strawberry.Parent[ReferralRow], info: Info) -> strawberry.ID | None:
+        is_told = Grant.READ in info.context.caller.grants
+        return encode_id("Member", row.referrer_id) if is_told else None
 
     @strawberry.field(description="Who used it.")
     def referred_id(self, row: strawberry.Parent[ReferralRow]) -> strawberry.ID:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from loyalty.errors import InvalidInput
 
 FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
-LAST_INSTANT = datetime(2999, 12, 31, tzinfo=UTC)
+LAST_INSTANT = datetime(3999, 12, 31, tzinfo=UTC)
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, surrogates, line breaks
 _SPACES = " \u3000\u00a0"
 _FORMULA_STARTS = frozenset("=+-@|\t\r\n＝＋－＠")

@@ -48,8 +48,10 @@ FIND_WAITING = Statement(
             AND (t.ends_at IS NULL OR t.ends_at > :late)
             AND (t.for_everybody OR EXISTS (SELECT 1 FROM task_takings k
                 WHERE k.brand_id = t.brand_id AND k.member_id = m.id AND k.task_id = t.id)))
-        OR EXISTS (SELECT 1 FROM referrals r WHERE r.brand_id = own.brand_id
-            AND r.referred_id IN (own.id, m.id) AND r.status = 'WAITING')
+        OR EXISTS (SELECT 1 FROM referrals r
+            JOIN members a ON a.brand_id = r.brand_id AND a.id = r.referred_id
+            WHERE r.brand_id = m.brand_id AND r.status = 'WAITING'
+                AND COALESCE(a.merged_into_id, a.id) = m.id)
     """,
     sets={"members": "brand_id uuid, id uuid"},
     params="late timestamptz",

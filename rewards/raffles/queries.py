@@ -221,7 +221,7 @@ async def list_entries_of_raffles(
     limit: int,
 ) -> list[RaffleEntry]:
     """The newest entries to each of these raffles."""
-    return await keyed.list_newest_of_each(
+    return await keyed.list_newest_of_few(
         snapshot, RaffleEntry, brand_id, "raffle_id", raffle_ids, before=before, limit=limit
     )
 

@@ -248,11 +248,6 @@ def score_of(seed: bytes, message: str) -> str:
     return hmac.digest(seed, message.encode(), hashlib.sha256).hex()
 
 
-def entrant_of(raffle_id: UUID, entrant_id: UUID) -> str:
-    """What the entries of one member have in common for everybody else to see."""
-    return hashlib.sha256(f"{raffle_id.hex}|{entrant_id.hex}".encode()).hexdigest()[:32]
-
-
 def winners_of(firsts: Iterable[tuple[UUID, UUID]], step: Step) -> list[Won]:
     """Prizes in their order for (entry_id, entrant_id) in theirs: the first entry of each entrant.
     Where there are more prizes than entrants, the last ones are left."""

@@ -12,16 +12,16 @@ from loyalty.members.models import Identity
 from rewards.referrals.models import Referral, ReferralCode
 
 # Each member is there once for everybody that it is by merges: ``alias_id``.
-FIND_WAITING = Statement(
+FIND_UNREFUSED = Statement(
     """
-    SELECT r.id, r.referrer_id, r.referred_id, aliases.id, r.device_hash, r.created_at
+    SELECT r.id, r.status, r.referrer_id, r.referred_id, aliases.id, r.device_hash, r.created_at
     FROM {aliases}
     {each:r referrals ON r.brand_id = aliases.brand_id AND r.referred_id = aliases.alias_id}
-    WHERE r.status = 'WAITING'
+    WHERE r.status <> 'REFUSED'
     """,
     sets={"aliases": "brand_id uuid, id uuid, alias_id uuid"},
-    returns="id uuid, referrer_id uuid, referred_id uuid, member_id uuid, device_hash text,"
-    " created_at timestamptz",
+    returns="id uuid, status text, referrer_id uuid, referred_id uuid, member_id uuid,"
+    " device_hash text, created_at timestamptz",
 )
 
 _ASKED = {"asked": "brand_id uuid, id uuid, member_id uuid"}

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from loyalty.actor import Actor
@@ -195,9 +196,10 @@ async def find_due(
     for any number of members; two where none of them is waited for."""
     aliases = await members.aliases_of(snapshot, brand_id, member_ids)
     keys = [(brand_id, id, alias_id) for id, also in aliases.items() for alias_id in also]
-    waiting = await snapshot.fetch(queries.FIND_WAITING, aliases=keys)
+    waiting, too_late = _of_a_life(await snapshot.fetch(queries.FIND_UNREFUSED, aliases=keys))
+    due = [DueReferral(id, None, ReferralRefusedReason.NOT_NEW) for id in too_late]
     if not waiting:
-        return []
+        return due
     asked = [
         (brand_id, id, alias_id)
         for id, _, _, member_id, _, _ in waiting
@@ -218,13 +220,30 @@ async def find_due(
     devices = {id: device for id, _, _, _, device, _ in waiting}
     refused = await _find_refused(snapshot, brand_id, pairs, devices)
     used_at = {id: created_at for id, _, _, _, _, created_at in waiting}
-    due = []
     for id, referrer_id, referred_id in pairs:
         at, what = first[id]
         event = sources.referral(referrer_id, referred_id, what, max(at, used_at[id]))
         reason = refused.get(id)
         due.append(DueReferral(id, event if reason is None else None, reason))
     return due
+
+
+def _of_a_life(
+    rows: Sequence[Any],
+) -> tuple[list[tuple[UUID, UUID, UUID, UUID, str | None, datetime]], list[UUID]]:
+    """Of each member, whoever it was before, the one referral that may earn and still waits; and
+    the ids of those that were later in its life: a merge brought them together."""
+    by_member: dict[UUID, list[Any]] = {}
+    for row in rows:
+        by_member.setdefault(row[4], []).append(row)
+    first, later = [], []
+    for group in by_member.values():
+        waits = [row for row in group if row[1] == ReferralStatus.WAITING]
+        waits.sort(key=lambda row: (row[6], row[0]))  # by the time at which the code was used
+        is_done = len(waits) < len(group)
+        first += [(row[0], *row[2:]) for row in waits[: 0 if is_done else 1]]
+        later += [row[0] for row in waits[0 if is_done else 1 :]]
+    return first, later
 
 
 async def end_referrals(tx: Tx, brand_id: UUID, due: Sequence[DueReferral]) -> None:

@@ -142,3 +142,30 @@ async def test_what_was_there_before_the_code_counts_at_its_use(
     assert event.occurred_at == used_at
     assert (await family.holdings((await family.own("ann")).id))["POINTS"].balance == REWARD
     assert (await family.holdings((await family.own("bea")).id))["POINTS"].balance == POINTS
+
+
+async def test_a_referral_is_found_by_the_scans_of_whom_one_became(clocked_db: Database) -> None:
+    family = await make_friends(clocked_db)
+    await use(family, "bea", await code_of(family, "ann"))
+    await code_of(family, "cat")  # is a member by that
+    await work_off(clocked_db)  # what was noted of them is dealt with: nothing was due
+    await family.merge("bea", "cat")
+    await family.scan("cat", 1)
+    await work_off(clocked_db)
+    assert await ends(family) == [("SETTLED", None)]
+    await family.check()
+
+
+async def test_of_two_who_became_one_the_first_referral_earns(clocked_db: Database) -> None:
+    family = await make_friends(clocked_db)
+    await use(family, "bea", await code_of(family, "ann"))
+    await use(family, "cat", await code_of(family, "gil"))
+    await work_off(clocked_db)
+    await family.merge("bea", "cat")
+    for serial in (1, 2):
+        await family.scan("cat", serial)
+        await work_off(clocked_db)
+    assert await ends(family) == [("REFUSED", "NOT_NEW"), ("SETTLED", None)]
+    [event] = await family.rows(EarningEvent, kind="REFERRAL")
+    assert event.member_id == (await family.own("ann")).id
+    await family.check()

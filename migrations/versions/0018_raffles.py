@@ -130,6 +130,11 @@ def _entries() -> None:
         ["brand_id", "raffle_id", "id"],
     )
     op.create_index(
+        op.f("ix_raffle_entries_brand_id_raffle_id_score"),
+        "raffle_entries",
+        ["brand_id", "raffle_id", "score"],
+    )
+    op.create_index(
         op.f("ix_raffle_entries_brand_id_member_id_id"),
         "raffle_entries",
         ["brand_id", "member_id", "id"],

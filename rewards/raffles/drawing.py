@@ -37,6 +37,7 @@ from rewards.raffles.service import ENTRY
 PRIZE = "RAFFLE_PRIZE"
 """The kind of cause of what winners get."""
 
+PAGE_ENTRIES = 2_000
 _BEFORE_ALL = UUID(int=0)
 
 
@@ -106,8 +107,7 @@ async def _draw(tx: Tx, raffle: Raffle, seed: bytes) -> None:
     step = step_of(table_from_json(raffle.prize_table), raffle.entrants or 0)
     rows = []
     if step is not None:
-        key = {"brand": raffle.brand_id, "raffle": raffle.id}
-        firsts = await tx.fetch(queries.LIST_FIRST_ENTRIES, **key, limit=winners_max(step))
+        firsts = await _first_entries(tx, raffle, winners_max(step))
         rows = [
             (
                 raffle.brand_id,
@@ -121,7 +121,7 @@ async def _draw(tx: Tx, raffle: Raffle, seed: bytes) -> None:
                 won.prize.amount,
                 tx.now,
             )
-            for won in winners_of(((row[0], row[1]) for row in firsts), step)
+            for won in winners_of(firsts, step)
         ]
     await queries.write_winners(tx, rows)
     values = {
@@ -131,6 +131,27 @@ async def _draw(tx: Tx, raffle: Raffle, seed: bytes) -> None:
         "progress_id": None,
     }
     await queries.change_raffle(tx, raffle, values)
+
+
+async def _first_entries(tx: Tx, raffle: Raffle, entrants: int) -> list[tuple[UUID, UUID]]:
+    """(id, entrant_id) of the first entry of each of the first so many entrants: page by page, and
+    no further than they reach."""
+    found: dict[UUID, UUID] = {}
+    after = ""
+    while True:
+        page = await tx.fetch(
+            queries.LIST_BY_SCORE,
+            brand=raffle.brand_id,
+            raffle=raffle.id,
+            after=after,
+            limit=PAGE_ENTRIES,
+        )
+        for id, entrant_id, _ in page:
+            if len(found) < entrants:
+                found.setdefault(entrant_id, id)
+        if len(found) == entrants or len(page) < PAGE_ENTRIES:
+            return [(id, entrant_id) for entrant_id, id in found.items()]
+        after = page[-1][2]
 
 
 # --- paying ------------------------------------------------------------------------------------

@@ -99,6 +99,7 @@ class RaffleEntry(SQLModel, table=True):
         UniqueConstraint("brand_id", "raffle_id", "member_id", "number"),
         CheckConstraint("number > 0", name="number_positive"),
         Index(None, "brand_id", "raffle_id", "id"),
+        Index(None, "brand_id", "raffle_id", "score"),
         Index(None, "brand_id", "member_id", "id"),
         reference("raffle_id", "raffles"),
         reference("member_id", "members"),

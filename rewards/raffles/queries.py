@@ -50,17 +50,15 @@ SCORE_ENTRIES = Statement(
     returns="id uuid",
 )
 
-LIST_FIRST_ENTRIES = Statement(
+# By the index on scores. No two entries have one score.
+LIST_BY_SCORE = Statement(
     """
-    SELECT id, entrant_id FROM (
-        SELECT id, entrant_id, score,
-            ROW_NUMBER() OVER (PARTITION BY entrant_id ORDER BY score, id) AS turn
-        FROM raffle_entries WHERE brand_id = :brand AND raffle_id = :raffle
-    ) AS ranked
-    WHERE turn = 1 ORDER BY score, id LIMIT :limit
+    SELECT id, entrant_id, score FROM raffle_entries
+    WHERE brand_id = :brand AND raffle_id = :raffle AND score > :after
+    ORDER BY score LIMIT :limit
     """,
-    params="brand uuid, raffle uuid, limit bigint",
-    returns="id uuid, entrant_id uuid",
+    params="brand uuid, raffle uuid, after text, limit bigint",
+    returns="id uuid, entrant_id uuid, score text",
 )
 
 INSERT_WINNERS = insert_statement(

@@ -1,6 +1,7 @@
 """What people may hand us: text that a database or a reader would choke on, and times that are no
 instants, are refused here."""
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from loyalty.errors import InvalidInput
 FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(3999, 12, 31, tzinfo=UTC)
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, surrogates, line breaks
+_HANDLE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _SPACES = " \u3000\u00a0"
 _FORMULA_STARTS = frozenset("=+-@|\t\r\n＝＋－＠")
 
@@ -37,6 +39,20 @@ def for_spreadsheet(text: str) -> str:
         for letter in text
     )
     return f"'{visible}" if text.strip(_SPACES)[:1] in _FORMULA_STARTS else visible
+
+
+def check_label(code: str, field: str, *, length_max: int) -> None:
+    """Refuses InvalidInput unless it is a code that people give to things and read again."""
+    if not 1 <= len(code) <= length_max or not all(c.isalnum() or c in "-_." for c in code):
+        problem = f"1 to {length_max} letters, digits, hyphens or dots"
+        raise InvalidInput(field=field, problem=problem)
+
+
+def check_handle(code: str, field: str) -> None:
+    """Refuses InvalidInput unless it is a code that programs write: plain, small, no spaces."""
+    if not _HANDLE.fullmatch(code):
+        problem = "a small letter, then up to 39 of a-z, 0-9, dashes and underscores"
+        raise InvalidInput(field=field, problem=problem)
 
 
 def checked_instant(at: datetime | None, field: str) -> datetime | None:

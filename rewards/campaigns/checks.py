@@ -6,6 +6,7 @@ from uuid import UUID
 from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
 from loyalty.ledger.models import Asset
+from loyalty.text import check_label
 from rewards.campaigns.locks import Lock, check_lock
 from rewards.campaigns.models import (
     MEMBER_EVENTS,
@@ -35,7 +36,6 @@ OUTCOMES_MAX = 10
 CAPS_MAX = 10
 NAME_LENGTH_MAX = 80
 CODE_LENGTH_MAX = 40
-_CODE_PROBLEM = f"1 to {CODE_LENGTH_MAX} letters, digits, hyphens or dots"
 _PAID_BY = {
     EventKind.SCAN: frozenset({MemberRole.CONSUMER, MemberRole.GUIDE}),
     EventKind.PURCHASE: frozenset({MemberRole.CONSUMER}),
@@ -112,8 +112,7 @@ def _cash_most(outcome: Outcome, prize_ceiling_fen: int) -> int:
 
 def _check_bonus(definition: CampaignDefinition, bonus: BonusTerms) -> None:
     """Bonuses pay amounts on top of what decides claim, gate, draw and coupons."""
-    if not _is_code(bonus.group):
-        raise InvalidInput(field="bonus.group", problem=_CODE_PROBLEM)
+    check_label(bonus.group, "bonus.group", length_max=CODE_LENGTH_MAX)
     if definition.gate is not Gate.NONE:
         raise InvalidInput(field="gate", problem="not of a bonus")
     if definition.draw is not None:
@@ -157,13 +156,8 @@ def _cost_least(outcome: Outcome) -> int:
     return 1 if outcome.basis is OutcomeBasis.PERCENT_OF_MAIN else outcome.amount
 
 
-def _is_code(code: str) -> bool:
-    return 1 <= len(code) <= CODE_LENGTH_MAX and all(c.isalnum() or c in "-_." for c in code)
-
-
 def _check_words(definition: CampaignDefinition) -> None:
-    if not _is_code(definition.code):
-        raise InvalidInput(field="code", problem=_CODE_PROBLEM)
+    check_label(definition.code, "code", length_max=CODE_LENGTH_MAX)
     for path, name in (("nameZh", definition.name_zh), ("nameEn", definition.name_en)):
         if not 1 <= len(name.strip()) <= NAME_LENGTH_MAX or not name.isprintable():
             raise InvalidInput(field=path, problem=f"1 to {NAME_LENGTH_MAX} printable characters")

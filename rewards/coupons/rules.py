@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from loyalty.errors import InvalidInput
-from loyalty.text import checked_text
+from loyalty.text import check_label, checked_text
 from rewards.coupons.models import (
     Coupon,
     CouponCause,
@@ -155,14 +155,7 @@ class TemplateDefinition:
 
 def check_template(definition: TemplateDefinition) -> None:
     """Refuses InvalidInput with the field's path."""
-    code = definition.code
-    if not 1 <= len(code) <= TEMPLATE_CODE_LENGTH_MAX or not all(
-        c.isalnum() or c in "-_." for c in code
-    ):
-        raise InvalidInput(
-            field="code",
-            problem=f"1 to {TEMPLATE_CODE_LENGTH_MAX} letters, digits, hyphens or dots",
-        )
+    check_label(definition.code, "code", length_max=TEMPLATE_CODE_LENGTH_MAX)
     checked_text(definition.name_zh, "nameZh", length_max=NAME_LENGTH_MAX)
     checked_text(definition.name_en, "nameEn", length_max=NAME_LENGTH_MAX)
     _check_kind(definition)

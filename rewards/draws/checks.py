@@ -4,7 +4,7 @@ from datetime import datetime
 
 from loyalty.errors import InvalidInput
 from loyalty.ledger.models import Asset
-from loyalty.text import checked_text
+from loyalty.text import check_label, checked_text
 from rewards.conditions.rules import compile_condition
 from rewards.draws.terms import (
     AMOUNT_MAX,
@@ -66,13 +66,7 @@ def _check_prizes(terms: DrawTerms) -> None:
     for i, prize in enumerate(terms.prizes):
         path = f"{PATH}.prizes[{i}]"
         code = prize.code
-        if not 1 <= len(code) <= CODE_LENGTH_MAX or not all(
-            letter.isalnum() or letter in "-_." for letter in code
-        ):
-            raise InvalidInput(
-                field=f"{path}.code",
-                problem=f"1 to {CODE_LENGTH_MAX} letters, digits, hyphens or dots",
-            )
+        check_label(code, f"{path}.code", length_max=CODE_LENGTH_MAX)
         if code in seen:
             raise InvalidInput(field=f"{path}.code", problem="each of them once")
         seen.add(code)

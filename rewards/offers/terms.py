@@ -8,7 +8,7 @@ from uuid import UUID
 from loyalty.assets.models import Asset
 from loyalty.errors import InvalidInput
 from loyalty.products.rules import check_picture_url
-from loyalty.text import checked_text, is_clean
+from loyalty.text import check_label, checked_text, is_clean
 from rewards.offers.models import LimitWindow, Offer, OfferKind
 
 CODE_LENGTH_MAX = 40
@@ -145,10 +145,7 @@ def _utc(at: datetime | None) -> datetime | None:
 
 
 def check_code(code: str) -> str:
-    if not 1 <= len(code) <= CODE_LENGTH_MAX or not all(c.isalnum() or c in "-_." for c in code):
-        raise InvalidInput(
-            field="code", problem=f"1 to {CODE_LENGTH_MAX} letters, digits, hyphens or dots"
-        )
+    check_label(code, "code", length_max=CODE_LENGTH_MAX)
     return code
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
 from loyalty.ledger.models import Asset
-from loyalty.text import checked_instant, checked_text
+from loyalty.text import check_label, checked_instant, checked_text
 from rewards.campaigns.models import EventKind
 from rewards.conditions.facts import FactSpec
 from rewards.conditions.rules import Condition, compile_over, facts_of, load_condition
@@ -120,12 +120,7 @@ def assets_named(definition: RaffleDefinition) -> set[str]:
 def check_definition(definition: RaffleDefinition, now: datetime, cash_max_fen: int) -> None:
     """Refuses InvalidInput with the field's path; ``cash_max_fen`` is the most that one winner may
     get of cash. Conditions with line and column."""
-    code = definition.code
-    if not 1 <= len(code) <= CODE_LENGTH_MAX or not all(
-        letter.isalnum() or letter in "-_." for letter in code
-    ):
-        problem = f"1 to {CODE_LENGTH_MAX} letters, digits, hyphens or dots"
-        raise InvalidInput(field="code", problem=problem)
+    check_label(definition.code, "code", length_max=CODE_LENGTH_MAX)
     checked_text(definition.name_zh, "nameZh", length_max=NAME_LENGTH_MAX)
     checked_text(definition.name_en, "nameEn", length_max=NAME_LENGTH_MAX)
     for field, at in (("opensAt", definition.opens_at), ("closesAt", definition.closes_at)):

@@ -1,6 +1,5 @@
 """Pure: what a survey may ask, and what answers it."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,7 @@ from typing import Any
 
 from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
-from loyalty.text import checked_text
+from loyalty.text import check_handle, checked_instant, checked_text
 from rewards.surveys.models import QuestionKind
 
 NAME_LENGTH_MAX = 80
@@ -21,7 +20,6 @@ SCALE_MAX = 100
 Answered = list[str] | int | str
 """Codes of options, a number or a text."""
 
-_CODE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _CHOICES = (QuestionKind.ONE, QuestionKind.SEVERAL)
 
 
@@ -71,7 +69,7 @@ class GivenAnswer:
 
 def check_survey(wanted: SurveyDefinition, now: datetime) -> datetime:
     """When it begins. Refuses InvalidInput with the field's path."""
-    _check_code("code", wanted.code)
+    check_handle(wanted.code, "code")
     checked_text(wanted.name_zh, "nameZh", length_max=NAME_LENGTH_MAX)
     checked_text(wanted.name_en, "nameEn", length_max=NAME_LENGTH_MAX)
     if not 1 <= len(wanted.questions) <= QUESTIONS_MAX:
@@ -80,18 +78,11 @@ def check_survey(wanted: SurveyDefinition, now: datetime) -> datetime:
         _check_question(f"questions[{i}]", question)
     _check_distinct("questions", [each.code for each in wanted.questions])
     for name, at in (("startsAt", wanted.starts_at), ("endsAt", wanted.ends_at)):
-        if at is not None and at.tzinfo is None:
-            raise InvalidInput(field=name, problem="needs a time zone offset")
+        checked_instant(at, name)
     starts_at = now if wanted.starts_at is None else wanted.starts_at
     if wanted.ends_at <= max(starts_at, now):
         raise InvalidInput(field="endsAt", problem="after startsAt, and in the future")
     return starts_at
-
-
-def _check_code(field: str, code: str) -> None:
-    if not _CODE.fullmatch(code):
-        problem = "a small letter, then up to 39 of a-z, 0-9, dashes and underscores"
-        raise InvalidInput(field=field, problem=problem)
 
 
 def _check_distinct(field: str, codes: Sequence[str]) -> None:
@@ -101,7 +92,7 @@ def _check_distinct(field: str, codes: Sequence[str]) -> None:
 
 
 def _check_question(field: str, question: Question) -> None:
-    _check_code(f"{field}.code", question.code)
+    check_handle(question.code, f"{field}.code")
     checked_text(question.zh, f"{field}.zh", length_max=PROMPT_LENGTH_MAX)
     checked_text(question.en, f"{field}.en", length_max=PROMPT_LENGTH_MAX)
     is_choice = question.kind in _CHOICES
@@ -110,7 +101,7 @@ def _check_question(field: str, question: Question) -> None:
     if not is_choice and question.options:
         raise InvalidInput(field=f"{field}.options", problem=f"{question.kind} has none")
     for i, option in enumerate(question.options):
-        _check_code(f"{field}.options[{i}].code", option.code)
+        check_handle(option.code, f"{field}.options[{i}].code")
         checked_text(option.zh, f"{field}.options[{i}].zh", length_max=NAME_LENGTH_MAX)
         checked_text(option.en, f"{field}.options[{i}].en", length_max=NAME_LENGTH_MAX)
     _check_distinct(f"{field}.options", [option.code for option in question.options])

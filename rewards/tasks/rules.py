@@ -1,6 +1,5 @@
 """Pure: what a task may be, and the periods of its window."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,7 +9,7 @@ from loyalty.actor import MemberRole
 from loyalty.clock import day_start, local_date
 from loyalty.errors import InvalidInput
 from loyalty.members.rules import INVITING_ROLES
-from loyalty.text import checked_text
+from loyalty.text import check_handle, checked_instant, checked_text
 from rewards.tasks.models import TaskCounts, TaskPeriod
 
 NAME_LENGTH_MAX = 80
@@ -19,7 +18,6 @@ OPEN_TASKS_MAX = 50
 LATE_DAYS = 7
 """What is told so late of a period that is over still completes it."""
 
-_CODE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _LATE = timedelta(days=LATE_DAYS)
 _MOMENT = timedelta(microseconds=1)
 
@@ -82,9 +80,7 @@ class Period:
 
 def check_task(wanted: TaskDefinition, now: datetime) -> datetime:
     """When it begins. Refuses InvalidInput with the field's path."""
-    if not _CODE.fullmatch(wanted.code):
-        problem = "a small letter, then up to 39 of a-z, 0-9, dashes and underscores"
-        raise InvalidInput(field="code", problem=problem)
+    check_handle(wanted.code, "code")
     checked_text(wanted.name_zh, "nameZh", length_max=NAME_LENGTH_MAX)
     checked_text(wanted.name_en, "nameEn", length_max=NAME_LENGTH_MAX)
     if not 1 <= wanted.target <= TARGET_MAX:
@@ -94,8 +90,7 @@ def check_task(wanted: TaskDefinition, now: datetime) -> datetime:
         raise InvalidInput(field="role", problem=f"{wanted.counts} are of {roles}")
     starts_at = now if wanted.starts_at is None else wanted.starts_at
     for name, at in (("startsAt", wanted.starts_at), ("endsAt", wanted.ends_at)):
-        if at is not None and at.tzinfo is None:
-            raise InvalidInput(field=name, problem="needs a time zone offset")
+        checked_instant(at, name)
     if starts_at < now:
         raise InvalidInput(field="startsAt", problem="not in the past")
     if wanted.ends_at is not None and wanted.ends_at <= starts_at:

@@ -39,7 +39,6 @@ from rewards.campaigns.models import CampaignBudget, CampaignVersion
 from rewards.draws.terms import draw_from_json
 
 CURSOR = Cursor(UUID)
-_LAST_ID = UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +170,7 @@ class Campaign(Node):
 
     @strawberry.field(graphql_type=list[Cap])
     def caps(self, row: strawberry.Parent[CampaignView]) -> list[rules.Cap]:
-        return shown_caps(rules.caps_from_json(row.version.caps))
+        return list(rules.limiting(rules.caps_from_json(row.version.caps)))
 
     @strawberry.field(description="For returns and reversals, of each beneficiary that it pays.")
     def return_policies(
@@ -205,18 +204,12 @@ def policies_shown(
     ]
 
 
-def shown_caps(caps: tuple[rules.Cap, ...]) -> list[rules.Cap]:
-    """Those that limit; the others count what a condition asks for."""
-    return [cap for cap in caps if cap.times_max != rules.COUNTED_MAX]
-
-
 async def fetch_campaign(context: Context, id: UUID) -> CampaignView | None:
     """For ``node``: operators only."""
     if Grant.READ not in context.caller.grants:
         return None
-    above = UUID(int=id.int + 1) if id != _LAST_ID else None
-    views = await _views(context, after=above, limit=1)
-    return views[0] if views and views[0].campaign.id == id else None
+    views = await _views(context, only=id)
+    return views[0] if views else None
 
 
 async def get_view(context: Context, reply: Mapping[str, Any]) -> CampaignView:
@@ -227,10 +220,18 @@ async def get_view(context: Context, reply: Mapping[str, Any]) -> CampaignView:
     return view
 
 
-async def _views(context: Context, *, after: UUID | None, limit: int) -> list[CampaignView]:
+async def _views(
+    context: Context,
+    *,
+    after: UUID | None = None,
+    limit: int | None = None,
+    only: UUID | None = None,
+) -> list[CampaignView]:
     brand_id = context.caller.brand_id
     async with context.database.snapshot() as snapshot:
-        rows = await service.list_campaigns(snapshot, brand_id, before=after, limit=limit)
+        rows = await service.list_campaigns(
+            snapshot, brand_id, before=after, limit=limit, only=only
+        )
         budgets = await service.list_budgets(
             snapshot, brand_id, [campaign.id for campaign, _ in rows]
         )

@@ -12,13 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from rich.table import Table
 
 from loyalty.brands.service import get_brand_by_slug
-from loyalty.db import Database, Snapshot
+from loyalty.db import Database
 from loyalty.errors import InvalidInput, NotFound
-from rewards.campaigns.definitions import definition_from_json
-from rewards.campaigns.lives import list_drafts
 from rewards.campaigns.rules import CampaignDefinition
-from rewards.campaigns.service import list_campaigns
-from rewards.campaigns.versions import find_definition
+from rewards.campaigns.versions import find_newest_definition
 from rewards.simulations.files import read_events
 from rewards.simulations.pictures import spending_svg
 from rewards.simulations.rules import Crowd, Happening, Past, check_source
@@ -29,7 +26,6 @@ app = typer.Typer(help="Campaigns (活动).", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 PIECE_EVENTS = 500
-LISTED_MAX = 1_000
 
 
 @app.callback()  # with one command and no callback, typer would drop the group's name
@@ -94,7 +90,9 @@ def simulate(
 async def _simulate(asked: _Asked, database: Database) -> Run:
     async with database.snapshot() as snapshot:
         brand_id = (await get_brand_by_slug(snapshot, asked.brand)).id
-        definition = await _definition(snapshot, brand_id, asked.code)
+        definition = await find_newest_definition(snapshot, brand_id, asked.code)
+        if definition is None:
+            raise NotFound(noun="campaign")
         source: Past | Crowd | ReadEvents
         if isinstance(asked.source, Path):
             source = _reader(asked.source, definition)
@@ -108,18 +106,6 @@ async def _simulate(asked: _Asked, database: Database) -> Run:
         while not run.is_done:
             progress.advance(task, run.advance(PIECE_EVENTS))
     return run
-
-
-async def _definition(snapshot: Snapshot, brand_id: UUID, code: str) -> CampaignDefinition:
-    for draft in await list_drafts(snapshot, brand_id, before=None, limit=LISTED_MAX):
-        if draft.code == code:
-            return definition_from_json(draft.definition)
-    for campaign, _ in await list_campaigns(snapshot, brand_id, before=None, limit=LISTED_MAX):
-        if campaign.code == code:
-            found = await find_definition(snapshot, brand_id, campaign.id)
-            if found is not None:
-                return found
-    raise NotFound(noun="campaign")
 
 
 def _reader(file: Path, definition: CampaignDefinition) -> ReadEvents:

@@ -13,12 +13,12 @@ from rewards.campaigns.models import (
     Gate,
 )
 from rewards.campaigns.rules import (
-    COUNTED_MAX,
     CampaignDefinition,
     bonus_from_json,
     bonus_to_json,
     caps_from_json,
     caps_to_json,
+    limiting,
     outcomes_to_json,
     parts_from_json,
     policies_from_json,
@@ -77,7 +77,6 @@ def definition_published(
     campaign: Campaign, version: CampaignVersion, budgets: Iterable[CampaignBudget]
 ) -> CampaignDefinition:
     """What was published as a version, with the budgets that its campaign has now."""
-    caps = caps_from_json(version.caps)
     return CampaignDefinition(
         code=campaign.code,
         name_zh=version.name_zh,
@@ -89,7 +88,7 @@ def definition_published(
         product_id=version.product_id,
         starts_at=version.starts_at,
         ends_at=version.ends_at,
-        caps=tuple(cap for cap in caps if cap.times_max != COUNTED_MAX),
+        caps=limiting(caps_from_json(version.caps)),
         budgets={budget.asset: budget.allowed for budget in budgets},
         return_policies=policies_from_json(version.return_policies),
         condition=version.condition,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from loyalty.actor import MemberRole
 from loyalty.ledger.models import Asset
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, OutcomeBasis, UnlockKind
-from rewards.campaigns.rules import COUNTED_MAX, LiveCampaign, Outcome
+from rewards.campaigns.rules import LiveCampaign, Outcome, limiting
 from rewards.draws.models import Curve
 from rewards.draws.rules import LiveDraw
 from rewards.draws.terms import PPM, AmountAward, CouponAward, Entry, Prize, Stage
@@ -236,9 +236,9 @@ def _percent(ppm: int) -> str:
 
 
 def _caps(campaign: LiveCampaign) -> Iterator[Said]:
-    for cap in campaign.caps:
-        if cap.times_max == COUNTED_MAX or cap.subject is CapSubject.GUIDE:
-            continue  # counts for a condition, and limits nobody; or limits the channel
+    for cap in limiting(campaign.caps):
+        if cap.subject is CapSubject.GUIDE:
+            continue  # limits the channel
         subject, window = _SUBJECTS[cap.subject], _WINDOWS[cap.window]
         yield Said(
             f"{subject.zh}{window.zh}最多{cap.times_max}次。",

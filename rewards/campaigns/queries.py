@@ -167,6 +167,16 @@ async def set_ended(tx: Tx, brand_id: UUID, campaign_id: UUID) -> None:
     )
 
 
+async def find_draft_of(snapshot: Snapshot, brand_id: UUID, code: str) -> CampaignDraft | None:
+    """The draft of the campaign with this code."""
+    found = await snapshot.session.exec(
+        select(CampaignDraft).where(
+            col(CampaignDraft.brand_id) == brand_id, col(CampaignDraft.code) == code
+        )
+    )
+    return found.first()
+
+
 async def save_draft(tx: Tx, draft: CampaignDraft, revision: int) -> bool:
     """Write a draft over the one of this revision; False when that is not there any more."""
     saved = await tx.session.exec(

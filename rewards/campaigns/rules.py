@@ -319,6 +319,11 @@ def with_counted(caps: Iterable[Cap], facts: Iterable[str]) -> tuple[Cap, ...]:
     return tuple(counted)
 
 
+def limiting(caps: Iterable[Cap]) -> tuple[Cap, ...]:
+    """The caps that limit somebody, without those of ``with_counted`` that only count."""
+    return tuple(cap for cap in caps if cap.times_max != COUNTED_MAX)
+
+
 def caps_to_json(caps: Iterable[Cap]) -> list[dict[str, Any]]:
     """As stored in a campaign version."""
     return [

@@ -277,10 +277,16 @@ async def find_versions(
 
 
 async def list_campaigns(
-    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
+    snapshot: Snapshot,
+    brand_id: UUID,
+    *,
+    before: UUID | None = None,
+    limit: int | None = None,
+    only: UUID | None = None,
 ) -> list[tuple[Campaign, CampaignVersion]]:
-    """Campaigns with their newest version, newest first; keyset by the campaign's id."""
-    return await queries.list_newest(snapshot, brand_id, before=before, limit=limit)
+    """Campaigns with their newest version, newest first; keyset by the campaign's id; or ``only``
+    this one."""
+    return await queries.list_newest(snapshot, brand_id, before=before, limit=limit, only=only)
 
 
 async def list_budgets(

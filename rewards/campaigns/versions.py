@@ -5,7 +5,7 @@ from uuid import UUID
 from loyalty.actor import system_actor
 from loyalty.db import Snapshot
 from rewards.campaigns import queries
-from rewards.campaigns.definitions import definition_published
+from rewards.campaigns.definitions import definition_from_json, definition_published
 from rewards.campaigns.models import Campaign, CampaignStatus, CampaignVersion
 from rewards.campaigns.rules import CampaignDefinition, LiveCampaign
 from rewards.campaigns.service import find_type, version_of
@@ -20,6 +20,18 @@ async def find_definition(
         return None
     budgets = await queries.list_budgets(snapshot, brand_id, [campaign_id])
     return definition_published(*found[0], budgets)
+
+
+async def find_newest_definition(
+    snapshot: Snapshot, brand_id: UUID, code: str
+) -> CampaignDefinition | None:
+    """The draft with this code; if there is none what the campaign was published as; None if there
+    is neither."""
+    draft = await queries.find_draft_of(snapshot, brand_id, code)
+    if draft is not None:
+        return definition_from_json(draft.definition)
+    campaign = await queries.find_campaign(snapshot, brand_id, code)
+    return None if campaign is None else await find_definition(snapshot, brand_id, campaign.id)
 
 
 async def as_if_published(

@@ -64,14 +64,9 @@ class Start:
     templates: Mapping[UUID, CouponTemplate] = field(default_factory=dict)
 
 
-def campaigns_of(brand: BrandConfiguration) -> list[LiveCampaign]:
-    """All that run."""
-    return brand.campaigns.all()
-
-
 def with_campaign(start: Start, campaign: LiveCampaign) -> Start:
     """The same brand, with this campaign in the place of the one with its code."""
-    others = [each for each in campaigns_of(start.brand) if each.code != campaign.code]
+    others = [each for each in start.brand.campaigns.all() if each.code != campaign.code]
     brand = replace(
         start.brand,
         campaigns=index_campaigns([*others, campaign]),
@@ -119,7 +114,7 @@ class Fold:
             devices=set(start.devices),
         )
         self._purchases = PurchaseWorld(self._grants, start.brand)
-        self._campaigns = {each.version_id: each for each in campaigns_of(start.brand)}
+        self._campaigns = {each.version_id: each for each in start.brand.campaigns.all()}
         self._today: date | None = None
         self._people = {member.id: key for key, member in start.people.items()}
         self.tally = Tally(codes_of(self._campaigns.values()))

@@ -24,7 +24,7 @@ from rewards.campaigns.versions import as_if_published, find_definition
 from rewards.coupons import service as coupons
 from rewards.grants import service as grants
 from rewards.simulations import crowds, queries
-from rewards.simulations.folding import Fold, Start, campaigns_of, with_campaign
+from rewards.simulations.folding import Fold, Start, with_campaign
 from rewards.simulations.models import Simulation, SimulationStatus
 from rewards.simulations.past import read_past, window_of
 from rewards.simulations.rules import (
@@ -190,13 +190,13 @@ async def prepare(
     start, happenings = await _happenings(snapshot, start, draft, definition, source, seed)
     start = await _with_coupons(snapshot, start, draft)
     allowed: dict[UUID, dict[str, int]] = {}
-    ids = [campaign.id for campaign in campaigns_of(brand)]
+    ids = [campaign.id for campaign in brand.campaigns.all()]
     for row in await campaigns.list_budgets(snapshot, brand_id, ids):
         allowed.setdefault(row.campaign_id, {})[row.asset] = row.allowed
     folds = {
         "draft": Fold(with_campaign(start, draft), {**allowed, draft.id: definition.budgets}, seed)
     }
-    if any(campaign.event is draft.event for campaign in campaigns_of(brand)):
+    if any(campaign.event is draft.event for campaign in brand.campaigns.all()):
         folds["running"] = Fold(start, allowed, seed)
     return Run(happenings, folds)
 

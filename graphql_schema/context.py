@@ -87,7 +87,8 @@ class Context:
         return found
 
     async def product(self, product_id: UUID) -> Product | None:
-        """A product of the caller's brand; products do not change once they are made."""
+        """A product of the caller's brand: they do not change once they are made, but for the age
+        that they ask for."""
         key = (self.caller.brand_id, product_id)
         found = self.services.products.get(key)
         if found is None:

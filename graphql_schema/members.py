@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.acting import is_own
+from graphql_schema.ages import MemberAges
 from graphql_schema.context import Context, Info
 from graphql_schema.coupons import Coupon, wallet_of
 from graphql_schema.draws import MemberDraws
@@ -45,6 +46,7 @@ class Member(
     MemberLockedRewards,
     MemberDraws,
     MemberRaffles,
+    MemberAges,
 ):
     id: strawberry.ID = id_field("Member")
     role: MemberRole

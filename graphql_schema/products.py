@@ -7,6 +7,7 @@ import strawberry
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
+from graphql_schema.loaders import product_loader
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant
@@ -36,6 +37,14 @@ class Product(Node):
     def name(self, row: strawberry.Parent[ProductRow], info: Info) -> str:
         return row.name_en if info.context.language == "en" else row.name_zh
 
+    @strawberry.field(
+        description="How old a consumer has to be whom its scans pay (年龄限制); null: any age."
+    )
+    async def age_min(self, row: strawberry.Parent[ProductRow], info: Info) -> int | None:
+        # Read anew: it may change, and the rows of products are kept in memory.
+        fresh = await info.context.loader(product_loader).load(row.id)
+        return fresh.age_min if fresh else None
+
 
 @strawberry.type
 class CreateProductReceipt:
@@ -51,6 +60,7 @@ class CreateProductInput:
     name_en: str
     gtin: str | None = None
     picture_url: str | None = None
+    age_min: int | None = None
 
 
 CreateProductResult = Annotated[
@@ -97,6 +107,7 @@ class ProductMutation:
                 name_en=input.name_en,
                 gtin=input.gtin,
                 picture_url=input.picture_url,
+                age_min=input.age_min,
             )
             return {"id": product.id.hex}
 

@@ -9,6 +9,7 @@ from strawberry.schema.name_converter import NameConverter
 
 from graphql_schema.access import AccessMutation
 from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetch_adjustment
+from graphql_schema.ages import AgeMutation
 from graphql_schema.assets import AssetMutation, AssetQuery
 from graphql_schema.campaign_drafts import (
     CampaignDraftMutation,
@@ -158,6 +159,7 @@ class Mutation(
     MemberMutation,
     MergeMutation,
     ProductMutation,
+    AgeMutation,
     CodeMutation,
     CampaignMutation,
     CampaignDraftMutation,

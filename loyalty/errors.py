@@ -65,6 +65,12 @@ class NotOnRoster(Refusal):
     zh = "该手机号不在品牌的{role}名册中。"
 
 
+class AgeContradicted(Refusal):
+    code = "AGE_CONTRADICTED"
+    en = "You have stated another age before. Please come back when you are old enough."
+    zh = "与您此前确认的年龄不符,请达到法定年龄后再来。"
+
+
 class MemberFrozen(Refusal):
     code = "MEMBER_FROZEN"
     en = "This membership is frozen. Please contact the brand."

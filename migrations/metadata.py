@@ -8,6 +8,7 @@ from sqlmodel import SQLModel
 import analytics.models
 import loyalty.access.models
 import loyalty.adjustments.models
+import loyalty.ages.models
 import loyalty.assets.models
 import loyalty.audit_log
 import loyalty.brands.models
@@ -50,6 +51,7 @@ MODULES = (
     analytics.models,
     loyalty.access.models,
     loyalty.adjustments.models,
+    loyalty.ages.models,
     loyalty.assets.models,
     loyalty.audit_log,
     loyalty.brands.models,

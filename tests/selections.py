@@ -81,7 +81,9 @@ SELECTIONS = {
         replayed couponCount lockedRewardCount assets { asset amount owed repaid }
         member { id role status mergedInto { id } }
     """,
-    "createProduct": "replayed product { id sku nameZh nameEn gtin pictureUrl }",
+    "createProduct": "replayed product { id sku nameZh nameEn gtin pictureUrl ageMin }",
+    "confirmAge": "replayed ageConfirmed",
+    "setProductAgeMin": "replayed product { id ageMin }",
     "createCodeBatch": _BATCHES,
     "activateCodeBatch": _BATCHES,
     "retireCodeBatch": _BATCHES,

@@ -23,6 +23,7 @@ from loyalty.ledger.audit_draws import DRAWS
 from loyalty.ledger.audit_history import HISTORY
 from loyalty.ledger.audit_holds import HOLDS
 from loyalty.ledger.audit_issuance import ISSUANCE
+from loyalty.ledger.audit_lawful import LAWFUL
 from loyalty.ledger.audit_limits import KEYS, LIMITS
 from loyalty.ledger.audit_locks import LOCKS
 from loyalty.ledger.audit_merges import MERGES
@@ -39,7 +40,7 @@ from loyalty.ledger.audit_scans import SCANS
 _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
-    *(RAFFLES, PROGRAMS),
+    *(RAFFLES, PROGRAMS, LAWFUL),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)

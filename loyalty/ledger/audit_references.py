@@ -5,6 +5,7 @@ from loyalty.ledger.audit_probe import MERGED, Probe
 
 _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("identities", "身份"): {"person_id": "identities"},
+    ("age_statements", "年龄确认"): {"identity_id": "identities"},
     ("members", "会员"): {
         "identity_id": "identities",
         "invited_by_id": "members",

@@ -1,6 +1,6 @@
 """Who people are to a brand, and the roles they hold there."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, false, text
@@ -20,7 +20,8 @@ class Identity(SQLModel, table=True):
     ``phone_cipher`` is AES-GCM, ``phone_hash`` a keyed hash to find it by; neither leaves the
     server. One identity may hold several members, one in each role. ``person_id`` is the identity
     that stands for the person, once members of several identities were merged; that one names
-    itself.
+    itself. ``born_by`` is what the person's ages that it stated come to (``loyalty.ages``), the
+    same on all its identities: born then or before.
     """
 
     __tablename__ = "identities"
@@ -49,6 +50,7 @@ class Identity(SQLModel, table=True):
     external_ref: str | None = None
     wechat: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     person_id: UUID | None = None
+    born_by: date | None = None
     created_at: datetime
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from loyalty import keyed
-from loyalty.db import Snapshot
+from loyalty.db import Snapshot, Tx
 from loyalty.products.models import Product
 
 
@@ -44,3 +45,14 @@ async def find_product_by_sku(snapshot: Snapshot, brand_id: UUID, sku: str) -> P
         select(Product).where(col(Product.brand_id) == brand_id, col(Product.sku) == sku)
     )
     return found.first()
+
+
+async def set_age_min(tx: Tx, brand_id: UUID, product_id: UUID, age_min: int | None) -> bool:
+    """False when there is no such product."""
+    changed = await tx.session.exec(
+        update(Product)
+        .where(col(Product.brand_id) == brand_id, col(Product.id) == product_id)
+        .values(age_min=age_min)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1

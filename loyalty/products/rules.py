@@ -7,6 +7,7 @@ from loyalty.errors import InvalidInput
 
 SKU_LENGTH_MAX = 64
 NAME_LENGTH_MAX = 200
+AGE_MIN_MAX = 120
 PICTURE_URL_LENGTH_MAX = 2048
 _GTIN = re.compile(r"[0-9]{8}|[0-9]{12,14}")
 _URL = re.compile(r"https://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
@@ -38,3 +39,10 @@ def check_picture_url(url: str) -> str:
         except ValueError:
             pass
     raise InvalidInput(field="pictureUrl", problem="an https address")
+
+
+def check_age_min(age: int | None) -> int | None:
+    """1 to 120, or no gate."""
+    if age is not None and not 1 <= age <= AGE_MIN_MAX:
+        raise InvalidInput(field="ageMin", problem=f"1 to {AGE_MIN_MAX}")
+    return age

@@ -8,11 +8,13 @@ from loyalty.actor import Actor
 from loyalty.brands import service as brands
 from loyalty.db import Snapshot, Tx
 from loyalty.errors import AlreadyExists, NotFound
+from loyalty.products import queries
 from loyalty.products.models import Product
 from loyalty.products.queries import get_product, list_all_products, list_products_by_ids
 from loyalty.products.rules import (
     NAME_LENGTH_MAX,
     SKU_LENGTH_MAX,
+    check_age_min,
     check_picture_url,
     normalise_gtin,
 )
@@ -28,6 +30,7 @@ async def create_product(
     name_en: str,
     gtin: str | None = None,
     picture_url: str | None = None,
+    age_min: int | None = None,
 ) -> Product:
     """A new product of the actor's brand; AlreadyExists when the brand has this SKU."""
     product = Product(
@@ -37,6 +40,7 @@ async def create_product(
         name_en=checked_text(name_en, "nameEn", length_max=NAME_LENGTH_MAX),
         gtin=None if gtin is None else normalise_gtin(gtin),
         picture_url=None if picture_url is None else check_picture_url(picture_url),
+        age_min=check_age_min(age_min),
         created_at=tx.now,
     )
     await brands.touch_configuration(tx, actor.brand_id)
@@ -44,6 +48,16 @@ async def create_product(
         raise AlreadyExists(noun="product", field="sku")
     await audit_log.record(tx, actor, "product.create", product.id, sku=product.sku)
     return product
+
+
+async def set_age_min(tx: Tx, actor: Actor, product_id: UUID, age_min: int | None) -> None:
+    """How old a consumer has to be whom scans of a product pay (年龄限制); None: anybody. Scans go
+    by it from now on. Refuses NotFound (product), InvalidInput."""
+    check_age_min(age_min)
+    await brands.touch_configuration(tx, actor.brand_id)
+    if not await queries.set_age_min(tx, actor.brand_id, product_id, age_min):
+        raise NotFound(noun="product")
+    await audit_log.record(tx, actor, "product.age_min", product_id, age_min=age_min)
 
 
 async def require_product(snapshot: Snapshot, brand_id: UUID, product_id: UUID) -> Product:

@@ -53,7 +53,7 @@ class BrandConfiguration:
 class MemberState:
     """A member as rules see it. ``person_id`` is the identity that stands for whoever it is, once
     members of several identities were merged. ``joined_at`` and ``birthday`` (``MM-DD``) are known
-    of those who scan or buy."""
+    of those who scan or buy, ``born_by`` (by the age they confirmed) of those who scan."""
 
     brand_id: UUID
     id: UUID
@@ -66,6 +66,7 @@ class MemberState:
     person_id: UUID | None = None
     joined_at: datetime | None = None
     birthday: str | None = None
+    born_by: date | None = None
 
     @property
     def person(self) -> UUID:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from loyalty import audit_log
 from loyalty.actor import Actor
+from loyalty.ages.service import join_ages
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Tx
@@ -78,6 +79,7 @@ async def merge_members(
     await merge_tiers(tx, brand.id, from_id=source.id, into_id=target.id)
     coupons = await queries.move_possessions(tx, brand.id, source.id, target.id)
     await members.close_member(tx, source, target)
+    await join_ages(tx, brand.id, target.identity_id)
     await ledger.close_accounts(tx, (brand.id, source.id))
     await audit_log.record(
         tx, actor, "member.merge", source.id, reason, merge=merge.id.hex, into=target.id.hex

@@ -26,6 +26,7 @@ class UnpaidReason(StrEnum):
     NO_CAMPAIGN = "NO_CAMPAIGN"
     ROSTER = "ROSTER"
     SELF_DEALING = "SELF_DEALING"
+    AGE = "AGE"
     CAP = "CAP"
     BUDGET = "BUDGET"
     AWAITS_CONSUMER = "AWAITS_CONSUMER"

@@ -44,7 +44,7 @@ FIND_SCANNERS = Statement(
     SELECT i.brand_id, i.id, keys.role, COALESCE(m.id, own.id), COALESCE(m.status, own.status),
         CASE WHEN m.id IS NULL THEN own.invited_by_id ELSE m.invited_by_id END, i.person_id,
         r.id, r.name, v.id, v.inviter_id, COALESCE(m.enrolled_at, own.enrolled_at),
-        CASE WHEN m.id IS NULL THEN own.birthday ELSE m.birthday END
+        CASE WHEN m.id IS NULL THEN own.birthday ELSE m.birthday END, i.born_by
     FROM {keys}
     {each:i identities ON i.brand_id = keys.brand_id AND i.id = keys.identity_id}
     {maybe:own members ON own.brand_id = i.brand_id AND own.identity_id = i.id
@@ -58,7 +58,7 @@ FIND_SCANNERS = Statement(
     sets={"keys": "brand_id uuid, identity_id uuid, role text"},
     returns="brand_id uuid, identity_id uuid, role text, member_id uuid, status text,"
     " invited_by_id uuid, person_id uuid, roster_id uuid, roster_name text, invitation_id uuid,"
-    " inviter_id uuid, joined_at timestamptz, birthday text",
+    " inviter_id uuid, joined_at timestamptz, birthday text, born_by date",
 )
 
 INSERT_MEMBERS = Statement(

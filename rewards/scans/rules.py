@@ -36,6 +36,7 @@ from rewards.scans.world import (
     ScanWorld,
     choose_campaign,
     find_batch,
+    is_old_enough,
     scan_facts,
     unlock_key,
 )
@@ -150,8 +151,8 @@ def _consumer_scan(
         return Outcome(UnpaidReason.ALREADY_CLAIMED)
     now = world.grants.now
     campaign = choose_campaign(world, request, batch, member)
-    if campaign is None:
-        return Outcome(UnpaidReason.NO_CAMPAIGN)
+    if campaign is None or not is_old_enough(world, batch, member):
+        return Outcome(UnpaidReason.AGE if campaign else UnpaidReason.NO_CAMPAIGN)
     guide_claim = world.claims.get((brand.id, item, GUIDE))
     guide = _find_guide(world, member, guide_claim)
     outcome = Outcome(guide=guide, campaign=campaign)

@@ -127,7 +127,7 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
     enrolled: list[Enrolment] = []
     for row in await tx.fetch(queries.FIND_SCANNERS, keys=keys):
         brand_id, identity_id, role, member_id, status, invited_by_id, person_id = row[:7]
-        roster_id, roster_name, invitation_id, inviter_id, joined_at, birthday = row[7:]
+        roster_id, roster_name, invitation_id, inviter_id, joined_at, birthday, born_by = row[7:]
         member: MemberState | None = None
         if role != CONSUMER and roster_id is None:
             pass  # off the roster: nobody in this role, also if it was on it before
@@ -146,7 +146,7 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
         world.members[(brand_id, identity_id, role)] = member
         if member is not None:
             member.person_id = person_id
-            member.joined_at, member.birthday = joined_at, birthday
+            member.joined_at, member.birthday, member.born_by = joined_at, birthday, born_by
             world.members_by_id[(brand_id, member.id)] = member
     await _enrol(tx, world, enrolled)
 

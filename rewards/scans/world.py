@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from loyalty.actor import Actor, MemberRole
+from loyalty.ages.rules import is_of_age
+from loyalty.clock import local_date
 from loyalty.codes.models import CodePurpose
 from rewards.campaigns.models import EventKind, Gate
 from rewards.campaigns.rules import LiveCampaign
@@ -206,6 +208,15 @@ def _event_facts(request: ScanRequest, now: datetime) -> dict[str, Value]:
         "latitude": request.latitude or 0.0,
         "longitude": request.longitude or 0.0,
     }
+
+
+def is_old_enough(world: ScanWorld, batch: BatchView, member: MemberState) -> bool:
+    """Whether the product asks for no age, or the consumer has confirmed it."""
+    brand = world.grants.brands[batch.brand_id]
+    product = brand.products.get(batch.product_id)
+    if product is None or product.age_min is None:
+        return True
+    return is_of_age(member.born_by, product.age_min, local_date(world.grants.now, brand.timezone))
 
 
 def unlock_key(item: int) -> str:

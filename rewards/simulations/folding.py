@@ -195,6 +195,8 @@ class Fold:
         self._scans.members[key] = member
         if member is not None:
             member.status = "FROZEN" if scan.is_frozen else "ACTIVE"
+            # Whoever was not turned away for its age then is taken to be old enough.
+            member.born_by = None if scan.is_under_age else date.min
         self._meet_guide(scan, member)
         reply = scans.decide(self._scans, self._request(scan))
         if not isinstance(reply, ScanReply):

@@ -156,6 +156,7 @@ def _scanned(row: Any, batch: BatchView) -> ScanHappens:
         scene,
         is_on_roster=member_id is not None,
         is_frozen=unpaid == UnpaidReason.FROZEN,
+        is_under_age=unpaid == UnpaidReason.AGE,
         is_guide_frozen=guide_unpaid == GuideUnpaidReason.GUIDE_FROZEN,
     )
 

@@ -83,6 +83,7 @@ class ScanHappens:
     scene: str | None = None
     is_on_roster: bool = True
     is_frozen: bool = False
+    is_under_age: bool = False
     is_guide_frozen: bool = False
 
 

@@ -55,6 +55,15 @@ async def create_product(stage: Stage) -> Effect:
     return Effect(stage.admin, new, new | {"sku": "NEWER"}, new | {"sku": "SKU-1"})
 
 
+async def confirm_age(stage: Stage) -> Effect:
+    return Effect(await stage.member(ALICE), {"age": 18}, {"age": 30}, {"age": 0})
+
+
+async def set_product_age_min(stage: Stage) -> Effect:
+    of_age = {"productId": stage.product_id, "ageMin": 18}
+    return Effect(stage.admin, of_age, of_age | {"ageMin": 21}, of_age | {"ageMin": 0})
+
+
 async def create_code_batch(stage: Stage) -> Effect:
     order = {"productId": stage.product_id, "quantity": 10, "kinds": ["INNER"]}
     return Effect(stage.admin, order, order | {"quantity": 11}, order | {"quantity": 0})
@@ -266,6 +275,8 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "importRoster": import_roster,
     "setMemberStatus": set_member_status,
     "createProduct": create_product,
+    "confirmAge": confirm_age,
+    "setProductAgeMin": set_product_age_min,
     "createCodeBatch": create_code_batch,
     "activateCodeBatch": activate_code_batch,
     "retireCodeBatch": retire_code_batch,

@@ -133,6 +133,7 @@ async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
     to her by hand, and a level; a reward of hers waits. Their global ids, by type."""
     admin, member_id = stage.admin, (await alice.me())["id"]
     await alice.done("setBirthday", month=5, day=17)
+    await alice.done("confirmAge", age=30)
     cup = {"code": "cup", "gives": {"kind": "GIFT"}, "terms": MALL_TERMS | STOCKED}
     offer = (await admin.done("createOffer", **cup))["offer"]
     take = {"offerId": offer["id"], "delivery": "王小二 13800138000 人民路1号"}

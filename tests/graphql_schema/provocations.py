@@ -7,6 +7,7 @@ from typing import Any
 from loyalty.access.service import add_wechat_app
 from loyalty.actor import OperatorRole, system_actor
 from loyalty.errors import (
+    AgeContradicted,
     AlreadyExists,
     AlreadyInvited,
     BatchStateWrong,
@@ -240,6 +241,13 @@ async def a_transfer_to_oneself(stage: Stage) -> Call:
     return await _move(stage, 1, alice, alice)
 
 
+@refused(AgeContradicted)
+async def a_minor_who_grows_up_at_once(stage: Stage) -> Call:
+    alice = await stage.member(ALICE)
+    await alice.done("confirmAge", age=16)
+    return Call(alice, "confirmAge", {"age": 18})
+
+
 @refused(LadderLowersMembers)
 async def a_ladder_without_a_rank_that_is_held(stage: Stage) -> Call:
     await stage.publish([outcome(CONSUMER, 5_000, "GROWTH")])
@@ -313,6 +321,13 @@ async def a_budget_burnt(stage: Stage) -> Call:
     alice = await stage.member(ALICE)
     await scan(alice, first).send()
     return scan(alice, second)
+
+
+@unpaid(UnpaidReason.AGE)
+async def a_drink_and_no_age(stage: Stage) -> Call:
+    await stage.publish()
+    await stage.admin.done("setProductAgeMin", productId=stage.product_id, ageMin=18)
+    return scan(await stage.member(ALICE), await stage.code())
 
 
 @unpaid(UnpaidReason.AWAITS_CONSUMER)

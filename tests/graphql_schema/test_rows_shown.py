@@ -26,7 +26,7 @@ from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import open_stage
 
 NULL_TO_ALL = {
-    "Product": {"gtin", "pictureUrl"},
+    "Product": {"gtin", "pictureUrl", "ageMin"},
     "Member": {"displayName", "externalRef", "invitedById", "mergedInto"},
     "CodeBatch": {"printedAt", "activatedAt", "retiredAt"},
     "Campaign": {"startsAt", "endsAt", "product", "endedAt", "condition", "draw", "eventType"}

@@ -4,9 +4,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+from loyalty.ages.models import AgeStatement
 from loyalty.codes.models import CodeBatch, ItemCode, KeyEpoch
 from loyalty.idempotency import IdempotencyRecord
 from loyalty.ids import new_id
+from loyalty.members.models import Identity
 from loyalty.products.models import Product
 from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, CapCounter
 from rewards.grants.models import LockedReward
@@ -44,6 +46,7 @@ class AuditedBrand(AuditedPrograms):
         super().__init__(slug)
         self.scans = {}
         self._people()
+        self._ages()
         self._goods()
         self._places()
         self._templates()
@@ -77,6 +80,14 @@ class AuditedBrand(AuditedPrograms):
             self._asset(asset)
             for member in (self.consumer, self.other_consumer, self.guide):
                 self._account(member, asset)
+
+    def _ages(self) -> None:
+        born_by = date(1996, 11, 1)
+        for row in self.rows:
+            if isinstance(row, Identity) and row.id == self.consumer_identity:
+                row.born_by = born_by
+        stated = {"identity_id": self.consumer_identity, "age": 30, "born_by": born_by}
+        self.age = self._add(AgeStatement, **stated, stated_at=AT).id
 
     def _goods(self) -> None:
         self.product = self._add(Product, sku="tea", name_zh="茶", name_en="Tea", created_at=AT).id

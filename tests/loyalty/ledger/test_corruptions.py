@@ -27,6 +27,7 @@ from tests.loyalty.ledger.corruptions_of_coupons import OF_COUPONS
 from tests.loyalty.ledger.corruptions_of_draws import OF_DRAWS
 from tests.loyalty.ledger.corruptions_of_events import OF_EVENTS
 from tests.loyalty.ledger.corruptions_of_holds import OF_HOLDS
+from tests.loyalty.ledger.corruptions_of_lawful import OF_LAWFUL
 from tests.loyalty.ledger.corruptions_of_limits import OF_LIMITS
 from tests.loyalty.ledger.corruptions_of_locks import OF_LOCKS
 from tests.loyalty.ledger.corruptions_of_merges import OF_MERGES
@@ -45,6 +46,7 @@ CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
     *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_PROGRAMS, *OF_REFERENCES),
+    *OF_LAWFUL,
 )
 
 _CONSTRAINTS = """

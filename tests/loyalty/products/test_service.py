@@ -1,5 +1,7 @@
 """Products: made once per SKU, inside one brand."""
 
+from typing import Any
+
 import pytest
 from sqlmodel import select
 
@@ -70,7 +72,7 @@ UNKEEPABLE = ["", " ", "a\x00b", "a\nb", "\x7f", "\x9f", "\ud800", "\u2028x", "x
 
 async def test_text_that_cannot_be_kept_is_refused(db: Database) -> None:
     actor = await an_actor(db)
-    good = {"sku": "W", "name_zh": "水", "name_en": "Water"}
+    good: dict[str, Any] = {"sku": "W", "name_zh": "水", "name_en": "Water"}
     too_long = [("sku", "x" * 65), ("name_zh", "水" * 201), ("name_en", "x" * 201)]
     for field, bad in [*too_long, *((field, bad) for field in good for bad in UNKEEPABLE)]:
         with pytest.raises(InvalidInput):

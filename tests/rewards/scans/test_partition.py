@@ -101,6 +101,7 @@ brands = st.builds(
         st.sampled_from(["bob CONSUMER", "gus GUIDE", "gil GUIDE", "gil CONSUMER"]), max_size=1
     ),
     points_valid_months=st.sampled_from([None, 1, 24]),
+    age_min=st.sampled_from([None, None, 18]),
 )
 
 consumers = ["ann", "ann", "ann", "bob", "bob", "cat", "cat", "dan", "gil", "gus", "new", "off"]
@@ -293,6 +294,9 @@ ONE_OF_EACH = _script(
     *(("gus", GUIDE, 2, 4), ("gus", CONSUMER, 1, 4)),  # AWAITS_CONSUMER; SELF_DEALING
 )
 
+OF_AGE = replace(_brand(), age_min=18)
+TWO_DRINK = _script(*((name, CONSUMER, 3, 0) for name in ("cat", "ann", "cat")))  # AGE; paid
+
 EVERYTHING = {
     *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "replayed", "paid", "risen", "coupon"),
     *("bonus paid", "bonus CAP", "bonus BUDGET", "bonus NOTHING"),
@@ -332,6 +336,7 @@ def test_any_partition_gives_the_same_rows(database_url: str) -> None:
         @example(plans=(TWO_EACH, TWO_EACH), parts=ONE_OF_EACH)
         @example(plans=(ONE_POINT, ONE_POINT), parts=TWO_WAIT_FOR_IT)
         @example(plans=(NEXT_AND_AFTER_NEXT, NEXT_AND_AFTER_NEXT), parts=FOUR_IN_A_BATCH)
+        @example(plans=(OF_AGE, OF_AGE), parts=TWO_DRINK)
         @example(plans=(TWO_COUPONS, TWO_COUPONS), parts=THREE_WANT_TWO)
         @example(plans=(TWO_BONUSES, TWO_BONUSES), parts=FOUR_IN_A_BATCH)  # paid; CAP, BUDGET
         @given(plans=st.tuples(brands, brands), parts=partitions)

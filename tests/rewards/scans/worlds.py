@@ -3,7 +3,7 @@ a plan in one transaction. The same plan makes the same world, ids apart."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,7 @@ from tiers.ladders.models import Ladder, LadderLevel
 CONSUMER, GUIDE, STORE = MemberRole.CONSUMER, MemberRole.GUIDE, MemberRole.STORE
 SERIALS = 5
 SOMEWHERE_ELSE = UUID(int=7)
+GROWN_UP = dict.fromkeys(("ann", "bob"), date(1990, 1, 1))
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class CampaignPlan:
 @dataclass(frozen=True)
 class BrandPlan:
     """``campaigns[0]`` is for every product, ``campaigns[1]`` for the first one alone, and so are
-    the ``bonuses`` by turns. ``tiers_end`` is when a level does that is no longer earned."""
+    the ``bonuses`` by turns. ``tiers_end`` is when a level does that is no longer earned. The
+    second product asks for ``age_min``, which Ann and Bob alone have confirmed."""
 
     campaigns: tuple[CampaignPlan, ...]
     frozen: frozenset[str]
@@ -73,6 +75,7 @@ class BrandPlan:
     quantity: int = SERIALS
     tiers_end: str = "NEVER"
     bonuses: tuple[CampaignPlan, ...] = ()
+    age_min: int | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ class _Maker:
                 )
         self.world.brand_ids.append(self.brand_id)
 
-    def codes(self, quantity: int) -> list[UUID]:
+    def codes(self, quantity: int, age_min: int | None) -> list[UUID]:
         key_id = self.brand_id.hex[-20:]
         self.names.give(key_id, f"key {self.index}")
         epoch_id = self.new("epoch")
@@ -212,6 +215,7 @@ class _Maker:
                 sku=f"sku-{number}",
                 name_zh="品",
                 name_en="Product",
+                age_min=age_min if number else None,
                 created_at=self.tx.now,
             )
         for number, (series, kind, product, status) in enumerate(BATCHES, 1):
@@ -235,7 +239,8 @@ class _Maker:
         for name, (roles, rosters, _) in PEOPLE.items():
             identity_id = self.new(name)
             self.world.people[self.index, name] = identity_id
-            self.add(Identity, id=identity_id, phone_hash=name, created_at=self.tx.now)
+            known = {"phone_hash": name, "born_by": GROWN_UP.get(name)}
+            self.add(Identity, id=identity_id, created_at=self.tx.now, **known)
             for role in rosters:
                 self.add(
                     RosterEntry,
@@ -381,7 +386,7 @@ async def make_world(tx: Tx, plans: Iterable[BrandPlan]) -> World:
     for index, plan in enumerate(plans):
         maker = _Maker(tx, world, index)
         maker.brand(plan)
-        products = maker.codes(plan.quantity)
+        products = maker.codes(plan.quantity, plan.age_min)
         maker.people(plan.frozen)
         maker.campaigns(plan, products)
         maker.ladders(plan)

@@ -1,5 +1,7 @@
 """Fixtures for every test, by the file that makes them."""
 
+import gc
+
 from hypothesis import settings
 
 pytest_plugins = [
@@ -13,3 +15,9 @@ pytest_plugins = [
 # Two databases share a small machine: a slow example is no failure.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay to the end: nobody looks for garbage among them."""
+    gc.collect()
+    gc.freeze()

@@ -54,10 +54,10 @@ MARKER = Edit(
 
 
 def copy_engine(folder: Path, edits: tuple[Edit, ...]) -> Path:
-    """The engine's packages in a folder, edited; each old text is there exactly once."""
+    """The engine's packages in a folder, compiled as they are, and edited; each old text is there
+    exactly once."""
     for package in ENGINE:
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / package, folder / package, ignore=ignored)
+        shutil.copytree(ROOT / package, folder / package)
     for edit in edits:
         path = folder / edit.path
         text = path.read_text(encoding="utf-8")

@@ -1,21 +1,27 @@
 """The auditor sees each kind of wrong row by its name, and nothing else.
 
 All on one stage: the rows are broken and audited inside a transaction that is rolled back, the
-constraints that a table loses for it included.
+constraints that a table loses for it included. Every question of the audit is answered for each
+corruption: from memory where it names no table that was touched and asks what was asked of the
+right books, else by the database.
 """
 
+import re
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import Executable, Table, UpdateBase
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from loyalty.clock import utc_now
-from loyalty.db import Database, Snapshot, Tx
+from loyalty.db import Database, Snapshot, Statement, Tx
 from loyalty.ledger.audit import PROBES, Check, audit
 from tests.databases import TEMPLATE
 from tests.loyalty.ledger.audited_books import write
@@ -74,15 +80,21 @@ def database_url(
         server.drop_database("corruptions")
 
 
+Answers = dict[str, list[Any]]
+"""Of the right books, by what was asked: text and parameters."""
+
+
 @dataclass(frozen=True)
 class Stage:
-    """Two right brands. On PostgreSQL each test would plan all queries of the audit anew, if it
-    were not for an engine that remembers more of them."""
+    """Two right brands, at one instant. On PostgreSQL each test would plan all queries of the audit
+    anew, if it were not for an engine that remembers more of them."""
 
     db: Database
     engine: AsyncEngine
     brand: AuditedBrand
     other: AuditedBrand
+    now: datetime
+    answers: Answers
 
 
 def _engine(db: Database) -> AsyncEngine:
@@ -107,7 +119,9 @@ async def stage(database_url: str) -> AsyncIterator[Stage]:
     for brand in brands:
         await db.in_transaction(write, brand)
     engine = _engine(db)
-    yield Stage(db, engine, *brands)
+    stage = Stage(db, engine, *brands, utc_now(), {})
+    assert broken(await _break_and_audit(stage, UNTOUCHED)) == {}
+    yield stage
     await engine.dispose()
     await db.close()
 
@@ -128,15 +142,46 @@ async def _unguard(connection: AsyncConnection, table: str) -> None:
             await connection.exec_driver_sql(statement)
 
 
+class _Remembering(Snapshot):
+    """Asks the database only what may have another answer than of the right books: whatever names
+    a table that was touched, or was never asked with these parameters."""
+
+    def __init__(self, tx: Tx, answers: Answers, touched: Iterable[str]) -> None:
+        super().__init__(tx._connection, tx.dialect, tx.now)
+        self._tx = tx
+        self._answers = answers
+        self._touched = re.compile("|".join(rf"\b{table}\b" for table in touched) or "(?!)")
+
+    async def fetch(self, statement: Statement, **values: Any) -> list[Any]:
+        if self._touched.search(statement.sql):
+            return await self._tx.fetch(statement, **values)
+        asked = f"{statement.sql} {sorted(values.items())}"
+        if asked not in self._answers:
+            self._answers[asked] = await self._tx.fetch(statement, **values)
+        return self._answers[asked]
+
+
 class _Uncommitted(Database):
     """What one transaction sees of a database."""
 
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    def __init__(self, seen: Snapshot) -> None:
+        self._seen = seen
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
-        yield self._tx
+        yield self._seen
+
+
+def _touched(statements: Iterable[Executable], corruption: Corruption) -> set[str]:
+    """The tables that are no longer as they were: no trigger and no foreign key reaches others."""
+    changed = set(corruption.tables)
+    for statement in statements:
+        assert isinstance(statement, UpdateBase) and isinstance(statement.table, Table)
+        changed.add(statement.table.name)
+    return changed
+
+
+UNTOUCHED = Corruption("nothing", 0, lambda *_: [], ())
 
 
 async def _break_and_audit(stage: Stage, corruption: Corruption) -> list[Check]:
@@ -145,9 +190,11 @@ async def _break_and_audit(stage: Stage, corruption: Corruption) -> list[Check]:
             await connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         for table in corruption.tables:
             await _unguard(connection, table)
-        tx = Tx(connection, stage.db.dialect, utc_now())
-        await execute(tx, corruption.acts(stage.brand, stage.other))
-        checks = await audit(_Uncommitted(tx))
+        tx = Tx(connection, stage.db.dialect, stage.now)
+        acts = corruption.acts(stage.brand, stage.other)
+        await execute(tx, acts)
+        seen = _Remembering(tx, stage.answers, _touched(acts, corruption))
+        checks = await audit(_Uncommitted(seen))
         await tx.close_session()
         return checks
 

@@ -7,7 +7,7 @@ sets: a ``Statement`` (``statements.py``) is one text for both databases.
 import asyncio
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -25,8 +25,9 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from loyalty.clock import Clock, utc_now
+from loyalty.gathering import Asked, Gathering
 from loyalty.readers import PostgresqlReader, Reader, SqliteReader
-from loyalty.statements import Statement, insert_statement
+from loyalty.statements import Statement, bundle, insert_statement
 
 __all__ = [
     "Database",
@@ -84,6 +85,7 @@ class Snapshot:
         self._connection = connection
         self._session: AsyncSession | None = None
         self._driver: Any = None
+        self._gathering: Gathering | None = None
         self.dialect = dialect
         self.now = now
 
@@ -97,15 +99,51 @@ class Snapshot:
 
     async def fetch(self, statement: Statement, **values: Any) -> list[Any]:
         """Run a set statement on the driver; rows as sequences typed as ``returns`` declares."""
-        if self._driver is None:
-            raw = await self._connection.get_raw_connection()
-            self._driver = raw.driver_connection
+        if self._gathering is not None:
+            return await self._gathering.ask(statement, values)
+        return await self._run(statement, values)
+
+    async def together(self, *coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
+        """What several coroutines return that ``fetch`` here, and nothing else. On PostgreSQL what
+        they ask at the same time is one statement, each of whose parts sees the same state: none
+        may depend on another's lock or row. In a file there is nothing to be gained by it."""
+        if self.dialect == "sqlite":
+            try:
+                return [await coroutine for coroutine in coroutines]
+            finally:
+                for coroutine in coroutines:  # those behind one that raised were not begun
+                    coroutine.close()
+        if self._gathering is not None:
+            return await self._gathering.nested(*coroutines)
+        self._gathering = Gathering(self._run_all)
+        try:
+            return await self._gathering.all(*coroutines)
+        finally:
+            self._gathering = None
+
+    async def _run(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
+        driver = self._driver or await self._find_driver()
         if self.dialect == "postgresql":
             sql, arguments = statement.postgresql_call(values)
-            rows: list[Any] = await self._driver.fetch(sql, *arguments)
+            rows: list[Any] = await driver.fetch(sql, *arguments)
             return rows
         sql, named = statement.sqlite_call(values)
-        return statement.from_sqlite(await self._driver.execute_fetchall(sql, named))
+        return statement.from_sqlite(await driver.execute_fetchall(sql, named))
+
+    async def _find_driver(self) -> Any:
+        raw = await self._connection.get_raw_connection()
+        self._driver = raw.driver_connection
+        return self._driver
+
+    async def _run_all(self, asked: list[Asked]) -> list[list[Any]]:
+        if len(asked) == 1:
+            return [await self._run(*asked[0])]
+        sql, arguments = bundle(asked, counted=False)
+        found: list[list[Any]] = [[] for _ in asked]
+        driver = self._driver or await self._find_driver()
+        for number, row in await driver.fetch(sql, *arguments):
+            found[number].append(row)
+        return found
 
     async def close_session(self) -> None:
         if self._session is not None:
@@ -117,6 +155,53 @@ class Tx(Snapshot):
 
     has_facts = False
     """Set by the outbox: a worker is to be woken after the commit."""
+    _unsent: list[tuple[Asked, int | None, Exception]] | None = None
+
+    async def fetch(self, statement: Statement, **values: Any) -> list[Any]:
+        if self._unsent:
+            await self._send()  # what is read may be what was written
+        return await super().fetch(statement, **values)
+
+    async def write(
+        self,
+        statement: Statement,
+        *,
+        expected: int | None = None,
+        otherwise: Exception | None = None,
+        **values: Any,
+    ) -> None:
+        """Run a writing set statement. It must tell of ``expected`` rows; if it does not, raises
+        ``otherwise``, or RetryTransaction. Inside ``sending_together`` it may be sent later."""
+        if self._unsent is not None:
+            self._unsent.append(((statement, values), expected, otherwise or RetryTransaction()))
+        elif (told := len(await self._run(statement, values))) != expected and expected is not None:
+            raise otherwise or RetryTransaction(told)
+
+    @asynccontextmanager
+    async def sending_together(self) -> AsyncIterator[None]:
+        """What is written inside is sent at the end, on PostgreSQL as one statement, in the order
+        in which it was written. None of it may write a row twice, nor read what the rest writes;
+        a ``fetch`` sends what was written before it."""
+        if self.dialect == "sqlite":
+            yield
+            return
+        self._unsent = []
+        try:
+            yield
+            await self._send()
+        finally:
+            self._unsent = None
+
+    async def _send(self) -> None:
+        unsent, self._unsent = self._unsent or [], []
+        if not unsent:
+            return
+        sql, arguments = bundle([asked for asked, _, _ in unsent], counted=True)
+        driver = self._driver or await self._find_driver()
+        told = dict(await driver.fetch(sql, *arguments))
+        for number, (_, expected, otherwise) in enumerate(unsent):
+            if expected is not None and told[number][0] != expected:
+                raise otherwise
 
     async def insert_if_absent(self, row: SQLModel) -> bool:
         """Insert unless a unique key already holds it; True if this call inserted it."""

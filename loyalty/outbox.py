@@ -197,7 +197,7 @@ async def emit(tx: Tx, facts: Sequence[Fact]) -> None:
     """Write facts into the running transaction; once it is committed, a worker is woken."""
     if facts:
         tx.has_facts = True
-        await tx.fetch(_INSERT, rows=[_row(fact) for fact in facts])
+        await tx.write(_INSERT, rows=[_row(fact) for fact in facts])
 
 
 def _row(fact: Fact) -> tuple[Any, ...]:

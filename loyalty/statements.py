@@ -47,23 +47,27 @@ _FROM_SQLITE: dict[str, Callable[[Any], Any]] = {
 }
 
 
-_FOREIGN_ESCAPE = re.compile(rb"""(?<!\\)(?:\\\\)*\\[^\\"]""")
-
-
 def _array_literal(kind: str, column: tuple[Any, ...]) -> str:
     """A column as PostgreSQL writes an array: what JSON writes, in other brackets. That is one call
     for all of it, where the driver asks several questions of each element of a list."""
+    if kind == "uuid":  # JSON's writer does not know the driver's own class
+        return "{" + ",".join(["NULL" if value is None else str(value) for value in column]) + "}"
     if kind == "float":  # JSON has no word for those that are no number
         return "{" + ",".join("NULL" if value is None else repr(value) for value in column) + "}"
-    written = orjson.dumps(column, default=str)  # the driver's own class of UUIDs
+    written = orjson.dumps(column)
     if kind == "date":  # as the driver writes them: the last and the first day are without end
         written = written.replace(b'"9999-12-31"', b"infinity").replace(
             b'"0001-01-01"', b"-infinity"
         )
-    elif b"\\" in written and _FOREIGN_ESCAPE.search(written):
+    elif b"\\" in written and _has_foreign_escapes(written):
         # An array escapes quotes and backslashes alone: its \\n would be the letter.
         return "{" + ",".join(map(_quoted, column)) + "}"
     return f"{{{written[1:-1].decode()}}}"
+
+
+def _has_foreign_escapes(written: bytes) -> bool:
+    """Whether JSON escapes anything but quotes and backslashes."""
+    return b"\\" in written.replace(b"\\\\", b"").replace(b'\\"', b"")
 
 
 def _quoted(value: str | None) -> str:
@@ -208,6 +212,46 @@ class Statement:
     def from_sqlite(self, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """SQLite's rows with the declared types of ``returns``."""
         return _converted(_FROM_SQLITE, self._returns, rows)  # type: ignore[attr-defined]
+
+
+_WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b")
+_PLACE = re.compile(r"\$(\d+)")
+
+
+def _moved_places(text: str, by: int) -> str:
+    return _PLACE.sub(lambda place: f"${int(place[1]) + by}", text)
+
+
+@lru_cache(maxsize=1024)
+def _bundled(texts: tuple[tuple[str, int], ...], counted: bool) -> str:
+    begun, picked, before = [], [], 0
+    for number, (text, places) in enumerate(texts):
+        moved = _moved_places(text, before)
+        before += places
+        table = f"({moved}) AS q{number}"
+        if _WRITES.match(moved):  # these may stand at the top alone
+            returning = "" if re.search(r"\bRETURNING\b", moved) else " RETURNING 1"
+            begun.append(f"q{number} AS ({moved}{returning})")
+            table = f"q{number}"
+        told = "count(*)" if counted else f"q{number}.*"
+        picked.append(f"SELECT {number}, ROW({told}) FROM {table}")
+    start = f"WITH {', '.join(begun)} " if begun else ""
+    return start + " UNION ALL ".join(picked)
+
+
+def bundle(
+    asked: Sequence[tuple[Statement, dict[str, Any]]], *, counted: bool
+) -> tuple[str, list[Any]]:
+    """Several statements as one for PostgreSQL, carried out in their order: the text, and the
+    arguments for asyncpg. Its rows are the statement's number and a record, which is one of the
+    statement's own rows, or, ``counted``, how many there are. All see what was there before any of
+    them wrote; none may write a row that another one writes."""
+    texts, arguments = [], []
+    for statement, values in asked:
+        text, given = statement.postgresql_call(values)
+        texts.append((text, len(given)))
+        arguments += given
+    return _bundled(tuple(texts), counted), arguments
 
 
 _KINDS = {

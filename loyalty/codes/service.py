@@ -225,4 +225,4 @@ async def count_unknown_codes(tx: Tx, rows: Iterable[UnknownCode]) -> None:
         attempts[row[:4]] += row.attempts
     if attempts:
         counted = [(*key, attempts[key]) for key in sorted(attempts)]
-        await tx.fetch(queries.ADD_UNKNOWN_CODES, rows=counted)
+        await tx.write(queries.ADD_UNKNOWN_CODES, rows=counted)

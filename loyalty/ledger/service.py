@@ -10,7 +10,7 @@ from uuid import UUID
 
 from loyalty.assets.rules import expiry_from_json
 from loyalty.assets.service import open_assets, require_asset
-from loyalty.db import RetryTransaction, StatementMismatch, Tx
+from loyalty.db import StatementMismatch, Tx
 from loyalty.errors import InsufficientBalance, InvalidInput
 from loyalty.ids import new_id
 from loyalty.ledger import queries
@@ -158,7 +158,7 @@ async def write_members_side(tx: Tx, book: Book) -> None:
     await _extend_lots(tx, book)
     await _write_lots(tx, book)
     if book.movements:
-        await tx.fetch(
+        await tx.write(
             queries.INSERT_TRANSFERS,
             rows=[queries.transfer_row(movement, tx.now) for movement in book.movements],
         )
@@ -194,8 +194,8 @@ async def _insert_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
         )
         for delta in sorted(deltas, key=_account_key)
     ]
-    if len(await tx.fetch(queries.INSERT_ACCOUNTS, rows=rows)) != len(rows):
-        raise RetryTransaction  # another process opened one of these accounts first
+    # Too few when another process opened one of these accounts first.
+    await tx.write(queries.INSERT_ACCOUNTS, expected=len(rows), rows=rows)
 
 
 async def _move_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
@@ -212,8 +212,8 @@ async def _move_accounts(tx: Tx, deltas: Sequence[AccountDelta]) -> None:
         )
         for delta in deltas
     )
-    if len(await tx.fetch(queries.MOVE_ACCOUNTS, moved=rows)) != len(rows):
-        raise StatementMismatch("an account would be overdrawn, or is gone")
+    mismatch = StatementMismatch("an account would be overdrawn, or is gone")
+    await tx.write(queries.MOVE_ACCOUNTS, expected=len(rows), otherwise=mismatch, moved=rows)
 
 
 async def _write_lots(tx: Tx, book: Book) -> None:
@@ -221,16 +221,17 @@ async def _write_lots(tx: Tx, book: Book) -> None:
     # What is given back to a lot was granted before: the lot is there, and must be.
     taken = [row for row in rows if row[5] < 0 or row[4] < row[5]]
     added = [row for row in rows if 0 <= row[5] <= row[4]]
-    if taken and len(await tx.fetch(queries.TAKE_FROM_LOTS, taken=taken)) != len(taken):
-        raise StatementMismatch("a lot would go below zero")
+    if taken:
+        mismatch = StatementMismatch("a lot would go below zero")
+        await tx.write(queries.TAKE_FROM_LOTS, expected=len(taken), otherwise=mismatch, taken=taken)
     if added:
-        await tx.fetch(queries.ADD_TO_LOTS, rows=added)
+        await tx.write(queries.ADD_TO_LOTS, rows=added)
 
 
 async def _write_reversals(tx: Tx, book: Book) -> None:
     rows = [(*key, delta.amount, delta.reversed) for key, delta in sorted(book.reversed.items())]
-    if rows and len(await tx.fetch(queries.COUNT_REVERSALS, rows=rows)) != len(rows):
-        raise RetryTransaction  # another reversal came first, and less is left to take back
+    if rows:  # too few when another reversal came first, and less is left to take back
+        await tx.write(queries.COUNT_REVERSALS, expected=len(rows), rows=rows)
 
 
 async def _extend_lots(tx: Tx, book: Book) -> None:
@@ -245,7 +246,7 @@ async def _extend_lots(tx: Tx, book: Book) -> None:
     for found in await tx.fetch(queries.FIND_GOOD_LOTS, accounts=rows) if rows else ():
         book.extend_found(*found)
     if book.extensions:
-        await tx.fetch(
+        await tx.write(
             queries.INSERT_LOT_EXTENSIONS,
             rows=[
                 (

@@ -324,8 +324,8 @@ async def find_budgets(
 async def write_budgets(tx: Tx, moves: dict[tuple[UUID, UUID, str], tuple[int, int]]) -> None:
     """Add (spent, reserved) to budgets; RetryTransaction if another process took the rest."""
     rows = sorted((*key, *move) for key, move in moves.items() if move != (0, 0))
-    if rows and len(await tx.fetch(queries.MOVE_BUDGETS, moved=rows)) != len(rows):
-        raise RetryTransaction
+    if rows:
+        await tx.write(queries.MOVE_BUDGETS, expected=len(rows), moved=rows)
 
 
 async def find_counters(
@@ -344,12 +344,13 @@ async def write_counters(
     rows = sorted((*key, *move) for key, move in moves.items())
     if not rows:
         return {}
-    telling = any(key[2] == PRIZE_COUNTER for key in moves)
-    statement = queries.COUNT_AND_TELL if telling else queries.COUNT_CAPS
-    counted = await tx.fetch(statement, rows=rows)
+    if not any(key[2] == PRIZE_COUNTER for key in moves):
+        await tx.write(queries.COUNT_CAPS, expected=len(rows), rows=rows)
+        return {}
+    counted = await tx.fetch(queries.COUNT_AND_TELL, rows=rows)
     if len(counted) != len(rows):
         raise RetryTransaction
-    return {(r[0], r[1], r[2], r[3], r[4]): r[5] for r in counted} if telling else {}
+    return {(r[0], r[1], r[2], r[3], r[4]): r[5] for r in counted}
 
 
 async def uncount_caps(tx: Tx, keys: Collection[tuple[UUID, UUID, str, str, str]]) -> None:

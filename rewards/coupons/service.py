@@ -10,7 +10,7 @@ from loyalty import audit_log, outbox
 from loyalty.actor import Actor
 from loyalty.brands.service import get_brand, list_brands, touch_configuration
 from loyalty.clock import local_date
-from loyalty.db import RetryTransaction, Snapshot, Tx
+from loyalty.db import Snapshot, Tx
 from loyalty.errors import (
     AlreadyExists,
     CouponNotUsable,
@@ -212,16 +212,16 @@ async def write_coupons(tx: Tx, issues: Sequence[CouponIssue]) -> None:
         )
         for issue in issues
     ]
-    if rows and len(await tx.fetch(queries.INSERT_COUPONS, rows=rows)) != len(rows):
-        raise RetryTransaction
+    if rows:
+        await tx.write(queries.INSERT_COUPONS, expected=len(rows), rows=rows)
 
 
 async def take_stock(tx: Tx, moves: dict[StockKey, int]) -> None:
     """Count coupons as issued, after everything else: hot rows. RetryTransaction if another
     process took the last ones, or the template was paused."""
     rows = sorted((*key, amount) for key, amount in moves.items())
-    if rows and len(await tx.fetch(queries.TAKE_STOCK, taken=rows)) != len(rows):
-        raise RetryTransaction
+    if rows:
+        await tx.write(queries.TAKE_STOCK, expected=len(rows), taken=rows)
 
 
 async def buy_coupon(tx: Tx, actor: Actor, template_id: UUID) -> CouponIssue:

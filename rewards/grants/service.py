@@ -111,11 +111,31 @@ async def load_members_side(
     ``new_members`` were enrolled in this very transaction. ``first_days`` are the local days
     of their first events, where those are not of today. Refuses MemberClosed."""
     pairs = sorted(set(members))
+    await lock_members(tx, world, pairs, new_members)
+    await load_ranks(tx, world, pairs, first_days)
+
+
+async def lock_members(
+    tx: Tx,
+    world: GrantWorld,
+    members: Collection[tuple[UUID, UUID]],
+    new_members: Collection[tuple[UUID, UUID]] = (),
+) -> None:
+    """The first half of ``load_members_side``, which the other must follow."""
     world.accounts, world.owed = await ledger.lock_accounts_and_debts(
-        tx, pairs, new_owners=new_members
+        tx, members, new_owners=new_members
     )
+
+
+async def load_ranks(
+    tx: Tx,
+    world: GrantWorld,
+    members: Collection[tuple[UUID, UUID]],
+    first_days: Mapping[tuple[UUID, UUID], date] | None = None,
+) -> None:
+    """The other half of ``load_members_side``."""
     world.tiers = await load_tiers(
-        tx, world.brands, [(*pair, _first_day(tx, world, pair, first_days)) for pair in pairs]
+        tx, world.brands, [(*pair, _first_day(tx, world, pair, first_days)) for pair in members]
     )
 
 
@@ -138,11 +158,23 @@ async def load_brands_side(
 ) -> None:
     """Read issuance accounts, budgets, counters and the stock of coupons: unlocked, guarded when
     they are written. Where no campaign gives coupons, nothing is asked of them."""
-    world.issuance = await ledger.issuance_accounts(tx, world.brands)
-    world.budgets = await campaigns.find_budgets(tx, campaign_keys)
-    world.counters = await campaigns.find_counters(tx, counter_keys)
+    asked = [
+        ledger.issuance_accounts(tx, world.brands),
+        campaigns.find_budgets(tx, campaign_keys),
+        campaigns.find_counters(tx, counter_keys),
+    ]
     if stock_keys:
-        world.stock = await coupons.find_stock(tx, stock_keys)
+        asked.append(coupons.find_stock(tx, stock_keys))
+    world.issuance, world.budgets, world.counters, *stock = await tx.together(*asked)
+    if stock:
+        world.stock = stock[0]
+
+
+async def load_budgets(
+    tx: Tx, world: GrantWorld, campaign_keys: Iterable[tuple[UUID, UUID]]
+) -> None:
+    """Read the budgets of more (brand_id, campaign_id) pairs, as ``load_brands_side`` does."""
+    world.budgets |= await campaigns.find_budgets(tx, campaign_keys)
 
 
 async def load_locked_by_item(tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, str]]) -> None:
@@ -264,7 +296,7 @@ async def _write_bonuses(tx: Tx, world: GrantWorld) -> None:
         if given.campaign.bonus is not None
     ]
     if rows:
-        await tx.fetch(queries.INSERT_BONUSES, rows=rows)
+        await tx.write(queries.INSERT_BONUSES, rows=rows)
 
 
 async def _write_locked(tx: Tx, world: GrantWorld) -> None:
@@ -280,12 +312,10 @@ async def _write_locked(tx: Tx, world: GrantWorld) -> None:
         elif state.count != state.count_read:
             counted.append((*key, state.count, state.count_read))
     if new:
-        await tx.fetch(queries.INSERT_LOCKED, rows=new)
-    if resolved and len(
-        await tx.fetch(queries.RESOLVE_LOCKED, resolved=sorted(resolved), now=tx.now)
-    ) != len(resolved):
-        raise RetryTransaction
-    if counted and len(await tx.fetch(queries.COUNT_LOCKED, counted=sorted(counted))) != len(
-        counted
-    ):
-        raise RetryTransaction
+        await tx.write(queries.INSERT_LOCKED, rows=new)
+    if resolved:
+        await tx.write(
+            queries.RESOLVE_LOCKED, expected=len(resolved), resolved=sorted(resolved), now=tx.now
+        )
+    if counted:
+        await tx.write(queries.COUNT_LOCKED, expected=len(counted), counted=sorted(counted))

@@ -1,6 +1,7 @@
 """Settle a batch of scans in one transaction: discover by set, fold one by one, write by set."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -62,19 +63,33 @@ async def settle_scans(
     has moved. Without ``keyring`` no seed can be opened, and no campaign with a draw runs. Raises
     RetryTransaction when another process won a race for something scarce.
     """
-    world = ScanWorld(grants.empty_world(tx, await _configurations(tx, requests, cache)))
-    await _load_replies(tx, world, requests)
-    fresh = [
-        r
-        for r in requests
-        if (r.actor.brand_id, r.actor.id, r.idempotency_key) not in world.replies
-    ]
-    await _load_batches(tx, world, fresh)
-    fresh = _first_of_each_key(world, fresh)
-    await _load_scanners(tx, world, fresh)
-    await _load_items(tx, world, fresh)
-    await _load_people(tx, world, fresh)
-    await _load_scarce(tx, world, fresh)
+    brand_ids = sorted({request.actor.brand_id for request in requests})
+    codes = sorted({(r.actor.brand_id, r.batch_number) for r in requests if r.batch_number})
+    actors = sorted({(r.actor.brand_id, r.actor.id, r.actor.role) for r in requests})
+    brands, replies, batches, scanners = await tx.together(
+        tx.fetch(queries.FIND_BRANDS, keys=[(brand_id,) for brand_id in brand_ids]),
+        tx.fetch(queries.FIND_REPLIES, keys=sorted({reply_key(r) for r in requests})),
+        tx.fetch(queries.FIND_BATCHES, keys=codes),
+        tx.fetch(queries.FIND_SCANNERS, keys=actors),
+    )
+    world = ScanWorld(grants.empty_world(tx, await _configurations(tx, brands, cache)))
+    for brand_id, actor_id, key, body_hash, reply in replies:
+        world.replies[(brand_id, actor_id, key)] = (body_hash, orjson.loads(reply))
+    for row in batches:
+        batch = BatchView(*row)
+        world.batches[(batch.brand_id, batch.number)] = batch
+    fresh = _first_of_each_key(world, requests)
+    await tx.together(
+        _enrol(tx, world, _note_scanners(world, fresh, scanners)),
+        _load_item_codes(tx, world, fresh),
+        _load_claims_and_guides(tx, world, fresh),
+    )
+    await _lock_people(tx, world)
+    await tx.together(
+        grants.load_ranks(tx, world.grants, _people(world)),
+        _load_devices(tx, world, fresh),
+        _load_scarce(tx, world, fresh),
+    )
     await _load_seeds(tx, world, keyring)
     answers = [decide(world, request) for request in requests]
     await write(tx, world)
@@ -83,10 +98,8 @@ async def settle_scans(
 
 
 async def _configurations(
-    tx: Tx, requests: Sequence[ScanRequest], cache: ConfigurationCache
+    tx: Tx, rows: Iterable[Sequence[Any]], cache: ConfigurationCache
 ) -> ConfigurationCache:
-    brand_ids = sorted({request.actor.brand_id for request in requests})
-    rows = await tx.fetch(queries.FIND_BRANDS, keys=[(brand_id,) for brand_id in brand_ids])
     known: ConfigurationCache = {}  # our own: another batch may renew the cache meanwhile
     for brand_id, revision in rows:
         held = cache.get(brand_id)
@@ -96,38 +109,29 @@ async def _configurations(
     return known
 
 
-async def _load_replies(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
-    keys = sorted({reply_key(r) for r in requests})
-    for brand_id, actor_id, key, body_hash, reply in await tx.fetch(
-        queries.FIND_REPLIES, keys=keys
-    ):
-        world.replies[(brand_id, actor_id, key)] = (body_hash, orjson.loads(reply))
-
-
-async def _load_batches(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
-    keys = sorted({(r.actor.brand_id, r.batch_number) for r in requests if r.batch_number})
-    for row in await tx.fetch(queries.FIND_BATCHES, keys=keys):
-        batch = BatchView(*row)
-        world.batches[(batch.brand_id, batch.number)] = batch
-
-
 def _first_of_each_key(world: ScanWorld, requests: Sequence[ScanRequest]) -> list[ScanRequest]:
-    """The scans that will be decided. One whose key an earlier scan of the batch takes is answered
-    from that one: it touches nothing, and enrols nobody in the other role it may have come in."""
+    """The scans that will be decided. One whose key was used before, maybe by an earlier scan of
+    the batch, is answered from that one: it touches nothing, and enrols nobody in the other role
+    it may have come in."""
     first: dict[tuple[UUID, UUID, str], ScanRequest] = {}
     for request in requests:
-        if find_batch(world, request) is not None:
-            first.setdefault(reply_key(request), request)
+        key = reply_key(request)
+        if key not in world.replies and find_batch(world, request) is not None:
+            first.setdefault(key, request)
     return list(first.values())
 
 
-async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
-    """Members who scan; those who are not yet, and may be, are enrolled in this moment."""
-    keys = sorted({(r.actor.brand_id, r.actor.id, r.actor.role) for r in requests})
+def _note_scanners(
+    world: ScanWorld, requests: Sequence[ScanRequest], rows: Iterable[Sequence[Any]]
+) -> list[Enrolment]:
+    """Members who scan; those who are not yet, and may be, are to be enrolled in this moment."""
+    scanning = {(r.actor.brand_id, r.actor.id, r.actor.role) for r in requests}
     enrolled: list[Enrolment] = []
-    for row in await tx.fetch(queries.FIND_SCANNERS, keys=keys):
+    for row in rows:
         brand_id, identity_id, role, member_id, status, invited_by_id, person_id = row[:7]
         roster_id, roster_name, invitation_id, inviter_id, joined_at, birthday, born_by = row[7:]
+        if (brand_id, identity_id, role) not in scanning:
+            continue
         member: MemberState | None = None
         if role != CONSUMER and roster_id is None:
             pass  # off the roster: nobody in this role, also if it was on it before
@@ -148,7 +152,7 @@ async def _load_scanners(tx: Tx, world: ScanWorld, requests: Sequence[ScanReques
             member.person_id = person_id
             member.joined_at, member.birthday, member.born_by = joined_at, birthday, born_by
             world.members_by_id[(brand_id, member.id)] = member
-    await _enrol(tx, world, enrolled)
+    return enrolled
 
 
 async def _enrol(tx: Tx, world: ScanWorld, enrolled: list[Enrolment]) -> None:
@@ -175,22 +179,27 @@ async def _enrol(tx: Tx, world: ScanWorld, enrolled: list[Enrolment]) -> None:
         world.grants.emit(member.brand_id, ENROLLED_TOPIC, member.id, {"role": member.role})
 
 
-async def _load_items(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
-    codes = set()
-    for request in requests:
-        batch = find_batch(world, request)
-        if batch is not None:
-            item = item_no(batch.series_no, request.serial)
-            codes.add((batch.brand_id, item, batch.kind))
+async def _load_item_codes(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
+    codes = {
+        (batch.brand_id, item_no(batch.series_no, request.serial), batch.kind)
+        for request in requests
+        if (batch := find_batch(world, request)) is not None
+    }
     for row in await tx.fetch(queries.FIND_ITEM_CODES, keys=sorted(codes)):
         world.item_codes[(row[0], row[1], row[2])] = ItemCodeState(*row[3:])
-    items = sorted({(brand_id, item) for brand_id, item, _ in codes})
-    for row in await tx.fetch(queries.FIND_CLAIMS, keys=items):
+
+
+async def _load_claims_and_guides(
+    tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
+) -> None:
+    """What was claimed of the items; then the guides behind the scans."""
+    items = {
+        (batch.brand_id, item_no(batch.series_no, request.serial))
+        for request in requests
+        if (batch := find_batch(world, request)) is not None
+    }
+    for row in await tx.fetch(queries.FIND_CLAIMS, keys=sorted(items)):
         world.claims[(row[0], row[1], row[2])] = ClaimState(*row[3:])
-
-
-async def _load_people(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
-    """The guides behind the scans; then everybody's accounts, locked in one order."""
     wanted = {
         (brand_id, claim.member_id)
         for (brand_id, _, _), claim in world.claims.items()
@@ -202,7 +211,10 @@ async def _load_people(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
     wanted -= world.members_by_id.keys()
     if wanted:
         await _load_others(tx, world, wanted)
-    await _load_members_side(tx, world)
+
+
+async def _load_devices(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
+    """Whether those whom a scan concerns were seen with its device before."""
     devices = set()
     for request, related in _related(world, requests):
         if request.device_hash is not None:
@@ -240,13 +252,15 @@ async def _load_others(tx: Tx, world: ScanWorld, wanted: set[tuple[UUID, UUID]])
             other.person_id = persons[other.brand_id, other.identity_id]
 
 
-async def _load_members_side(tx: Tx, world: ScanWorld) -> None:
-    members = world.members_by_id.values()
-    new = {(member.brand_id, member.id) for member in members if member.is_new}
+def _people(world: ScanWorld) -> list[tuple[UUID, UUID]]:
+    return sorted({(member.brand_id, member.id) for member in world.members_by_id.values()})
+
+
+async def _lock_people(tx: Tx, world: ScanWorld) -> None:
+    """Everybody's accounts, locked in one order."""
+    new = {(m.brand_id, m.id) for m in world.members_by_id.values() if m.is_new}
     try:
-        await grants.load_members_side(
-            tx, world.grants, {(member.brand_id, member.id) for member in members}, new
-        )
+        await grants.lock_members(tx, world.grants, _people(world), new)
     except MemberClosed as late:
         raise RetryTransaction from late  # merged into another since it was looked up
 
@@ -283,9 +297,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
         for (brand_id, item, role), claim in world.claims.items()
         if role == GUIDE and claim.outcome == "LOCKED"
     ]
-    await grants.load_locked_by_item(tx, world.grants, locked_keys)
-    await grants.load_waiting(tx, world.grants, _waiting_keys(world))
-    campaigns = {(state.brand_id, state.campaign_id) for state in world.grants.states()}
+    campaigns: set[tuple[UUID, UUID]] = set()
     counters: set[CounterKey] = set()
     stock: set[StockKey] = set()
     for request, related in _related(world, requests):
@@ -308,7 +320,14 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
                 counters.update(key for key, _ in counter_keys(brand, campaign, subjects, tx.now))
                 if campaign.draw is not None:
                     counters.update(member_keys(campaign, brand.id, member_id))
-    await grants.load_brands_side(tx, world.grants, campaigns, counters, stock)
+    await tx.together(
+        grants.load_locked_by_item(tx, world.grants, locked_keys),
+        grants.load_waiting(tx, world.grants, _waiting_keys(world)),
+        grants.load_brands_side(tx, world.grants, campaigns, counters, stock),
+    )
+    earlier = {(state.brand_id, state.campaign_id) for state in world.grants.states()} - campaigns
+    if earlier:
+        await grants.load_budgets(tx, world.grants, earlier)
 
 
 async def _load_seeds(tx: Tx, world: ScanWorld, keyring: Keyring | None) -> None:

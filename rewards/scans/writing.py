@@ -6,7 +6,7 @@ import orjson
 
 from loyalty.clock import local_date
 from loyalty.codes.service import UnknownCode, count_unknown_codes
-from loyalty.db import RetryTransaction, Tx
+from loyalty.db import Tx
 from rewards.draws.folding import draw_rows
 from rewards.draws.service import write_draws
 from rewards.grants import service as grants
@@ -17,17 +17,18 @@ from rewards.scans.world import OPERATION, REWARD, ScanWorld, reply_key
 async def write(tx: Tx, world: ScanWorld) -> None:
     """Members first, then the items, then the brand's hottest rows: the global order of locks. Last
     of all the draws' receipts, with the ordinals that the counters told."""
-    await grants.write_members_side(tx, world.grants)
-    await _write_claims(tx, world)
-    await _write_item_codes(tx, world)
-    await _write_scans(tx, world)
-    if world.new_devices:
-        await tx.fetch(
-            queries.INSERT_DEVICES, rows=[(*key, tx.now) for key in sorted(world.new_devices)]
-        )
-    await _write_replies(tx, world)
-    await _count_unknown(tx, world)
-    await grants.write_brands_side(tx, world.grants)
+    async with tx.sending_together():
+        await grants.write_members_side(tx, world.grants)
+        await _write_claims(tx, world)
+        await _write_item_codes(tx, world)
+        await _write_scans(tx, world)
+        if world.new_devices:
+            await tx.write(
+                queries.INSERT_DEVICES, rows=[(*key, tx.now) for key in sorted(world.new_devices)]
+            )
+        await _write_replies(tx, world)
+        await _count_unknown(tx, world)
+        await grants.write_brands_side(tx, world.grants)
     await write_draws(tx, draw_rows(world.draws, world.grants.counted))
 
 
@@ -48,15 +49,15 @@ async def _write_claims(tx: Tx, world: ScanWorld) -> None:
         for (brand_id, item, role), claim in world.claims.items()
         if claim.is_new
     )
-    if new and len(await tx.fetch(queries.INSERT_CLAIMS, rows=new)) != len(new):
-        raise RetryTransaction  # another process claimed one of these items first
+    if new:  # too few when another process claimed one of these items first
+        await tx.write(queries.INSERT_CLAIMS, expected=len(new), rows=new)
     settled = sorted(
         (brand_id, item, role, claim.outcome, claim.settled_scan_id)
         for (brand_id, item, role), claim in world.claims.items()
         if claim.is_settled_now and not claim.is_new
     )
-    if settled and len(await tx.fetch(queries.SETTLE_CLAIMS, settled=settled)) != len(settled):
-        raise RetryTransaction
+    if settled:
+        await tx.write(queries.SETTLE_CLAIMS, expected=len(settled), settled=settled)
 
 
 async def _write_item_codes(tx: Tx, world: ScanWorld) -> None:
@@ -75,8 +76,8 @@ async def _write_item_codes(tx: Tx, world: ScanWorld) -> None:
         for key, code in sorted(world.item_codes.items())
         if code.new_scans
     ]
-    if rows and len(await tx.fetch(queries.PUT_ITEM_CODES, rows=rows)) != len(rows):
-        raise RetryTransaction  # another process scanned one of these codes for the first time
+    if rows:  # too few when another process scanned one of these codes for the first time
+        await tx.write(queries.PUT_ITEM_CODES, expected=len(rows), rows=rows)
 
 
 async def _write_scans(tx: Tx, world: ScanWorld) -> None:
@@ -106,7 +107,7 @@ async def _write_scans(tx: Tx, world: ScanWorld) -> None:
         for scan in world.scans
     ]
     if rows:
-        await tx.fetch(queries.INSERT_SCANS, rows=rows)
+        await tx.write(queries.INSERT_SCANS, rows=rows)
 
 
 async def _write_replies(tx: Tx, world: ScanWorld) -> None:
@@ -117,8 +118,8 @@ async def _write_replies(tx: Tx, world: ScanWorld) -> None:
         rows.append(
             (key[0], key[1], OPERATION, key[2], body_hash, orjson.dumps(reply).decode(), tx.now)
         )
-    if rows and len(await tx.fetch(queries.INSERT_REPLIES, rows=sorted(rows))) != len(rows):
-        raise RetryTransaction  # the same key was effected by another process
+    if rows:  # too few when the same key was effected by another process
+        await tx.write(queries.INSERT_REPLIES, expected=len(rows), rows=sorted(rows))
 
 
 async def _count_unknown(tx: Tx, world: ScanWorld) -> None:

@@ -219,15 +219,13 @@ async def write_tiers(tx: Tx, tiers: Iterable[MemberTier]) -> None:
     moved = [tier for tier in tiers if tier.moves]
     if moved:
         rules = sorted({(tier.brand_id, tier.rules_revision) for tier in moved})
-        if len(await tx.fetch(queries.KEEP_RULES, rules=rules)) != len(rules):
-            raise RetryTransaction
-        written = await tx.fetch(
+        await tx.write(queries.KEEP_RULES, expected=len(rules), rules=rules)
+        await tx.write(
             queries.PUT_TIERS,
+            expected=len(moved),
             rows=[_standing_row(tier) for tier in moved],
             held=[(tier.brand_id, tier.member_id, tier.revision) for tier in moved],
         )
-        if len(written) != len(moved):
-            raise RetryTransaction
     await write_changes(tx, [change for tier in tiers for change in tier.changes])
     added = [
         (tier.brand_id, tier.member_id, tier.ladder.policy.day_metric, day, amount)
@@ -237,7 +235,7 @@ async def write_tiers(tx: Tx, tiers: Iterable[MemberTier]) -> None:
         if amount
     ]
     if added:
-        await tx.fetch(queries.ADD_TO_DAYS, rows=added)
+        await tx.write(queries.ADD_TO_DAYS, rows=added)
 
 
 async def write_changes(
@@ -247,7 +245,7 @@ async def write_changes(
     of what a member lost by being merged into another: that one has it."""
     if not changes:
         return
-    await tx.fetch(queries.INSERT_CHANGES, rows=[_change_row(change, tx) for change in changes])
+    await tx.write(queries.INSERT_CHANGES, rows=[_change_row(change, tx) for change in changes])
     told = [change for change in (changes if facts is None else facts) if not _went_over(change)]
     emitted = [
         Fact(change.brand_id, change.topic, change.member_id, change.payload, tx.now)

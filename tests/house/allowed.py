@@ -6,8 +6,10 @@ TABLES_WITHOUT_BRAND = {
 }
 
 SQL_HOMES = {
-    "loyalty/db.py": "writes single rows, opens transactions",
+    "loyalty/db.py": "opens transactions",
+    "loyalty/transactions.py": "writes single rows",
     "loyalty/statements.py": "one SQL text for both databases: makes them",
+    "loyalty/gathering.py": "hands statements on, writes none of its own",
     "loyalty/readers.py": "runs statements on each driver, writes none of its own",
     "loyalty/outbox.py": "kernel file: its own table, no room of its own",
     "loyalty/periodic.py": "kernel file: its own table, no room of its own",
@@ -22,7 +24,8 @@ SQL_HOMES = {
 }
 
 DIALECT_HOMES = {
-    "loyalty/db.py": "engines, transactions and locks of each dialect",
+    "loyalty/db.py": "engines of each dialect, how transactions begin",
+    "loyalty/transactions.py": "beside db.py: statements and locks in each dialect",
     "loyalty/statements.py": "renders one SQL text for each database",
     "loyalty/readers.py": "beside db.py: talks to each driver",
     "loyalty/settings.py": "says which addresses are accepted, and where secrets come from",
@@ -31,6 +34,7 @@ DIALECT_HOMES = {
 
 COMMITTERS = {
     "loyalty/db.py": "in_transaction",
+    "loyalty/transactions.py": "makes the session, inside what db.py begins and ends",
     "migrations/": "alembic's one transaction around all revisions",
 }
 

@@ -46,7 +46,7 @@ async def test_each_reads_as_if_it_were_alone(db: Database) -> None:
             found = await tx.together(
                 twice(tx), _up_to(tx, 0), nothing(), tx.fetch(NAMED, name="it's $1"), twice(tx)
             )
-        return found, len(told)
+        return found, told.ways
 
     found, statements = await db.in_transaction(read)
     assert found[:3] == [[[1], [1, 2], [1, 2, 3]], [], "nothing"]
@@ -89,7 +89,7 @@ async def test_what_is_written_in_one_go_is_written_in_its_order(db: Database) -
             assert len(before) == 3
             await tx.write(RAISE, by=10, below=3)
             await tx.write(PUT, rows=[("d", 4), ("a", 100)])
-        return [(row[0], row[1]) for row in await tx.fetch(KEPT)], len(told)
+        return [(row[0], row[1]) for row in await tx.fetch(KEPT)], told.ways
 
     kept, statements = await db.in_transaction(write)
     assert kept == [("a", 11), ("b", 12), ("c", 3), ("d", 4)]

@@ -96,8 +96,8 @@ GUARDS = (
             FIRST_SCAN,
             Edit(
                 SCANS_WRITTEN,
-                "if new and len(await tx.fetch(queries.INSERT_CLAIMS, rows=new)) != len(new):",
-                "if new and await tx.fetch(queries.INSERT_CLAIMS, rows=new) is None:",
+                "queries.INSERT_CLAIMS, expected=len(new), rows=new",
+                "queries.INSERT_CLAIMS, rows=new",
             ),
         ),
         covered_by="the first scan of a code, also counted once",

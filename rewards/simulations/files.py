@@ -1,9 +1,9 @@
 """Pure: events that somebody wrote into a CSV file, to be simulated."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid5
 
 from loyalty.actor import MemberRole
@@ -11,11 +11,18 @@ from loyalty.clock import local_date
 from loyalty.errors import InvalidInput
 from loyalty.text import checked_text
 from rewards.campaigns.models import EventKind
+from rewards.events.rules import EventFact
 from rewards.purchases.models import PurchaseSource
 from rewards.purchases.rules import PurchaseFact
 from rewards.scans.world import BatchView
 from rewards.simulations.crowds import made_up_batches
-from rewards.simulations.rules import AMOUNT_FEN_MAX, Happening, PurchaseHappens, ScanHappens
+from rewards.simulations.rules import (
+    AMOUNT_FEN_MAX,
+    EventHappens,
+    Happening,
+    PurchaseHappens,
+    ScanHappens,
+)
 
 FIRST_LINE = 2
 NAME_LENGTH_MAX = 128
@@ -24,6 +31,28 @@ _NEEDED = {
     EventKind.PURCHASE: ("at", "person", "amount_fen"),
 }
 _ROLES = frozenset({MemberRole.CONSUMER.value, MemberRole.GUIDE.value})
+_TOLD: dict[EventKind, tuple[str, ...]] = {
+    EventKind.SIGN_UP: (),
+    EventKind.PROFILE_COMPLETED: (),
+    EventKind.BIRTHDAY: (),
+    EventKind.CHECK_IN: ("scene",),
+    EventKind.ACTION: ("action",),
+    EventKind.FOLLOWED: ("action",),
+    EventKind.REFERRAL: ("firstAct",),
+    EventKind.SURVEY_ANSWERED: ("survey",),
+    EventKind.TASK_COMPLETED: ("task", "period"),
+}
+"""What members' events tell beside when and of whom; columns of their names."""
+_ONCE: dict[EventKind, Callable[[date, Mapping[str, str]], str]] = {
+    EventKind.SIGN_UP: lambda on, told: "",
+    EventKind.PROFILE_COMPLETED: lambda on, told: "",
+    EventKind.FOLLOWED: lambda on, told: "",
+    EventKind.BIRTHDAY: lambda on, told: f"{on.year}",
+    EventKind.CHECK_IN: lambda on, told: on.isoformat(),
+    EventKind.SURVEY_ANSWERED: lambda on, told: told["survey"],
+    EventKind.TASK_COMPLETED: lambda on, told: f"{told['task']} {told['period']}",
+}
+"""What makes one the same as an earlier one of the same person; any line of others is one more."""
 
 
 @dataclass(slots=True)
@@ -48,10 +77,14 @@ def read_events(
 ) -> list[Happening]:
     """Events in the order of time. Columns: ``at`` (ISO 8601 with an offset), ``person``; of scans
     ``item`` and maybe ``role`` (CONSUMER, or GUIDE for a pre-scan at the sale), ``latitude``,
-    ``longitude``, ``scene``, ``device``; of purchases ``amount_fen`` and maybe ``quantity``. The
-    same name is the same person or item. Refuses InvalidInput that names the line."""
+    ``longitude``, ``scene``, ``device``; of purchases ``amount_fen`` and maybe ``quantity``; of
+    members' events maybe ``role`` and what they tell. The same name is the same person or item.
+    Refuses InvalidInput that names the line, or the kind that cannot be told by a file."""
+    if event not in _NEEDED and event not in _TOLD:
+        raise InvalidInput(field="events", problem=f"no file tells of {event}: try the past")
     rows = csv.DictReader(lines)
-    missing = [name for name in _NEEDED[event] if name not in (rows.fieldnames or ())]
+    needed = _NEEDED.get(event, ("at", "person"))
+    missing = [name for name in needed if name not in (rows.fieldnames or ())]
     if missing:
         raise InvalidInput(field="line 1", problem=f"no column {', '.join(missing)}")
     inner, outer = made_up_batches(brand_id, product_id)
@@ -59,7 +92,12 @@ def read_events(
     found: list[Happening] = []
     for number, row in enumerate(rows, FIRST_LINE):
         try:
-            found.append(_scan(row, names) if event is EventKind.SCAN else _buy(row, names, number))
+            if event is EventKind.SCAN:
+                found.append(_scan(row, names))
+            elif event is EventKind.PURCHASE:
+                found.append(_buy(row, names, number))
+            else:
+                found.append(_tell(row, names, event, number))
         except (ValueError, TypeError, InvalidInput) as wrong:
             raise InvalidInput(field=f"line {number}", problem=str(wrong)) from wrong
     return sorted(found, key=lambda each: each.at)
@@ -103,6 +141,16 @@ def _buy(row: dict[str, str], names: _Names, number: int) -> PurchaseHappens:
         identity_id=buyer,
     )
     return PurchaseHappens(at, buyer, fact)
+
+
+def _tell(row: dict[str, str], names: _Names, event: EventKind, number: int) -> EventHappens:
+    role = MemberRole(row.get("role") or MemberRole.CONSUMER)
+    at, who = _at(row), names.identity(f"{role} {_name(row, 'person')}")
+    told = {name: row.get(name) or "" for name in _TOLD[event]}
+    once = _ONCE.get(event)
+    which = f"{number}" if once is None else once(local_date(at, names.timezone), told)
+    fact = EventFact(event, f"{who.hex}:{which}", who, at, told)
+    return EventHappens(at, who, role.value, fact)
 
 
 def _name(row: dict[str, str], column: str) -> str:

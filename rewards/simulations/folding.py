@@ -14,10 +14,12 @@ from loyalty.codes.rules import item_no
 from loyalty.ledger.models import AccountKind
 from loyalty.ledger.rules import AccountState, Book, Cause
 from loyalty.statements import DriverUUID
-from rewards.campaigns.models import UnlockKind
+from rewards.campaigns.models import EventKind, UnlockKind
 from rewards.campaigns.rules import LiveCampaign, index_campaigns
 from rewards.coupons.models import CouponTemplate
 from rewards.draws.rules import SEED_BYTES
+from rewards.events import rules as events
+from rewards.events.rules import EventStatus, EventWorld
 from rewards.grants import rules as grants
 from rewards.grants.models import LockStatus
 from rewards.grants.world import (
@@ -39,10 +41,11 @@ from rewards.scans.world import (
     ScanWorld,
     unlock_key,
 )
-from rewards.simulations.rules import Happening, PurchaseHappens, ScanHappens
+from rewards.simulations.rules import EventHappens, Happening, PurchaseHappens, ScanHappens
 from rewards.simulations.tally import Tally, codes_of
 from tiers.standings.folding import MemberTier
 from tiers.standings.loading import load_for
+from tiers.standings.rules import Held
 
 Budgets = Mapping[UUID, Mapping[str, int]]
 """What each campaign may give, by its id and by asset."""
@@ -114,6 +117,7 @@ class Fold:
             devices=set(start.devices),
         )
         self._purchases = PurchaseWorld(self._grants, start.brand)
+        self._events = EventWorld(self._grants, start.brand)
         self._campaigns = {each.version_id: each for each in start.brand.campaigns.all()}
         self._today: date | None = None
         self._people = {member.id: key for key, member in start.people.items()}
@@ -124,6 +128,8 @@ class Fold:
         self._move_to(happening.at)
         if isinstance(happening, PurchaseHappens):
             self._buy(happening)
+        elif isinstance(happening, EventHappens):
+            self._come_about(happening)
         else:
             self._scan(happening)
         self.tally.events += 1
@@ -263,6 +269,25 @@ class Fold:
         else:
             self.tally.paid += 1
 
+    def _come_about(self, event: EventHappens) -> None:
+        fact = event.fact
+        member = self._member(event.identity_id, event.role, event.at)
+        member.status = "FROZEN" if event.is_frozen else "ACTIVE"
+        member.is_new = False  # who is made by this very event joins at its time
+        if fact.kind is EventKind.TIER_REACHED:  # what led to it is no part of this
+            tier = self._grants.tiers[self._brand.id, member.id]
+            tier.held = Held(earned_rank=int(fact.payload["rank"]))
+        self._events.members[fact.member_id] = member
+        actor = Actor(ActorKind.SYSTEM, self._brand.id, self._brand.id, "")
+        result = events.decide(self._events, actor, fact)
+        unpaid = result.recorded.unpaid_reason if result.recorded is not None else None
+        if result.status is not EventStatus.RECORDED:
+            self.tally.unpaid[result.status.value] += 1
+        elif unpaid is None:
+            self.tally.paid += 1
+        else:
+            self.tally.unpaid[unpaid.value] += 1
+
     def _member(self, identity_id: UUID, role: str, at: datetime) -> MemberState:
         """Who it is; who is nobody yet is enrolled in this moment."""
         brand_id = self._brand.id
@@ -324,6 +349,7 @@ class Fold:
         scans_world.new_replies.clear()
         scans_world.replies.clear()
         scans_world.new_devices.clear()
+        self._events.new.clear()
         self._purchases.new.clear()
         self._purchases.recorded.clear()
         self._purchases.buyers.clear()

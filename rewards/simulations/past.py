@@ -1,17 +1,18 @@
 """What the brand's members did in the last days, and who they were before, read by set."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from loyalty.clock import day_start, first_id_at, local_date
+from loyalty.clock import day_start, local_date
 from loyalty.codes.models import BatchStatus
 from loyalty.codes.rules import serial_of
 from loyalty.db import Snapshot
 from loyalty.errors import InvalidInput
-from rewards.campaigns.models import EventKind
+from rewards.campaigns.models import MEMBER_EVENTS, EventKind
+from rewards.campaigns.rules import LiveCampaign
 from rewards.grants.world import BrandConfiguration, MemberState
 from rewards.purchases.models import PurchaseSource
 from rewards.purchases.rules import PurchaseFact
@@ -19,32 +20,20 @@ from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, 
 from rewards.scans.world import BatchView, ClaimKey, ClaimState
 from rewards.simulations import queries
 from rewards.simulations.folding import Start
-from rewards.simulations.rules import EVENTS_MAX, Happening, PurchaseHappens, ScanHappens
+from rewards.simulations.rules import (
+    EVENTS_MAX,
+    EventHappens,
+    Happening,
+    PurchaseHappens,
+    ScanHappens,
+)
+from rewards.simulations.told import Told, Window, list_told
 from tiers.standings.rewinding import tiers_before
 
 _STATUS_THEN = {
     Verdict.INACTIVE: BatchStatus.PRINTED.value,
     Verdict.RETIRED: BatchStatus.RETIRED.value,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """From the beginning of a local day until now, and the ids that were made in it."""
-
-    brand_id: UUID
-    begin: datetime
-    until: datetime
-
-    @property
-    def ids(self) -> dict[str, UUID]:
-        """As the queries take them. An event's id is as old as its request: a moment older."""
-        slack = timedelta(minutes=1)
-        return {
-            "brand_id": self.brand_id,
-            "first_id": first_id_at(self.begin),
-            "last_id": first_id_at(self.until + slack),
-        }
 
 
 def window_of(brand: BrandConfiguration, days: int, now: datetime) -> Window:
@@ -54,11 +43,16 @@ def window_of(brand: BrandConfiguration, days: int, now: datetime) -> Window:
 
 
 async def read_past(
-    snapshot: Snapshot, start: Start, event: EventKind, window: Window
+    snapshot: Snapshot, start: Start, tried: LiveCampaign, window: Window
 ) -> tuple[Start, list[Happening]]:
-    """The events of a kind in the order of time, and the world before the first of them. Refuses
-    InvalidInput (more than EVENTS_MAX)."""
-    if event is EventKind.PURCHASE:
+    """The events that a campaign is for in the order of time, and the world before the first of
+    them. Refuses InvalidInput (more than EVENTS_MAX)."""
+    if tried.event in MEMBER_EVENTS:
+        told = await list_told(snapshot, start.brand.timezone, tried, window)
+        _check_count(told)
+        people = await _read_people(snapshot, window, {each.fact.member_id for each in told})
+        return await _begin(snapshot, start, window, people), [_came_about(e, people) for e in told]
+    if tried.event is EventKind.PURCHASE:
         rows = await snapshot.fetch(
             queries.LIST_PURCHASES,
             brand_id=window.brand_id,
@@ -88,7 +82,14 @@ async def read_past(
     return begun, [_scanned(row, batches[row[7]]) for row in rows]
 
 
-def _check_count(rows: list[Any]) -> None:
+def _came_about(told: Told, people: dict[UUID, MemberState]) -> EventHappens:
+    member = people[told.fact.member_id]
+    return EventHappens(
+        told.fact.at, member.identity_id, member.role, told.fact, is_frozen=told.is_frozen
+    )
+
+
+def _check_count(rows: Sequence[Any]) -> None:
     if len(rows) > EVENTS_MAX:
         raise InvalidInput(field="past.days", problem=f"more than {EVENTS_MAX} events: fewer days")
 

@@ -50,6 +50,68 @@ LIST_PURCHASES = Statement(
     " purchased_on date, quantity bigint, amount_fen bigint, source text",
 )
 
+_TOLD = """
+    SELECT e.id, e.occurred_at, COALESCE(m.merged_into_id, m.id), e.ref, CAST(e.payload AS text),
+        e.unpaid_reason
+    FROM earning_events e JOIN members m ON m.brand_id = e.brand_id AND m.id = e.member_id
+    WHERE e.brand_id = :brand_id AND e.kind = :kind AND e.occurred_at >= :begin
+        AND e.occurred_at < :until {of_a_type}
+    ORDER BY e.occurred_at, e.id LIMIT :row_count_max
+"""
+_PERIOD = "brand_id uuid, begin timestamptz, until timestamptz, row_count_max bigint"
+_TOLD_COLUMNS = (
+    "id uuid, occurred_at timestamptz, member_id uuid, ref text, payload text, unpaid_reason text"
+)
+
+# Members' own events, of which each is on record whether or not it earned.
+LIST_EVENTS = Statement(
+    _TOLD.format(of_a_type=""), params=f"{_PERIOD}, kind text", returns=_TOLD_COLUMNS
+)
+
+LIST_CUSTOM_EVENTS = Statement(
+    _TOLD.format(of_a_type="AND e.event_type_id = :type_id"),
+    params=f"{_PERIOD}, kind text, type_id uuid",
+    returns=_TOLD_COLUMNS,
+)
+
+LIST_SIGN_UPS = Statement(
+    """
+    SELECT m.id, m.enrolled_at, COALESCE(m.merged_into_id, m.id) FROM members m
+    WHERE m.brand_id = :brand_id AND m.enrolled_at >= :begin AND m.enrolled_at < :until
+    ORDER BY m.enrolled_at, m.id LIMIT :row_count_max
+    """,
+    params=_PERIOD,
+    returns="id uuid, enrolled_at timestamptz, member_id uuid",
+)
+
+LIST_BIRTHDAYS = Statement(
+    """
+    SELECT m.id, m.birthday, m.enrolled_at FROM {days}
+    {each:m members ON m.brand_id = :brand_id AND m.birthday = days.birthday}
+    WHERE m.status = 'ACTIVE' AND m.enrolled_at < :until
+    ORDER BY m.id LIMIT :row_count_max
+    """,
+    sets={"days": "birthday text"},
+    params="brand_id uuid, until timestamptz, row_count_max bigint",
+    returns="id uuid, birthday text, enrolled_at timestamptz",
+)
+
+LIST_LEVELS_REACHED = Statement(
+    """
+    SELECT c.id, c.occurred_at, COALESCE(m.merged_into_id, m.id), l.code, c.to_rank, c.from_rank
+    FROM standing_changes c
+    JOIN members m ON m.brand_id = c.brand_id AND m.id = c.member_id
+    JOIN ladder_levels l
+        ON l.brand_id = c.brand_id AND l.ladder_id = c.ladder_id AND l.rank = c.to_rank
+    WHERE c.brand_id = :brand_id AND c.to_rank > c.from_rank
+        AND c.occurred_at >= :begin AND c.occurred_at < :until
+    ORDER BY c.occurred_at, c.id LIMIT :row_count_max
+    """,
+    params=_PERIOD,
+    returns="id uuid, occurred_at timestamptz, member_id uuid, code text, to_rank bigint,"
+    " from_rank bigint",
+)
+
 FIND_PEOPLE = Statement(
     """
     SELECT m.id, m.identity_id, m.role, m.invited_by_id, i.person_id, m.enrolled_at, m.birthday

@@ -9,6 +9,7 @@ from uuid import UUID
 from loyalty.errors import InvalidInput
 from rewards.campaigns.models import EventKind
 from rewards.campaigns.rules import CampaignDefinition
+from rewards.events.rules import EventFact
 from rewards.purchases.rules import PurchaseFact
 from rewards.scans.world import BatchView
 from rewards.simulations.models import SourceKind
@@ -22,8 +23,8 @@ WEIGHT_MAX = 10_000
 AMOUNT_FEN_MAX = 10**8
 PPM = 10**6
 SEED_MAX = 2**53
-KINDS = frozenset({EventKind.SCAN, EventKind.PURCHASE})
-"""The events that can be folded without asking anybody."""
+CROWD_KINDS = frozenset({EventKind.SCAN, EventKind.PURCHASE})
+"""What a crowd that is made up does."""
 DAY_CURVE = (2, 1, 1, 1, 1, 2, 4, 6, 8, 8, 9, 12, 13, 10, 8, 8, 9, 13, 18, 20, 18, 13, 8, 4)
 """Of 197 events, so many in each hour: meals and evenings."""
 
@@ -96,17 +97,28 @@ class PurchaseHappens:
     fact: PurchaseFact
 
 
-Happening = ScanHappens | PurchaseHappens
+@dataclass(frozen=True, slots=True)
+class EventHappens:
+    """What else earns comes about for somebody: frozen as a member that was kept from earning."""
+
+    at: datetime
+    identity_id: UUID
+    role: str
+    fact: EventFact
+    is_frozen: bool = False
+
+
+Happening = ScanHappens | PurchaseHappens | EventHappens
 
 
 def check_source(source: Source, event: EventKind) -> None:
     """Refuses InvalidInput with the field's path."""
-    if event not in KINDS:
-        named = " and ".join(sorted(KINDS))
-        raise InvalidInput(field="code", problem=f"only campaigns for {named} can be simulated")
     if isinstance(source, Past):
         _within("past.days", source.days, 1, PAST_DAYS_MAX)
         return
+    if event not in CROWD_KINDS:
+        named = " and ".join(sorted(CROWD_KINDS))
+        raise InvalidInput(field="madeUp", problem=f"a crowd does {named} alone: try the past")
     _within("madeUp.people", source.people, 1, PEOPLE_MAX)
     _within("madeUp.days", source.days, 1, MADE_UP_DAYS_MAX)
     most = EVENTS_MAX // source.days * PPM // (PPM + max(source.pre_scanned_ppm, 0))

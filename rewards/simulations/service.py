@@ -215,7 +215,7 @@ async def _happenings(
         return start, source(brand.id, product_id, brand.timezone)
     if isinstance(source, Past):
         window = window_of(brand, source.days, snapshot.now)
-        return await read_past(snapshot, start, draft.event, window)
+        return await read_past(snapshot, start, draft, window)
     begins = max(definition.starts_at or snapshot.now, snapshot.now)
     starts_on = source.starts_on or local_date(begins, brand.timezone)
     made = crowds.happenings(

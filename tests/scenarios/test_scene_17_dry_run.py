@@ -139,6 +139,33 @@ async def test_what_is_said_before_comes_true_to_the_fen(shop: Shop) -> None:
     assert foreseen["budgets"] == [
         {"asset": CASH, "allowed": 1_400, "spent": budget["spent"] + budget["reserved"]}
     ]
+    callers = {step.caller.token: step.caller for step in steps}.values()
+    await what_is_reported_of_them_is_foreseen_likewise(shop, list(callers))
+
+
+async def what_is_reported_of_them_is_foreseen_likewise(shop: Shop, callers: list[Caller]) -> None:
+    ids = [(await caller.me())["id"] for caller in callers]
+
+    async def report() -> None:
+        for id in (*ids, *ids):
+            await shop.admin.done("reportAction", memberId=id, action="visit")
+
+    await report()
+    contact = {"code": "visits", "nameZh": "到店", "nameEn": "Visits", "event": "ACTION"}
+    once = {"subject": "MEMBER", "window": "CAMPAIGN", "timesMax": 1}
+    more = {"outcomes": [outcome(CONSUMER, CASH, 35)], "budgets": [{"asset": CASH, "allowed": 80}]}
+    wanted = contact | more | {"caps": [once], "condition": "event.action == 'visit'"}
+    draft = (await shop.admin.done("saveCampaignDraft", **wanted))["draft"]
+    [run] = await simulated(shop, {"draftId": draft["id"], "past": {"days": 2}})
+    foreseen = run["draft"]
+    assert (foreseen["events"], foreseen["paid"]) == (2 * len(ids), 2), "80 fen are for two"
+    reasons = {each["reason"] for each in foreseen["unpaid"]}
+    assert reasons == {"CAP", "BUDGET", "NOTHING_FOR_ROLE"}, "two visits of each, and a guide's"
+    before = sum([(await caller.balances()).get(CASH, (0, 0))[0] for caller in callers])
+    await shop.admin.done("publishCampaignDraft", draftId=draft["id"], revision=1)
+    await report()
+    after = sum([(await caller.balances()).get(CASH, (0, 0))[0] for caller in callers])
+    assert total(foreseen, CASH, "given") == after - before == 70
 
 
 async def test_a_crowd_made_up_answers_the_same_for_the_same_seed(shop: Shop) -> None:

@@ -16,6 +16,7 @@ from tests.clocks import SettableClock
 from tests.rewards.events.cafe import events, join, run_campaign
 from tests.rewards.payouts.stores import drain
 from tests.rewards.returns.shopping import GROWTH, POINTS, Shop, open_shop
+from tests.rewards.simulations.trying import recorded, tried
 from tests.workers.facts import list_notifications, states
 from workers.couriers import NotificationCourier
 from workers.earning import earning
@@ -61,6 +62,9 @@ async def test_sign_ups_and_levels_earn_as_of_their_own_time(
     bought_at = datetime(2026, 11, 2, 4, tzinfo=UTC)
     assert [event.occurred_at for event in reached] == [bought_at] * 2, "what led to it was then"
     assert {event.unpaid_reason for event in reached} == {None}
+    for kind, days in ((EventKind.SIGN_UP, 4), (EventKind.TIER_REACHED, 11)):
+        foreseen = await tried(db, shop.brand.id, kind.value, days)
+        assert foreseen == await recorded(db, kind), "what a dry run of these days says"
     late = await join(shop, "cid")
     await drain(make_relay(db, NullProvider()))
     [*_, event] = await events(db, EventKind.SIGN_UP)

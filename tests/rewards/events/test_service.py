@@ -25,6 +25,7 @@ from rewards.merges.service import merge_members
 from tests.clocks import SettableClock
 from tests.rewards.events.cafe import events, join, run_campaign, sell_coffee
 from tests.rewards.returns.shopping import POINTS, Shop, open_shop
+from tests.rewards.simulations.trying import recorded, tried
 from tests.statement_log import statements_told
 
 AT = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
@@ -141,6 +142,8 @@ async def test_birthdays_earn_once_a_year_where_a_campaign_pays_them(
     [event] = await events(db, EventKind.BIRTHDAY)
     midnight = datetime(2027, 2, 27, 16, 0, tzinfo=UTC)
     assert (event.member_id, event.unpaid_reason, event.occurred_at) == (ann, None, midnight)
+    foreseen = await tried(db, shop.brand.id, EventKind.BIRTHDAY.value, days=7)
+    assert foreseen == await recorded(db, EventKind.BIRTHDAY), "what a dry run of this week says"
     clock.set(datetime(2028, 2, 28, 16, 0, tzinfo=UTC))  # the 29th where the brand is
     while await shop.run(service.settle_birthdays, 100):
         pass

@@ -11,12 +11,13 @@ import pytest
 
 from loyalty.clock import local_date
 from loyalty.errors import InvalidInput
-from rewards.campaigns.models import EventKind
+from rewards.campaigns.models import MEMBER_EVENTS, EventKind
 from rewards.simulations.crowds import happenings
 from rewards.simulations.files import read_events
 from rewards.simulations.pictures import spending_svg
 from rewards.simulations.rules import (
     Crowd,
+    EventHappens,
     Past,
     PurchaseHappens,
     Region,
@@ -104,8 +105,10 @@ def test_what_is_wrong_of_a_source_is_named(name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         check_source(source, EventKind.SCAN)
     assert refused.value.details["field"] == field
-    with pytest.raises(InvalidInput):
-        check_source(SOURCES[0], EventKind.BIRTHDAY)
+    with pytest.raises(InvalidInput) as refused:
+        check_source(CROWD, EventKind.BIRTHDAY)
+    assert refused.value.details["field"] == "madeUp"
+    check_source(SOURCES[0], EventKind.BIRTHDAY)
 
 
 def read(text: str, event: EventKind = EventKind.SCAN) -> list[Any]:
@@ -132,6 +135,19 @@ def test_a_file_of_purchases_is_read() -> None:
     assert isinstance(bought, PurchaseHappens)
     fact = bought.fact
     assert (fact.amount_fen, fact.quantity, fact.purchased_on) == (1234, 2, date(2026, 11, 2))
+
+
+def test_a_file_of_what_else_earns_says_what_is_once() -> None:
+    day = "2026-11-01T12:00:00Z,ann,home\n2026-11-01T13:00:00Z,ann,shop\n"
+    again = "2026-11-01T17:00:00Z,ann,home\n2026-11-01T12:00:00Z,bob,\n"
+    told = read("at,person,scene\n" + day + again, EventKind.CHECK_IN)
+    assert all(isinstance(each, EventHappens) for each in told)
+    assert len({each.fact.ref for each in told}) == 3, "a member's local day"
+    assert [each.fact.payload["scene"] for each in told] == ["home", "", "shop", "home"]
+    for kind in MEMBER_EVENTS - {EventKind.CUSTOM, EventKind.TIER_REACHED}:
+        assert len(read("at,person,role\n2026-11-01T12:00:00Z,wang,GUIDE\n", kind)) == 1
+    with pytest.raises(InvalidInput):
+        read("at,person\n2026-11-01T12:00:00Z,ann\n", EventKind.TIER_REACHED)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from graphql_schema.refusals import Refused
 from loyalty.actor import Actor, ActorKind, Grant
 from loyalty.ages import service
 from loyalty.ages.rules import AGE_MAX, age_on
-from loyalty.clock import local_date, utc_now
+from loyalty.clock import local_date
 from loyalty.db import Tx
 from loyalty.members.models import Member as MemberRow
 from loyalty.products import queries as products
@@ -38,9 +38,9 @@ class MemberAges:
         identity = await info.context.loader(identity_loader).load(row.identity_id)
         if identity is None or identity.born_by is None:
             return None
-        return age_on(
-            identity.born_by, local_date(utc_now(), await info.context.timezone(row.brand_id))
-        )
+        timezone = await info.context.timezone(row.brand_id)
+        async with info.context.database.snapshot() as snapshot:
+            return age_on(identity.born_by, local_date(snapshot.now, timezone))
 
 
 @strawberry.type

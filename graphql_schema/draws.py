@@ -17,6 +17,7 @@ from graphql_schema.member_lists import page_of_member
 from graphql_schema.pagination import Connection, encode_id
 from graphql_schema.permissions import IsSignedIn
 from graphql_schema.scalars import AssetCode, BigInt
+from graphql_schema.withholdings import WithheldTax, withheld_of
 from loyalty import keyed
 from loyalty.db import Snapshot
 from loyalty.members.models import Member as MemberRow
@@ -153,6 +154,10 @@ class DrawReceipt:
         return (
             None if prize is None else drawn_prize(info, prize.code, prize.name_zh, prize.name_en)
         )
+
+    @strawberry.field(description="Of a cash prize of which tax was withheld.")
+    async def withheld(self, row: strawberry.Parent[DrawRow], info: Info) -> WithheldTax | None:
+        return await withheld_of(info.context, row.id)
 
     @strawberry.field(description="How many of the given prize there are in all; null: no limit.")
     async def stock(self, row: strawberry.Parent[DrawRow], info: Info) -> BigInt | None:

@@ -47,6 +47,7 @@ _KINDS: dict[TransferKind, Words] = {
     TransferKind.REPAY: ("抵扣欠额", "Paid off what was owed"),
     TransferKind.REBATE: ("返利", "Rebate"),
     TransferKind.PAYOUT: ("打款", "Payout"),
+    TransferKind.WITHHOLD: ("代扣个税", "Tax withheld"),
 }
 
 _CAUSES: dict[tuple[str, TransferKind], Words] = {

@@ -24,6 +24,7 @@ from graphql_schema.pagination import (
     page_of,
 )
 from graphql_schema.scalars import AssetCode, BigInt
+from graphql_schema.withholdings import WithheldTax, withheld_of
 from loyalty.members.models import Member as MemberRow
 from rewards.raffles import queries, rules
 from rewards.raffles.models import Raffle as RaffleRow
@@ -97,6 +98,10 @@ class RaffleWinner:
     @strawberry.field
     def entry_id(self, row: strawberry.Parent[WinnerRow]) -> strawberry.ID:
         return encode_id("RaffleEntry", row.entry_id)
+
+    @strawberry.field(description="Of a cash prize of which tax was withheld, once it is paid.")
+    async def withheld(self, row: strawberry.Parent[WinnerRow], info: Info) -> WithheldTax | None:
+        return await withheld_of(info.context, row.id)
 
     @strawberry.field(graphql_type=RafflePrize)
     async def prize(self, row: strawberry.Parent[WinnerRow], info: Info) -> rules.Prize:

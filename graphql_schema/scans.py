@@ -32,6 +32,7 @@ from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.products import Product
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
+from graphql_schema.withholdings import WithheldTax, withheld_tax
 from loyalty.actor import Grant
 from loyalty.clock import local_date, utc_now
 from loyalty.errors import CodeUnknown
@@ -55,6 +56,10 @@ class Reward:
     amount: BigInt
     locked: bool
     lock: RewardLock | None
+    withheld: WithheldTax | None = strawberry.field(
+        default=None,
+        description="Of a cash prize of which tax was withheld; amount is what was won.",
+    )
 
 
 @strawberry.type(
@@ -217,6 +222,7 @@ def receipt_of(reply: dict[str, Any], replayed: bool, info: Info) -> ScanCodeRec
                 amount=r["amount"],
                 locked=r["locked"],
                 lock=_lock(r["lock"]) if "lock" in r else None,
+                withheld=withheld_tax(r["amount"], r.get("tax", 0)),
             )
             for r in reply["rewards"]
         ],

@@ -66,6 +66,7 @@ from graphql_schema.surveys import SurveyMutation, SurveyQuery
 from graphql_schema.tasks import TaskMutation, TaskQuery
 from graphql_schema.tiers import TierMutation, TierQuery
 from graphql_schema.tills import TillMutation
+from graphql_schema.withholdings import WithholdingMutation, WithholdingQuery
 
 
 class RememberedNames(NameConverter):
@@ -135,6 +136,7 @@ class Query(
     DrawQuery,
     EventQuery,
     MemberDayQuery,
+    WithholdingQuery,
     RaffleQuery,
     SimulationQuery,
     CampaignTemplateQuery,
@@ -181,6 +183,7 @@ class Mutation(
     OrderMutation,
     EventMutation,
     MemberDayMutation,
+    WithholdingMutation,
     RaffleMutation,
     SimulationMutation,
     CampaignTemplateMutation,

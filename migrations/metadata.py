@@ -22,6 +22,7 @@ import loyalty.outbox
 import loyalty.periodic
 import loyalty.places.models
 import loyalty.products.models
+import loyalty.withholdings.models
 import rewards.activities.models
 import rewards.campaigns.models
 import rewards.coupons.models
@@ -65,6 +66,7 @@ MODULES = (
     loyalty.periodic,
     loyalty.places.models,
     loyalty.products.models,
+    loyalty.withholdings.models,
     rewards.activities.models,
     rewards.campaigns.models,
     rewards.coupons.models,

@@ -18,6 +18,7 @@ from loyalty.db import Database
 from loyalty.ledger import history
 from loyalty.ledger.history import EVER, BookOfAsset, BrandEntry, EntryFilter, StatementLine
 from loyalty.text import for_spreadsheet
+from loyalty.withholdings.queries import list_withheld
 
 PAGE_ROWS = 2_000
 BYTE_ORDER_MARK = "\ufeff"
@@ -26,6 +27,10 @@ STATEMENT_COLUMNS = (
     *("expires_on", "cause_kind", "cause_id", "campaign_id", "reason"),
 )
 BOOK_COLUMNS = ("asset", "opening", "issued", "spent", "expired", "reversed", "closing", "owed")
+WITHHOLDING_COLUMNS = (
+    *("id", "withheld_at", "member_id", "prize_kind", "prize_id", "credit_id", "gross_fen"),
+    *("tax_fen", "net_fen", "returned_fen", "rate_percent", "threshold_fen"),
+)
 ENTRY_COLUMNS = tuple(field.name for field in fields(BrandEntry))
 OPENING, CLOSING = "OPENING", "CLOSING"
 """What the lines are called that tell a balance and are no entries."""
@@ -156,3 +161,23 @@ async def brand_entries(
         if len(entries) < PAGE_ROWS:
             break
         after = entries[-1].id
+
+
+async def brand_withholdings(
+    database: Database, calendar: BrandCalendar, first: date | None, last: date | None
+) -> AsyncIterator[bytes]:
+    """All tax that was withheld of prizes from one of the brand's days to another, both included,
+    newest first. Refuses InvalidInput."""
+    since, until = history.booked_on(first, last, calendar.timezone, ("from", "until"))
+    yield _head(WITHHOLDING_COLUMNS)
+    before: UUID | None = None
+    while True:
+        async with database.snapshot() as snapshot:
+            rows = await list_withheld(
+                snapshot, calendar.brand_id, since, until, before=before, limit=PAGE_ROWS
+            )
+        names = WITHHOLDING_COLUMNS
+        yield _lines(calendar, ([getattr(row, name) for name in names] for row in rows))
+        if len(rows) < PAGE_ROWS:
+            break
+        before = rows[-1].id

@@ -25,7 +25,13 @@ from loyalty.errors import InvalidInput, NotFound, Refusal
 from loyalty.ledger.history import EntryFilter, booked_on
 from loyalty.ledger.models import TransferKind
 from loyalty.members.queries import list_members_by_ids, read_member
-from server.statement_csv import BrandCalendar, brand_books, brand_entries, member_statement
+from server.statement_csv import (
+    BrandCalendar,
+    brand_books,
+    brand_entries,
+    brand_withholdings,
+    member_statement,
+)
 from server.throttle import Throttle
 
 log = structlog.get_logger("downloads")
@@ -34,6 +40,7 @@ PATHS = {
     "statement": "/downloads/statement.csv",
     "books": "/downloads/books.csv",
     "entries": "/downloads/entries.csv",
+    "withholdings": "/downloads/withholdings.csv",
 }
 AT_ONCE_MAX = 16
 SECONDS_MAX = 900
@@ -43,6 +50,7 @@ _PARAMETERS = {
     "statement": {"member", "asset", "kind", "from", "until"},
     "books": {"from", "until"},
     "entries": {"from", "until"},
+    "withholdings": {"from", "until"},
 }
 _MESSAGES = {
     "UNAUTHENTICATED": (401, "Please sign in.", "请先登录。"),
@@ -128,6 +136,9 @@ class StatementDownloads:
             subject_id, pieces = await self._statement(request, actor, calendar, first, last)
         elif name == "books":
             subject_id, pieces = actor.brand_id, brand_books(self._database, calendar, first, last)
+        elif name == "withholdings":
+            subject_id = actor.brand_id
+            pieces = brand_withholdings(self._database, calendar, first, last)
         elif first is None or last is None:
             raise InvalidInput(field="from" if first is None else "until", problem="is missing")
         else:

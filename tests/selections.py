@@ -168,6 +168,7 @@ SELECTIONS = {
     "answerSurvey": f"replayed event {{ {_EVENT} }}",
     "openReferralCode": "replayed code",
     "useReferralCode": "replayed referral { referrerId referredId status refusedReason settledAt }",
+    "setWithholding": "replayed terms { thresholdFen ratePercent }",
     "setMemberDays": "replayed memberDays { dayOfMonth on name nextOn }",
     "returnPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen

@@ -15,8 +15,9 @@ class Brand(SQLModel, table=True):
     """A brand (品牌). ``revision`` moves with every change of its configuration, so that servers
     know when what they hold in memory is old. A till's hold of a coupon lapses after
     ``hold_seconds``; a redemption may be reversed for ``reversal_window_seconds``. No campaign may
-    promise more than ``prize_ceiling_fen`` of cash at once. ``member_days`` is its calendar of them
-    (会员日), as ``loyalty.brands.rules.member_days_to_json`` stores it."""
+    promise more than ``prize_ceiling_fen`` of cash at once; of prizes of more than
+    ``withholding_threshold_fen`` so many percent are withheld as tax. ``member_days`` is its
+    calendar of them (会员日), as ``loyalty.brands.rules.member_days_to_json`` stores it."""
 
     __tablename__ = "brands"
     __table_args__ = (
@@ -24,6 +25,10 @@ class Brand(SQLModel, table=True):
             "hold_seconds > 0 AND reversal_window_seconds >= 0", name="windows_not_negative"
         ),
         CheckConstraint("prize_ceiling_fen > 0", name="ceiling_positive"),
+        CheckConstraint(
+            "(withholding_threshold_fen IS NULL) = (withholding_rate_percent IS NULL)",
+            name="withholding_whole",
+        ),
     )
 
     id: UUID = own_id()
@@ -36,6 +41,8 @@ class Brand(SQLModel, table=True):
     prize_ceiling_fen: int = Field(
         default=5_000_000, sa_type=BigInteger, sa_column_kwargs={"server_default": "5000000"}
     )
+    withholding_threshold_fen: int | None = Field(default=None, sa_type=BigInteger)
+    withholding_rate_percent: int | None = None
     member_days: list[dict[str, Any]] = Field(
         default_factory=list, sa_type=JsonColumn, sa_column_kwargs={"server_default": "[]"}
     )

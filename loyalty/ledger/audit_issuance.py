@@ -21,6 +21,8 @@ _LEGAL = (
     ("REVERSE", "MAIN", "REVERSED", True, False),
     ("REVERSE", "SPENT", "MAIN", True, False),
     ("REVERSE", "FEES", "MAIN", True, False),
+    ("WITHHOLD", "MAIN", "TAX", True, False),
+    ("REVERSE", "TAX", "REVERSED", True, False),
     ("REVERSE", "ISSUANCE", "MAIN", True, False),  # of a spend of that time
     ("OWE", "RECEIVABLE", "REVERSED", True, False),
     ("REPAY", "MAIN", "RECEIVABLE", True, False),
@@ -50,7 +52,8 @@ ISSUANCE = (
         FROM (
             SELECT t.asset, CASE WHEN c.kind IN {_HOLDERS} AND t.kind <> 'REVERSE'
                     THEN t.amount ELSE 0 END AS issued,
-                CASE WHEN d.kind IN {_HOLDERS} AND t.kind IN ('SPEND', 'PAYOUT') THEN t.amount
+                CASE WHEN d.kind IN {_HOLDERS} AND t.kind IN ('SPEND', 'PAYOUT', 'WITHHOLD')
+                    THEN t.amount
                     WHEN c.kind IN {_HOLDERS} AND t.kind = 'REVERSE' THEN -t.amount
                     ELSE 0 END AS spent,
                 CASE WHEN d.kind IN {_HOLDERS} AND t.kind = 'EXPIRE' THEN t.amount ELSE 0 END

@@ -5,6 +5,7 @@ from loyalty.ledger.audit_probe import MERGED, Probe
 
 _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("identities", "身份"): {"person_id": "identities"},
+    ("withholdings", "代扣个税"): {"member_id": "members", "credit_id": "transfers"},
     ("age_statements", "年龄确认"): {"identity_id": "identities"},
     ("members", "会员"): {
         "identity_id": "identities",
@@ -224,7 +225,7 @@ REFERENCES = (
             WHEN a.kind IN ('MAIN', 'RECEIVABLE') THEN m.id IS NOT NULL
             WHEN a.kind = 'PLACE' THEN p.id IS NOT NULL
             ELSE a.kind IN ('ISSUANCE', 'SPENT', 'EXPIRED', 'REVERSED', 'FEES', 'CLEARING',
-                'PAYOUT') AND a.owner_id = a.brand_id END
+                'PAYOUT', 'TAX') AND a.owner_id = a.brand_id END
         """,
     ),
     Probe(

@@ -30,7 +30,7 @@ __all__ = [
 class AccountKind(StrEnum):
     """A member's MAIN account, and what it owes (RECEIVABLE); a PLACE's rebate account; or one of
     the brand's own books: where value comes from (ISSUANCE), where it goes (SPENT, EXPIRED,
-    REVERSED, FEES, CLEARING; PAYOUT for cash that leaves the house)."""
+    REVERSED, FEES, CLEARING; PAYOUT for cash that leaves the house; TAX for what was withheld)."""
 
     MAIN = "MAIN"
     RECEIVABLE = "RECEIVABLE"
@@ -42,6 +42,7 @@ class AccountKind(StrEnum):
     FEES = "FEES"
     CLEARING = "CLEARING"
     PAYOUT = "PAYOUT"
+    TAX = "TAX"
 
 
 class TransferKind(StrEnum):
@@ -57,6 +58,7 @@ class TransferKind(StrEnum):
     REPAY = "REPAY"
     REBATE = "REBATE"
     PAYOUT = "PAYOUT"
+    WITHHOLD = "WITHHOLD"
 
 
 class TransferPhase(StrEnum):

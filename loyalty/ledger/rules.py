@@ -79,6 +79,50 @@ class Book(Journal):
         self._repay(account, owed, amount, expires_on, cause)
         return movement
 
+    def credit_less(
+        self,
+        issuance: AccountState,
+        account: AccountState,
+        amount: int,
+        tax: tuple[AccountState, int],
+        cause: Cause,
+        *,
+        campaign_id: UUID | None,
+        expires_on: date,
+        owed: AccountState | None = None,
+    ) -> tuple[Movement, Movement]:
+        """``credit``, of which so much goes to the brand's book of tax at once; what the member
+        owes is repaid from what is left."""
+        credited = self.credit(
+            issuance, account, amount, cause, campaign_id=campaign_id, expires_on=expires_on
+        )
+        book, part = tax
+        [kept] = self.take(account, book, [(expires_on, part)], TransferKind.WITHHOLD, cause)
+        self._repay(account, owed, amount - part, expires_on, cause)
+        return credited, kept
+
+    def return_withheld(
+        self,
+        tax_book: AccountState,
+        reversed_book: AccountState,
+        amount: int,
+        cause: Cause,
+        *,
+        reverses: ReversibleTransfer,
+    ) -> Movement:
+        """Take back (a part of) what was withheld of a credit that is taken back."""
+        self._count_reversal(tax_book.brand_id, reverses, amount)
+        return self._note(
+            tax_book,
+            reversed_book,
+            amount,
+            TransferPhase.POSTED,
+            REVERSE,
+            cause,
+            campaign_id=reverses.campaign_id,
+            reverses_id=reverses.id,
+        )
+
     def lock(
         self,
         issuance: AccountState,

@@ -110,12 +110,13 @@ async def open_place_account(tx: Tx, brand_id: UUID, place_id: UUID) -> None:
 
 
 async def open_brand_books(tx: Tx, brand_id: UUID, points_valid_months: int | None = 24) -> None:
-    """Make a new brand's four assets and its books of each, and its account for payouts. Points
+    """Make a new brand's four assets and its books of each, and those for payouts and tax. Points
     are good for so many months, None for ever."""
     await open_assets(tx, brand_id, points_valid_months)
     for asset in Asset:
         await open_books(tx, brand_id, asset.value)
-    await _open_account(tx, brand_id, brand_id, Asset.CASH.value, AccountKind.PAYOUT)
+    for kind in (AccountKind.PAYOUT, AccountKind.TAX):
+        await _open_account(tx, brand_id, brand_id, Asset.CASH.value, kind)
 
 
 async def open_books(tx: Tx, brand_id: UUID, asset: str) -> None:

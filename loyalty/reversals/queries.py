@@ -32,6 +32,13 @@ FIND_CREDITS = Statement(
 )
 
 
+IS_TAXED = Statement(
+    "SELECT id FROM withholdings WHERE brand_id = :brand_id AND credit_id = :credit_id",
+    params="brand_id uuid, credit_id uuid",
+    returns="id uuid",
+)
+
+
 async def find_credits(
     snapshot: Snapshot, brand_id: UUID, causes: Iterable[tuple[UUID, UUID]]
 ) -> list[Credited]:

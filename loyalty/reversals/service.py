@@ -11,7 +11,7 @@ from loyalty.assets.rules import NEVER_EXPIRES
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
 from loyalty.db import Tx
-from loyalty.errors import NotFound
+from loyalty.errors import NotFound, TransferNotReversible
 from loyalty.ids import new_id
 from loyalty.ledger.models import AccountKind, TransferKind
 from loyalty.ledger.rules import AccountState, Book, Cause, ReturnPolicy, ReversibleTransfer
@@ -121,6 +121,8 @@ async def reverse(
     locked = await _lock(tx, brand_id, transfer_id)
     found = locked.found
     wanted = check_left(found, amount)
+    if await tx.fetch(queries.IS_TAXED, brand_id=brand_id, credit_id=found.id):
+        raise TransferNotReversible(reason="WITHHELD")
     today = local_date(tx.now, (await get_brand(tx, brand_id)).timezone)
     cause = Cause("OPERATOR", new_id(), actor.kind.value, actor.id, reason, tx.now)
     book = book or Book(new_id)

@@ -83,6 +83,7 @@ class DrawState:
     member_draw_no: int | None
     given: Given
     credit: Credit | None = None
+    tax: int = 0
     coupons: list[CouponIssue] = field(default_factory=list)
 
     @property
@@ -161,7 +162,9 @@ def draw_prize(world: GrantWorld, campaign: LiveCampaign, drawing: Drawing) -> D
             grants.count_caps(world, [(key, times_max)])
     if isinstance(given.award, AmountAward):
         state.credit = Credit(member, given.award.asset, given.award.amount)
-        grants.give(world, campaign, state.credit, drawing.cause)
+        before = len(world.withheld)
+        grants.give(world, campaign, state.credit, drawing.cause, drawing.draw_id)
+        state.tax = sum(each.tax_fen for each in world.withheld[before:])
         _count_amount(world, campaign, brand, odds.stage, given.award)
     elif isinstance(given.award, CouponAward):
         template = brand.coupon_templates[given.award.template_id]

@@ -14,6 +14,8 @@ from loyalty.actor import MemberRole
 from loyalty.clock import local_date
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import AccountState, Cause, Movement
+from loyalty.withholdings.models import PrizeKind
+from loyalty.withholdings.rules import credit_prize
 from rewards.campaigns.locks import Lock
 from rewards.campaigns.models import CapSubject, CapWindow, OutcomeBasis, UnlockKind
 from rewards.campaigns.rules import NOTHING_BOUGHT, Bought, Cap, LiveCampaign
@@ -122,17 +124,24 @@ def return_to_budgets(world: GrantWorld, returned: Mapping[BudgetKey, int]) -> N
 
 
 def give(
-    world: GrantWorld, campaign: LiveCampaign, credit: Credit, cause: Cause
+    world: GrantWorld,
+    campaign: LiveCampaign,
+    credit: Credit,
+    cause: Cause,
+    draw_id: UUID | None = None,
 ) -> LockedState | None:
     """Credit a member: at once (ledger, lot, budget, and the tier that new growth earns), or, if
-    the credit says so, locked: that is the answer then."""
+    the credit says so, locked: that is the answer then. Of a draw's prize tax may be withheld."""
     member = credit.member
     brand = world.brands[member.brand_id]
     if credit.lock is not None:
         unlock = unlock_of(credit.lock, brand.timezone, cause.occurred_at)
         return lock(world, campaign, credit, cause, unlock)
     account = world.account(member, credit.asset)
-    movement = world.book.credit(
+    movement, withheld = credit_prize(
+        world.book,
+        None if draw_id is None else brand.withholding,
+        (PrizeKind.DRAW, draw_id or cause.id),
         world.issuance[(brand.id, brand.id, credit.asset)],
         account,
         credit.amount,
@@ -141,6 +150,7 @@ def give(
         expires_on=_good_until(world, brand, account, cause.occurred_at),
         owed=world.debt(member, credit.asset),
     )
+    world.withheld += [withheld] if withheld else []
     key = (brand.id, campaign.id, credit.asset)
     _spend_budget(world, key, spent=credit.amount, reserved=0)
     _count_credit(world, member, movement)

@@ -23,6 +23,7 @@ from loyalty.ledger.rules import Book
 from loyalty.products.service import products_by_id
 from loyalty.reversals.rules import Credited
 from loyalty.reversals.service import find_credits
+from loyalty.withholdings import service as withholdings
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.rules import LiveCampaign
 from rewards.coupons import service as coupons
@@ -59,6 +60,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
         ),
         has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
         member_dates=member_dates(member_days_from_json(brand.member_days)),
+        withholding=await withholdings.terms_of(snapshot, brand),
     )
 
 
@@ -239,6 +241,7 @@ async def write_members_side(tx: Tx, world: GrantWorld) -> None:
     """Write what belongs to members: accounts, lots, transfers, locked rewards, standings,
     coupons."""
     await ledger.write_members_side(tx, world.book)
+    await withholdings.write(tx, world.withheld)
     await _write_locked(tx, world)
     await write_tiers(tx, world.tiers.values())
     await coupons.write_coupons(tx, world.coupons)

@@ -12,6 +12,7 @@ from loyalty.brands.rules import NO_MEMBER_DATES, MemberDates
 from loyalty.ledger.rules import AccountState, Book, Cause, Movement
 from loyalty.outbox import Fact
 from loyalty.products.models import Product
+from loyalty.withholdings.rules import Terms, Withheld
 from rewards.campaigns.locks import Lock
 from rewards.campaigns.models import UnlockKind
 from rewards.campaigns.rules import CampaignIndex, LiveCampaign
@@ -47,6 +48,7 @@ class BrandConfiguration:
     coupon_templates: dict[UUID, CouponTemplate]
     has_scan_locks: bool = False
     member_dates: MemberDates = NO_MEMBER_DATES
+    withholding: Terms | None = None
 
 
 @dataclass(slots=True)
@@ -181,6 +183,7 @@ class GrantWorld:
     seeds: dict[tuple[UUID, UUID], tuple[bytes, str]] = field(default_factory=dict)
     counted: dict[CounterKey, int] = field(default_factory=dict)
     bonuses: list[tuple[UUID, GivenBonus]] = field(default_factory=list)
+    withheld: list[Withheld] = field(default_factory=list)
 
     def account(self, member: MemberState, asset: str) -> AccountState:
         """The member's account, opened in memory if it does not exist yet."""

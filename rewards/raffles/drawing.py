@@ -21,6 +21,9 @@ from loyalty.ledger.rules import AccountState, Book, Cause
 from loyalty.members.service import follow_merges
 from loyalty.outbox import Fact
 from loyalty.reversals.service import find_transfers, give_back
+from loyalty.withholdings import service as withholdings
+from loyalty.withholdings.models import PrizeKind
+from loyalty.withholdings.rules import credit_prize
 from rewards.raffles import queries
 from rewards.raffles.models import Raffle, RaffleStatus
 from rewards.raffles.rules import (
@@ -172,12 +175,13 @@ async def _credit(
     tx: Tx, raffle: Raffle, winners: Sequence[tuple[UUID, UUID, int, str, int]]
 ) -> None:
     brand_id, system = raffle.brand_id, system_actor(raffle.brand_id)
-    on = local_date(tx.now, (await get_brand(tx, brand_id)).timezone)
+    brand = await get_brand(tx, brand_id)
+    on, terms = local_date(tx.now, brand.timezone), await withholdings.terms_of(tx, brand)
     holders = await follow_merges(tx, brand_id, [winner[1] for winner in winners])
     has, owes = await _lock(tx, {(brand_id, holder_id) for holder_id in holders.values()})
     issuance = await ledger.issuance_accounts(tx, [brand_id])
     assets = await assets_by_code(tx, brand_id)
-    book, facts = Book(new_id), []
+    book, facts, withheld = Book(new_id), [], []
     for id, member_id, prize_no, asset, amount in winners:
         holder_id = holders[member_id]
         key = (brand_id, holder_id, asset)
@@ -188,7 +192,10 @@ async def _credit(
         if expiry.is_extended and not account.is_new:
             book.extend(account, on, expiry.last_day(on))
         reason = f"raffle {raffle.code}"
-        book.credit(
+        _, kept = credit_prize(
+            book,
+            terms,
+            (PrizeKind.RAFFLE, id),
             issuance[brand_id, brand_id, asset],
             account,
             amount,
@@ -197,10 +204,12 @@ async def _credit(
             expires_on=expiry.last_day(on),
             owed=owes.get(key),
         )
+        withheld += [kept] if kept else []
         payload = {"raffle_id": raffle.id.hex, "prize_no": prize_no, "entrants": raffle.entrants}
         facts.append(Fact(brand_id, WON_TOPIC, holder_id, payload, tx.now))
     paid = sorted((brand_id, winner[0]) for winner in winners)
     await ledger.write_members_side(tx, book)
+    await withholdings.write(tx, withheld)
     if len(await tx.fetch(queries.MARK_PAID, paid=paid, now=tx.now)) != len(paid):
         raise RetryTransaction  # somebody else has paid one of them
     await outbox.emit(tx, facts)

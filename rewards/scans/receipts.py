@@ -30,9 +30,12 @@ class Sightings:
     latest: dict[str, Any] | None
 
 
-def reward(credit: Credit, locked: LockedState | None) -> dict[str, Any]:
-    """One reward of the scanner; of a locked one also what it waits for."""
+def reward(credit: Credit, locked: LockedState | None, tax: int = 0) -> dict[str, Any]:
+    """One reward of the scanner; of a locked one also what it waits for, of a prize the tax that
+    was withheld of it, if any."""
     told = {"asset": credit.asset, "amount": credit.amount, "locked": locked is not None}
+    if tax:
+        told["tax"] = tax
     if locked is None:
         return told
     unlock = locked.unlock

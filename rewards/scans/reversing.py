@@ -16,6 +16,7 @@ from loyalty.members.service import follow_merges, list_members_by_ids
 from loyalty.reversals.rules import Credited, TakenBack, Wanted, returned_to_campaigns
 from loyalty.reversals.service import find_credits, take_back
 from loyalty.text import checked_text
+from loyalty.withholdings.service import find_of_credits, return_tax
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
 from rewards.campaigns.service import find_versions, uncount_caps
 from rewards.coupons.service import void_won
@@ -249,15 +250,18 @@ async def _take_back(
         end_locked(world, party.holder, state, cause, LockStatus.VOIDED)
         party.leg(state.asset).voided += state.amount
     wanted = []
+    taxed = await find_of_credits(tx, brand_id, [credit.id for credit in credits])
     for credit in credits:
         party = party_of[credit.member_id]
         policy = party.policy(credit)
         if policy is not None and not credit.is_pending:
-            wanted.append(Wanted(credit, credit.left, policy, party.holder.id))
+            kept = taxed[credit.id].tax_fen if credit.id in taxed else 0
+            wanted.append(Wanted(credit, credit.left - kept, policy, party.holder.id))
     today = local_date(tx.now, world.brands[brand_id].timezone)
     taken = await take_back(
         tx, world.book, wanted, cause, today, has=world.accounts, owes=world.owed
     )
+    taken = await return_tax(tx, world.book, taken, taxed, cause)
     return_to_budgets(world, returned_to_campaigns(taken))
     for one in taken:
         party = party_of[one.credit.member_id]

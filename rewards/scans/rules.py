@@ -240,7 +240,7 @@ def _draw(
     state = outcome.draw = draw_prize(world.grants, campaign, drawing)
     world.draws.append(state)
     if state.credit is not None:
-        outcome.rewards.append(receipts.reward(state.credit, None))
+        outcome.rewards.append(receipts.reward(state.credit, None, state.tax))
     brand = world.grants.brands[batch.brand_id]
     outcome.coupons += [receipts.coupon(brand, issue) for issue in state.coupons]
 

@@ -344,6 +344,7 @@ class Fold:
         for written in (world.facts, world.coupons, scans_world.scans, scans_world.draws):
             written.clear()
         world.bonuses.clear()
+        world.withheld.clear()
         for noted in (world.counter_moves, world.budget_moves, world.stock_moves):
             noted.clear()
         scans_world.new_replies.clear()

@@ -295,6 +295,11 @@ async def post_events(stage: Stage) -> Effect:
     return Effect(stage.admin, one, other, unknown)
 
 
+async def set_withholding(stage: Stage) -> Effect:
+    terms = {"thresholdFen": 1_000_000, "ratePercent": 20}
+    return Effect(stage.admin, terms, terms | {"ratePercent": 10}, terms | {"ratePercent": None})
+
+
 async def set_member_days(stage: Stage) -> Effect:
     ninth = {"dayOfMonth": 9, "nameZh": "会员日", "nameEn": "Member day"}
     one, other, never = [{"days": [ninth | {"dayOfMonth": day}]} for day in (9, 10, 32)]
@@ -333,6 +338,7 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "registerEventType": register_event_type,
     "postEvents": post_events,
     "setMemberDays": set_member_days,
+    "setWithholding": set_withholding,
     **RAFFLE_EFFECTS,
     **PROGRAM_EFFECTS,
 }

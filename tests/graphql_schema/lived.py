@@ -26,6 +26,7 @@ CONNECTIONS = {
     "surveyAnswers": "ADMIN",
     "referrals": "ADMIN",
     "raffles": "CONSUMER",
+    "withholdings": "ADMIN",
     **dict.fromkeys(("offers", "mall"), "CONSUMER"),
     "myRedemptions": CLERK_ROLE,
     "myPayouts": "STORE",

@@ -36,6 +36,7 @@ from loyalty.ledger.queries import BalanceRow, EntryRow
 from loyalty.members.models import Member
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
+from loyalty.withholdings.queries import WithheldRow
 from rewards.campaigns import rules as campaign_rules
 from rewards.coupons.models import CouponTemplate
 from rewards.coupons.states import CouponView
@@ -146,6 +147,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "Simulation": Simulation,
     "MemberSurvey": SurveyStanding,
     "MemberTask": TaskStanding,
+    "Withholding": WithheldRow,
 }
 """The row behind each type that resolvers answer with rows."""
 
@@ -155,7 +157,7 @@ MADE_BY_RESOLVERS = {
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
     *("Item", "Sighting", "Budget", "DraftBudget", "DayFigures", "HourOfScans"),
     *("Reward", "ScanBalance", "ScanCoupon", "ScanTier", "UnlockedReward"),
-    *("Desk", "Rebates"),
+    *("Desk", "Rebates", "WithheldTax", "WithholdingTerms"),
     *("PendingLevel", "LadderMove", "LadderPreview"),
     *("PurchaseReward", "PurchaseTier", "MergedAsset", "ReversedLeg"),
     *("BeneficiaryReturnPolicy", "OutcomeLock", "OutcomeStep", "RewardLock"),

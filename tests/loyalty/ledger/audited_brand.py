@@ -4,18 +4,16 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from loyalty.ages.models import AgeStatement
 from loyalty.codes.models import CodeBatch, ItemCode, KeyEpoch
 from loyalty.idempotency import IdempotencyRecord
 from loyalty.ids import new_id
-from loyalty.members.models import Identity
 from loyalty.products.models import Product
 from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, CapCounter
 from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_programs import AuditedPrograms
+from tests.loyalty.ledger.audited_lawful import AuditedLawful
 from tiers.ladders.models import Ladder, LadderLevel
 from tiers.standings.models import Standing, StandingChange
 
@@ -36,7 +34,7 @@ CAPS = [
 ]
 
 
-class AuditedBrand(AuditedPrograms):
+class AuditedBrand(AuditedLawful):
     """Item 1: pre-scanned by the guide, scanned by the consumer, scanned again. Item 2: only
     pre-scanned. Item 3: scanned by a consumer without a guide. Item 4: the budget did not suffice.
     Besides: a purchase, an old one whose points expired, points that an operator moved, what
@@ -71,6 +69,7 @@ class AuditedBrand(AuditedPrograms):
         self._programs()
         self._payouts()
         self._sign_ins()
+        self._tax()
 
     def _people(self) -> None:
         self.consumer, self.consumer_identity = self._person("CONSUMER")
@@ -80,14 +79,6 @@ class AuditedBrand(AuditedPrograms):
             self._asset(asset)
             for member in (self.consumer, self.other_consumer, self.guide):
                 self._account(member, asset)
-
-    def _ages(self) -> None:
-        born_by = date(1996, 11, 1)
-        for row in self.rows:
-            if isinstance(row, Identity) and row.id == self.consumer_identity:
-                row.born_by = born_by
-        stated = {"identity_id": self.consumer_identity, "age": 30, "born_by": born_by}
-        self.age = self._add(AgeStatement, **stated, stated_at=AT).id
 
     def _goods(self) -> None:
         self.product = self._add(Product, sku="tea", name_zh="茶", name_en="Tea", created_at=AT).id

@@ -1,12 +1,21 @@
-"""Ages that nobody stated: invariant 6."""
+"""Ages that nobody stated, tax that nobody can account for: invariants 3 and 6."""
 
 from datetime import date
 
 from loyalty.ages.models import AgeStatement
 from loyalty.members.models import Identity
+from loyalty.withholdings.models import Withholding
+from tests.loyalty.ledger.audited_brand import AuditedBrand
 from tests.loyalty.ledger.corruptions import Corruption, change, remove
 
 _AGE = "what is known of a person's age is what it stated"
+_TAX = "a withholding is the tax of its prize"
+_BOOK = "tax books have what was withheld, less what went back"
+
+
+def _withheld(b: AuditedBrand) -> dict[str, object]:
+    return {"brand_id": b.id, "id": b.transfers["tax"]}
+
 
 OF_LAWFUL = (
     Corruption(
@@ -38,5 +47,29 @@ OF_LAWFUL = (
             change(Identity, {"brand_id": b.id, "id": b.consumer_identity}, born_by=None)
         ],
         (_AGE,),
+    ),
+    Corruption(
+        "tax kept back and not on record",
+        3,
+        lambda b, _: [remove(Withholding, **_withheld(b))],
+        (_TAX, _BOOK),
+    ),
+    Corruption(
+        "less tax on record than was kept back",
+        3,
+        lambda b, _: [change(Withholding, _withheld(b), tax_fen=199)],
+        (_TAX, _BOOK),
+    ),
+    Corruption(
+        "tax of a prize below the threshold",
+        3,
+        lambda b, _: [change(Withholding, _withheld(b), threshold_fen=1_000)],
+        (_TAX,),
+    ),
+    Corruption(
+        "tax of another prize",
+        3,
+        lambda b, _: [change(Withholding, _withheld(b), credit_id=b.transfers["tax"])],
+        (_TAX,),
     ),
 )

@@ -1,0 +1,175 @@
+"""Tax that is withheld of cash prizes (代扣个税): of what, and what was."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from graphql_schema.context import Context, Info
+from graphql_schema.effects import effect_once
+from graphql_schema.faults import Invalid
+from graphql_schema.nodes import id_field
+from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.permissions import HasGrant
+from graphql_schema.refusals import Refused
+from graphql_schema.scalars import BigInt
+from loyalty.actor import Actor, Grant
+from loyalty.brands.service import get_brand
+from loyalty.db import Tx
+from loyalty.errors import InvalidInput
+from loyalty.ledger.history import booked_on
+from loyalty.withholdings import queries, service
+from loyalty.withholdings.models import PrizeKind as WithheldPrizeKind
+from loyalty.withholdings.models import Withholding as WithholdingRow
+from loyalty.withholdings.queries import WithheldRow
+from loyalty.withholdings.rules import RATE_PERCENT_MAX
+
+CURSOR = Cursor(UUID)
+strawberry.enum(WithheldPrizeKind, name="WithheldPrizeKind")
+
+
+@strawberry.type(description="Of a cash prize: what was won, the tax withheld, what was credited.")
+class WithheldTax:
+    gross_fen: BigInt
+    tax_fen: BigInt
+    net_fen: BigInt
+
+
+def withheld_tax(gross: int, tax: int) -> WithheldTax | None:
+    """None where nothing was withheld."""
+    if not tax:
+        return None
+    return WithheldTax(gross_fen=BigInt(gross), tax_fen=BigInt(tax), net_fen=BigInt(gross - tax))
+
+
+def prize_loader(context: Context) -> DataLoader[UUID, WithholdingRow | None]:
+    """What was withheld of a draw's or a raffle winner's prize, by the id of that."""
+
+    async def load(prize_ids: list[UUID]) -> Sequence[WithholdingRow | None]:
+        async with context.database.snapshot() as snapshot:
+            rows = await queries.list_of_prizes(snapshot, context.caller.brand_id, prize_ids)
+        found = {row.prize_id: row for row in rows}
+        return [found.get(id) for id in prize_ids]
+
+    return DataLoader(load_fn=load)
+
+
+async def withheld_of(context: Context, prize_id: UUID) -> WithheldTax | None:
+    """Of the prize of a draw or of a raffle's winner."""
+    row = await context.loader(prize_loader).load(prize_id)
+    return None if row is None else withheld_tax(row.gross_fen, row.tax_fen)
+
+
+@strawberry.type(description="Tax that was withheld of a cash prize: kept for ever.")
+class Withholding:
+    id: strawberry.ID = id_field("Entry")
+    prize_kind: WithheldPrizeKind
+    gross_fen: BigInt
+    tax_fen: BigInt
+    net_fen: BigInt
+    returned_fen: BigInt = strawberry.field(
+        description="What of the tax went back when the prize was taken back."
+    )
+    rate_percent: int
+    threshold_fen: BigInt
+    withheld_at: datetime
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, WithheldRow | cls)
+
+    @strawberry.field
+    def member_id(self, row: strawberry.Parent[WithheldRow]) -> strawberry.ID:
+        return encode_id("Member", row.member_id)
+
+
+@strawberry.type(
+    description="Of a cash prize of a draw or a raffle that is over the threshold, the rate of all"
+    " of it is withheld, half a fen up. Both are null where nothing is."
+)
+class WithholdingTerms:
+    threshold_fen: BigInt | None
+    rate_percent: int | None
+
+
+@strawberry.type
+class SetWithholdingReceipt:
+    replayed: bool
+    terms: WithholdingTerms
+
+
+@strawberry.input
+class SetWithholdingInput:
+    idempotency_key: strawberry.ID
+    threshold_fen: BigInt | None = strawberry.field(description="Null: nothing is withheld.")
+    rate_percent: int | None = strawberry.field(
+        description=f"1 to {RATE_PERCENT_MAX}; 20 is that of occasional income (偶然所得)."
+    )
+
+
+SetWithholdingResult = Annotated[
+    SetWithholdingReceipt | Refused, strawberry.union("SetWithholdingResult")
+]
+
+
+async def _terms(context: Context) -> WithholdingTerms:
+    async with context.database.snapshot() as snapshot:
+        brand = await get_brand(snapshot, context.caller.brand_id)
+    threshold = brand.withholding_threshold_fen
+    return WithholdingTerms(
+        threshold_fen=None if threshold is None else BigInt(threshold),
+        rate_percent=brand.withholding_rate_percent,
+    )
+
+
+@strawberry.type
+class WithholdingQuery:
+    @strawberry.field(extensions=[HasGrant(Grant.READ)])
+    async def withholding_terms(self, info: Info) -> WithholdingTerms:
+        """Of what cash prizes tax is withheld."""
+        return await _terms(info.context)
+
+    @strawberry.field(graphql_type=Connection[Withholding], extensions=[HasGrant(Grant.LEDGER)])
+    async def withholdings(
+        self,
+        info: Info,
+        first_day: Annotated[date | None, strawberry.argument(name="from")] = None,
+        last_day: Annotated[date | None, strawberry.argument(name="until")] = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Connection[WithheldRow]:
+        """What was withheld (代扣记录) on the brand's local days, both included; newest first."""
+        page = page_of(CURSOR, first, after)
+        brand_id = info.context.caller.brand_id
+        timezone = await info.context.timezone(brand_id)
+        try:
+            since, until = booked_on(first_day, last_day, timezone, ("from", "until"))
+        except InvalidInput as refused:
+            raise Invalid(refused.message("en")) from refused
+        async with info.context.database.snapshot() as snapshot:
+            rows = await queries.list_withheld(
+                snapshot,
+                brand_id,
+                since,
+                until,
+                before=page.start[0] if page.start else None,
+                limit=page.limit,
+            )
+        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+
+
+@strawberry.type
+class WithholdingMutation:
+    @strawberry.mutation(extensions=[HasGrant(Grant.LEDGER)])
+    async def set_withholding(self, info: Info, input: SetWithholdingInput) -> SetWithholdingResult:
+        """Set of what cash prizes tax is withheld from now on."""
+
+        async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+            await service.set_terms(tx, actor, input.threshold_fen, input.rate_percent)
+            return {}
+
+        _, replayed = await effect_once(info.context, "setWithholding", input, verb)
+        return SetWithholdingReceipt(replayed=replayed, terms=await _terms(info.context))

@@ -67,7 +67,7 @@ class CampaignPlan:
 class BrandPlan:
     """``campaigns[0]`` is for every product, ``campaigns[1]`` for the first one alone, and so are
     the ``bonuses`` by turns. ``tiers_end`` is when a level does that is no longer earned. The
-    second product asks for ``age_min``, which Ann and Bob alone have confirmed."""
+    second product asks for ``age_min``, which Ann and Bob alone have, as if they had said so."""
 
     campaigns: tuple[CampaignPlan, ...]
     frozen: frozenset[str]
@@ -234,12 +234,12 @@ class _Maker:
             )
         return products
 
-    def people(self, frozen: Iterable[str]) -> None:
+    def people(self, frozen: Iterable[str], asks_age: bool) -> None:
         members = {}
         for name, (roles, rosters, _) in PEOPLE.items():
             identity_id = self.new(name)
             self.world.people[self.index, name] = identity_id
-            known = {"phone_hash": name, "born_by": GROWN_UP.get(name)}
+            known = {"phone_hash": name, "born_by": GROWN_UP.get(name) if asks_age else None}
             self.add(Identity, id=identity_id, created_at=self.tx.now, **known)
             for role in rosters:
                 self.add(
@@ -387,7 +387,7 @@ async def make_world(tx: Tx, plans: Iterable[BrandPlan]) -> World:
         maker = _Maker(tx, world, index)
         maker.brand(plan)
         products = maker.codes(plan.quantity, plan.age_min)
-        maker.people(plan.frozen)
+        maker.people(plan.frozen, plan.age_min is not None)
         maker.campaigns(plan, products)
         maker.ladders(plan)
         for row in maker.rows:

@@ -52,7 +52,7 @@ async def write(tx: Tx, withheld: Sequence[Withheld]) -> None:
         for one in withheld
     ]
     if rows:
-        await tx.fetch(queries.INSERT_WITHHOLDINGS, rows=rows)
+        await tx.write(queries.INSERT_WITHHOLDINGS, rows=rows)
 
 
 async def find_of_credits(

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from loyalty.db import Database, Snapshot, Statement
 from loyalty.ledger.audit_bonuses import BONUSES
 from loyalty.ledger.audit_books import BOOKS
+from loyalty.ledger.audit_channel import CHANNEL
 from loyalty.ledger.audit_coupons import COUPONS
 from loyalty.ledger.audit_deliveries import DELIVERIES
 from loyalty.ledger.audit_draws import DRAWS
@@ -40,7 +41,7 @@ from loyalty.ledger.audit_scans import SCANS
 _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
-    *(RAFFLES, PROGRAMS, LAWFUL),
+    *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)

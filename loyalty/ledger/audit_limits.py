@@ -106,6 +106,13 @@ LIMITS = (
                 AND f.role = 'GUIDE' AND f.unpaid_reason IS NULL
             WHERE p.role = 'CONSUMER' AND p.guide_unpaid_reason IS NULL AND f.id IS NULL
             UNION ALL
+            SELECT p.campaign_id, p.occurred_at, 'STORE',
+                replace(CAST(h.member_id AS text), '-', ''), 1
+            FROM paid p
+            JOIN claims h ON h.brand_id = :brand AND h.item_no = p.item_no
+                AND h.purpose = 'REWARD' AND h.beneficiary_role = 'STORE' AND h.outcome = 'PAID'
+            WHERE p.role = 'CONSUMER'
+            UNION ALL
             SELECT campaign_id, occurred_at, 'MEMBER', replace(CAST(member_id AS text), '-', ''),
                 stands FROM stacked
             UNION ALL

@@ -106,6 +106,8 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("scan_rollups", "扫码汇总"): {"product_id": "products"},
     ("tills", "收银台"): {"place_id": "places"},
     ("clerks", "店员"): {"place_id": "places"},
+    ("guide_places", "导购所属网点"): {"roster_entry_id": "roster_entries", "place_id": "places"},
+    ("place_channels", "网点渠道"): {"roster_entry_id": "roster_entries", "place_id": "places"},
     ("coupon_templates", "券模板"): {"product_id": "products"},
     ("coupon_purchase_counters", "购券计数"): {
         "template_id": "coupon_templates",
@@ -252,7 +254,7 @@ REFERENCES = (
             WHERE brand_id = :brand
             UNION ALL
             SELECT subject, 0 FROM cap_counters
-            WHERE brand_id = :brand AND subject_kind IN ('MEMBER', 'GUIDE', 'DRAW')
+            WHERE brand_id = :brand AND subject_kind IN ('MEMBER', 'GUIDE', 'STORE', 'DRAW')
         ) AS entries
         GROUP BY subject HAVING SUM(known) = 0
         """,

@@ -22,6 +22,7 @@ from loyalty.members import queries
 from loyalty.members.models import Identity, Invitation, Member, RosterEntry
 from loyalty.members.queries import (
     find_member,
+    find_roster_entry,
     get_identity,
     get_member,
     list_identities_by_ids,
@@ -46,7 +47,7 @@ ENROLLED_TOPIC = "member.enrolled"
 ACTIVE = "ACTIVE"
 FROZEN = "FROZEN"
 
-# Other nouns may call this service and never the queries: the last seven are the reads they need.
+# Other nouns may call this service and never the queries: the last eight are the reads they need.
 __all__ = [
     "ENROLLED_TOPIC",
     "RosterImport",
@@ -68,6 +69,7 @@ __all__ = [
     "set_birthday",
     "unfreeze_member",
     "find_member",
+    "find_roster_entry",
     "get_identity",
     "get_member",
     "list_identities_by_ids",

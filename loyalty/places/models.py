@@ -91,3 +91,37 @@ class Clerk(SQLModel, table=True):
     locked_until: datetime | None = None
     status: str = "ACTIVE"
     created_at: datetime
+
+
+class GuidePlace(SQLModel, table=True):
+    """The place of a guide (导购所属门店), by the guide's roster entry: one at a time. What scans
+    paid is on record with them, whatever is set here later."""
+
+    __tablename__ = "guide_places"
+    __table_args__ = (
+        reference("roster_entry_id", "roster_entries"),
+        reference("place_id", "places"),
+    )
+
+    brand_id: UUID = tenant()
+    roster_entry_id: UUID = Field(primary_key=True)
+    place_id: UUID
+    set_at: datetime
+
+
+class PlaceChannel(SQLModel, table=True):
+    """The dealer or the salesperson of a place (所属经销商、业务员), by its roster entry. Who acts
+    for it as STORE is told by the place's own phone."""
+
+    __tablename__ = "place_channels"
+    __table_args__ = (
+        CheckConstraint("role IN ('DEALER', 'SALESPERSON')", name="role_known"),
+        reference("place_id", "places"),
+        reference("roster_entry_id", "roster_entries"),
+    )
+
+    brand_id: UUID = tenant()
+    place_id: UUID = Field(primary_key=True)
+    role: str = Field(primary_key=True)
+    roster_entry_id: UUID
+    set_at: datetime

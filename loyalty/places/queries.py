@@ -1,15 +1,16 @@
 """How places, tills and clerks are found, always inside one brand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import col, select
 
 from loyalty import keyed
 from loyalty.db import Snapshot, Statement, Tx
-from loyalty.places.models import Clerk, Place, Till
+from loyalty.members.models import RosterEntry
+from loyalty.places.models import Clerk, GuidePlace, Place, PlaceChannel, Till
 from loyalty.places.rules import ACTIVE, OPEN, Desk
 from loyalty.statements import columns_of, names_of
 
@@ -191,3 +192,121 @@ async def set_pin_hash(tx: Tx, brand_id: UUID, clerk_id: UUID, pin_hash: str) ->
         .values(pin_hash=pin_hash, failed_attempts=0, locked_until=None)
         .execution_options(synchronize_session=False)
     )
+
+
+# --- who stands behind a guide -----------------------------------------------------------------
+
+# By guide and role; no row for one that is of no open place. Whoever is looked for is found by a
+# roster entry, and may not have enrolled yet; of a merged one by whom it was merged into.
+FIND_HOLDERS = Statement(
+    """
+    SELECT keys.brand_id, keys.guide_id, keys.role, COALESCE(e.id, s.id),
+        COALESCE(m.id, own.id), COALESCE(m.identity_id, own.identity_id),
+        COALESCE(m.status, own.status), i.person_id, COALESCE(m.enrolled_at, own.enrolled_at)
+    FROM {keys}
+    {each:g members ON g.brand_id = keys.brand_id AND g.id = keys.guide_id}
+    {each:gi identities ON gi.brand_id = g.brand_id AND gi.id = g.identity_id}
+    {each:r roster_entries ON r.brand_id = gi.brand_id AND r.role = 'GUIDE'
+        AND r.phone_hash = gi.phone_hash}
+    {each:gp guide_places ON gp.brand_id = r.brand_id AND gp.roster_entry_id = r.id}
+    {each:p places ON p.brand_id = gp.brand_id AND p.id = gp.place_id AND p.status = 'OPEN'}
+    {maybe:c place_channels ON c.brand_id = p.brand_id AND c.place_id = p.id
+        AND c.role = keys.role}
+    {maybe:e roster_entries ON e.brand_id = c.brand_id AND e.id = c.roster_entry_id}
+    {maybe:s roster_entries ON s.brand_id = p.brand_id AND s.role = keys.role
+        AND s.phone_hash = CASE keys.role WHEN 'STORE' THEN p.store_phone_hash END}
+    {maybe:i identities ON i.brand_id = p.brand_id
+        AND i.phone_hash = COALESCE(e.phone_hash, s.phone_hash)}
+    {maybe:own members ON own.brand_id = i.brand_id AND own.identity_id = i.id
+        AND own.role = keys.role}
+    {maybe:m members ON m.brand_id = own.brand_id AND m.id = own.merged_into_id}
+    """,
+    sets={"keys": "brand_id uuid, guide_id uuid, role text"},
+    returns="brand_id uuid, guide_id uuid, role text, entry_id uuid, member_id uuid,"
+    " identity_id uuid, status text, person_id uuid, enrolled_at timestamptz",
+)
+
+SET_GUIDE_PLACES = Statement(
+    """
+    INSERT INTO guide_places (brand_id, roster_entry_id, place_id, set_at)
+    SELECT r.brand_id, r.id, guides.place_id, :now FROM {guides}
+    {each:r roster_entries ON r.brand_id = guides.brand_id AND r.role = 'GUIDE'
+        AND r.phone_hash = guides.phone_hash}
+    WHERE true
+    ON CONFLICT (brand_id, roster_entry_id) DO UPDATE SET
+        place_id = excluded.place_id, set_at = excluded.set_at
+    RETURNING roster_entry_id
+    """,
+    sets={"guides": "brand_id uuid, phone_hash text, place_id uuid"},
+    params="now timestamptz",
+    returns="roster_entry_id uuid",
+)
+
+FIND_GUIDE_PLACES = Statement(
+    """
+    SELECT keys.guide_id, gp.place_id
+    FROM {keys}
+    {each:g members ON g.brand_id = keys.brand_id AND g.id = keys.guide_id AND g.role = 'GUIDE'}
+    {each:i identities ON i.brand_id = g.brand_id AND i.id = g.identity_id}
+    {each:r roster_entries ON r.brand_id = i.brand_id AND r.role = 'GUIDE'
+        AND r.phone_hash = i.phone_hash}
+    {each:gp guide_places ON gp.brand_id = r.brand_id AND gp.roster_entry_id = r.id}
+    """,
+    sets={"keys": "brand_id uuid, guide_id uuid"},
+    returns="guide_id uuid, place_id uuid",
+)
+
+
+async def remove_guide_place(tx: Tx, brand_id: UUID, roster_entry_id: UUID) -> None:
+    """Let a guide belong to no place."""
+    await tx.session.exec(
+        delete(GuidePlace).where(
+            col(GuidePlace.brand_id) == brand_id,
+            col(GuidePlace.roster_entry_id) == roster_entry_id,
+        )
+    )
+
+
+async def replace_channel(tx: Tx, place: Place, entries: Iterable[RosterEntry]) -> None:
+    """Let these be whom a place has beside its store, and nobody else."""
+    await tx.session.exec(
+        delete(PlaceChannel).where(
+            col(PlaceChannel.brand_id) == place.brand_id, col(PlaceChannel.place_id) == place.id
+        )
+    )
+    await tx.add(
+        *(
+            PlaceChannel(
+                brand_id=place.brand_id,
+                place_id=place.id,
+                role=entry.role,
+                roster_entry_id=entry.id,
+                set_at=tx.now,
+            )
+            for entry in entries
+        )
+    )
+
+
+async def list_channel(
+    snapshot: Snapshot, brand_id: UUID, place_ids: Sequence[UUID]
+) -> list[tuple[UUID, RosterEntry]]:
+    """For loaders: (place id, the entry of its dealer or salesperson)."""
+    found = await snapshot.session.exec(
+        select(PlaceChannel.place_id, RosterEntry)
+        .join(
+            RosterEntry,
+            (col(RosterEntry.brand_id) == col(PlaceChannel.brand_id))
+            & (col(RosterEntry.id) == col(PlaceChannel.roster_entry_id)),
+        )
+        .where(col(PlaceChannel.brand_id) == brand_id, col(PlaceChannel.place_id).in_(place_ids))
+    )
+    return list(found)
+
+
+async def places_of_guides(
+    snapshot: Snapshot, brand_id: UUID, guide_ids: Sequence[UUID]
+) -> dict[UUID, UUID]:
+    """The place of each of these members that is a guide and has one."""
+    keys = [(brand_id, id) for id in sorted(guide_ids)]
+    return dict(await snapshot.fetch(FIND_GUIDE_PLACES, keys=keys))

@@ -37,7 +37,7 @@ CAPS_MAX = 10
 NAME_LENGTH_MAX = 80
 CODE_LENGTH_MAX = 40
 _PAID_BY = {
-    EventKind.SCAN: frozenset({MemberRole.CONSUMER, MemberRole.GUIDE}),
+    EventKind.SCAN: frozenset(MemberRole),
     EventKind.PURCHASE: frozenset({MemberRole.CONSUMER}),
 }
 """Whom an event has beside its member, who may be of any role."""
@@ -121,6 +121,10 @@ def _check_bonus(definition: CampaignDefinition, bonus: BonusTerms) -> None:
         if isinstance(outcome, CouponOutcome):
             field = f"outcomes[{i}].couponTemplateId"
             raise InvalidInput(field=field, problem="not of a bonus")
+        is_of_scans = definition.event is EventKind.SCAN
+        if is_of_scans and outcome.beneficiary not in (MemberRole.CONSUMER, MemberRole.GUIDE):
+            field = f"outcomes[{i}].beneficiary"
+            raise InvalidInput(field=field, problem="not of a bonus: consumers and guides are")
 
 
 def _check_event(definition: CampaignDefinition) -> None:
@@ -231,7 +235,7 @@ def _check_locked(gate: Gate, path: str, outcome: Outcome) -> None:
     check_lock(path, outcome.lock)
     if outcome.beneficiary is MemberRole.CONSUMER:
         return
-    if gate is not Gate.NONE:
+    if gate is not Gate.NONE and outcome.beneficiary is MemberRole.GUIDE:
         raise InvalidInput(field=path, problem="the gate locks what the guide gets")
     if outcome.lock.kind is UnlockKind.NEXT_SCAN:
         raise InvalidInput(field=f"{path}.kind", problem="only consumers' scans count")
@@ -255,4 +259,7 @@ def _check_caps(definition: CampaignDefinition) -> None:
             raise InvalidInput(field=f"caps[{i}]", problem="one cap per subject and window")
         if definition.event is not EventKind.SCAN and cap.subject is not CapSubject.MEMBER:
             raise InvalidInput(field=f"caps[{i}].subject", problem="its events have only a member")
+        pays_stores = definition_pays(definition.outcomes, MemberRole.STORE)
+        if cap.subject is CapSubject.STORE and not pays_stores:
+            raise InvalidInput(field=f"caps[{i}].subject", problem="nothing for the store")
         seen.add((cap.subject, cap.window))

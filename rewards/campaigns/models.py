@@ -68,8 +68,11 @@ class UnlockKind(StrEnum):
 
 
 class CapSubject(StrEnum):
+    """Whose paid events are counted. STORE: of the member that acts for a guide's place."""
+
     MEMBER = "MEMBER"
     GUIDE = "GUIDE"
+    STORE = "STORE"
     DEVICE = "DEVICE"
 
 

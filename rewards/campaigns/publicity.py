@@ -237,7 +237,7 @@ def _percent(ppm: int) -> str:
 
 def _caps(campaign: LiveCampaign) -> Iterator[Said]:
     for cap in limiting(campaign.caps):
-        if cap.subject is CapSubject.GUIDE:
+        if cap.subject not in _SUBJECTS:
             continue  # limits the channel
         subject, window = _SUBJECTS[cap.subject], _WINDOWS[cap.window]
         yield Said(

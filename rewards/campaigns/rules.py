@@ -31,6 +31,7 @@ class Bought:
 
 
 NOTHING_BOUGHT = Bought()
+_BEHIND_GUIDES = (MemberRole.STORE, MemberRole.DEALER, MemberRole.SALESPERSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class BonusTerms:
 class LiveCampaign:
     """A published version, as rules see it. ``coupon_template_ids``: a coupon of each for the
     consumer. ``event_type_id``: the type of the CUSTOM events that it is for. With ``bonus`` it
-    pays only on top of another one."""
+    pays only on top of another one. ``channel``: whom its scans pay of those behind a guide."""
 
     id: UUID
     version_id: UUID
@@ -119,6 +120,13 @@ class LiveCampaign:
     draw: LiveDraw | None = None
     event_type_id: UUID | None = None
     bonus: BonusTerms | None = None
+    channel: tuple[MemberRole, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        paid = {outcome.beneficiary for outcome in self.outcomes}
+        of_scans = self.event is EventKind.SCAN
+        channel = tuple(role for role in _BEHIND_GUIDES if of_scans and role in paid)
+        object.__setattr__(self, "channel", channel)  # once: scans ask for it by the thousand
 
     @property
     def about_id(self) -> UUID | None:

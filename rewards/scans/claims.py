@@ -7,6 +7,7 @@ from typing import Any
 from rewards.campaigns.rules import LiveCampaign
 from rewards.draws.folding import DrawState
 from rewards.grants.world import GivenBonus, LockedState, MemberState
+from rewards.scans.channel import ChannelPart
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason
 from rewards.scans.world import CONSUMER, GUIDE, ClaimState, ScanRequest, ScanWorld
 
@@ -24,6 +25,7 @@ class Outcome:
     unlocked: Sequence[LockedState] = ()
     draw: DrawState | None = None
     bonuses: Sequence[GivenBonus] = ()
+    channel: Sequence[ChannelPart] = ()
 
 
 def note_claims(
@@ -34,7 +36,8 @@ def note_claims(
     outcome: Outcome,
     guide_claim: ClaimState | None,
 ) -> None:
-    """The consumer's claim is consumed, and the guide's consumed or settled, by one scan."""
+    """The consumer's claim and those of the channel are consumed, and the guide's consumed or
+    settled, by one scan."""
     brand_id = member.brand_id
     campaign_id = outcome.campaign.id if outcome.campaign else None
     broke = outcome.unpaid is UnpaidReason.BUDGET
@@ -48,6 +51,16 @@ def note_claims(
     world.claims[(brand_id, item, CONSUMER)] = ClaimState(
         request.scan_id, member.id, consumer_end.value, campaign_id, request.scan_id, is_new=True
     )
+    for part in outcome.channel:
+        end = ClaimOutcome(part.unpaid.value) if part.unpaid else ClaimOutcome.PAID
+        world.claims[(brand_id, item, part.role)] = ClaimState(
+            request.scan_id,
+            part.member.id if part.member else None,
+            (ClaimOutcome.BUDGET if broke else end).value,
+            campaign_id,
+            request.scan_id,
+            is_new=True,
+        )
     if guide_claim is not None:
         guide_claim.outcome = guide_end
         guide_claim.settled_scan_id = request.scan_id

@@ -45,8 +45,23 @@ class GuideUnpaidReason(StrEnum):
     NO_GUIDE_OUTCOME = "NO_GUIDE_OUTCOME"
 
 
+class ChannelUnpaidReason(StrEnum):
+    """Why a paid scan has no credit for a store, dealer or salesperson that its campaign pays.
+    NO_PLACE: the guide belongs to none, or to a closed one. VACANT: its place names nobody for
+    this role. SELF_DEALING: it is the consumer, or scanned with the consumer's device."""
+
+    NO_GUIDE = "NO_GUIDE"
+    NO_PLACE = "NO_PLACE"
+    VACANT = "VACANT"
+    NOT_ENROLLED = "NOT_ENROLLED"
+    FROZEN = "FROZEN"
+    SELF_DEALING = "SELF_DEALING"
+    CAP = "CAP"
+
+
 class ClaimOutcome(StrEnum):
-    """What a consumed claim came to."""
+    """What a consumed claim came to; of a store's, dealer's or salesperson's also any
+    ``ChannelUnpaidReason``."""
 
     PAID = "PAID"
     LOCKED = "LOCKED"
@@ -57,6 +72,12 @@ class ClaimOutcome(StrEnum):
     GUIDE_FROZEN = "GUIDE_FROZEN"
     GUIDE_VOIDED = "GUIDE_VOIDED"
     NO_GUIDE_OUTCOME = "NO_GUIDE_OUTCOME"
+    NO_PLACE = "NO_PLACE"
+    VACANT = "VACANT"
+    NOT_ENROLLED = "NOT_ENROLLED"
+    FROZEN = "FROZEN"
+    SELF_DEALING = "SELF_DEALING"
+    CAP = "CAP"
 
 
 class ScanEvent(SQLModel, table=True):
@@ -95,7 +116,8 @@ class Claim(SQLModel, table=True):
     """The right to one reward for one item, purpose and beneficiary role: at most one each.
 
     A guide's claim made by pre-scan waits (LOCKED or ATTRIBUTED) for the consumer's scan, which
-    settles it: ``settled_scan_id``.
+    settles it: ``settled_scan_id``. A store, dealer or salesperson has one where the scan's
+    campaign pays its role; ``member_id`` is who it was then, paid or not.
     """
 
     __tablename__ = "claims"
@@ -119,8 +141,8 @@ class Claim(SQLModel, table=True):
 
 
 class ScanReversal(SQLModel, table=True):
-    """That an operator took back what a consumer's scan had given, to the consumer and to the
-    guide: once. Append-only."""
+    """That an operator took back what a consumer's scan had given, to the consumer, to the
+    guide and to who stands behind it: once. Append-only."""
 
     __tablename__ = "scan_reversals"
     __table_args__ = (UniqueConstraint("brand_id", "scan_id"),)

@@ -10,6 +10,8 @@ from loyalty.db import Snapshot, Statement, insert_statement
 from loyalty.members.models import MemberDevice
 from rewards.scans.models import Claim, ScanEvent, ScanReversal
 
+BEHIND_GUIDES = ("STORE", "DEALER", "SALESPERSON")
+
 FIND_REPLIES = Statement(
     """
     SELECT r.brand_id, r.actor_id, r.key, r.body_hash, CAST(r.reply AS text)
@@ -242,20 +244,39 @@ async def find_scan(snapshot: Snapshot, brand_id: UUID, scan_id: UUID) -> ScanEv
     return found.first()
 
 
-async def find_settled_claim(
-    snapshot: Snapshot, scan: ScanEvent, beneficiary_role: str
-) -> Claim | None:
-    """The claim of a role for a scan's item, if it was this scan that settled it."""
+async def list_settled_claims(snapshot: Snapshot, scan: ScanEvent) -> list[Claim]:
+    """The claims for a scan's item that were settled by this scan, one of a role."""
     found = await snapshot.session.exec(
         select(Claim).where(
             col(Claim.brand_id) == scan.brand_id,
             col(Claim.item_no) == scan.item_no,
             col(Claim.purpose) == "REWARD",
-            col(Claim.beneficiary_role) == beneficiary_role,
             col(Claim.settled_scan_id) == scan.id,
         )
     )
-    return found.first()
+    return list(found)
+
+
+async def list_channel_claims(
+    snapshot: Snapshot, brand_id: UUID, scan_ids: Sequence[UUID]
+) -> list[Claim]:
+    """For loaders: what scans came to for who stands behind their guides, in no order."""
+    found = await snapshot.session.exec(
+        select(Claim)
+        .join(
+            ScanEvent,
+            (col(ScanEvent.brand_id) == col(Claim.brand_id))
+            & (col(ScanEvent.item_no) == col(Claim.item_no)),
+        )
+        .where(
+            col(ScanEvent.brand_id) == brand_id,
+            col(ScanEvent.id).in_(scan_ids),
+            col(Claim.purpose) == "REWARD",
+            col(Claim.beneficiary_role).in_(BEHIND_GUIDES),
+            col(Claim.scan_id) == col(ScanEvent.id),
+        )
+    )
+    return list(found)
 
 
 async def list_reversals(

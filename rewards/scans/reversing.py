@@ -1,4 +1,5 @@
-"""Taking a consumer's scan back: what it gave to the consumer and to the guide, in one go."""
+"""Taking a consumer's scan back: what it gave to the consumer, to the guide and to who stands
+behind that, in one go."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from rewards.grants.rules import (
 from rewards.grants.world import GrantWorld, MemberState
 from rewards.scans import queries
 from rewards.scans.models import ClaimOutcome, ScanEvent, ScanReversal
-from rewards.scans.world import CONSUMER, GUIDE
+from rewards.scans.world import CONSUMER
 from tiers.standings.folding import TierEvent
 
 CAUSE_KIND = "SCAN_REVERSAL"
@@ -40,8 +41,9 @@ REASON_LENGTH_MAX = 500
 
 @dataclass(slots=True)
 class ReversedLeg:
-    """What a reversal did to one asset of one of the two: ``taken`` from the balance, ``owed``
-    from now on, ``voided`` while it was still locked, and what is ``left`` to the member."""
+    """What a reversal did to one asset of one of those who were paid: ``taken`` from the balance,
+    ``owed`` from now on, ``voided`` while it was still locked, and what is ``left`` to the member.
+    """
 
     role: str
     asset: str
@@ -62,11 +64,11 @@ class ScanReversed:
 
 @dataclass(frozen=True, slots=True)
 class _Granting:
-    """The scans that gave something to each of the two, what bonus campaigns gave on top, and the
-    versions that all these fell to. ``guide_id``: of the guide who was paid."""
+    """The scans that gave something to each role, what bonus campaigns gave on top, and the
+    versions that all these fell to. ``paid_ids``: who was paid beside the consumer."""
 
     scans: dict[str, list[ScanEvent]]
-    guide_id: UUID | None
+    paid_ids: set[UUID]
     bonuses: list[Bonus]
     versions: dict[UUID, LiveCampaign]
 
@@ -97,9 +99,9 @@ def _policy(campaign: LiveCampaign | None, role: str) -> ReturnPolicy:
 
 @dataclass(slots=True)
 class _Party:
-    """The consumer or the guide: ``holder`` has by now what it was given. ``policies``: by the scan
-    that gave it, what its campaign says of returns; ``bonus_policies``: of what its bonuses gave.
-    """
+    """One of those who were paid: ``holder`` has by now what it was given. ``policies``: by the
+    scan that gave it, what its campaign says of returns; ``bonus_policies``: of what its bonuses
+    gave."""
 
     role: str
     policies: dict[UUID, ReturnPolicy]
@@ -121,14 +123,14 @@ class _Party:
 
 
 async def reverse_scan(tx: Tx, actor: Actor, scan_id: UUID, reason: str) -> ScanReversed:
-    """Take back what a consumer's scan gave, to the consumer and to the guide, each under its
-    campaign's return policy: what it locked (unlocked since or not), what it credited, and coupons
-    that are still free.
+    """Take back what a consumer's scan gave, to the consumer, to the guide and to who was behind
+    that then, each under its campaign's return policy: what it locked (unlocked since or not), what
+    it credited, and coupons that are still free.
 
-    What it unlocked of an earlier scan's stays: it is that one's. The claim stays consumed: nobody
+    What it unlocked of an earlier scan's stays: it is that one's. The claims stay consumed: nobody
     is paid for the item again. Budgets have back what was taken or is owed, and the consumer's
-    counters the event: it is none that was paid. The caps of guide and device stay counted. What
-    bonus campaigns gave on top goes the same way, each under its own policy.
+    counters the event: it is none that was paid. The caps of guide, store and device stay counted.
+    What bonus campaigns gave on top goes the same way, each under its own policy.
     Refuses NotFound (scan), ScanNotReversible and InvalidInput (reason).
     """
     reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
@@ -165,27 +167,32 @@ async def reverse_scan(tx: Tx, actor: Actor, scan_id: UUID, reason: str) -> Scan
 
 
 async def _find_granting(tx: Tx, scan: ScanEvent) -> _Granting:
-    """The consumer's scan itself; and the guide's pre-scan of its item, if the guide was paid."""
-    scans, guide_id = {CONSUMER: [scan]}, None
-    claim = await queries.find_settled_claim(tx, scan, GUIDE)
-    if claim is not None and claim.outcome == ClaimOutcome.PAID and claim.member_id is not None:
-        scans[GUIDE], guide_id = [scan], claim.member_id
+    """The consumer's scan itself, to everybody whom it paid; and the guide's pre-scan of its item,
+    if the guide was paid."""
+    scans: dict[str, list[ScanEvent]] = {CONSUMER: [scan]}
+    paid_ids = set()
+    for claim in await queries.list_settled_claims(tx, scan):
+        role = claim.beneficiary_role
+        if role == CONSUMER or claim.outcome != ClaimOutcome.PAID or claim.member_id is None:
+            continue
+        scans[role] = [scan]
+        paid_ids.add(claim.member_id)
         if claim.scan_id != scan.id:
             pre_scan = await queries.find_scan(tx, scan.brand_id, claim.scan_id)
-            scans[GUIDE] += [pre_scan] if pre_scan is not None else []
+            scans[role] += [pre_scan] if pre_scan is not None else []
     bonuses = await grants.list_bonuses(tx, scan.brand_id, [scan.id])
     named = {each.campaign_version_id for of_role in scans.values() for each in of_role}
     named |= {bonus.campaign_version_id for bonus in bonuses}
     versions = await find_versions(tx, scan.brand_id, [id for id in named if id is not None])
-    return _Granting(scans, guide_id, bonuses, versions)
+    return _Granting(scans, paid_ids, bonuses, versions)
 
 
 async def _find_parties(
     tx: Tx, scan: ScanEvent, granting: _Granting
 ) -> tuple[list[LockedReward], list[_Party]]:
     """Everything that the scan, or the guide's pre-scan of its item, ever locked; and whom they
-    gave something: the consumer, and the guide if it was paid."""
-    members = {id for id in (scan.member_id, granting.guide_id) if id is not None}
+    gave something: the consumer, and who was paid beside it."""
+    members = granting.paid_ids | ({scan.member_id} if scan.member_id is not None else set())
     causes = {each.id for scans in granting.scans.values() for each in scans}
     locked = await grants.list_granted_locked(tx, scan.brand_id, causes)
     # What was locked may have been unlocked for somebody into whom its member was merged.

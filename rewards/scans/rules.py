@@ -19,6 +19,7 @@ from rewards.grants import rules as grants
 from rewards.grants.rules import BrandConfiguration, Credit, MemberState, Unlock
 from rewards.grants.stacking import give_bonuses
 from rewards.scans import receipts
+from rewards.scans.channel import credits_of, give_channel, plan_channel
 from rewards.scans.claims import Outcome, note_claims
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.scans.receipts import Sightings
@@ -37,6 +38,7 @@ from rewards.scans.world import (
     choose_campaign,
     find_batch,
     is_old_enough,
+    is_same_person,
     scan_facts,
     unlock_key,
 )
@@ -146,7 +148,8 @@ def _consumer_scan(
     member: MemberState,
     brand: BrandConfiguration,
 ) -> Outcome:
-    """One code, two rewards: the consumer's scan pays the consumer and the guide, together."""
+    """One code, two rewards: the consumer's scan pays the consumer and the guide, together; and
+    who stands behind the guide."""
     if (brand.id, item, CONSUMER) in world.claims:
         return Outcome(UnpaidReason.ALREADY_CLAIMED)
     now = world.grants.now
@@ -156,7 +159,7 @@ def _consumer_scan(
     guide_claim = world.claims.get((brand.id, item, GUIDE))
     guide = _find_guide(world, member, guide_claim)
     outcome = Outcome(guide=guide, campaign=campaign)
-    if guide is not None and _is_same_person(world, request, member, guide):
+    if guide is not None and is_same_person(world, request, member, guide):
         outcome.unpaid = UnpaidReason.SELF_DEALING
         return outcome
     caps = grants.counter_keys(
@@ -172,11 +175,11 @@ def _consumer_scan(
     outcome.guide_unpaid, guide_credits, guide_caps = _plan_guide(
         world, brand, campaign, item, guide, guide_claim
     )
+    outcome.channel = plan_channel(world, request, campaign, member, guide)
     coupons = grants.plan_coupons(world.grants, campaign, brand, now)
     cause = _cause(request, now)
-    if coupons is None or not grants.within_budget(
-        world.grants, campaign, [*credits, *guide_credits]
-    ):
+    wanted = [*credits, *guide_credits, *credits_of(outcome.channel)]
+    if coupons is None or not grants.within_budget(world.grants, campaign, wanted):
         outcome.unpaid, outcome.guide_unpaid = UnpaidReason.BUDGET, None
         if guide is not None:
             grants.settle_item(world.grants, guide, unlock_key(item), cause, post=False)
@@ -207,12 +210,14 @@ def _pay_guide(
     credits: Iterable[Credit],
     cause: Cause,
 ) -> None:
-    """What a pre-scan has locked for the guide, if it is paid; and what there is beyond that."""
+    """What a pre-scan has locked for the guide, if it is paid; what there is beyond that; and what
+    there is for who stands behind it."""
     if outcome.guide is not None:
         pays = outcome.guide_unpaid is None
         grants.settle_item(world.grants, outcome.guide, unlock_key(item), cause, post=pays)
     for credit in credits:
         grants.give(world.grants, campaign, credit, cause)
+    give_channel(world, campaign, outcome.channel, cause)
 
 
 def _draw(
@@ -259,16 +264,6 @@ def _find_guide(
     return inviter if inviter is not None and inviter.role == GUIDE else None
 
 
-def _is_same_person(
-    world: ScanWorld, request: ScanRequest, member: MemberState, guide: MemberState
-) -> bool:
-    """Never the same person (so never the same phone), and never the same device."""
-    if member.person == guide.person:
-        return True
-    device = request.device_hash
-    return device is not None and (guide.brand_id, device, guide.id) in world.devices
-
-
 def _plan_guide(
     world: ScanWorld,
     brand: BrandConfiguration,
@@ -305,13 +300,14 @@ def _guide_pre_scan(
     brand: BrandConfiguration,
 ) -> Outcome:
     """The guide's scan of the OUTER code at the sale: names the guide, and with the gate on
-    earns the locked credit that the consumer's scan posts."""
+    earns the locked credit that the consumer's scan posts. Of a campaign that pays only those who
+    stand behind it, it names the guide all the same."""
     if (brand.id, item, GUIDE) in world.claims:
         return Outcome(UnpaidReason.ALREADY_CLAIMED)
     now = world.grants.now
     campaign = choose_campaign(world, request, batch, member)
     credits = grants.credits_of(world.grants, campaign, member) if campaign else []
-    if campaign is None or not credits:
+    if campaign is None or not (credits or campaign.channel):
         return Outcome(UnpaidReason.NO_CAMPAIGN)
     outcome = Outcome(guide=member, campaign=campaign)
     if campaign.gate is Gate.NONE:

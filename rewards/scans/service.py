@@ -26,6 +26,7 @@ from rewards.grants.rules import (
     counter_keys,
 )
 from rewards.scans import queries
+from rewards.scans.backing import load_channel, with_channel
 from rewards.scans.rules import decide
 from rewards.scans.world import (
     CONSUMER,
@@ -84,6 +85,7 @@ async def settle_scans(
         _load_item_codes(tx, world, fresh),
         _load_claims_and_guides(tx, world, fresh),
     )
+    await load_channel(tx, world)
     await _lock_people(tx, world)
     await tx.together(
         grants.load_ranks(tx, world.grants, _people(world)),
@@ -202,8 +204,8 @@ async def _load_claims_and_guides(
         world.claims[(row[0], row[1], row[2])] = ClaimState(*row[3:])
     wanted = {
         (brand_id, claim.member_id)
-        for (brand_id, _, _), claim in world.claims.items()
-        if claim.member_id is not None
+        for (brand_id, _, role), claim in world.claims.items()
+        if claim.member_id is not None and role == GUIDE
     }
     for member in world.members.values():
         if member is not None and member.invited_by_id is not None:
@@ -269,7 +271,8 @@ def _related(
     world: ScanWorld, requests: Sequence[ScanRequest]
 ) -> list[tuple[ScanRequest, set[tuple[UUID, UUID]]]]:
     """Each scan with the members it may turn out to concern: the scanner, who invited the
-    scanner, who pre-scanned the item, and who pre-scans it in this very batch."""
+    scanner, who pre-scanned the item, who pre-scans it in this very batch, and who stands behind
+    any of these."""
     guides: dict[tuple[UUID, int], set[tuple[UUID, UUID]]] = {}
     found = []
     for request in requests:
@@ -287,7 +290,10 @@ def _related(
         if member.role == GUIDE:
             guides.setdefault((batch.brand_id, item), set()).add((member.brand_id, member.id))
         found.append((request, related, (batch.brand_id, item)))
-    return [(request, related | guides.get(item, set())) for request, related, item in found]
+    return [
+        (request, with_channel(world, related | guides.get(item, set())))
+        for request, related, item in found
+    ]
 
 
 async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
@@ -315,6 +321,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
                 subjects: dict[CapSubject, str | None] = {
                     CapSubject.MEMBER: member_id.hex,
                     CapSubject.GUIDE: member_id.hex,
+                    CapSubject.STORE: member_id.hex,
                     CapSubject.DEVICE: request.device_hash,
                 }
                 counters.update(key for key, _ in counter_keys(brand, campaign, subjects, tx.now))

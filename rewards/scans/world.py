@@ -16,6 +16,7 @@ from rewards.conditions.rules import Questions
 from rewards.draws.folding import DrawState, can_draw
 from rewards.grants.facts import builders_of_member
 from rewards.grants.rules import GrantWorld, MemberState
+from rewards.scans.models import ChannelUnpaidReason
 
 OPERATION = "scanCode"
 REWARD = CodePurpose.REWARD.value
@@ -109,7 +110,8 @@ class ScanRow:
 
 @dataclass(slots=True)
 class ScanWorld:
-    """What a batch of scans may touch, as read, and what it is to write."""
+    """What a batch of scans may touch, as read, and what it is to write. ``channel``: by (brand_id,
+    guide's id, role) who stands behind guides, or why nobody does; of roles that are paid."""
 
     grants: GrantWorld
     batches: dict[tuple[UUID, int], BatchView] = field(default_factory=dict)
@@ -126,6 +128,9 @@ class ScanWorld:
     campaigns: dict[tuple[UUID, UUID], tuple[LiveCampaign, ...]] = field(default_factory=dict)
     questions: Questions = field(default_factory=Questions)
     draws: list[DrawState] = field(default_factory=list)
+    channel: dict[tuple[UUID, UUID, str], MemberState | ChannelUnpaidReason] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ def choose_campaign(
         if campaign.condition is None:
             return campaign
         if member.role == GUIDE and campaign.gate is Gate.NONE:
-            if campaign.outcomes_for(MemberRole.GUIDE):
+            if campaign.channel or campaign.outcomes_for(MemberRole.GUIDE):
                 return campaign
         elif world.questions.holds(
             campaign.condition, scan_facts(world, request, batch, member, campaign)
@@ -217,6 +222,16 @@ def is_old_enough(world: ScanWorld, batch: BatchView, member: MemberState) -> bo
     if product is None or product.age_min is None:
         return True
     return is_of_age(member.born_by, product.age_min, local_date(world.grants.now, brand.timezone))
+
+
+def is_same_person(
+    world: ScanWorld, request: ScanRequest, member: MemberState, other: MemberState
+) -> bool:
+    """Whether one person would be paid in two roles (by identity, so by phone), or one device."""
+    if member.person == other.person:
+        return True
+    device = request.device_hash
+    return device is not None and (other.brand_id, device, other.id) in world.devices
 
 
 def unlock_key(item: int) -> str:

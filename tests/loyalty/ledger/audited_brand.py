@@ -13,7 +13,7 @@ from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_lawful import AuditedLawful
+from tests.loyalty.ledger.audited_channel import AuditedChannel
 from tiers.ladders.models import Ladder, LadderLevel
 from tiers.standings.models import Standing, StandingChange
 
@@ -34,7 +34,7 @@ CAPS = [
 ]
 
 
-class AuditedBrand(AuditedLawful):
+class AuditedBrand(AuditedChannel):
     """Item 1: pre-scanned by the guide, scanned by the consumer, scanned again. Item 2: only
     pre-scanned. Item 3: scanned by a consumer without a guide. Item 4: the budget did not suffice.
     Besides: a purchase, an old one whose points expired, points that an operator moved, what
@@ -67,6 +67,7 @@ class AuditedBrand(AuditedLawful):
         self._events()
         self._raffles()
         self._programs()
+        self._channel()
         self._payouts()
         self._sign_ins()
         self._tax()

@@ -29,6 +29,7 @@ from tests.loyalty.ledger.audited_brand import AuditedBrand
 from tests.loyalty.ledger.corruptions import Corruption, broken, execute
 from tests.loyalty.ledger.corruptions_of_bonuses import OF_BONUSES
 from tests.loyalty.ledger.corruptions_of_books import OF_BOOKS
+from tests.loyalty.ledger.corruptions_of_channel import OF_CHANNEL
 from tests.loyalty.ledger.corruptions_of_coupons import OF_COUPONS
 from tests.loyalty.ledger.corruptions_of_draws import OF_DRAWS
 from tests.loyalty.ledger.corruptions_of_events import OF_EVENTS
@@ -53,6 +54,7 @@ CORRUPTIONS = (
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
     *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_PROGRAMS, *OF_REFERENCES),
     *OF_LAWFUL,
+    *OF_CHANNEL,
 )
 
 _CONSTRAINTS = """

@@ -15,7 +15,7 @@ from loyalty.db import Database
 from loyalty.errors import Refusal
 from loyalty.ledger.models import Asset
 from rewards.campaigns.models import CapSubject, CapWindow, Gate
-from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
+from rewards.scans.models import ChannelUnpaidReason, GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.scans.service import ConfigurationCache, settle_scans
 from rewards.scans.world import ScanReply
 from tests.clocks import SettableClock
@@ -24,8 +24,11 @@ from tests.rewards.scans.canonical import Rows, read_rows
 from tests.rewards.scans.worlds import (
     BATCHES,
     CONSUMER,
+    DEALER,
     GUIDE,
+    SALESPERSON,
     SERIALS,
+    STORE,
     BrandPlan,
     CampaignPlan,
     ScanPlan,
@@ -66,7 +69,11 @@ campaigns = st.builds(
     CampaignPlan,
     gate=st.sampled_from(Gate),
     outcomes=st.fixed_dictionaries({CONSUMER: consumer_outcomes, GUIDE: guide_outcomes})
-    | st.fixed_dictionaries({CONSUMER: consumer_outcomes, GUIDE: st.just({})}),
+    | st.fixed_dictionaries({CONSUMER: consumer_outcomes, GUIDE: st.just({})})
+    | st.fixed_dictionaries(
+        {CONSUMER: consumer_outcomes, GUIDE: guide_outcomes | st.just({})},
+        optional=dict.fromkeys((STORE, DEALER, SALESPERSON), guide_outcomes),
+    ),
     caps=st.just({}) | st.dictionaries(capped, st.integers(1, 2), min_size=1, max_size=2),
     budgets=st.just({})
     | st.dictionaries(st.sampled_from(Asset), st.integers(1, 25), min_size=1, max_size=3),
@@ -98,7 +105,10 @@ brands = st.builds(
     bonuses=st.just(()) | st.lists(bonuses, min_size=1, max_size=3).map(tuple),
     campaigns=st.lists(campaigns, min_size=1, max_size=2).map(tuple),
     frozen=st.frozensets(
-        st.sampled_from(["bob CONSUMER", "gus GUIDE", "gil GUIDE", "gil CONSUMER"]), max_size=1
+        st.sampled_from(
+            ["bob CONSUMER", "gus GUIDE", "gil GUIDE", "gil CONSUMER", "sam SALESPERSON"]
+        ),
+        max_size=1,
     ),
     points_valid_months=st.sampled_from([None, 1, 24]),
     age_min=st.sampled_from([None, None, 18]),
@@ -108,7 +118,7 @@ consumers = ["ann", "ann", "ann", "bob", "bob", "cat", "cat", "dan", "gil", "gus
 people_and_roles = st.sampled_from(
     [(name, CONSUMER) for name in consumers]
     + [("gus", GUIDE), ("gus", GUIDE), ("gil", GUIDE), ("new", GUIDE)] * 2
-    + [("off", GUIDE), ("new", MemberRole.STORE)]
+    + [("off", GUIDE), ("new", STORE), ("sid", STORE)]
 )
 inner, outer = st.sampled_from([1, 1, 3, 3, 9]), st.sampled_from([2, 2, 4, 4, 6])
 anything = st.sampled_from([*range(len(BATCHES) + 1), 99])
@@ -237,6 +247,17 @@ def _ends(locked_rewards: Rows) -> list[str]:
     return [f"{row['unlock_kind']} {row['status']}".replace("'", "") for row in rows]
 
 
+def _behind_guides(claims: Rows) -> list[str]:
+    """What became of each claim of who stands behind a guide."""
+    rows = [{key: value.strip("'") for key, value in row} for row in claims]
+    behind = {role.value for role in (STORE, DEALER, SALESPERSON)}
+    return [
+        f"{row['beneficiary_role'] if row['outcome'] == 'PAID' else 'behind'} {row['outcome']}"
+        for row in rows
+        if row["beneficiary_role"] in behind
+    ]
+
+
 def _brand(**campaign: Any) -> BrandPlan:
     outcomes = {CONSUMER: {Asset.POINTS: 1, Asset.GROWTH: 4}, GUIDE: {Asset.CHANCES: 2}}
     plan = CampaignPlan(**{"outcomes": outcomes, **campaign})
@@ -286,6 +307,28 @@ TWO_BONUSES = replace(
         ),
     ),
 )
+EVERYBODY = replace(
+    _brand(
+        outcomes={role: {Asset.POINTS: 1} for role in (CONSUMER, GUIDE, STORE, SALESPERSON)}
+        | {DEALER: {Asset.CASH: 2}},
+        caps={(CapSubject.STORE, CapWindow.CAMPAIGN): 1},
+        budgets={Asset.CASH: 7},
+        locked=((STORE, Asset.GROWTH, 5, {"kind": "AFTER", "after": "P7D"}),),
+    ),
+    frozen=frozenset({"sam SALESPERSON"}),
+)
+BEHIND_THE_GUIDES = _script(
+    *(("gus", GUIDE, 2, serial) for serial in range(3)),
+    *(("gil", GUIDE, 2, 3), ("new", GUIDE, 2, 4)),
+    ("cat", CONSUMER, 1, 0),  # its dealer is the consumer
+    ("ann", CONSUMER, 1, 1),  # the store is over its cap
+    ("ann", CONSUMER, 1, 3),  # its store has not enrolled, it has no dealer
+    ("new", STORE, 10, 0),
+    ("dan", CONSUMER, 9, 4),  # no guide
+    ("ann", CONSUMER, 1, 4),  # its guide has no place
+    ("bob", CONSUMER, 1, 2),
+    *(("ann", CONSUMER, 9, serial) for serial in range(4)),  # the budget does not suffice
+)
 ONE_OF_EACH = _script(
     *(("ann", CONSUMER, 1, serial) for serial in range(3)),  # paid; GUIDE_CAP; CAP
     *(("ann", CONSUMER, batch, 0) for batch in (1, 5, 7)),  # REPEAT; RETIRED; INACTIVE
@@ -301,6 +344,8 @@ EVERYTHING = {
     *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "replayed", "paid", "risen", "coupon"),
     *("bonus paid", "bonus CAP", "bonus BUDGET", "bonus NOTHING"),
     *("NEXT_SCAN UNLOCKED", "NEXT_SCAN LOCKED", "ITEM UNLOCKED", "ITEM VOIDED"),
+    *("STORE PAID", "DEALER PAID", "SALESPERSON PAID", "behind BUDGET"),
+    *(f"behind {reason.value}" for reason in ChannelUnpaidReason),
     *(reason.value for reason in Verdict),
     *(reason.value for reason in UnpaidReason),
     *(reason.value for reason in GuideUnpaidReason if reason is not GuideUnpaidReason.GUIDE_VOIDED),
@@ -323,6 +368,7 @@ def test_any_partition_gives_the_same_rows(database_url: str) -> None:
         assert _differences(found, found_rows, wanted, wanted_rows) == []
         seen.update(_seen(wanted))
         seen.update(_ends(wanted_rows["locked_rewards"]))
+        seen.update(_behind_guides(wanted_rows["claims"]))
 
     with asyncio.Runner() as runner:
 
@@ -338,6 +384,7 @@ def test_any_partition_gives_the_same_rows(database_url: str) -> None:
         @example(plans=(NEXT_AND_AFTER_NEXT, NEXT_AND_AFTER_NEXT), parts=FOUR_IN_A_BATCH)
         @example(plans=(OF_AGE, OF_AGE), parts=TWO_DRINK)
         @example(plans=(TWO_COUPONS, TWO_COUPONS), parts=THREE_WANT_TWO)
+        @example(plans=(EVERYBODY, EVERYBODY), parts=BEHIND_THE_GUIDES)
         @example(plans=(TWO_BONUSES, TWO_BONUSES), parts=FOUR_IN_A_BATCH)  # paid; CAP, BUDGET
         @given(plans=st.tuples(brands, brands), parts=partitions)
         def check(

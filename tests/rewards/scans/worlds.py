@@ -19,6 +19,7 @@ from loyalty.db import Tx
 from loyalty.ids import new_id
 from loyalty.ledger.models import Account, AccountKind, Asset
 from loyalty.members.models import Identity, Invitation, Member, RosterEntry
+from loyalty.places.models import GuidePlace, Place, PlaceChannel
 from loyalty.products.models import Product
 from rewards.campaigns.models import (
     Campaign,
@@ -37,6 +38,7 @@ from tests.rewards.scans.canonical import Names
 from tiers.ladders.models import Ladder, LadderLevel
 
 CONSUMER, GUIDE, STORE = MemberRole.CONSUMER, MemberRole.GUIDE, MemberRole.STORE
+DEALER, SALESPERSON = MemberRole.DEALER, MemberRole.SALESPERSON
 SERIALS = 5
 SOMEWHERE_ELSE = UUID(int=7)
 GROWN_UP = dict.fromkeys(("ann", "bob"), date(1990, 1, 1))
@@ -116,8 +118,19 @@ PEOPLE: dict[str, tuple[tuple[MemberRole, ...], tuple[MemberRole, ...], str | No
     "gil": ((GUIDE, CONSUMER), (GUIDE,), None),
     "new": ((), (GUIDE, STORE), "gus"),
     "off": ((), (), None),
+    "sid": ((STORE,), (STORE,), None),
+    "cat and co": ((DEALER,), (DEALER,), None),
+    "sam": ((SALESPERSON,), (SALESPERSON,), None),
 }
 """Per person: roles held already, rosters it is on, and who invited it."""
+
+PLACES = {
+    "gus": {STORE: "sid", DEALER: "cat and co", SALESPERSON: "sam"},
+    "gil": {STORE: "new", SALESPERSON: "sam"},
+}
+"""By guide who stands behind it; ``new`` is on the roster alone, and has no place as a guide."""
+SAME_PERSON = {"cat and co": "cat"}
+"""Who turned out to be somebody else."""
 
 LEVELS = {CONSUMER: ((0, 100), (4, 150), (9, 300)), GUIDE: ((0, 100), (3, 133))}
 """(growth threshold, percent) of the levels of each role."""
@@ -236,14 +249,17 @@ class _Maker:
 
     def people(self, frozen: Iterable[str], asks_age: bool) -> None:
         members = {}
+        entries: dict[tuple[str, MemberRole], UUID] = {}
         for name, (roles, rosters, _) in PEOPLE.items():
             identity_id = self.new(name)
             self.world.people[self.index, name] = identity_id
             known = {"phone_hash": name, "born_by": GROWN_UP.get(name) if asks_age else None}
             self.add(Identity, id=identity_id, created_at=self.tx.now, **known)
             for role in rosters:
+                entries[name, role] = self.new(f"entry of {name} as {role.value} of")
                 self.add(
                     RosterEntry,
+                    id=entries[name, role],
                     role=role.value,
                     phone_hash=name,
                     phone_cipher="",
@@ -270,6 +286,36 @@ class _Maker:
                     phone_cipher="",
                     created_at=self.tx.now,
                 )
+        self.places(entries)
+
+    def places(self, entries: dict[tuple[str, MemberRole], UUID]) -> None:
+        for guide, channel in PLACES.items():
+            place_id = self.new(f"place of {guide} of")
+            self.add(
+                Place,
+                id=place_id,
+                code=guide,
+                name="店",
+                address="",
+                store_phone_hash=channel[STORE],
+                payout_threshold_fen=1,
+                created_at=self.tx.now,
+            )
+            self.add(
+                GuidePlace,
+                roster_entry_id=entries[guide, GUIDE],
+                place_id=place_id,
+                set_at=self.tx.now,
+            )
+            for role in (DEALER, SALESPERSON):
+                if role in channel:
+                    self.add(
+                        PlaceChannel,
+                        place_id=place_id,
+                        role=role.value,
+                        roster_entry_id=entries[channel[role], role],
+                        set_at=self.tx.now,
+                    )
 
     def templates(self, campaign: int, coupons: tuple[int | None, ...]) -> list[UUID]:
         """The first is good for 30 days; the others until days after the world's beginning."""

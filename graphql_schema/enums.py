@@ -45,7 +45,12 @@ from rewards.raffles.models import RaffleStatus
 from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
 from rewards.referrals.models import ReferralRefusedReason, ReferralStatus
-from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
+from rewards.scans.models import (
+    ChannelUnpaidReason,
+    GuideUnpaidReason,
+    UnpaidReason,
+    Verdict,
+)
 from rewards.simulations.models import SimulationStatus
 from rewards.simulations.models import SourceKind as SimulationSource
 from rewards.surveys.models import QuestionKind
@@ -65,6 +70,7 @@ __all__ = [
     "CampaignStatus",
     "CampaignTemplateCode",
     "CapWindow",
+    "ChannelUnpaidReason",
     "CodeKind",
     "CodePurpose",
     "CouponCause",
@@ -205,6 +211,10 @@ strawberry.enum(SimulationStatus, description="待运行, 运行中, 已完成, 
 strawberry.enum(SimulationSource, name="SimulationSource", description="历史事件, 虚拟人群.")
 strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner nothing.")
 strawberry.enum(GuideUnpaidReason, description="Why a paid scan has no guide's credit.")
+strawberry.enum(
+    ChannelUnpaidReason,
+    description="Why a paid scan has no credit for a store, dealer or salesperson.",
+)
 strawberry.enum(
     TaskCounts,
     description="带奖的消费者扫码, 本人扫码, 邀请入会, 所邀会员扫码, 购买, 签到, 推荐.",

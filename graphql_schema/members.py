@@ -8,6 +8,7 @@ import strawberry
 
 from graphql_schema.acting import is_own
 from graphql_schema.ages import MemberAges
+from graphql_schema.channel import MemberPlace
 from graphql_schema.context import Context, Info
 from graphql_schema.coupons import Coupon, wallet_of
 from graphql_schema.draws import MemberDraws
@@ -31,6 +32,7 @@ from loyalty.db import Tx
 from loyalty.ledger.queries import BalanceRow, read_balances
 from loyalty.members import queries, service
 from loyalty.members.models import Member as MemberRow
+from loyalty.places.channel import import_roster
 from rewards.coupons.states import CouponView
 from rewards.orders.models import OfferOrder as OrderRow
 
@@ -47,6 +49,7 @@ class Member(
     MemberDraws,
     MemberRaffles,
     MemberAges,
+    MemberPlace,
 ):
     id: strawberry.ID = id_field("Member")
     role: MemberRole
@@ -161,6 +164,9 @@ class ImportRosterReceipt:
 class RosterEntryInput:
     phone: str
     name: str
+    place_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Of a guide: the place that it belongs to from now on."
+    )
 
 
 @strawberry.input
@@ -168,6 +174,10 @@ class ImportRosterInput:
     idempotency_key: strawberry.ID
     role: MemberRole
     entries: list[RosterEntryInput]
+
+
+def _place_id(entry: RosterEntryInput) -> UUID | None:
+    return None if entry.place_id is None else local_id("Place", entry.place_id)
 
 
 ImportRosterResult = Annotated[
@@ -241,15 +251,16 @@ class MemberMutation:
 
     @strawberry.mutation(extensions=[HasGrant(Grant.MEMBERS)])
     async def import_roster(self, info: Info, input: ImportRosterInput) -> ImportRosterResult:
-        """Admit phones to a channel role; bad entries are rejected one by one."""
+        """Admit phones to a channel role; bad entries are rejected one by one. A place that is not
+        there refuses them all."""
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-            done = await service.import_roster(
+            done = await import_roster(
                 tx,
                 actor,
                 info.context.keyring,
                 input.role.value,
-                [(entry.phone, entry.name) for entry in input.entries],
+                [(entry.phone, entry.name, _place_id(entry)) for entry in input.entries],
             )
             return {"added": done.added, "unchanged": done.unchanged, "rejected": done.rejected}
 

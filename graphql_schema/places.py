@@ -9,7 +9,7 @@ import strawberry
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
-from graphql_schema.loaders import identity_loader, row_loader
+from graphql_schema.loaders import identity_loader, row_loader, rows_loader
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant, IsClerk, IsMember
@@ -19,7 +19,7 @@ from graphql_schema.tills import Clerk, Till
 from loyalty.actor import Actor, ActorKind, Grant, MemberRole
 from loyalty.db import Tx
 from loyalty.ledger.queries import list_place_accounts
-from loyalty.places import queries, service
+from loyalty.places import channel, queries, service
 from loyalty.places.models import Clerk as ClerkRow
 from loyalty.places.models import Place as PlaceRow
 from loyalty.places.models import Till as TillRow
@@ -28,6 +28,7 @@ CURSOR = Cursor(UUID)
 
 
 rebate_loader = row_loader(list_place_accounts, key=attrgetter("owner_id"))
+channel_loader = rows_loader(queries.list_channel, parent=lambda row: row[0])
 
 
 async def may_look_inside(context: Context, place: PlaceRow) -> bool:
@@ -39,6 +40,14 @@ async def may_look_inside(context: Context, place: PlaceRow) -> bool:
         return False
     identity = await context.loader(identity_loader).load(actor.id)
     return identity is not None and identity.phone_hash == place.store_phone_hash
+
+
+async def _phone_of(context: Context, place: PlaceRow, role: MemberRole) -> str | None:
+    if not await may_look_inside(context, place):
+        return None
+    entries = await context.loader(channel_loader).load(place.id)
+    named = [entry for _, entry in entries if entry.role == role]
+    return channel.masked_entry_phone(context.keyring, named[0]) if named else None
 
 
 @strawberry.type(
@@ -74,6 +83,14 @@ class Place(Node):
         if not await may_look_inside(info.context, row):
             return None
         return service.masked_store_phone(info.context.keyring, row)
+
+    @strawberry.field(description="Masked. Of its dealer (所属经销商).")
+    async def dealer_phone(self, row: strawberry.Parent[PlaceRow], info: Info) -> str | None:
+        return await _phone_of(info.context, row, MemberRole.DEALER)
+
+    @strawberry.field(description="Masked. Of its salesperson (所属业务员).")
+    async def salesperson_phone(self, row: strawberry.Parent[PlaceRow], info: Info) -> str | None:
+        return await _phone_of(info.context, row, MemberRole.SALESPERSON)
 
     @strawberry.field(description="How the payout provider knows the store.")
     async def payee(self, row: strawberry.Parent[PlaceRow], info: Info) -> str | None:
@@ -174,6 +191,12 @@ class CreatePlaceInput:
     payee: str | None = strawberry.field(
         default=None, description="How the payout provider knows the store."
     )
+    dealer_phone: str | None = strawberry.field(
+        default=None, description="On the roster of DEALER (setPlaceChannel)."
+    )
+    salesperson_phone: str | None = strawberry.field(
+        default=None, description="On the roster of SALESPERSON (setPlaceChannel)."
+    )
 
 
 @strawberry.input
@@ -197,7 +220,8 @@ async def fetch_place(context: Context, id: UUID) -> PlaceRow | None:
         return await queries.find_place(snapshot, context.caller.brand_id, id)
 
 
-async def _place(context: Context, reply: dict[str, Any]) -> PlaceRow:
+async def place_of_reply(context: Context, reply: dict[str, Any]) -> PlaceRow:
+    """The place that a mutation answers with."""
     async with context.database.snapshot() as snapshot:
         return await queries.get_place(snapshot, context.caller.brand_id, UUID(hex=reply["id"]))
 
@@ -260,10 +284,19 @@ class PlaceMutation:
                 store_phone=input.store_phone,
                 payee=input.payee,
             )
+            if input.dealer_phone is not None or input.salesperson_phone is not None:
+                await channel.set_place_channel(
+                    tx,
+                    actor,
+                    context.keyring,
+                    place.id,
+                    dealer_phone=input.dealer_phone,
+                    salesperson_phone=input.salesperson_phone,
+                )
             return {"id": place.id.hex}
 
         reply, replayed = await effect_once(context, "createPlace", input, verb)
-        return CreatePlaceReceipt(replayed=replayed, place=await _place(context, reply))
+        return CreatePlaceReceipt(replayed=replayed, place=await place_of_reply(context, reply))
 
     @strawberry.mutation(extensions=[HasGrant(Grant.PLACES)])
     async def set_place_status(
@@ -277,4 +310,6 @@ class PlaceMutation:
             return {"id": place.id.hex}
 
         reply, replayed = await effect_once(info.context, "setPlaceStatus", input, verb)
-        return SetPlaceStatusReceipt(replayed=replayed, place=await _place(info.context, reply))
+        return SetPlaceStatusReceipt(
+            replayed=replayed, place=await place_of_reply(info.context, reply)
+        )

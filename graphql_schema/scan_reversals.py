@@ -1,4 +1,4 @@
-"""Taking a scan back from both whom it paid, for operators."""
+"""Taking a scan back from everybody whom it paid, for operators."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from rewards.scans import reversing
 from rewards.scans.models import ScanEvent as ScanRow
 
 
-@strawberry.type(description="What a reversal did to one asset of one of the two whom a scan paid.")
+@strawberry.type(description="What a reversal did to one asset of one of those whom a scan paid.")
 class ReversedLeg:
     beneficiary: MemberRole
     asset: AssetCode
@@ -52,8 +52,9 @@ ReverseScanResult = Annotated[ReverseScanReceipt | Refused, strawberry.union("Re
 class ScanReversalMutation:
     @strawberry.mutation(extensions=[HasGrant(Grant.LEDGER)])
     async def reverse_scan(self, info: Info, input: ReverseScanInput) -> ReverseScanResult:
-        """Take back what a consumer's scan gave to the consumer and to the guide, each under its
-        campaign's return policy, and coupons that are still free. The item pays nobody again."""
+        """Take back what a consumer's scan gave to the consumer, to the guide and to who stood
+        behind it, each under its campaign's return policy, and coupons that are still free. The
+        item pays nobody again."""
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
             scan_id = local_id("ScanEvent", input.scan_id)

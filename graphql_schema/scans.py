@@ -32,6 +32,7 @@ from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.products import Product
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
+from graphql_schema.scan_shares import ScanShares
 from graphql_schema.withholdings import WithheldTax, withheld_tax
 from loyalty.actor import Grant
 from loyalty.clock import local_date, utc_now
@@ -251,7 +252,7 @@ def receipt_of(reply: dict[str, Any], replayed: bool, info: Info) -> ScanCodeRec
 
 
 @strawberry.type(description="One attempt that decoded, paid or not.")
-class ScanEvent(Node):
+class ScanEvent(Node, ScanShares):
     id: strawberry.ID = id_field("ScanEvent")
     item_no: BigInt
     code_kind: CodeKind

@@ -19,6 +19,7 @@ from graphql_schema.campaign_drafts import (
 from graphql_schema.campaign_lives import CampaignLifeMutation
 from graphql_schema.campaign_templates import CampaignTemplateMutation, CampaignTemplateQuery
 from graphql_schema.campaigns import CampaignMutation, CampaignQuery, fetch_campaign
+from graphql_schema.channel import ChannelMutation
 from graphql_schema.codes import CodeMutation, CodeQuery, fetch_batch
 from graphql_schema.context import Context, Info
 from graphql_schema.coupon_templates import (
@@ -174,6 +175,7 @@ class Mutation(
     AdjustmentMutation,
     ReversalMutation,
     PlaceMutation,
+    ChannelMutation,
     TillMutation,
     CouponTemplateMutation,
     CouponMutation,

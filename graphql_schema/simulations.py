@@ -85,6 +85,7 @@ class SimulationReport:
     costs: list[SimulatedCost]
     unpaid: list[SimulatedReason]
     guide_unpaid: list[SimulatedReason]
+    channel_unpaid: list[SimulatedReason]
     prizes: list[SimulatedPrize]
     shortages: list[SimulatedShortage]
     coupons: list[SimulatedCoupons]
@@ -101,6 +102,7 @@ def report_of(stored: Report) -> SimulationReport:
         costs=[_cost(cost) for cost in stored["costs"]],
         unpaid=_reasons(stored["unpaid"]),
         guide_unpaid=_reasons(stored["guide_unpaid"]),
+        channel_unpaid=_reasons(stored.get("channel_unpaid", {})),
         prizes=[
             SimulatedPrize(campaign_code=p["campaign"], prize=p["prize"], given=p["given"])
             for p in stored["prizes"]

@@ -4,7 +4,8 @@ _BATCHES = "replayed batches { id number kind purpose quantity status }"
 _SIGNED_IN = "token role expiresAt refreshToken refreshExpiresAt"
 
 _PLACE = """
-    id code name address latitude longitude status storePhone payee payoutThresholdFen
+    id code name address latitude longitude status storePhone dealerPhone salespersonPhone
+    payee payoutThresholdFen
     rebates { balanceFen pendingFen payableFen }
 """
 _TILL = "id name keyHint status"
@@ -62,6 +63,8 @@ SELECTIONS = {
     "signInClerk": _SIGNED_IN,
     "createPlace": f"replayed place {{ {_PLACE} }}",
     "setPlaceStatus": f"replayed place {{ {_PLACE} }}",
+    "setPlaceChannel": f"replayed place {{ {_PLACE} }}",
+    "setGuidePlace": f"replayed place {{ {_PLACE} }}",
     "createTill": f"replayed key till {{ {_TILL} }}",
     "revokeTill": f"replayed till {{ {_TILL} }}",
     "createClerk": f"replayed pin clerk {{ {_CLERK} }}",

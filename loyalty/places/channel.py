@@ -3,7 +3,7 @@ dealer and salesperson. What is set here counts for scans to come; what scans pa
 them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -60,27 +60,24 @@ async def import_roster(
 ) -> RosterImport:
     """``members.import_roster`` of (phone, name, place): a guide with a place belongs to it from
     now on, whether it was on the roster before or not. Refuses InvalidInput (a place, and no guide)
-    besides."""
+    and NotFound (place) besides."""
     for i, (_, _, place_id) in enumerate(entries):
         if place_id is not None and role != MemberRole.GUIDE:
             field = f"entries[{i}].placeId"
             raise InvalidInput(field=field, problem="only guides belong to a place")
     wanted = sorted({place_id for *_, place_id in entries if place_id is not None})
-    known = {place.id for place in await queries.find_places_by_ids(tx, actor.brand_id, wanted)}
-    good = [i for i, entry in enumerate(entries) if entry[2] is None or entry[2] in known]
-    rejected = [(i, "placeId: no such place.") for i in range(len(entries)) if i not in set(good)]
-    if entries and not good:
-        return RosterImport(0, 0, rejected)
-    told = [(entries[i][0], entries[i][1]) for i in good]
+    if len(await queries.find_places_by_ids(tx, actor.brand_id, wanted)) < len(wanted):
+        raise NotFound(noun="place")
+    told = [(phone, name) for phone, name, _ in entries]
     done = await members.import_roster(tx, actor, keyring, role, told)
-    refused = [(good[i], reason) for i, reason in done.rejected]
+    refused = {index for index, _ in done.rejected}
     placed = {
-        _phone_hash(keyring, actor.brand_id, entries[i][0]): place_id
-        for i in sorted(set(good) - {i for i, _ in refused})
-        if (place_id := entries[i][2]) is not None
+        _phone_hash(keyring, actor.brand_id, phone): place_id
+        for index, (phone, _, place_id) in enumerate(entries)
+        if place_id is not None and index not in refused
     }
     await _place_guides(tx, actor, placed)
-    return replace(done, rejected=sorted([*rejected, *refused]))
+    return done
 
 
 async def set_guide_place(
@@ -88,12 +85,12 @@ async def set_guide_place(
 ) -> UUID | None:
     """Let a guide on the roster belong to a place, or (None) to none; the place's id. Refuses
     InvalidInput (phone), NotOnRoster, NotFound (place)."""
+    place = None if place_id is None else await queries.get_place(tx, actor.brand_id, place_id)
     entry = await _entry(tx, actor, keyring, MemberRole.GUIDE, phone)
-    if place_id is None:
+    if place is None:
         await queries.remove_guide_place(tx, actor.brand_id, entry.id)
         await audit_log.record(tx, actor, "guide.leave_place", entry.id)
         return None
-    place = await queries.get_place(tx, actor.brand_id, place_id)
     await _place_guides(tx, actor, {entry.phone_hash: place.id})
     return place.id
 
@@ -109,9 +106,7 @@ async def set_place_channel(
 ) -> Place:
     """Say which dealer and which salesperson on the roster a place has; None: none. Refuses
     NotFound (place), InvalidInput (phone), NotOnRoster."""
-    place = await queries.find_place(tx, actor.brand_id, place_id)
-    if place is None:
-        raise NotFound(noun="place")
+    place = await queries.get_place(tx, actor.brand_id, place_id)
     phones = {MemberRole.DEALER: dealer_phone, MemberRole.SALESPERSON: salesperson_phone}
     entries = [
         await _entry(tx, actor, keyring, role, phone)

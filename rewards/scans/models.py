@@ -48,7 +48,8 @@ class GuideUnpaidReason(StrEnum):
 class ChannelUnpaidReason(StrEnum):
     """Why a paid scan has no credit for a store, dealer or salesperson that its campaign pays.
     NO_PLACE: the guide belongs to none, or to a closed one. VACANT: its place names nobody for
-    this role. SELF_DEALING: it is the consumer, or scanned with the consumer's device."""
+    this role. SELF_DEALING: it is the consumer, or scanned with the consumer's device. BUDGET: the
+    scan paid nobody."""
 
     NO_GUIDE = "NO_GUIDE"
     NO_PLACE = "NO_PLACE"
@@ -57,6 +58,7 @@ class ChannelUnpaidReason(StrEnum):
     FROZEN = "FROZEN"
     SELF_DEALING = "SELF_DEALING"
     CAP = "CAP"
+    BUDGET = "BUDGET"
 
 
 class ClaimOutcome(StrEnum):

@@ -260,7 +260,7 @@ async def list_settled_claims(snapshot: Snapshot, scan: ScanEvent) -> list[Claim
 async def list_channel_claims(
     snapshot: Snapshot, brand_id: UUID, scan_ids: Sequence[UUID]
 ) -> list[Claim]:
-    """For loaders: what scans came to for who stands behind their guides, in no order."""
+    """For loaders: what scans came to for who stands behind their guides, by role."""
     found = await snapshot.session.exec(
         select(Claim)
         .join(
@@ -275,6 +275,7 @@ async def list_channel_claims(
             col(Claim.beneficiary_role).in_(BEHIND_GUIDES),
             col(Claim.scan_id) == col(ScanEvent.id),
         )
+        .order_by(col(Claim.beneficiary_role))
     )
     return list(found)
 

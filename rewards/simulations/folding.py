@@ -32,6 +32,7 @@ from rewards.grants.world import (
 from rewards.purchases import rules as purchases
 from rewards.purchases.rules import PurchaseWorld
 from rewards.scans import rules as scans
+from rewards.scans.models import ChannelUnpaidReason, ClaimOutcome
 from rewards.scans.world import (
     GUIDE,
     ClaimKey,
@@ -56,7 +57,8 @@ _CAUSE = "SIMULATION"
 @dataclass(frozen=True, slots=True)
 class Start:
     """What there was before the first event. ``people`` by identity and role; of who is not among
-    them a member is made. Counters begin at none, budgets whole."""
+    them a member is made. ``channel``: by guide's id and role the id of who stands behind it now,
+    or why nobody does. Counters begin at none, budgets whole."""
 
     brand: BrandConfiguration
     people: Mapping[tuple[UUID, str], MemberState] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class Start:
     devices: frozenset[tuple[UUID, str, UUID]] = frozenset()
     stock: Mapping[UUID, int | None] = field(default_factory=dict)
     templates: Mapping[UUID, CouponTemplate] = field(default_factory=dict)
+    channel: Mapping[tuple[UUID, str], UUID | ChannelUnpaidReason] = field(default_factory=dict)
 
 
 def with_campaign(start: Start, campaign: LiveCampaign) -> Start:
@@ -119,6 +122,9 @@ class Fold:
         self._purchases = PurchaseWorld(self._grants, start.brand)
         self._events = EventWorld(self._grants, start.brand)
         self._campaigns = {each.version_id: each for each in start.brand.campaigns.all()}
+        self._channel_roles = {
+            role for campaign in self._campaigns.values() for role in campaign.channel
+        }
         self._today: date | None = None
         self._people = {member.id: key for key, member in start.people.items()}
         self.tally = Tally(codes_of(self._campaigns.values()))
@@ -221,6 +227,10 @@ class Fold:
             self.tally.unpaid[row.unpaid_reason] += 1
         if row.guide_unpaid_reason is not None:
             self.tally.guide_unpaid[row.guide_unpaid_reason] += 1
+        for role in self._channel_roles:
+            part = self._scans.claims.get((brand_id, item, role.value))
+            if part and part.scan_id == row.request.scan_id and part.outcome != ClaimOutcome.PAID:
+                self.tally.channel_unpaid[f"{role.value} {part.outcome}"] += 1
         on = local_date(scan.at, self._brand.timezone)
         for state in self._scans.draws:
             self.tally.add_draw(on, state)
@@ -238,6 +248,25 @@ class Fold:
         guide = self._scans.members_by_id.get((self._brand.id, guide_id))
         if guide is not None:
             guide.status = "FROZEN" if scan.is_guide_frozen else "ACTIVE"
+            self._meet_channel(guide, scan.at)
+
+    def _meet_channel(self, guide: MemberState, at: datetime) -> None:
+        """Who stands behind a guide. One that is made up has a place of its own, with everybody."""
+        for role in self._channel_roles:
+            key = (guide.brand_id, guide.id, role.value)
+            found = self._start.channel.get((guide.id, role.value), ChannelUnpaidReason.NO_PLACE)
+            if guide.id not in self._people:
+                made_up = self._member(guide.identity_id, role.value, at)
+                made_up.is_new = False
+                self._scans.channel[key] = made_up
+            elif isinstance(found, ChannelUnpaidReason):
+                self._scans.channel[key] = found
+            else:
+                self._enter_known(found, at)
+                member = self._scans.members_by_id[guide.brand_id, found]
+                was_there = member.joined_at is None or member.joined_at <= at
+                missing = ChannelUnpaidReason.NOT_ENROLLED
+                self._scans.channel[key] = member if was_there else missing
 
     def _request(self, scan: ScanHappens) -> ScanRequest:
         actor = Actor(ActorKind.MEMBER, self._brand.id, scan.identity_id, scan.role)

@@ -11,13 +11,21 @@ from loyalty.codes.models import BatchStatus
 from loyalty.codes.rules import serial_of
 from loyalty.db import Snapshot
 from loyalty.errors import InvalidInput
+from loyalty.places.channel import CHANNEL_ROLES, find_holders
 from rewards.campaigns.models import MEMBER_EVENTS, EventKind
 from rewards.campaigns.rules import LiveCampaign
 from rewards.grants.world import BrandConfiguration, MemberState
 from rewards.purchases.models import PurchaseSource
 from rewards.purchases.rules import PurchaseFact
-from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, Verdict
-from rewards.scans.world import BatchView, ClaimKey, ClaimState
+from rewards.scans.backing import state_of
+from rewards.scans.models import (
+    ChannelUnpaidReason,
+    ClaimOutcome,
+    GuideUnpaidReason,
+    UnpaidReason,
+    Verdict,
+)
+from rewards.scans.world import GUIDE, BatchView, ClaimKey, ClaimState
 from rewards.simulations import queries
 from rewards.simulations.folding import Start
 from rewards.simulations.rules import (
@@ -73,12 +81,14 @@ async def read_past(
     named = {row[3] for row in rows} | {row[4] for row in rows}
     named |= {claim.member_id for claim in claims.values()}
     people = await _read_people(snapshot, window, named - {None})
+    channel = await _read_channel(snapshot, window, people)
     begun = await _begin(snapshot, start, window, people)
     devices = await snapshot.fetch(queries.LIST_DEVICES_BEFORE, **window.ids, begin=window.begin)
     known = frozenset((window.brand_id, row[0], row[1]) for row in devices)
     # Whoever was merged since scanned as somebody else: each identity leads to the one there is.
     seen = {(row[2], row[5]): people[row[3]] for row in rows if row[3] is not None}
     begun = replace(begun, people={**begun.people, **seen}, claims=claims, devices=known)
+    begun = replace(begun, channel=channel)
     return begun, [_scanned(row, batches[row[7]]) for row in rows]
 
 
@@ -122,6 +132,27 @@ async def _read_people(
             found[id] = member
         invited_by = {member.invited_by_id for member in found.values()}
         wanted = {id for id in invited_by if id is not None} - found.keys() - wanted
+    return found
+
+
+async def _read_channel(
+    snapshot: Snapshot, window: Window, people: dict[UUID, MemberState]
+) -> dict[tuple[UUID, str], UUID | ChannelUnpaidReason]:
+    """Who stands behind the guides among people now, who joins them: of then nothing is known."""
+    keys = [
+        (window.brand_id, member.id, role.value)
+        for member in people.values()
+        if member.role == GUIDE
+        for role in CHANNEL_ROLES
+    ]
+    found: dict[tuple[UUID, str], UUID | ChannelUnpaidReason] = {}
+    for holder in await find_holders(snapshot, keys):
+        state = state_of(holder)
+        if isinstance(state, MemberState):
+            people.setdefault(state.id, state)
+            found[holder.guide_id, holder.role] = state.id
+        else:
+            found[holder.guide_id, holder.role] = state
     return found
 
 

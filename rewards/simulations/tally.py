@@ -37,7 +37,8 @@ class Cost:
 @dataclass(slots=True)
 class Tally:
     """``prizes``: (campaign code, prize code) of what was given; ``exhausted``: (campaign code,
-    prize code, limit) of what was not. Reasons are of who scanned or bought, and of guides."""
+    prize code, limit) of what was not. Reasons are of who scanned or bought, of guides, and
+    (role and reason) of who stands behind them."""
 
     codes: Mapping[UUID, str]
     events: int = 0
@@ -45,6 +46,7 @@ class Tally:
     costs: dict[CostKey, Cost] = field(default_factory=dict)
     unpaid: Counter[str] = field(default_factory=Counter)
     guide_unpaid: Counter[str] = field(default_factory=Counter)
+    channel_unpaid: Counter[str] = field(default_factory=Counter)
     prizes: Counter[tuple[str, str]] = field(default_factory=Counter)
     exhausted: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     coupons: Counter[str] = field(default_factory=Counter)
@@ -124,6 +126,7 @@ def report_to_json(
         ],
         "unpaid": dict(sorted(tally.unpaid.items())),
         "guide_unpaid": dict(sorted(tally.guide_unpaid.items())),
+        "channel_unpaid": dict(sorted(tally.channel_unpaid.items())),
         "prizes": [
             {"campaign": code, "prize": prize, "given": count}
             for (code, prize), count in sorted(tally.prizes.items())

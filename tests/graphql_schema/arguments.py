@@ -108,6 +108,11 @@ _BY_PLACE: dict[str, Any] = {
     "SaveCampaignDraftInput.eventType": None,
     "SaveCampaignDraftInput.bonus": None,
     "RecordPurchaseInput.phone": None,
+    **{
+        f"{name}Input.{role}Phone": None
+        for name in ("CreatePlace", "SetPlaceChannel")
+        for role in ("dealer", "salesperson")
+    },
     "PurchaseLineInput.sku": None,
     "ReturnPurchaseInput.purchaseRef": None,
     "ReturnPurchaseInput.lines": [],

@@ -179,6 +179,21 @@ async def set_place_status(stage: Stage) -> Effect:
     return Effect(stage.admin, close, close | {"open": True}, close | unknown)
 
 
+async def set_place_channel(stage: Stage) -> Effect:
+    shop = await open_shop(stage)
+    await stage.admin.done("importRoster", role="DEALER", entries=[{"phone": BOB, "name": "商"}])
+    dealer = {"placeId": shop.place_id, "dealerPhone": BOB}
+    unknown = {"placeId": stage.unknown_id("Place")}
+    return Effect(stage.admin, dealer, {"placeId": shop.place_id}, dealer | unknown)
+
+
+async def set_guide_place(stage: Stage) -> Effect:
+    shop = await open_shop(stage)
+    await stage.admin.done("importRoster", role="GUIDE", entries=[{"phone": BOB, "name": "李"}])
+    guide = {"placeId": shop.place_id, "phone": BOB}
+    return Effect(stage.admin, guide, {"phone": BOB}, guide | {"phone": "13900139009"})
+
+
 async def create_till(stage: Stage) -> Effect:
     till = {"placeId": (await open_shop(stage)).place_id, "name": "二号台"}
     return Effect(stage.admin, till, till | {"name": "三号台"}, till | {"name": "一号台"})
@@ -294,6 +309,8 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "moveBalance": move_balance,
     "createPlace": create_place,
     "setPlaceStatus": set_place_status,
+    "setPlaceChannel": set_place_channel,
+    "setGuidePlace": set_guide_place,
     "createTill": create_till,
     "revokeTill": revoke_till,
     "createClerk": create_clerk,

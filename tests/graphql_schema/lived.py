@@ -81,6 +81,10 @@ async def live(stage: Stage) -> Lived:
     """A guide sells and Alice buys; a coupon for one yuan is redeemed and settled, the store is
     paid, all is taken back, and the coupon is held again. Each brand is made alike."""
     shop = await open_shop(stage, storePhone=ALICE, payee="wallet-1", latitude=31.2, longitude=121)
+    behind = {"placeId": shop.place_id, "dealerPhone": WANG, "salespersonPhone": WANG}
+    for role in ("DEALER", "SALESPERSON"):
+        await stage.admin.done("importRoster", role=role, entries=[{"phone": WANG, "name": "王"}])
+    await stage.admin.done("setPlaceChannel", **behind)
     ids = await stage.order(2, "INNER", "OUTER")
     [inner, fresh], [outer, _] = [await stage.print(id, 2) for id in ids]
     await stage.admin.done("activateCodeBatch", id=ids[0])

@@ -245,6 +245,8 @@ async def test_bad_drafts_for_events_are_refused_by_their_fields(stage: Stage) -
     per_yuan = outcome(CONSUMER, 1) | {"basis": "PER_CURRENCY_UNIT"}
     scans = {"kind": "NEXT_SCAN", "count": 2}
     device = [{"subject": "DEVICE", "window": "DAY", "timesMax": 1}]
+    store = [{"subject": "STORE", "window": "DAY", "timesMax": 1}]
+    consumer = [outcome(CONSUMER, 1)]
     wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"event": "CUSTOM"}, "eventType"),
         ({"event": "CHECK_IN", "eventType": "coffee"}, "eventType"),
@@ -258,7 +260,17 @@ async def test_bad_drafts_for_events_are_refused_by_their_fields(stage: Stage) -
         ),
         ({"event": "CHECK_IN", "caps": device}, "caps[0].subject"),
         ({"event": "PURCHASE", "outcomes": [outcome(GUIDE, 1)]}, "outcomes[0].beneficiary"),
-        ({"event": "SCAN", "outcomes": [outcome("STORE", 1)]}, "outcomes[0].beneficiary"),
+        ({"event": "PURCHASE", "outcomes": [outcome("STORE", 1)]}, "outcomes[0].beneficiary"),
+        ({"event": "SCAN", "outcomes": [outcome("STORE", 1)]}, "outcomes"),
+        (
+            {"event": "SCAN", "outcomes": [*consumer, outcome("DEALER", 1) | {"lock": scans}]},
+            "outcomes[1].lock.kind",
+        ),
+        ({"event": "SCAN", "outcomes": consumer, "caps": store}, "caps[0].subject"),
+        (
+            {"event": "SCAN", "outcomes": [outcome("STORE", 1)], "bonus": {"group": "b"}},
+            "outcomes[0].beneficiary",
+        ),
         ({"event": "CHECK_IN", "condition": "event.amountFen > 1"}, "condition"),
         ({"event": "BIRTHDAY", "condition": "event.rank > 1"}, "condition"),
         ({"event": "CHECK_IN", "condition": "custom.cups > 1"}, "condition"),

@@ -60,7 +60,7 @@ from rewards.returns.models import (
     PurchaseReturnLine,
     PurchaseReturnTaking,
 )
-from rewards.scans.models import ScanEvent
+from rewards.scans.models import Claim, ScanEvent
 from rewards.simulations.models import Simulation
 from rewards.surveys.models import Survey, SurveyAnswer
 from rewards.surveys.service import SurveyStanding
@@ -78,6 +78,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "Campaign": CampaignView,
     "CampaignDraft": DraftView,
     "Cap": campaign_rules.Cap,
+    "ChannelShare": Claim,
     "Clerk": Clerk,
     "CodeBatch": CodeBatch,
     "Coupon": CouponView,

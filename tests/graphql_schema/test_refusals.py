@@ -11,7 +11,7 @@ from graphql_schema import limits
 from graphql_schema.faults import Fault
 from loyalty.db import Database
 from loyalty.errors import all_refusals
-from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
+from rewards.scans.models import ChannelUnpaidReason, GuideUnpaidReason, UnpaidReason, Verdict
 from server.console import Exit
 from tests.graphql_schema import (
     provocations,
@@ -38,7 +38,9 @@ _CODE_CELL = re.compile(r"\| `([A-Z_0-9]+)` \|(.*)\|$")
 _LIMIT_CODE = re.compile(r'"([A-Z]+(?:_[A-Z]+)+)"')
 
 
-def of(codes: type[UnpaidReason] | type[GuideUnpaidReason]) -> list[str]:
+def of(
+    codes: type[UnpaidReason] | type[GuideUnpaidReason] | type[ChannelUnpaidReason],
+) -> list[str]:
     return [code.value for code in codes]
 
 
@@ -125,6 +127,7 @@ def test_the_page_of_errors_has_these_codes_and_no_others() -> None:
         "Refusals": {refusal.code for refusal in all_refusals()},
         "Unpaid reasons": set(of(UnpaidReason)),
         "Guide unpaid reasons": set(of(GuideUnpaidReason)),
+        "Channel unpaid reasons": set(of(ChannelUnpaidReason)),
         "Verdicts": {verdict.value for verdict in Verdict},
         "Faults": fault_codes(),
         "Exit codes": {str(code.value) for code in Exit},

@@ -27,7 +27,7 @@ from tests.graphql_schema.stage import open_stage
 
 NULL_TO_ALL = {
     "Product": {"gtin", "pictureUrl", "ageMin"},
-    "Member": {"displayName", "externalRef", "invitedById", "mergedInto"},
+    "Member": {"displayName", "externalRef", "invitedById", "mergedInto", "place"},
     "CodeBatch": {"printedAt", "activatedAt", "retiredAt"},
     "Campaign": {"startsAt", "endsAt", "product", "endedAt", "condition", "draw", "eventType"}
     | {"bonus"},

@@ -5,12 +5,20 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from loyalty.actor import MemberRole
 from loyalty.codes.models import ItemCode
 from loyalty.idempotency import IdempotencyRecord
 from loyalty.ledger.models import Account, AccountKind, Asset, Transfer
 from loyalty.members.models import Member
-from rewards.campaigns.models import CampaignBudget, CapCounter, CapSubject, CapWindow, Gate
-from rewards.campaigns.rules import Cap
+from rewards.campaigns.models import (
+    CampaignBudget,
+    CapCounter,
+    CapSubject,
+    CapWindow,
+    Gate,
+    OutcomeBasis,
+)
+from rewards.campaigns.rules import Cap, Outcome
 from rewards.grants.models import Bonus
 from rewards.scans.models import Claim, ScanEvent
 from tests.races.arena import Arena, Broken
@@ -192,6 +200,27 @@ async def guide_cap_is_kept(arena: Arena, size: int) -> Broken:
     await _check_counters(stage, [5], broken)
     earned = (await _points(stage)).get(guide.member_id)
     broken.unless(earned == 5 * GUIDE_POINTS, f"the guide got {earned}")
+    return broken
+
+
+async def store_cap_is_kept(arena: Arena, size: int) -> Broken:
+    """One store behind everybody's guide: all consumers are paid, the store up to its cap."""
+    broken = Broken()
+    cap = Cap(CapSubject.STORE, CapWindow.DAY, 5)
+    pays = Outcome(MemberRole.STORE, Asset.CASH, OutcomeBasis.FIXED, 7)
+    stage = await arena.stage("store-cap").build(caps=[cap], besides=[pays])
+    (guide,) = await stage.guides(1)
+    store_id = await stage.store_of(guide)
+    consumers = await stage.consumers(size, [guide])
+    await stage.warm(arena.ports)
+    requests = [stage.scan(c, stage.inner[n], f"k{n}") for n, c in enumerate(consumers)]
+    reasons = _reasons(await release(arena, requests, broken))
+    broken.unless(reasons == Counter({PAID: size}), f"every consumer is paid, not {dict(reasons)}")
+    claims = [claim for claim in await stage.rows(Claim) if claim.beneficiary_role == "STORE"]
+    ends = Counter((claim.outcome, claim.member_id) for claim in claims)
+    wanted = Counter({("PAID", store_id): 5, ("CAP", store_id): size - 5})
+    broken.unless(ends == wanted, f"the cap is 5, and {dict(ends)}")
+    await _check_counters(stage, [5], broken)
     return broken
 
 

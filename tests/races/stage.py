@@ -27,6 +27,8 @@ from loyalty.ids import new_id
 from loyalty.ledger.models import Asset
 from loyalty.members import service as members
 from loyalty.members.models import Identity, Invitation, Member
+from loyalty.places.channel import set_guide_place
+from loyalty.places.service import create_place
 from loyalty.products.service import create_product
 from rewards.campaigns.models import EventKind, Gate, OutcomeBasis
 from rewards.campaigns.rules import BonusTerms, CampaignDefinition, Cap, Outcome
@@ -82,6 +84,7 @@ class Stage:
         gate: Gate = Gate.NONE,
         pays: bool = True,
         draw: DrawTerms | None = None,
+        besides: Sequence[Outcome] = (),
     ) -> "Stage":
         """Make the brand; its campaign pays a consumer 100 points and 10 growth, a guide 30."""
         brand = await self.db.in_transaction(make_brand, self.slug)
@@ -96,7 +99,7 @@ class Stage:
                 name_zh="竞赛",
                 name_en="Races",
                 event=EventKind.SCAN,
-                outcomes=_OUTCOMES,
+                outcomes=(*_OUTCOMES, *besides),
                 gate=gate,
                 caps=tuple(caps),
                 budgets={} if budget is None else {Asset.POINTS: budget},
@@ -211,6 +214,22 @@ class Stage:
             member = await members.enrol(tx, actor)
             found.append(Guide(identity.id, self._token(identity.id, role), member.id))
         return found
+
+    async def store_of(self, guide: Guide) -> UUID:
+        """Put a place behind a guide: the member that acts for it."""
+        return await self.db.in_transaction(self._add_store, guide)
+
+    async def _add_store(self, tx: Tx, guide: Guide) -> UUID:
+        system, keyring, phone = self._system, self.keyring, self._next_phone()
+        terms: dict[str, Any] = {"address": "-", "payout_threshold_fen": 100, "store_phone": phone}
+        place = await create_place(tx, system, keyring, code="store", name="Store", **terms)
+        known = await members.get_identity(tx, self.brand_id, guide.identity_id)
+        guides = keyring.decrypt_phone(self.brand_id, known.phone_cipher or "")
+        await set_guide_place(tx, system, keyring, guides, place.id)
+        owner = await members.find_or_create_identity_by_phone(tx, keyring, self.brand_id, phone)
+        role = MemberRole.STORE.value
+        member = await members.enrol(tx, Actor(ActorKind.MEMBER, self.brand_id, owner.id, role))
+        return member.id
 
     def item_no(self, serial: int) -> int:
         """The item that ``inner[serial]`` and ``outer[serial]`` are printed on."""

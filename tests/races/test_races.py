@@ -29,6 +29,7 @@ RACES: dict[Race, int] = {
     scan_races.member_cap_is_kept: 500,
     scan_races.device_cap_is_kept: 500,
     scan_races.guide_cap_is_kept: 500,
+    scan_races.store_cap_is_kept: 100,
     scan_races.bonuses_keep_limits_of_their_own: 200,
     scan_races.guides_are_paid_for_each_scan: 500,
     scan_races.one_key_has_one_effect: 501,

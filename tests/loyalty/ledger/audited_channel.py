@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from loyalty.ids import new_id
 from rewards.campaigns.models import Campaign, CampaignVersion, CapCounter
@@ -23,6 +24,8 @@ OUTCOMES: list[dict[str, Any]] = [
 
 class AuditedChannel(AuditedLawful):
     """Item 40: the store is paid, the dealer's reward is locked, the place has no salesperson."""
+
+    guide: UUID
 
     def _channel(self) -> None:
         self.store, self.dealer = (self._person(role)[0] for role in ("STORE", "DEALER"))

@@ -10,7 +10,10 @@ from rewards.scans.service import ConfigurationCache, settle_scans
 from rewards.scans.world import ScanReply, ScanRequest
 from tests.rewards.scans.worlds import (
     CONSUMER,
+    DEALER,
     GUIDE,
+    SALESPERSON,
+    STORE,
     BrandPlan,
     CampaignPlan,
     ScanPlan,
@@ -97,6 +100,20 @@ async def test_coupons_cost_three_statements_a_batch_and_none_where_none_are_won
         usual = await statements_of(clocked_db, PLAN, size)
         assert len(told) == len(usual) + len(("read the stock", "issue", "take from the stock"))
         assert not [statement for statement in usual if " coupon" in statement]
+
+
+async def test_who_stands_behind_guides_costs_one_statement_a_batch_and_none_where_nobody_is_paid(
+    clocked_db: Database,
+) -> None:
+    [campaign] = PLAN.campaigns
+    behind = {role: {Asset.POINTS: 1} for role in (STORE, DEALER, SALESPERSON)}
+    paying = replace(PLAN, campaigns=(replace(campaign, outcomes=campaign.outcomes | behind),))
+    for size in (4, 64):
+        await statements_of(clocked_db, paying, size)
+        told = await statements_of(clocked_db, paying, size)
+        usual = await statements_of(clocked_db, PLAN, size)
+        assert len(told) == len(usual) + len(("read who stands behind the guides",))
+        assert not [statement for statement in usual if "guide_places" in statement]
 
 
 async def _told_later(db: Database, plan: BrandPlan, size: int) -> list[str]:

@@ -112,25 +112,22 @@ BATCHES: tuple[tuple[int, CodeKind, int, BatchStatus], ...] = (
 PEOPLE: dict[str, tuple[tuple[MemberRole, ...], tuple[MemberRole, ...], str | None]] = {
     "ann": ((), (), "gus"),
     "bob": ((CONSUMER,), (), None),
-    "cat": ((), (), "gil"),
+    "cat": ((DEALER,), (DEALER,), "gil"),
     "dan": ((), (), "bob"),
     "gus": ((GUIDE,), (GUIDE,), None),
     "gil": ((GUIDE, CONSUMER), (GUIDE,), None),
     "new": ((), (GUIDE, STORE), "gus"),
     "off": ((), (), None),
     "sid": ((STORE,), (STORE,), None),
-    "cat and co": ((DEALER,), (DEALER,), None),
     "sam": ((SALESPERSON,), (SALESPERSON,), None),
 }
 """Per person: roles held already, rosters it is on, and who invited it."""
 
 PLACES = {
-    "gus": {STORE: "sid", DEALER: "cat and co", SALESPERSON: "sam"},
+    "gus": {STORE: "sid", DEALER: "cat", SALESPERSON: "sam"},
     "gil": {STORE: "new", SALESPERSON: "sam"},
 }
 """By guide who stands behind it; ``new`` is on the roster alone, and has no place as a guide."""
-SAME_PERSON = {"cat and co": "cat"}
-"""Who turned out to be somebody else."""
 
 LEVELS = {CONSUMER: ((0, 100), (4, 150), (9, 300)), GUIDE: ((0, 100), (3, 133))}
 """(growth threshold, percent) of the levels of each role."""

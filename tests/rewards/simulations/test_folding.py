@@ -1,5 +1,6 @@
 """The world that a dry run folds its events over: who is in it, and what it forgets."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -87,6 +88,31 @@ def test_a_guide_who_pre_scanned_before_is_paid_and_not_while_it_is_frozen() -> 
     assert fold.tally.guide_unpaid == {"GUIDE_FROZEN": 1}
     [cost] = fold.tally.costs.values()
     assert cost.given == 10 + 3 + 10
+
+
+def test_who_stands_behind_a_guide_is_paid_if_it_was_there() -> None:
+    wang, store, late = guide(), new_id(), new_id()
+    people = {(WANG, GUIDE): wang}
+    for role, identity, joined_at in (
+        ("STORE", store, NOON - timedelta(days=9)),
+        ("DEALER", late, NOON + timedelta(days=9)),
+    ):
+        people[identity, role] = MemberState(
+            BRAND, new_id(), identity, role, "ACTIVE", joined_at=joined_at
+        )
+    channel = {(wang.id, role): member.id for (_, role), member in people.items() if role != GUIDE}
+    tried = campaign()
+    behind = [MemberRole(role) for role in ("STORE", "DEALER", "SALESPERSON")]
+    paid = tuple(Outcome(role, POINTS, OutcomeBasis.FIXED, 5) for role in behind)
+    tried = replace(tried, outcomes=(*tried.outcomes, *paid))
+    fold = Fold(start(tried, people=people, channel=channel), {}, seed=1)
+    _, outer = made_up_batches(BRAND, None)
+    for serial, identity in enumerate((WANG, new_id())):
+        fold.fold(ScanHappens(NOON, identity, GUIDE, outer, serial))
+        fold.fold(scan(serial))
+    [cost] = fold.tally.costs.values()
+    assert cost.given == 2 * (10 + 3) + 5 + 3 * 5
+    assert fold.tally.channel_unpaid == {"DEALER NOT_ENROLLED": 1, "SALESPERSON NO_PLACE": 1}
 
 
 def test_who_was_merged_is_one_member_by_whatever_identity() -> None:

@@ -55,29 +55,7 @@ class AuditedChannel(AuditedLawful):
             if isinstance(row, Claim) and row.scan_id == scan and row.outcome == "NO_GUIDE"
         ]
         claim.member_id, claim.outcome = self.guide, "NO_GUIDE_OUTCOME"
-        how: dict[str, Any] = {"at": CHANNEL_AT, "booked_at": CHANNEL_AT, "campaign_id": campaign}
-        for name, member, amount, phase in (
-            ("the consumer's part", self.other_consumer, 1, "POSTED"),
-            ("the store's part", self.store, 3, "POSTED"),
-            ("the dealer's part", self.dealer, 7, "PENDING"),
-        ):
-            books = (self.id, "CASH"), (member, "CASH")
-            self._transfer(name, *books, amount, ("SCAN", scan), phase=phase, **how)
-        self._add(
-            LockedReward,
-            id=self.transfers["the dealer's part"],
-            member_id=self.dealer,
-            campaign_id=campaign,
-            asset="CASH",
-            amount=7,
-            cause_id=scan,
-            unlock_kind="AFTER",
-            unlock_key="AFTER",
-            unlock_count=0,
-            unlocks_at=CHANNEL_AT + timedelta(days=7),
-            status="LOCKED",
-            created_at=CHANNEL_AT,
-        )
+        self._parts(scan, campaign)
         for role, beneficiary, outcome in (
             ("STORE", self.store, "PAID"),
             ("DEALER", self.dealer, "PAID"),
@@ -103,4 +81,29 @@ class AuditedChannel(AuditedLawful):
             window_key="ALL",
             used=1,
             times_max=4,
+        )
+
+    def _parts(self, scan: UUID, campaign: UUID) -> None:
+        how: dict[str, Any] = {"at": CHANNEL_AT, "booked_at": CHANNEL_AT, "campaign_id": campaign}
+        for name, member, amount, phase in (
+            ("the consumer's part", self.other_consumer, 1, "POSTED"),
+            ("the store's part", self.store, 3, "POSTED"),
+            ("the dealer's part", self.dealer, 7, "PENDING"),
+        ):
+            books = (self.id, "CASH"), (member, "CASH")
+            self._transfer(name, *books, amount, ("SCAN", scan), phase=phase, **how)
+        self._add(
+            LockedReward,
+            id=self.transfers["the dealer's part"],
+            member_id=self.dealer,
+            campaign_id=campaign,
+            asset="CASH",
+            amount=7,
+            cause_id=scan,
+            unlock_kind="AFTER",
+            unlock_key="AFTER",
+            unlock_count=0,
+            unlocks_at=CHANNEL_AT + timedelta(days=7),
+            status="LOCKED",
+            created_at=CHANNEL_AT,
         )

@@ -21,8 +21,8 @@ from rewards.scans.world import ScanReply
 from tests.clocks import SettableClock
 from tests.hurried import hurry
 from tests.rewards.scans.canonical import Rows, read_rows
+from tests.rewards.scans.cast import BATCHES
 from tests.rewards.scans.worlds import (
-    BATCHES,
     CONSUMER,
     DEALER,
     GUIDE,

@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 from loyalty.actor import Actor, ActorKind, MemberRole
 from loyalty.assets.models import AssetDefinition
 from loyalty.brands.models import Brand
-from loyalty.codes.models import BatchStatus, CodeBatch, CodeKind, CodePurpose, KeyEpoch
+from loyalty.codes.models import CodeBatch, CodePurpose, KeyEpoch
 from loyalty.codes.rules import DEFAULT_PURPOSES
 from loyalty.db import Tx
 from loyalty.ids import new_id
@@ -35,6 +35,7 @@ from rewards.conditions.rules import load_condition
 from rewards.coupons.models import CouponTemplate
 from rewards.scans.world import ScanRequest
 from tests.rewards.scans.canonical import Names
+from tests.rewards.scans.cast import BATCHES, LEVELS, PEOPLE, PLACES
 from tiers.ladders.models import Ladder, LadderLevel
 
 CONSUMER, GUIDE, STORE = MemberRole.CONSUMER, MemberRole.GUIDE, MemberRole.STORE
@@ -93,44 +94,6 @@ class ScanPlan:
     device: str | None
     key: str
     foreign: bool
-
-
-BATCHES: tuple[tuple[int, CodeKind, int, BatchStatus], ...] = (
-    (1, CodeKind.INNER, 0, BatchStatus.ACTIVE),
-    (1, CodeKind.OUTER, 0, BatchStatus.ACTIVE),
-    (3, CodeKind.INNER, 1, BatchStatus.ACTIVE),
-    (3, CodeKind.OUTER, 1, BatchStatus.ACTIVE),
-    (5, CodeKind.INNER, 0, BatchStatus.RETIRED),
-    (5, CodeKind.OUTER, 0, BatchStatus.ACTIVE),
-    (7, CodeKind.INNER, 1, BatchStatus.PRINTED),
-    (7, CodeKind.OUTER, 1, BatchStatus.DRAFT),
-    (9, CodeKind.CARD, 1, BatchStatus.ACTIVE),
-    (10, CodeKind.PALLET, 1, BatchStatus.ACTIVE),
-)
-"""(series, kind, product, status); a batch's number is its place, from 1."""
-
-PEOPLE: dict[str, tuple[tuple[MemberRole, ...], tuple[MemberRole, ...], str | None]] = {
-    "ann": ((), (), "gus"),
-    "bob": ((CONSUMER,), (), None),
-    "cat": ((DEALER,), (DEALER,), "gil"),
-    "dan": ((), (), "bob"),
-    "gus": ((GUIDE,), (GUIDE,), None),
-    "gil": ((GUIDE, CONSUMER), (GUIDE,), None),
-    "new": ((), (GUIDE, STORE), "gus"),
-    "off": ((), (), None),
-    "sid": ((STORE,), (STORE,), None),
-    "sam": ((SALESPERSON,), (SALESPERSON,), None),
-}
-"""Per person: roles held already, rosters it is on, and who invited it."""
-
-PLACES = {
-    "gus": {STORE: "sid", DEALER: "cat", SALESPERSON: "sam"},
-    "gil": {STORE: "new", SALESPERSON: "sam"},
-}
-"""By guide who stands behind it; ``new`` is on the roster alone, and has no place as a guide."""
-
-LEVELS = {CONSUMER: ((0, 100), (4, 150), (9, 300)), GUIDE: ((0, 100), (3, 133))}
-"""(growth threshold, percent) of the levels of each role."""
 
 
 @dataclass
@@ -288,22 +251,11 @@ class _Maker:
     def places(self, entries: dict[tuple[str, MemberRole], UUID]) -> None:
         for guide, channel in PLACES.items():
             place_id = self.new(f"place of {guide} of")
-            self.add(
-                Place,
-                id=place_id,
-                code=guide,
-                name="店",
-                address="",
-                store_phone_hash=channel[STORE],
-                payout_threshold_fen=1,
-                created_at=self.tx.now,
-            )
-            self.add(
-                GuidePlace,
-                roster_entry_id=entries[guide, GUIDE],
-                place_id=place_id,
-                set_at=self.tx.now,
-            )
+            terms = {"name": "店", "address": "", "payout_threshold_fen": 1}
+            own, now, phone = entries[guide, GUIDE], self.tx.now, channel[STORE]
+            known = {"code": guide, "store_phone_hash": phone, "created_at": now}
+            self.add(Place, id=place_id, **known, **terms)
+            self.add(GuidePlace, roster_entry_id=own, place_id=place_id, set_at=now)
             for role in (DEALER, SALESPERSON):
                 if role in channel:
                     self.add(

@@ -122,7 +122,7 @@ GUARDS = (
         scan_races.device_cap_is_kept,
         (CAP_GUARD,),
         (CAP_CHECK,),
-        covered_by="each other; and for members and guides by the lock on their accounts",
+        covered_by="each other; and for members, guides and stores by the lock on their accounts",
     ),
     Guard(
         "the same two, of bonus campaigns",

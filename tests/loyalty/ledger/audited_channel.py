@@ -9,8 +9,8 @@ from rewards.campaigns.models import Campaign, CampaignVersion, CapCounter
 from rewards.grants.models import LockedReward
 from rewards.scans.models import Claim, ScanEvent
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_locks import ITEMS
 from tests.loyalty.ledger.audited_lawful import AuditedLawful
+from tests.loyalty.ledger.audited_locks import ITEMS
 
 CHANNEL_AT = AT + timedelta(days=3)
 CHANNEL_ITEM = 40

@@ -47,6 +47,15 @@ class SimulatedReason:
     times: int
 
 
+@strawberry.type(
+    description="Why a bonus campaign gave nothing on top of a paid event, and how often."
+)
+class SimulatedBonusReason:
+    campaign_code: str
+    reason: str
+    times: int
+
+
 @strawberry.type(description="A prize, and how often it was given.")
 class SimulatedPrize:
     campaign_code: str
@@ -86,6 +95,7 @@ class SimulationReport:
     unpaid: list[SimulatedReason]
     guide_unpaid: list[SimulatedReason]
     channel_unpaid: list[SimulatedReason]
+    bonus_unpaid: list[SimulatedBonusReason]
     prizes: list[SimulatedPrize]
     shortages: list[SimulatedShortage]
     coupons: list[SimulatedCoupons]
@@ -103,6 +113,10 @@ def report_of(stored: Report) -> SimulationReport:
         unpaid=_reasons(stored["unpaid"]),
         guide_unpaid=_reasons(stored["guide_unpaid"]),
         channel_unpaid=_reasons(stored.get("channel_unpaid", {})),
+        bonus_unpaid=[
+            SimulatedBonusReason(campaign_code=b["campaign"], reason=b["reason"], times=b["times"])
+            for b in stored.get("bonus_unpaid", [])  # runs of before it was told have none
+        ],
         prizes=[
             SimulatedPrize(campaign_code=p["campaign"], prize=p["prize"], given=p["given"])
             for p in stored["prizes"]

@@ -313,6 +313,14 @@ class NotOpen(Refusal):
     zh = "当前未开放({noun})。"
 
 
+class TooManyOpen(Refusal):
+    """``noun``: survey or task; those that have not ended."""
+
+    code = "TOO_MANY_OPEN"
+    en = "{limit} {noun}s have not ended yet. End one first."
+    zh = "尚未结束的({noun})已达上限 {limit} 个，请先结束其中一个。"
+
+
 class AlreadyAnswered(Refusal):
     code = "ALREADY_ANSWERED"
     en = "You have answered this survey already."

@@ -136,6 +136,9 @@ def _tables(result: dict[str, Any]) -> list[Table]:
         more.add_row(f"未发放 unpaid: {reason}", f"{times:,}")
     for reason, times in report["guide_unpaid"].items():
         more.add_row(f"导购未发放 guide unpaid: {reason}", f"{times:,}")
+    for bonus in report["bonus_unpaid"]:
+        label = f"叠加未发放 bonus unpaid: {bonus['campaign']} ({bonus['reason']})"
+        more.add_row(label, f"{bonus['times']:,}")
     for prize in report["prizes"]:
         more.add_row(f"奖品 prize: {prize['prize']}", f"{prize['given']:,}")
     for shortage in report["exhausted"]:

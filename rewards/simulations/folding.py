@@ -372,6 +372,10 @@ class Fold:
         world.book = Book(self._new_id)
         for written in (world.facts, world.coupons, scans_world.scans, scans_world.draws):
             written.clear()
+        for _, bonus in world.bonuses:
+            if bonus.unpaid is not None:
+                key = (self.tally.codes[bonus.campaign.id], bonus.unpaid.value)
+                self.tally.bonus_unpaid[key] += 1
         world.bonuses.clear()
         world.withheld.clear()
         for noted in (world.counter_moves, world.budget_moves, world.stock_moves):

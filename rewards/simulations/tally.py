@@ -38,7 +38,8 @@ class Cost:
 class Tally:
     """``prizes``: (campaign code, prize code) of what was given; ``exhausted``: (campaign code,
     prize code, limit) of what was not. Reasons are of who scanned or bought, of guides, and
-    (role and reason) of who stands behind them."""
+    (role and reason) of who stands behind them; ``bonus_unpaid``: (campaign code, reason) of
+    bonuses that a paid event did not get."""
 
     codes: Mapping[UUID, str]
     events: int = 0
@@ -47,6 +48,7 @@ class Tally:
     unpaid: Counter[str] = field(default_factory=Counter)
     guide_unpaid: Counter[str] = field(default_factory=Counter)
     channel_unpaid: Counter[str] = field(default_factory=Counter)
+    bonus_unpaid: Counter[tuple[str, str]] = field(default_factory=Counter)
     prizes: Counter[tuple[str, str]] = field(default_factory=Counter)
     exhausted: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     coupons: Counter[str] = field(default_factory=Counter)
@@ -127,6 +129,10 @@ def report_to_json(
         "unpaid": dict(sorted(tally.unpaid.items())),
         "guide_unpaid": dict(sorted(tally.guide_unpaid.items())),
         "channel_unpaid": dict(sorted(tally.channel_unpaid.items())),
+        "bonus_unpaid": [
+            {"campaign": code, "reason": reason, "times": count}
+            for (code, reason), count in sorted(tally.bonus_unpaid.items())
+        ],
         "prizes": [
             {"campaign": code, "prize": prize, "given": count}
             for (code, prize), count in sorted(tally.prizes.items())

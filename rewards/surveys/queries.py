@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import update
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from loyalty import keyed
 from loyalty.db import Snapshot, Tx
@@ -32,6 +32,16 @@ async def list_surveys(
             col(Survey.ends_at) > snapshot.now,
         )
     return list(await snapshot.session.exec(query.order_by(col(Survey.id).desc())))
+
+
+async def count_not_ended(snapshot: Snapshot, brand_id: UUID) -> int:
+    """Open ones and those to come."""
+    found = await snapshot.session.exec(
+        select(func.count())
+        .select_from(Survey)
+        .where(col(Survey.brand_id) == brand_id, col(Survey.ends_at) > snapshot.now)
+    )
+    return found.one()
 
 
 async def list_surveys_by_ids(

@@ -7,7 +7,7 @@ from uuid import UUID
 from loyalty import audit_log
 from loyalty.actor import Actor
 from loyalty.db import RetryTransaction, Snapshot, Tx
-from loyalty.errors import AlreadyAnswered, AlreadyExists, NotFound, NotOpen
+from loyalty.errors import AlreadyAnswered, AlreadyExists, NotFound, NotOpen, TooManyOpen
 from loyalty.members import service as members
 from rewards.events import sources
 from rewards.events.rules import RecordedEvent
@@ -17,6 +17,7 @@ from rewards.surveys import queries
 from rewards.surveys.models import Survey, SurveyAnswer
 from rewards.surveys.queries import find_survey, list_answers, list_surveys
 from rewards.surveys.rules import (
+    OPEN_SURVEYS_MAX,
     GivenAnswer,
     SurveyDefinition,
     check_survey,
@@ -56,8 +57,11 @@ async def require_survey(snapshot: Snapshot, brand_id: UUID, code: str) -> Surve
 
 
 async def create_survey(tx: Tx, actor: Actor, wanted: SurveyDefinition) -> Survey:
-    """Set a survey. Refuses InvalidInput (with the field's path) and AlreadyExists."""
+    """Set a survey. Refuses InvalidInput (with the field's path), TooManyOpen and AlreadyExists."""
     starts_at = check_survey(wanted, tx.now)
+    await tx.take_turns(f"surveys {actor.brand_id}")
+    if await queries.count_not_ended(tx, actor.brand_id) >= OPEN_SURVEYS_MAX:
+        raise TooManyOpen(noun="survey", limit=OPEN_SURVEYS_MAX)
     survey = Survey(
         brand_id=actor.brand_id,
         code=wanted.code,

@@ -11,7 +11,7 @@ from loyalty.actor import Actor
 from loyalty.brands.service import get_brand
 from loyalty.clock import first_id_at
 from loyalty.db import RetryTransaction, Snapshot, Tx
-from loyalty.errors import AlreadyExists, InvalidInput, NotFound, NotOpen
+from loyalty.errors import AlreadyExists, NotFound, NotOpen, TooManyOpen
 from loyalty.members import service as members
 from rewards.events import sources
 from rewards.events.rules import EventFact
@@ -78,10 +78,11 @@ async def require_task(snapshot: Snapshot, brand_id: UUID, code: str) -> Task:
 
 
 async def create_task(tx: Tx, actor: Actor, wanted: TaskDefinition) -> Task:
-    """Set a task. Refuses InvalidInput (with the field's path) and AlreadyExists."""
+    """Set a task. Refuses InvalidInput (with the field's path), TooManyOpen and AlreadyExists."""
     starts_at = check_task(wanted, tx.now)
+    await tx.take_turns(f"tasks {actor.brand_id}")
     if len(await list_tasks(tx, actor.brand_id, not_ended_by=tx.now)) >= OPEN_TASKS_MAX:
-        raise InvalidInput(field="code", problem=f"{OPEN_TASKS_MAX} tasks are open already")
+        raise TooManyOpen(noun="task", limit=OPEN_TASKS_MAX)
     task = Task(
         brand_id=actor.brand_id,
         code=wanted.code,

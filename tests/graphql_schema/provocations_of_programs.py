@@ -1,6 +1,6 @@
 """How to provoke what is refused of tasks, surveys and referrals."""
 
-from loyalty.errors import AlreadyAnswered, AlreadyReferred, NotOpen
+from loyalty.errors import AlreadyAnswered, AlreadyReferred, NotOpen, TooManyOpen
 from tests.graphql_schema import programs
 from tests.graphql_schema.effects import BOB, CAROL
 from tests.graphql_schema.provoking import Call, refused
@@ -38,3 +38,11 @@ async def two_referral_codes_used(stage: Stage) -> Call:
     alice = await stage.member(ALICE)
     await alice.done("useReferralCode", **one)
     return Call(alice, "useReferralCode", other)
+
+
+@refused(TooManyOpen)
+async def a_fifty_first_survey(stage: Stage) -> Call:
+    survey = (await programs.create_survey(stage)).good
+    for number in range(50):
+        await stage.admin.done("createSurvey", **survey | {"code": f"survey-{number}"})
+    return Call(stage.admin, "createSurvey", survey)

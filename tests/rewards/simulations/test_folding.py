@@ -20,7 +20,14 @@ from rewards.campaigns.models import (
     OutcomeBasis,
     UnlockKind,
 )
-from rewards.campaigns.rules import CampaignDefinition, Cap, LiveCampaign, Outcome, index_campaigns
+from rewards.campaigns.rules import (
+    BonusTerms,
+    CampaignDefinition,
+    Cap,
+    LiveCampaign,
+    Outcome,
+    index_campaigns,
+)
 from rewards.draws.terms import DrawTerms, Entry, Prize, Stage
 from rewards.grants.world import BrandConfiguration, MemberState
 from rewards.purchases.models import PurchaseSource
@@ -134,6 +141,18 @@ def test_purchases_tell_why_they_were_not_paid() -> None:
         )
         fold.fold(PurchaseHappens(NOON, ANN, fact))
     assert (fold.tally.paid, fold.tally.unpaid) == (2, {"CAP": 1})
+
+
+def test_bonuses_tell_why_they_were_not_given() -> None:
+    twice = campaign()
+    bonus = replace(twice, id=new_id(), version_id=new_id(), code="top", bonus=BonusTerms("top"))
+    tried = start(replace(twice, caps=()))
+    brand = replace(tried.brand, campaigns=index_campaigns([*tried.brand.campaigns.all(), bonus]))
+    fold = Fold(replace(tried, brand=brand), {}, seed=1)
+    for serial in range(3):
+        fold.fold(scan(serial))
+    assert (fold.tally.paid, fold.tally.unpaid) == (3, {})
+    assert fold.tally.bonus_unpaid == {("top", "CAP"): 1}
 
 
 def test_what_was_unlocked_is_not_looked_at_again() -> None:

@@ -6,12 +6,20 @@ from uuid import UUID
 import pytest
 
 from loyalty.db import Database, Tx
-from loyalty.errors import AlreadyExists, InvalidInput, NotFound, NotOpen, Refusal
+from loyalty.errors import (
+    AlreadyExists,
+    InvalidInput,
+    NotFound,
+    NotOpen,
+    Refusal,
+    TooManyOpen,
+)
 from loyalty.notifications.providers import NullProvider
 from rewards.activities.models import Activity
 from rewards.activities.service import check_in, note_scans, settle_activities
 from rewards.scans.reversing import reverse_scan
 from rewards.tasks.models import TaskCounts, TaskPeriod
+from rewards.tasks.rules import OPEN_TASKS_MAX
 from rewards.tasks.service import end_task
 from tests.clocks import SettableClock
 from tests.rewards.merges.families import CONSUMER, GUIDE, make_family
@@ -148,6 +156,12 @@ async def test_what_cannot_be_set_or_taken_is_refused(db: Database) -> None:
     await set_task(family, "later", TaskCounts.CHECK_INS, 1, starts_at=later)
     with pytest.raises(NotOpen):
         await take(family, "gus", "later")
+    for number in range(OPEN_TASKS_MAX - 2):
+        await set_task(family, f"task-{number}", TaskCounts.CHECK_INS, 1)
+    with pytest.raises(TooManyOpen):
+        await set_task(family, "other", TaskCounts.CHECK_INS, 1)
+    await family.run(end_task, family.operator, "later")
+    await set_task(family, "other", TaskCounts.CHECK_INS, 1)
 
 
 async def test_a_batch_of_scans_is_as_many_statements_as_one_and_one_where_nothing_waits(

@@ -164,7 +164,7 @@ MADE_BY_RESOLVERS = {
     *("BeneficiaryReturnPolicy", "OutcomeLock", "OutcomeStep", "RewardLock"),
     *("Bonus", "BonusTerms", "CampaignTemplate", "Promotion", "DrawBudget"),
     *("SimulationReport", "SimulatedCost", "SimulatedReason", "SimulatedPrize"),
-    *("SimulatedShortage", "SimulatedCoupons", "SimulatedBudget"),
+    *("SimulatedShortage", "SimulatedCoupons", "SimulatedBudget", "SimulatedBonusReason"),
     *("CampaignDraw", "DrawPrize", "DrawStage", "DrawEntry", "DrawBonus", "DrawGuarantee"),
     *("ScanDraw", "DrawnPrize", "DrawnBonus", "DrawnFact", "DrawnWeight", "DrawExhausted"),
 }

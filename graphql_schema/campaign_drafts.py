@@ -131,6 +131,10 @@ class CampaignDraft(Node):
     def bonus(self, view: strawberry.Parent[DraftView]) -> rules.BonusTerms | None:
         return view.definition.bonus
 
+    @strawberry.field(description="Codes of the regions that it runs in; none: everywhere.")
+    def regions(self, view: strawberry.Parent[DraftView]) -> list[str]:
+        return list(view.definition.regions)
+
     @strawberry.field(description="What each paid scan draws (docs/draws.md).")
     def draw(self, view: strawberry.Parent[DraftView]) -> CampaignDraw | None:
         return None if view.definition.draw is None else shown(view.definition.draw)

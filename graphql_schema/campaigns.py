@@ -122,6 +122,10 @@ class Campaign(Node):
     def bonus(self, row: strawberry.Parent[CampaignView]) -> rules.BonusTerms | None:
         return rules.bonus_from_json(row.version.bonus)
 
+    @strawberry.field(description="Codes of the regions that it runs in; none: everywhere.")
+    def regions(self, row: strawberry.Parent[CampaignView]) -> list[str]:
+        return row.version.regions
+
     @strawberry.field(description="What each paid scan draws (docs/draws.md).")
     def draw(self, row: strawberry.Parent[CampaignView]) -> CampaignDraw | None:
         return None if row.version.draw is None else shown(draw_from_json(row.version.draw))
@@ -296,6 +300,10 @@ class PublishCampaignInput:
     bonus: BonusTermsInput | None = strawberry.field(
         default=None, description="It pays on top of an event's first campaign (docs/stacking.md)."
     )
+    regions: list[str] = strawberry.field(
+        default_factory=list,
+        description="Codes of the regions that it runs in (docs/regions.md); none: everywhere.",
+    )
 
 
 @strawberry.type
@@ -341,6 +349,7 @@ def definition_of(input: PublishCampaignInput) -> rules.CampaignDefinition:
         bonus=None
         if input.bonus is None
         else rules.BonusTerms(input.bonus.group, input.bonus.best_of),
+        regions=tuple(input.regions),
     )
 
 

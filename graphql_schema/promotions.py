@@ -1,6 +1,6 @@
 """The published rules of what runs (活动规则), for everybody."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from loyalty.brands.models import Brand
 from loyalty.brands.service import find_brand_by_slug
 from loyalty.db import Snapshot
 from loyalty.products.service import products_by_id
+from loyalty.regions.service import list_regions
 from rewards.campaigns.models import Campaign, CampaignVersion
 from rewards.campaigns.publicity import Names, Said, is_public, rules_page
 from rewards.campaigns.rules import LiveCampaign
@@ -37,7 +38,7 @@ class Promotion:
     rules: list[str] = strawberry.field(description="A line each, in the caller's language.")
 
 
-async def _names(snapshot: Snapshot, brand: Brand, campaigns: Iterable[LiveCampaign]) -> Names:
+async def _names(snapshot: Snapshot, brand: Brand, campaigns: Sequence[LiveCampaign]) -> Names:
     """What all of them name, each kind read once."""
     wanted: set[UUID] = set()
     for campaign in campaigns:
@@ -50,6 +51,9 @@ async def _names(snapshot: Snapshot, brand: Brand, campaigns: Iterable[LiveCampa
         {row.code: Said(row.name_zh, row.name_en) for row in await list_assets(snapshot, brand.id)},
         {id: Said(template.name_zh, template.name_en) for id, template in templates.items()},
         {id: Said(product.name_zh, product.name_en) for id, product in products.items()},
+        {row.code: Said(row.name_zh, row.name_en) for row in await list_regions(snapshot, brand.id)}
+        if any(campaign.regions for campaign in campaigns)
+        else {},
     )
 
 

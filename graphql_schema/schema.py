@@ -57,6 +57,7 @@ from graphql_schema.redemptions import (
 )
 from graphql_schema.referrals import ReferralMutation, ReferralQuery
 from graphql_schema.refusals import RefusalHandler
+from graphql_schema.regions import RegionMutation, RegionQuery
 from graphql_schema.reversals import ReversalMutation
 from graphql_schema.scalars import SCALAR_MAP
 from graphql_schema.scan_reversals import ScanReversalMutation
@@ -138,6 +139,7 @@ class Query(
     EventQuery,
     MemberDayQuery,
     WithholdingQuery,
+    RegionQuery,
     RaffleQuery,
     SimulationQuery,
     CampaignTemplateQuery,
@@ -186,6 +188,7 @@ class Mutation(
     EventMutation,
     MemberDayMutation,
     WithholdingMutation,
+    RegionMutation,
     RaffleMutation,
     SimulationMutation,
     CampaignTemplateMutation,

@@ -22,6 +22,7 @@ import loyalty.outbox
 import loyalty.periodic
 import loyalty.places.models
 import loyalty.products.models
+import loyalty.regions.models
 import loyalty.withholdings.models
 import rewards.activities.models
 import rewards.campaigns.models
@@ -66,6 +67,7 @@ MODULES = (
     loyalty.periodic,
     loyalty.places.models,
     loyalty.products.models,
+    loyalty.regions.models,
     loyalty.withholdings.models,
     rewards.activities.models,
     rewards.campaigns.models,

@@ -172,6 +172,7 @@ SELECTIONS = {
     "openReferralCode": "replayed code",
     "useReferralCode": "replayed referral { referrerId referredId status refusedReason settledAt }",
     "setWithholding": "replayed terms { thresholdFen ratePercent }",
+    "putRegion": "replayed region { code name nameZh nameEn areas { latitude longitude } }",
     "setMemberDays": "replayed memberDays { dayOfMonth on name nextOn }",
     "returnPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen

@@ -47,6 +47,7 @@ def definition_to_json(definition: CampaignDefinition) -> dict[str, Any]:
         "draw": None if definition.draw is None else draw_to_json(definition.draw),
         "event_type": definition.event_type,
         "bonus": bonus_to_json(definition.bonus),
+        "regions": list(definition.regions),
     }
 
 
@@ -70,6 +71,7 @@ def definition_from_json(stored: dict[str, Any]) -> CampaignDefinition:
         draw=None if stored["draw"] is None else draw_from_json(stored["draw"]),
         event_type=stored.get("event_type"),
         bonus=bonus_from_json(stored.get("bonus")),
+        regions=tuple(stored.get("regions", ())),
     )
 
 
@@ -95,6 +97,7 @@ def definition_published(
         draw=None if version.draw is None else draw_from_json(version.draw),
         event_type=None if version.event_type is None else version.event_type["code"],
         bonus=bonus_from_json(version.bonus),
+        regions=tuple(version.regions),
     )
 
 

@@ -144,7 +144,8 @@ class CampaignVersion(SQLModel, table=True):
     ``draw``: what a paid scan draws, if anything (``rewards.draws.terms.draw_to_json``).
     ``event_type``: of one for CUSTOM events, {id, code, fields}, where ``fields`` are the kinds of
     the type's fields by name, as they were. ``bonus``: of one that pays on top of others {group,
-    best_of} (``rewards.campaigns.rules.BonusTerms``).
+    best_of} (``rewards.campaigns.rules.BonusTerms``). ``regions``: the codes of those that it runs
+    in, none for everywhere.
     """
 
     __tablename__ = "campaign_versions"
@@ -178,6 +179,9 @@ class CampaignVersion(SQLModel, table=True):
     draw: dict[str, Any] | None = Field(default=None, sa_type=NullableJsonColumn)
     event_type: dict[str, Any] | None = Field(default=None, sa_type=NullableJsonColumn)
     bonus: dict[str, Any] | None = Field(default=None, sa_type=NullableJsonColumn)
+    regions: list[str] = Field(
+        default_factory=list, sa_type=JsonColumn, sa_column_kwargs={"server_default": text("'[]'")}
+    )
     published_by: UUID
     published_at: datetime
 

@@ -2,7 +2,7 @@
 what, what is given to whom, every prize with its number and its odds, and what limits it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -34,6 +34,7 @@ class Names:
     assets: Mapping[str, Said]
     coupons: Mapping[UUID, Said]
     products: Mapping[UUID, Said]
+    regions: Mapping[str, Said] = field(default_factory=dict)
 
 
 def is_public(campaign: LiveCampaign) -> bool:
@@ -97,6 +98,12 @@ def _frame(campaign: LiveCampaign, names: Names) -> Iterator[Said]:
         f"参与方式：{event.zh}{f'（{product.zh}）' if product else ''}。",
         f"For: {event.en}{f' of {product.en}' if product else ''}.",
     )
+    if campaign.regions:
+        where = [names.regions[code] for code in campaign.regions]
+        yield Said(
+            f"活动区域：{'、'.join(place.zh for place in where)}（以扫码时的定位为准）。",
+            f"Where: {', '.join(place.en for place in where)} (as the scan is located).",
+        )
     if campaign.condition is not None:
         text = " ".join(campaign.condition.text.split())
         yield Said(f"参与条件：{text}", f"On condition: {text}")

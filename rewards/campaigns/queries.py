@@ -317,4 +317,5 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
         draw or None,
         None if custom is None else UUID(hex=custom["id"]),
         bonus_from_json(version.bonus),
+        tuple(version.regions),
     )

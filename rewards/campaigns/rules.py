@@ -101,7 +101,8 @@ class BonusTerms:
 class LiveCampaign:
     """A published version, as rules see it. ``coupon_template_ids``: a coupon of each for the
     consumer. ``event_type_id``: the type of the CUSTOM events that it is for. With ``bonus`` it
-    pays only on top of another one. ``channel``: whom its scans pay of those behind a guide."""
+    pays only on top of another one. ``regions``: codes of those that it runs in; none: everywhere.
+    ``channel``: whom its scans pay of those behind a guide."""
 
     id: UUID
     version_id: UUID
@@ -120,6 +121,7 @@ class LiveCampaign:
     draw: LiveDraw | None = None
     event_type_id: UUID | None = None
     bonus: BonusTerms | None = None
+    regions: tuple[str, ...] = ()
     channel: tuple[MemberRole, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,42 +149,49 @@ class LiveCampaign:
         return self.return_policies.get(beneficiary, DEFAULT_RETURN_POLICY)
 
 
+Groups = dict[tuple[EventKind, UUID | None, str | None], tuple[LiveCampaign, ...]]
+"""Campaigns by event, by product or type (None for any), by region (None for everywhere)."""
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignIndex:
-    """Live campaigns by (event, product or type), best first, so that an event looks at a handful.
-    Bonus campaigns are apart."""
+    """Live campaigns by (event, product or type, region), best first, so that an event looks at a
+    handful. Bonus campaigns are apart."""
 
-    by_event: dict[tuple[EventKind, UUID | None], tuple[LiveCampaign, ...]]
-    bonuses_by_event: dict[tuple[EventKind, UUID | None], tuple[LiveCampaign, ...]] = field(
-        default_factory=dict
-    )
+    by_event: Groups
+    bonuses_by_event: Groups = field(default_factory=dict)
+    is_regional: bool = False
+    """Whether any of them runs in some regions alone, so that it matters where somebody is."""
 
     def all(self) -> list[LiveCampaign]:
         """Every one of them, once."""
         groups = (*self.by_event.values(), *self.bonuses_by_event.values())
-        return [campaign for group in groups for campaign in group]
+        return list({campaign.id: campaign for group in groups for campaign in group}.values())
+
+    def pays_for(self, event: EventKind) -> bool:
+        """Whether any campaign is for events of this kind, whatever they are of."""
+        return (event, None, None) in self.by_event
 
     def bonuses(
-        self, event: EventKind, about_id: UUID | None, at: datetime
+        self, event: EventKind, about_id: UUID | None, at: datetime, region: str | None = None
     ) -> tuple[LiveCampaign, ...]:
         """The bonus campaigns that may pay on top of an event's: by priority, then by code."""
         if not self.bonuses_by_event:
             return ()
-        specific = self.bonuses_by_event.get((event, about_id), ()) if about_id else ()
-        general = self.bonuses_by_event.get((event, None), ())
-        merged = heapq.merge(specific, general, key=_by_priority_and_code)
+        groups = _groups_of(self.bonuses_by_event, event, about_id, region)
+        merged = heapq.merge(*groups, key=_by_priority_and_code)
         return tuple(campaign for campaign in merged if campaign.runs_at(at))
 
     def candidates(
-        self, event: EventKind, about_id: UUID | None, at: datetime
+        self, event: EventKind, about_id: UUID | None, at: datetime, region: str | None = None
     ) -> tuple[LiveCampaign, ...]:
         """The campaigns that may be an event's, in the order in which their conditions are asked:
-        by priority, then those for this very product or type. One without a condition is the last,
-        if it has no draw: without the day's seed that one does not run."""
-        specific = self.by_event.get((event, about_id), ()) if about_id else ()
-        general = self.by_event.get((event, None), ())
+        by priority, then those for this very product or type, then those of this very region. One
+        without a condition is the last, if it has no draw: without the day's seed that one does
+        not run."""
+        groups = _groups_of(self.by_event, event, about_id, region)
         found: list[LiveCampaign] = []
-        for campaign in heapq.merge(specific, general, key=_by_priority):
+        for campaign in heapq.merge(*groups, key=_by_priority):
             if campaign.runs_at(at):
                 found.append(campaign)
                 if campaign.condition is None and campaign.draw is None:
@@ -202,6 +211,16 @@ class CampaignIndex:
         }
 
 
+def _groups_of(
+    grouped: Groups, event: EventKind, about_id: UUID | None, region: str | None
+) -> list[tuple[LiveCampaign, ...]]:
+    """The groups that an event looks at, the most specific ones first."""
+    about = (about_id, None) if about_id else (None,)
+    where = (region, None) if region else (None,)
+    keys = [(event, what, there) for what in about for there in where]
+    return [grouped[key] for key in keys if key in grouped]
+
+
 def _by_priority(campaign: LiveCampaign) -> int:
     return -campaign.priority
 
@@ -211,20 +230,20 @@ def _by_priority_and_code(campaign: LiveCampaign) -> tuple[int, str]:
 
 
 def index_campaigns(campaigns: Iterable[LiveCampaign]) -> CampaignIndex:
-    """Group by event and product or type; within a group by priority, then by code."""
+    """Group by event, product or type, and region; within a group by priority, then by code."""
     given = sorted(campaigns, key=_by_priority_and_code)
     return CampaignIndex(
         _grouped(campaign for campaign in given if campaign.bonus is None),
         _grouped(campaign for campaign in given if campaign.bonus is not None),
+        any(campaign.regions for campaign in given),
     )
 
 
-def _grouped(
-    campaigns: Iterable[LiveCampaign],
-) -> dict[tuple[EventKind, UUID | None], tuple[LiveCampaign, ...]]:
-    groups: dict[tuple[EventKind, UUID | None], list[LiveCampaign]] = {}
+def _grouped(campaigns: Iterable[LiveCampaign]) -> Groups:
+    groups: dict[tuple[EventKind, UUID | None, str | None], list[LiveCampaign]] = {}
     for campaign in campaigns:
-        groups.setdefault((campaign.event, campaign.about_id), []).append(campaign)
+        for region in campaign.regions or (None,):
+            groups.setdefault((campaign.event, campaign.about_id, region), []).append(campaign)
     return {key: tuple(group) for key, group in groups.items()}
 
 
@@ -232,7 +251,8 @@ def _grouped(
 class CampaignDefinition:
     """What an operator publishes. Budgets are (asset, allowed) and are fixed in kind at the first
     version: later ones may change the amounts, never below what is committed. ``event_type`` is
-    the code of the type that one for CUSTOM events is for. ``bonus``: it pays on top of others."""
+    the code of the type that one for CUSTOM events is for. ``bonus``: it pays on top of others.
+    ``regions``: the codes of those that it runs in; none: everywhere."""
 
     code: str
     name_zh: str
@@ -251,6 +271,7 @@ class CampaignDefinition:
     draw: DrawTerms | None = None
     event_type: str | None = None
     bonus: BonusTerms | None = None
+    regions: tuple[str, ...] = ()
 
 
 def definition_pays(outcomes: Iterable[Outcome | CouponOutcome], beneficiary: MemberRole) -> bool:

@@ -15,6 +15,7 @@ from loyalty.db import RetryTransaction, Snapshot, Tx
 from loyalty.errors import BudgetBelowSpent, CampaignStateWrong, InvalidInput
 from loyalty.ledger.models import Asset
 from loyalty.products.service import require_product
+from loyalty.regions.service import require_regions
 from rewards.campaigns import queries
 from rewards.campaigns.checks import check_definition, check_terms
 from rewards.campaigns.models import (
@@ -121,6 +122,7 @@ def version_of(
         draw=None if definition.draw is None else draw_to_json(definition.draw),
         event_type=event_type,
         bonus=bonus_to_json(definition.bonus),
+        regions=list(definition.regions),
         published_by=actor.id,
         published_at=at,
     )
@@ -144,6 +146,7 @@ async def check_campaign(
     await require_templates(tx, brand_id, coupons)
     if definition.product_id is not None:
         await require_product(tx, brand_id, definition.product_id)
+    await require_regions(tx, brand_id, definition.regions, "regions")
     campaign = await queries.find_campaign(tx, brand_id, definition.code)
     if campaign is not None:
         if campaign.status == CampaignStatus.ENDED:

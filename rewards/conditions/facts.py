@@ -99,6 +99,9 @@ FACTS: Mapping[str, FactSpec] = {
     "event.longitude": FactSpec(
         Kind.DOUBLE, "In degrees; 0 if not located.", _SCAN, low=-180.0, high=180.0
     ),
+    "event.region": _text(
+        "The code of the brand's region that this is in (docs/regions.md); or empty.", _SCAN
+    ),
     "event.amountFen": _int("What was spent.", _PURCHASE),
     "event.quantity": _int("How many pieces were bought.", _PURCHASE),
     "event.source": _text("Who told of it.", _PURCHASE, values=("TILL", "ORDER", "IMPORT")),

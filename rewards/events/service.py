@@ -264,7 +264,7 @@ async def settle_where_paid(
 ) -> None:
     """Record what is on record elsewhere, of one kind, where the brand runs a campaign for it."""
     brand = await configuration_of(tx, brand_id, {} if cache is None else cache)
-    paid = [fact for fact in facts if (fact.kind, None) in brand.campaigns.by_event]
+    paid = [fact for fact in facts if brand.campaigns.pays_for(fact.kind)]
     if paid:
         await settle_events(tx, brand_id, system_actor(brand_id), paid, cache)
 
@@ -275,7 +275,7 @@ async def settle_birthdays(tx: Tx, limit: int) -> int:
     for brand in sorted(await list_brands(tx), key=lambda brand: brand.id):
         on = local_date(tx.now, brand.timezone)
         live = await campaigns.live_campaigns(tx, brand.id)
-        if (EventKind.BIRTHDAY, None) not in live.by_event:
+        if not live.pays_for(EventKind.BIRTHDAY):
             continue
         found = await tx.fetch(
             queries.FIND_BIRTHDAYS,

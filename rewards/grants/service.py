@@ -21,6 +21,7 @@ from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
 from loyalty.ledger.rules import Book
 from loyalty.products.service import products_by_id
+from loyalty.regions.service import regions_of
 from loyalty.reversals.rules import Credited
 from loyalty.reversals.service import find_credits
 from loyalty.withholdings import service as withholdings
@@ -61,6 +62,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
         has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
         member_dates=member_dates(member_days_from_json(brand.member_days)),
         withholding=await withholdings.terms_of(snapshot, brand),
+        regions=await regions_of(snapshot, brand_id),
     )
 
 

@@ -12,6 +12,7 @@ from loyalty.brands.rules import NO_MEMBER_DATES, MemberDates
 from loyalty.ledger.rules import AccountState, Book, Cause, Movement
 from loyalty.outbox import Fact
 from loyalty.products.models import Product
+from loyalty.regions.rules import RegionView
 from loyalty.withholdings.rules import Terms, Withheld
 from rewards.campaigns.locks import Lock
 from rewards.campaigns.models import UnlockKind
@@ -48,6 +49,7 @@ class BrandConfiguration:
     coupon_templates: dict[UUID, CouponTemplate]
     has_scan_locks: bool = False
     member_dates: MemberDates = NO_MEMBER_DATES
+    regions: tuple[RegionView, ...] = ()
     withholding: Terms | None = None
 
 

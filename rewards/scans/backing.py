@@ -1,21 +1,23 @@
 """Reading who stands behind the guides of a batch: one statement, where a campaign that may be a
 scan's pays any of them; none elsewhere."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from loyalty.db import Tx
 from loyalty.places.channel import CHANNEL_ROLES, Holder, find_holders
 from rewards.grants.world import MemberState
 from rewards.scans.models import ChannelUnpaidReason
-from rewards.scans.world import GUIDE, ScanWorld, candidates
+from rewards.scans.world import GUIDE, ScanRequest, ScanWorld, candidates, find_batch
 
 
-async def load_channel(tx: Tx, world: ScanWorld) -> None:
+async def load_channel(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) -> None:
     """Of every guide that is known by now; who stands behind one is then known too."""
     roles = {
         (batch.brand_id, role.value)
-        for batch in world.batches.values()
-        for campaign in candidates(world, batch)
+        for request in requests
+        if (batch := find_batch(world, request)) is not None
+        for campaign in candidates(world, request, batch)
         for role in campaign.channel
     }
     if not roles:

@@ -85,7 +85,7 @@ async def settle_scans(
         _load_item_codes(tx, world, fresh),
         _load_claims_and_guides(tx, world, fresh),
     )
-    await load_channel(tx, world)
+    await load_channel(tx, world, fresh)
     await _lock_people(tx, world)
     await tx.together(
         grants.load_ranks(tx, world.grants, _people(world)),
@@ -311,7 +311,10 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
         brand = world.grants.brands[request.actor.brand_id]
         if batch is None:
             continue
-        for campaign in (*candidates(world, batch), *bonuses(world, batch)):
+        for campaign in (
+            *candidates(world, request, batch),
+            *bonuses(world, request, batch),
+        ):
             campaigns.add((brand.id, campaign.id))
             if campaign.draw is not None:
                 counters.update(prize_keys(world.grants, campaign, brand.id))
@@ -341,7 +344,7 @@ async def _load_seeds(tx: Tx, world: ScanWorld, keyring: Keyring | None) -> None
     """The seeds of today's draws, of the campaigns that were looked for; nothing is asked where
     none has one."""
     days: dict[SeedDay, str] = {}
-    for (brand_id, _), found in world.campaigns.items():
+    for (brand_id, *_), found in world.campaigns.items():
         for campaign in found:
             if campaign.draw is not None:
                 today = local_date(tx.now, world.grants.brands[brand_id].timezone)

@@ -27,7 +27,7 @@ def plan_of_scan(
 ) -> list[PlannedBonus]:
     """The bonuses of a scan that its campaign pays: to the consumer, and to the guide if that one
     is paid too, each with its credits. A guide without any has had them locked by a pre-scan."""
-    candidates = bonuses(world, batch)
+    candidates = bonuses(world, request, batch)
     if not candidates:
         return []
     member, credits = consumer

@@ -1,5 +1,6 @@
 """What a batch of scans may touch, as values: the requests, and the world they are folded over."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from loyalty.actor import Actor, MemberRole
 from loyalty.ages.rules import is_of_age
 from loyalty.clock import local_date
 from loyalty.codes.models import CodePurpose
+from loyalty.regions.rules import RegionView, region_at
 from rewards.campaigns.models import EventKind, Gate
 from rewards.campaigns.rules import LiveCampaign
 from rewards.conditions.facts import Facts, LazyFacts, Value
@@ -125,7 +127,10 @@ class ScanWorld:
     new_replies: list[ScanRequest] = field(default_factory=list)
     scans: list[ScanRow] = field(default_factory=list)
     unknown: list[ScanRequest] = field(default_factory=list)
-    campaigns: dict[tuple[UUID, UUID], tuple[LiveCampaign, ...]] = field(default_factory=dict)
+    campaigns: dict[tuple[UUID, UUID, str | None], tuple[LiveCampaign, ...]] = field(
+        default_factory=dict
+    )
+    regions: dict[UUID, str | None] = field(default_factory=dict)
     questions: Questions = field(default_factory=Questions)
     draws: list[DrawState] = field(default_factory=list)
     channel: dict[tuple[UUID, UUID, str], MemberState | ChannelUnpaidReason] = field(
@@ -141,21 +146,39 @@ class ScanReply:
     replayed: bool
 
 
-def candidates(world: ScanWorld, batch: BatchView) -> tuple[LiveCampaign, ...]:
-    """The campaigns that may be for scans of a batch's product now, in the order in which they are
-    asked: looked for once in a batch of scans."""
-    key = (batch.brand_id, batch.product_id)
+def candidates(
+    world: ScanWorld, request: ScanRequest, batch: BatchView
+) -> tuple[LiveCampaign, ...]:
+    """The campaigns that may be for scans of a batch's product here and now, in the order in which
+    they are asked: looked for once in a batch of scans."""
+    region = _region_of(world, request)
+    key = (batch.brand_id, batch.product_id, region)
     if key not in world.campaigns:
         index = world.grants.brands[batch.brand_id].campaigns
-        world.campaigns[key] = index.candidates(EventKind.SCAN, batch.product_id, world.grants.now)
+        world.campaigns[key] = index.candidates(
+            EventKind.SCAN, batch.product_id, world.grants.now, region
+        )
     return world.campaigns[key]
 
 
-def bonuses(world: ScanWorld, batch: BatchView) -> tuple[LiveCampaign, ...]:
-    """The bonus campaigns that may pay on top of what a scan of the batch's product is paid now, in
-    the order in which they are asked."""
+def bonuses(world: ScanWorld, request: ScanRequest, batch: BatchView) -> tuple[LiveCampaign, ...]:
+    """The bonus campaigns that may pay on top of what a scan of the batch's product is paid here
+    and now, in the order in which they are asked."""
     index = world.grants.brands[batch.brand_id].campaigns
-    return index.bonuses(EventKind.SCAN, batch.product_id, world.grants.now)
+    region = _region_of(world, request)
+    return index.bonuses(EventKind.SCAN, batch.product_id, world.grants.now, region)
+
+
+def _region_of(world: ScanWorld, request: ScanRequest) -> str | None:
+    """Where a scan is, for campaigns that run in some regions alone; looked for once a scan, and
+    not at all where the brand has none of these."""
+    brand = world.grants.brands[request.actor.brand_id]
+    if not brand.campaigns.is_regional:
+        return None
+    if request.scan_id not in world.regions:
+        found = region_at(brand.regions, request.latitude, request.longitude)
+        world.regions[request.scan_id] = found
+    return world.regions[request.scan_id]
 
 
 def choose_campaign(
@@ -164,7 +187,7 @@ def choose_campaign(
     """The campaign for a member's scan: the first whose condition holds. A guide's pre-scan that
     only names the guide answers no condition: those are asked of the consumer. A draw without
     today's seed does not run."""
-    for campaign in candidates(world, batch):
+    for campaign in candidates(world, request, batch):
         if not can_draw(world.grants, campaign, batch.brand_id):
             continue
         if campaign.condition is None:
@@ -196,7 +219,7 @@ def scan_facts(
 
     return LazyFacts(
         {
-            "event": lambda: _event_facts(request, now),
+            "event": lambda: _event_facts(request, now, brand.regions),
             "product": product,
             "batch": lambda: {"number": batch.number, "kind": batch.kind},
             **builders_of_member(world.grants, campaign, member, now),
@@ -204,7 +227,9 @@ def scan_facts(
     )
 
 
-def _event_facts(request: ScanRequest, now: datetime) -> dict[str, Value]:
+def _event_facts(
+    request: ScanRequest, now: datetime, regions: Iterable[RegionView]
+) -> dict[str, Value]:
     return {
         "kind": EventKind.SCAN.value,
         "at": now,
@@ -212,6 +237,7 @@ def _event_facts(request: ScanRequest, now: datetime) -> dict[str, Value]:
         "located": request.latitude is not None and request.longitude is not None,
         "latitude": request.latitude or 0.0,
         "longitude": request.longitude or 0.0,
+        "region": region_at(regions, request.latitude, request.longitude) or "",
     }
 
 

@@ -306,6 +306,13 @@ async def set_member_days(stage: Stage) -> Effect:
     return Effect(stage.admin, one, other, never)
 
 
+async def put_region(stage: Stage) -> Effect:
+    corners = [{"latitude": 30.7 + x, "longitude": 121.2 + y} for x, y in ((0, 0), (1, 0), (0, 1))]
+    city = {"code": "sh", "nameZh": "上海", "nameEn": "Shanghai"}
+    one, other, never = [city | {"areas": [corners[:kept]] * kept} for kept in (3, 3, 2)]
+    return Effect(stage.admin, one, other | {"areas": []}, never)
+
+
 EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "mergeMembers": merge_members,
     "grantTier": grant_tier,
@@ -339,6 +346,7 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "postEvents": post_events,
     "setMemberDays": set_member_days,
     "setWithholding": set_withholding,
+    "putRegion": put_region,
     **RAFFLE_EFFECTS,
     **PROGRAM_EFFECTS,
 }

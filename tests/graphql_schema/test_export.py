@@ -36,6 +36,7 @@ from loyalty.ledger.queries import BalanceRow, EntryRow
 from loyalty.members.models import Member
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
+from loyalty.regions.models import Region
 from loyalty.withholdings.queries import WithheldRow
 from rewards.campaigns import rules as campaign_rules
 from rewards.coupons.models import CouponTemplate
@@ -142,6 +143,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "UnspentPart": CreditView,
     "Task": Task,
     "Survey": Survey,
+    "Region": Region,
     "Referral": Referral,
     "ReferralCode": CodeStanding,
     "SurveyAnswer": SurveyAnswer,
@@ -153,7 +155,7 @@ ROW_OF_TYPE: dict[str, type] = {
 """The row behind each type that resolvers answer with rows."""
 
 MADE_BY_RESOLVERS = {
-    *("EventField", "EventReward", "PostedEvent", "MemberDay"),
+    *("EventField", "EventReward", "PostedEvent", "MemberDay", "RegionCorner"),
     *("SurveyQuestion", "SurveyOption", "QuestionAnswer"),
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
     *("Item", "Sighting", "Budget", "DraftBudget", "DayFigures", "HourOfScans"),

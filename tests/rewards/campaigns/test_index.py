@@ -1,5 +1,6 @@
 """Which campaigns an event asks, in which order, and how many conditions that takes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from loyalty.ids import new_id
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import Book, Cause
 from loyalty.products.models import Product
+from loyalty.regions.rules import RegionView, area_of
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 from rewards.campaigns.rules import (
     COUNTED_MAX,
@@ -84,13 +86,13 @@ def test_nobody_asks_beyond_a_campaign_without_a_condition_or_outside_a_window()
     assert codes(index, at=NOW + hour) == ["to-come"]
 
 
-def world_of(*campaigns: LiveCampaign) -> ScanWorld:
+def world_of(*campaigns: LiveCampaign, **more: Any) -> ScanWorld:
     products = {
         id: Product(id=id, brand_id=BRAND, sku=sku, name_zh="", name_en="", created_at=NOW)
         for id, sku in ((TEA, "TEA"), (BEER, "BEER"))
     }
     brand = BrandConfiguration(
-        BRAND, 1, "Asia/Shanghai", {}, index_campaigns(campaigns), {}, products, {}
+        BRAND, 1, "Asia/Shanghai", {}, index_campaigns(campaigns), {}, products, {}, **more
     )
     world = GrantWorld(NOW, new_id, str, Book(new_id), brands={BRAND: brand})
     return ScanWorld(world)
@@ -142,17 +144,37 @@ def test_bonuses_of_other_products_and_times_cost_a_scan_no_condition() -> None:
     ]
     ours = [campaign(f"tea-{i}", 0, condition, product_id=TEA, bonus=groups[i]) for i in (0, 1)]
     world = world_of(main, *bonuses, *ours)
-    assert candidates(world, batch_of(TEA)) == (main,)
+    assert candidates(world, scan(), batch_of(TEA)) == (main,)
     consumer, cause = alice(is_new=True), Cause("SCAN", new_id(), "MEMBER", new_id(), "scan", NOW)
     planned = plan_of_scan(world, scan(), batch_of(TEA), cause, (consumer, []), None, 1)
     assert [each.campaign.code for each in planned] == ["tea-0", "tea-1"]
     assert world.questions.asked == 2
 
 
+def test_campaigns_of_other_regions_cost_a_scan_no_condition() -> None:
+    """200 live campaigns: the one that runs here is asked, then the one that runs everywhere."""
+    condition = "member.isNew"
+    square = ((30.0, 120.0), (31.0, 120.0), (31.0, 121.0), (30.0, 121.0))
+    here = RegionView("here", "此处", "Here", (area_of(square),))
+    others = [campaign(f"r-{i}", i % 9, condition, regions=(f"r{i}",)) for i in range(200)]
+    ours: LiveCampaign = campaign("ours", 0, condition, regions=("there", "here"))
+    world = world_of(*others, ours, campaign("all", 0, condition), regions=(here,))
+    assert choose_campaign(world, scan(), batch_of(TEA), alice()) is None
+    assert world.questions.asked == 2
+    chosen = choose_campaign(world, scan(), batch_of(TEA), alice(is_new=True))
+    assert chosen is ours
+    elsewhere = replace(scan(), latitude=31.5)
+    chosen = choose_campaign(world, elsewhere, batch_of(TEA), alice(is_new=True))
+    assert chosen is not None
+    assert chosen.code == "all"
+    index = index_campaigns([ours, *others])
+    assert len(index.all()) == 201, "each once, also one that runs in several regions"
+
+
 def test_where_no_campaign_has_a_condition_nothing_is_asked() -> None:
     world = world_of(campaign("one", 1), campaign("two", 2))
     batch = batch_of(TEA)
-    assert [found.code for found in candidates(world, batch)] == ["two"]
+    assert [found.code for found in candidates(world, scan(), batch)] == ["two"]
     chosen = choose_campaign(world, scan(), batch, alice())
     assert chosen is not None
     assert (chosen.code, world.questions.asked) == ("two", 0)
@@ -172,7 +194,8 @@ def test_every_fact_of_a_scan_may_be_asked() -> None:
     told = (
         "event.kind == 'SCAN' && event.at == timestamp('2026-11-09T12:00:00Z')"
         " && event.scene == 'shelf' && event.located && event.latitude == 30.5"
-        " && event.longitude == 120.5 && product.sku == 'TEA' && product.gtin == ''"
+        " && event.longitude == 120.5 && event.region == ''"
+        " && product.sku == 'TEA' && product.gtin == ''"
         " && batch.number == 7 && batch.kind == 'INNER' && member.role == 'CONSUMER'"
         " && !member.isNew && member.isInvited && member.daysSinceJoined == 2"
         " && member.isBirthday && tier.rank == 0 && tier.code == ''"

@@ -40,12 +40,14 @@ from benchmarks.settlement import REDIS_SETTINGS, running_redis, version_of
 from benchmarks.stage import ENROLLED, GUIDES, ONE_NEWCOMER_IN, plan_scans
 from benchmarks.tills import TillSizes
 from benchmarks.venues import TWIN, PostgresVenue, Secrets, SqliteVenue, TillVenue
+from benchmarks.webhooks import ENDPOINTS, HANGING, told_seconds
 from loyalty.codes.printing import write_codes
 from loyalty.codes.rules import KEY_BYTES, CodeKey
+from loyalty.crypto import Keyring
 
 T = TypeVar("T")
 SCANS = "scans/s"
-PARTS = ("codes", "scans", "tills", "settlement", "expiry", "tiers", "sqlite")
+PARTS = ("codes", "scans", "tills", "settlement", "expiry", "tiers", "webhooks", "sqlite")
 """What may be measured alone; the result is then not kept."""
 
 
@@ -111,6 +113,8 @@ class Bench:
                 self._expiry(postgres, keys)
             if "tiers" in self._parts:
                 self._tiers(postgres, keys)
+            if "webhooks" in self._parts:
+                self._webhooks(postgres, keys)
         if "sqlite" in self._parts:
             self._sqlite(keys)
         return versions
@@ -256,6 +260,20 @@ class Bench:
         peak, small = much.peak_bytes / 2**20, little.peak_bytes / 2**20
         name = f"peak memory of the re-evaluation of {count:,} standings / of {few:,}"
         self.bars.append(Bar(name, peak / small, None, None, peak, small, "MiB", True))
+
+    def _webhooks(self, postgres: Postgres, keys: Secrets) -> None:
+        """Whether endpoints that hang delay the others."""
+        environment = keys.environment("")
+        keyring = Keyring(keys.master)
+        healthy = self.step(
+            "Webhooks", lambda: told_seconds(postgres, environment, keyring, hang=False)
+        )
+        hampered = self.step(
+            "Webhooks, a tenth hangs",
+            lambda: told_seconds(postgres, environment, keyring, hang=True),
+        )
+        name = f"time to tell the healthy of {ENDPOINTS:,} endpoints, {HANGING} hanging / none"
+        self.bars.append(Bar(name, hampered / healthy, 1.5, 1.2, hampered, healthy, "s", True))
 
     def _sqlite(self, keys: Secrets) -> None:
         sizes = self.sizes

@@ -12,6 +12,8 @@ from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
 from loyalty.holds.models import HoldStatus
 from loyalty.ledger.models import TransferKind as EntryKind
 from loyalty.ledger.states import ReturnPolicy
+from loyalty.webhooks.models import DeliveryStatus as WebhookDeliveryStatus
+from loyalty.webhooks.models import EndpointStatus as WebhookEndpointStatus
 from rewards.campaigns.models import (
     CampaignStatus,
     CapSubject,
@@ -124,6 +126,8 @@ __all__ = [
     "Verdict",
     "SimulationSource",
     "SimulationStatus",
+    "WebhookDeliveryStatus",
+    "WebhookEndpointStatus",
 ]
 
 strawberry.enum(
@@ -235,3 +239,7 @@ strawberry.enum(
     name="TierChangeReason",
     description="达标, 到期, 不达标, 授予, 授予结束, 邀请, 等级方案变更, 会员合并.",
 )
+strawberry.enum(
+    WebhookDeliveryStatus, name="WebhookDeliveryStatus", description="待发送, 已送达, 死信."
+)
+strawberry.enum(WebhookEndpointStatus, name="WebhookEndpointStatus", description="启用, 停用.")

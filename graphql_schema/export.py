@@ -1,6 +1,8 @@
 """What of the schema is committed, so that every change of it is seen: its SDL, and who may call
-what. ``python -m graphql_schema.export`` (``make schema``) writes both."""
+what, and the schemas of webhooks. ``python -m graphql_schema.export`` (``make schema``) writes
+them."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -20,9 +22,11 @@ from loyalty.actor import (
     MemberRole,
     OperatorRole,
 )
+from loyalty.webhooks.catalogue import EVENT_TYPES, schema_of
 
 SDL_FILE = Path(__file__).with_name("schema.graphql")
 PERMISSIONS_FILE = Path(__file__).parents[1] / "docs" / "permissions.md"
+WEBHOOKS_FOLDER = PERMISSIONS_FILE.with_name("webhooks")
 
 MAY = "yes"
 _NOBODY = UUID(int=0)
@@ -167,6 +171,9 @@ ANSWERS_TO_FOREIGN = {
     "mySurveys": "not listed",
     "myReferralCode": "not listed",
     "referrals": "not listed",
+    "webhookEventTypes": "not listed",
+    "webhookEndpoints": "not listed",
+    "webhookDeliveries": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",
@@ -258,6 +265,12 @@ ANSWERS_TO_FOREIGN = {
     "answerSurvey": "not listed",
     "openReferralCode": "not listed",
     "useReferralCode": "not listed",
+    "createWebhookEndpoint": "not listed",
+    "rotateWebhookSecret": "NOT_FOUND",
+    "configureWebhookEndpoint": "NOT_FOUND",
+    "replayWebhooks": "NOT_FOUND",
+    "sendTestWebhook": "NOT_FOUND",
+    "resendWebhook": "NOT_FOUND",
 }
 
 
@@ -311,6 +324,8 @@ ROWS_SHOWN = {
     "Hold": _shown(),
     "Adjustment": _shown(),
     "Simulation": _shown(),
+    "WebhookEndpoint": _shown(),
+    "WebhookDelivery": _shown(),
 }
 
 
@@ -319,10 +334,23 @@ def sdl(schema: strawberry.Schema) -> str:
     return schema.as_str() + "\n"
 
 
+def webhook_schemas() -> dict[Path, str]:
+    """The files of docs/webhooks/: a JSON Schema for each version of each type."""
+    return {
+        WEBHOOKS_FOLDER / f"{each.name}.v{each.version}.json": json.dumps(
+            schema_of(each), indent=2, ensure_ascii=False
+        )
+        + "\n"
+        for each in EVENT_TYPES
+    }
+
+
 def main() -> None:
     schema = make_schema()
     SDL_FILE.write_text(sdl(schema), encoding="utf-8")
     PERMISSIONS_FILE.write_text(permissions_page(schema), encoding="utf-8")
+    for path, text in webhook_schemas().items():
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

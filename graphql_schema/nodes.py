@@ -26,6 +26,8 @@ _NOUNS = {
     "ScanEvent": "scan",
     "MallOffer": "offer",
     "OfferOrder": "order",
+    "WebhookEndpoint": "webhook endpoint",
+    "WebhookDelivery": "webhook delivery",
 }
 """What services call a type that is not there, where it is not the type's own name."""
 

@@ -23,6 +23,7 @@ import orjson
 import strawberry
 
 from graphql_schema.faults import Invalid
+from loyalty.ids import global_id
 
 PAGE_SIZE_DEFAULT = 20
 PAGE_SIZE_MAX = 100
@@ -40,7 +41,7 @@ Key = tuple[Any, ...]
 
 def encode_id(type_name: str, id: UUID) -> strawberry.ID:
     """The global id of a node: base64 of ``Type:hex``."""
-    return strawberry.ID(base64.b64encode(f"{type_name}:{id.hex}".encode()).decode())
+    return strawberry.ID(global_id(type_name, id))
 
 
 def find_id(text: str) -> tuple[str, UUID] | None:

@@ -68,6 +68,12 @@ from graphql_schema.surveys import SurveyMutation, SurveyQuery
 from graphql_schema.tasks import TaskMutation, TaskQuery
 from graphql_schema.tiers import TierMutation, TierQuery
 from graphql_schema.tills import TillMutation
+from graphql_schema.webhooks import (
+    WebhookMutation,
+    WebhookQuery,
+    fetch_delivery,
+    fetch_endpoint,
+)
 from graphql_schema.withholdings import WithholdingMutation, WithholdingQuery
 
 
@@ -106,6 +112,8 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Hold": fetch_hold,
     "Adjustment": fetch_adjustment,
     "Simulation": fetch_simulation,
+    "WebhookEndpoint": fetch_endpoint,
+    "WebhookDelivery": fetch_delivery,
 }
 
 
@@ -147,6 +155,7 @@ class Query(
     TaskQuery,
     SurveyQuery,
     ReferralQuery,
+    WebhookQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -195,6 +204,7 @@ class Mutation(
     TaskMutation,
     SurveyMutation,
     ReferralMutation,
+    WebhookMutation,
 ):
     pass
 

@@ -40,6 +40,7 @@ class Grant(StrEnum):
     COUPONS = "coupons"
     PLACES = "places"
     PURCHASES = "purchases"
+    WEBHOOKS = "webhooks"
 
 
 GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {

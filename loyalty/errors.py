@@ -129,6 +129,12 @@ class DraftChanged(Refusal):
     zh = "该草稿已被他人更新（当前版本 {revision}），请刷新后再保存。"
 
 
+class WebhookDisabled(Refusal):
+    code = "WEBHOOK_DISABLED"
+    en = "This endpoint is disabled. Make it active first."
+    zh = "该 Webhook 已停用，请先启用。"
+
+
 class BudgetBelowSpent(Refusal):
     code = "BUDGET_BELOW_SPENT"
     en = "The {asset} budget cannot be less than the {committed} already committed."

@@ -1,5 +1,6 @@
 """Sortable ids. UUIDv7, made by whoever starts the action."""
 
+import base64
 from uuid import UUID
 
 from uuid_utils import uuid7
@@ -14,3 +15,8 @@ def new_id() -> UUID:
     """
     made: UUID = DriverUUID(uuid7().bytes)
     return made
+
+
+def global_id(type_name: str, id: UUID) -> str:
+    """How a row is named outside, whatever tells of it: base64 of ``Type:hex``."""
+    return base64.b64encode(f"{type_name}:{id.hex}".encode()).decode()

@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     payout_retry_seconds: float = Field(default=3600, gt=0)
     notification_secret: SecretStr | None = None
     notification_url: str | None = None
+    webhook_timeout_seconds: float = Field(default=5, gt=0, le=5)
+    webhook_allow_private: bool = False
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -23,6 +23,7 @@ import loyalty.periodic
 import loyalty.places.models
 import loyalty.products.models
 import loyalty.regions.models
+import loyalty.webhooks.models
 import loyalty.withholdings.models
 import rewards.activities.models
 import rewards.campaigns.models
@@ -69,6 +70,7 @@ MODULES = (
     loyalty.products.models,
     loyalty.regions.models,
     loyalty.withholdings.models,
+    loyalty.webhooks.models,
     rewards.activities.models,
     rewards.campaigns.models,
     rewards.coupons.models,

@@ -34,7 +34,7 @@ from server.throttle import Guesses, Throttle
 from workers.embedded import EmbeddedWorker
 from workers.periodic import PeriodicRunner
 from workers.waking import Waker
-from workers.wiring import make_jobs, make_relay
+from workers.wiring import make_jobs, make_relay, make_webhooks
 
 log = structlog.get_logger("server")
 
@@ -74,6 +74,12 @@ class Runtime:
         self.providers = Providers(settings)
         self.throttle = Throttle() if settings.throttle else None
         self.worker = self._make_waker()
+        # As all that workers do: ours to do where there are none.
+        self.webhooks = (
+            make_webhooks(self.database, self.keyring, settings)
+            if settings.redis_url is None
+            else None
+        )
 
     def verify(self, token: str) -> Actor | None:
         """Whom a bearer token names; None if it is no good."""
@@ -105,11 +111,15 @@ class Runtime:
     async def start(self) -> None:
         self.batcher.start()
         self.worker.start()
+        if self.webhooks is not None:
+            self.webhooks.start()
 
     async def stop(self) -> None:
         """Answer what is queued, finish the worker's round, close the pools."""
         await self.batcher.stop()
         await self.worker.stop()
+        if self.webhooks is not None:
+            await self.webhooks.stop()
         await self.services.wechat.close()
         await self.providers.close()
         await self.database.close()

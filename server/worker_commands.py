@@ -12,7 +12,7 @@ from server.logs import LibraryWarnings, configure_logs
 from server.providers import Providers
 from workers.periodic import PeriodicRunner
 from workers.process import WorkerProcess
-from workers.wiring import make_jobs, make_relay
+from workers.wiring import make_jobs, make_relay, make_webhooks
 
 POOL_SIZE = 4
 STATEMENT_SECONDS_MAX = 30.0
@@ -43,6 +43,8 @@ async def work_until_stopped(settings: Settings, redis_url: str) -> None:
         settings.database_url, pool_size=POOL_SIZE, statement_seconds_max=STATEMENT_SECONDS_MAX
     )
     providers = Providers(settings)
+    keyring = Keyring(settings.secret_bytes("master_key"))
+    webhooks = make_webhooks(database, keyring, settings)
     process = WorkerProcess(
         database,
         make_relay(
@@ -53,14 +55,16 @@ async def work_until_stopped(settings: Settings, redis_url: str) -> None:
         ),
         PeriodicRunner(
             database,
-            make_jobs(Keyring(settings.secret_bytes("master_key"))),
+            make_jobs(keyring),
             lease_seconds=settings.lease_seconds,
         ),
         redis_url,
         poll_seconds=settings.outbox_poll_seconds,
     )
+    webhooks.start()
     try:
         await process.run(stopping)
     finally:
+        await webhooks.stop()
         await providers.close()
         await database.close()

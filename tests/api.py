@@ -41,6 +41,9 @@ _RECEIPTS = {
     "signInClerk": "SignInReceipt",
     "createClerk": "ClerkPinReceipt",
     "setClerkPin": "ClerkPinReceipt",
+    **dict.fromkeys(("createWebhookEndpoint", "rotateWebhookSecret"), "WebhookSecretReceipt"),
+    **dict.fromkeys(("configureWebhookEndpoint", "replayWebhooks"), "WebhookEndpointReceipt"),
+    **dict.fromkeys(("sendTestWebhook", "resendWebhook"), "WebhookDeliveryReceipt"),
 }
 ME = """
 { me { id role status displayName phone invitedById

@@ -105,6 +105,18 @@ SELECTIONS = {
         ("simulateCampaign", "cancelSimulation"),
         "replayed simulation { id campaignCode status }",
     ),
+    **dict.fromkeys(
+        ("createWebhookEndpoint", "rotateWebhookSecret"),
+        "replayed secret endpoint { id url status eventTypes previousUntil }",
+    ),
+    **dict.fromkeys(
+        ("configureWebhookEndpoint", "replayWebhooks"),
+        "replayed endpoint { id url status eventTypes isReplaying }",
+    ),
+    **dict.fromkeys(
+        ("sendTestWebhook", "resendWebhook"),
+        "replayed delivery { id eventType webhookId status attempts }",
+    ),
     "publishLadder": "replayed version role levels { rank code growthThreshold }",
     **dict.fromkeys(
         ("grantTier", "inviteToTier", "endTierGrant"),

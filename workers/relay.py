@@ -36,6 +36,9 @@ Settle = Callable[[Tx, UUID, Sequence[Leased]], Awaitable[None]]
 Earn = Callable[[Tx, UUID, Sequence[Leased]], Awaitable[None]]
 """Writes what facts of one brand earn; again, nothing more. Nothing is marked delivered."""
 
+Note = Callable[[Tx, Sequence[Leased]], Awaitable[None]]
+"""Keeps what others want to know of these facts; never fails for what a fact says."""
+
 _LONG_NUMBER = re.compile(r"\d{7,}")
 
 
@@ -68,12 +71,14 @@ class Relay:
         couriers: Mapping[str, Courier],
         earning: Mapping[str, Earn] | None = None,
         *,
+        note: Note | None = None,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._db = db
         self._settled_here = settled_here
         self._couriers = couriers
         self._earning = earning or {}
+        self._note = note
         self._lease_seconds = lease_seconds
 
     async def run_once(self, batch_size_max: int = BATCH_SIZE_MAX) -> int:
@@ -87,9 +92,7 @@ class Relay:
 
     async def _round(self, stopping: asyncio.Event, batch_size_max: int) -> int:
         began_at = asyncio.get_running_loop().time()
-        token, events = await self._db.in_transaction(
-            outbox.lease, batch_size_max=batch_size_max, lease_seconds=self._lease_seconds
-        )
+        token, events = await self._db.in_transaction(self._lease, batch_size_max)
         turn = _Round(token, began_at + self._lease_seconds * SENDING_LEASE_SHARE, stopping)
         faults: list[Exception] = []
         # Our own tables first: no slow provider may use up their lease.
@@ -107,6 +110,16 @@ class Relay:
         if faults:
             raise faults[0]
         return len(events)
+
+    async def _lease(self, tx: Tx, batch_size_max: int) -> tuple[UUID, list[Leased]]:
+        """What is leased is noted for webhooks by the same transaction: whatever becomes of it
+        here, who wants to be told of it will be."""
+        token, events = await outbox.lease(
+            tx, batch_size_max=batch_size_max, lease_seconds=self._lease_seconds
+        )
+        if self._note is not None and events:
+            await self._note(tx, events)
+        return token, events
 
     async def _handle(self, turn: _Round, topic: str, events: list[Leased]) -> None:
         if topic in self._settled_here:

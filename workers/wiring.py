@@ -6,6 +6,8 @@ from loyalty.crypto import Keyring
 from loyalty.db import Database
 from loyalty.notifications.providers import NotificationProvider
 from loyalty.outbox import LEASE_SECONDS
+from loyalty.settings import Settings
+from loyalty.webhooks.targets import Sender
 from rewards.payouts.providers import NullPayoutProvider, Paymaster
 from rewards.payouts.service import ASK_TOPIC, REQUESTED_TOPIC
 from workers.couriers import Courier, NotificationCourier
@@ -20,6 +22,8 @@ from workers.raffles import CHUNK_ENTRIES, RAFFLE_NEWS, RaffleKeeper
 from workers.relay import Relay
 from workers.settlement import settlement
 from workers.simulations import PIECE_EVENTS_MAX, PIECES_MAX, Simulator
+from workers.webhook_facts import ANNOUNCED, Describer, note_webhooks, replay_webhooks
+from workers.webhooks import WebhookSender
 
 SEEDS_SECONDS = 300
 RAFFLES_SECONDS = 15
@@ -32,6 +36,7 @@ def make_jobs(keyring: Keyring) -> Mapping[str, Periodic]:
         "make_draw_seeds": Periodic(SEEDS_SECONDS, SeedMaker(keyring)),
         "reveal_draw_seeds": Periodic(SEEDS_SECONDS, SeedRevealer(keyring)),
         "settle_raffles": Periodic(RAFFLES_SECONDS, RaffleKeeper(keyring), CHUNK_ENTRIES),
+        "replay_webhooks": Periodic(2, replay_webhooks),
         "run_simulations": Periodic(1, Simulator(), PIECE_EVENTS_MAX, PIECES_MAX),
     }
 
@@ -51,4 +56,22 @@ def make_relay(
     }
     couriers |= dict.fromkeys((REQUESTED_TOPIC, ASK_TOPIC), PayoutCourier(paymaster))
     settled_here = {**SETTLED_HERE, **settlement(paymaster), GIFTS_TOPIC: give_level_gifts}
-    return Relay(db, settled_here, couriers, earning(), lease_seconds=lease_seconds)
+    settled_here |= ANNOUNCED
+    return Relay(
+        db, settled_here, couriers, earning(), note=note_webhooks, lease_seconds=lease_seconds
+    )
+
+
+def make_webhooks(db: Database, keyring: Keyring, settings: Settings) -> WebhookSender:
+    """What sends the webhooks of one process."""
+    sender = Sender(
+        settings.webhook_timeout_seconds, is_private_allowed=settings.webhook_allow_private
+    )
+    return WebhookSender(
+        db,
+        keyring,
+        sender,
+        Describer(keyring),
+        poll_seconds=settings.outbox_poll_seconds,
+        lease_seconds=settings.lease_seconds,
+    )

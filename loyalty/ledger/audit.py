@@ -37,11 +37,12 @@ from loyalty.ledger.audit_redemptions import REBATES, STEPS
 from loyalty.ledger.audit_references import REFERENCES
 from loyalty.ledger.audit_returns import RETURNS
 from loyalty.ledger.audit_scans import SCANS
+from loyalty.ledger.audit_webhooks import WEBHOOKS
 
 _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
-    *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL),
+    *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL, WEBHOOKS),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)

@@ -145,6 +145,9 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("sign_in_sessions", "登录会话"): {"place_id": "places", "till_id": "tills"},
     ("refresh_tokens", "刷新令牌"): {"session_id": "sign_in_sessions"},
     ("wechat_accounts", "微信账户"): {"identity_id": "identities"},
+    ("webhook_subscriptions", "Webhook 订阅"): {"endpoint_id": "webhook_endpoints"},
+    ("webhook_deliveries", "Webhook 投递"): {"endpoint_id": "webhook_endpoints"},
+    ("webhook_attempts", "Webhook 请求"): {"delivery_id": "webhook_deliveries"},
 }
 """(table, its Chinese name) -> column -> the table it names by (brand_id, id)."""
 
@@ -172,6 +175,7 @@ _TENANT_TABLES = (
     "tasks",
     "unknown_code_counts",
     "wechat_apps",
+    "webhook_endpoints",
 )
 
 

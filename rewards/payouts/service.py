@@ -43,6 +43,8 @@ log = structlog.get_logger("payouts")
 REQUESTED_TOPIC = "payout.requested"
 ASK_TOPIC = "payout.ask"
 DUE_TOPIC = "payout.due"
+PAID_TOPIC = "payout.paid"
+FAILED_TOPIC = "payout.failed"
 
 __all__ = [
     "ASK_TOPIC",
@@ -294,6 +296,9 @@ async def _end_payouts(
             pending_id=payout.transfer_id,
             post=paid,
         )
+        told = {"place_id": payout.place_id.hex, "amount_fen": payout.amount_fen}
+        topic = PAID_TOPIC if paid else FAILED_TOPIC
+        facts.append(Fact(payout.brand_id, topic, payout.id, told, tx.now))
         if not paid:
             log.warning("payout_failed", payout_id=str(payout.id))
             again_at = tx.now + timedelta(seconds=paymaster.retry_seconds)

@@ -59,6 +59,7 @@ from rewards.redemptions.rules import (
 
 CAPTURED_TOPIC = "redemption.captured"
 REDEEMED_TOPIC = "coupon.redeemed"
+REVERSED_TOPIC = "coupon.reversed"
 BASKET_FEN_MAX = 10**12
 PRODUCTS_MAX = 500
 REASON_LENGTH_MAX = 500
@@ -267,7 +268,7 @@ async def capture(tx: Tx, actor: Actor, redemption_id: UUID) -> Redemption:
         book.pend(issuance, place, captured.rebate_fen, "REBATE", cause)
         await write_members_side(tx, book)
     place_id = captured.place_id.hex
-    redeemed = {"template_id": captured.template_id.hex, "place_id": place_id}
+    redeemed = _told(captured)
     facts = (
         (CAPTURED_TOPIC, captured.id, {"place_id": place_id}),
         (REDEEMED_TOPIC, captured.member_id, redeemed),
@@ -334,9 +335,21 @@ async def reverse(tx: Tx, actor: Actor, redemption_id: UUID, reason: str) -> Red
     await queries.add_events(tx, [_event(tx, actor, reversed_, RedemptionStep.REVERSE, reason)])
     if not is_clerk:
         await audit_log.record(tx, actor, "redemption.reverse", redemption_id, reason)
+    fact = Fact(reversed_.brand_id, REVERSED_TOPIC, reversed_.member_id, _told(reversed_), tx.now)
+    await outbox.emit(tx, [fact])
     if reversed_.rebate_transfer_id is not None:
         await _take_rebate_back(tx, actor, reversed_, reversed_.rebate_transfer_id)
     return reversed_
+
+
+def _told(redemption: Redemption) -> dict[str, str]:
+    """What facts say of a redemption to its subject, the member."""
+    return {
+        "redemption_id": redemption.id.hex,
+        "coupon_id": redemption.coupon_id.hex,
+        "template_id": redemption.template_id.hex,
+        "place_id": redemption.place_id.hex,
+    }
 
 
 def _check_reversible(tx: Tx, redemption: Redemption, brand: Brand) -> None:

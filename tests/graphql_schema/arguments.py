@@ -51,6 +51,8 @@ TYPE_OF_ID = {
     "draftId": "CampaignDraft",
     "simulationId": "Simulation",
     "raffleId": "Raffle",
+    "endpointId": "WebhookEndpoint",
+    "deliveryId": "WebhookDelivery",
 }
 """What an argument's global id is of."""
 

@@ -120,6 +120,36 @@ async def cancel_simulation(stage: Stage) -> Effect:
     return Effect(stage.admin, one, other, {"simulationId": stage.unknown_id("Simulation")})
 
 
+HOOK = {"url": "https://hooks.example/in", "eventTypes": ["scan.paid"]}
+
+
+async def create_webhook_endpoint(stage: Stage) -> Effect:
+    other = HOOK | {"eventTypes": ["coupon.redeemed", "scan.paid"]}
+    return Effect(stage.admin, HOOK, other, HOOK | {"url": "http://hooks.example/in"})
+
+
+async def _of_endpoint(stage: Stage, **more: Any) -> Effect:
+    made = [await stage.admin.done("createWebhookEndpoint", **HOOK) for _ in range(2)]
+    one, other = [{"endpointId": each["endpoint"]["id"]} | more for each in made]
+    unknown = {"endpointId": stage.unknown_id("WebhookEndpoint")}
+    return Effect(stage.admin, one, other, one | unknown)
+
+
+async def configure_webhook_endpoint(stage: Stage) -> Effect:
+    return await _of_endpoint(stage, active=False)
+
+
+async def replay_webhooks(stage: Stage) -> Effect:
+    return await _of_endpoint(stage, since="2026-01-01T00:00:00+08:00")
+
+
+async def resend_webhook(stage: Stage) -> Effect:
+    endpoint = (await _of_endpoint(stage)).good
+    tests = [await stage.admin.done("sendTestWebhook", **endpoint) for _ in range(2)]
+    one, other = [{"deliveryId": test["delivery"]["id"]} for test in tests]
+    return Effect(stage.admin, one, other, {"deliveryId": stage.unknown_id("WebhookDelivery")})
+
+
 async def pause_campaign(stage: Stage) -> Effect:
     return await _move_campaign(stage, "RUNNING")
 
@@ -302,6 +332,12 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "draftFromTemplate": draft_from_template,
     "simulateCampaign": simulate_campaign,
     "cancelSimulation": cancel_simulation,
+    "createWebhookEndpoint": create_webhook_endpoint,
+    "rotateWebhookSecret": _of_endpoint,
+    "configureWebhookEndpoint": configure_webhook_endpoint,
+    "replayWebhooks": replay_webhooks,
+    "sendTestWebhook": _of_endpoint,
+    "resendWebhook": resend_webhook,
     "pauseCampaign": pause_campaign,
     "resumeCampaign": resume_campaign,
     "endCampaign": pause_campaign,

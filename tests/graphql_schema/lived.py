@@ -19,6 +19,7 @@ BOB, WANG = "13800138002", "13900139001"
 CONNECTIONS = {
     **dict.fromkeys(("members", "codeBatches", "scans", "campaigns", "products"), "ADMIN"),
     **dict.fromkeys(("campaignDrafts", "simulations"), "ADMIN"),
+    **dict.fromkeys(("webhookEndpoints", "webhookDeliveries"), "ADMIN"),
     **dict.fromkeys(("places", "couponTemplates", "redemptions", "payouts"), "ADMIN"),
     **dict.fromkeys(("purchases", "holds", "adjustments", "tierChanges"), "ADMIN"),
     **dict.fromkeys(("mallOffers", "offerOrders"), "ADMIN"),
@@ -120,6 +121,7 @@ async def live(stage: Stage) -> Lived:
         "Campaign": campaign_id,
         "CampaignDraft": draft["id"],
         "Simulation": run["id"],
+        **await live_webhooks(stage),
         "ScanEvent": scanned["scanId"],
         "CouponTemplate": template_id,
         "Coupon": coupon["id"],
@@ -131,6 +133,15 @@ async def live(stage: Stage) -> Lived:
         **value,
     }
     return Lived(stage, shop, found, coupon["code"], fresh)
+
+
+async def live_webhooks(stage: Stage) -> dict[str, str]:
+    """An endpoint, and a test that waits to be sent there."""
+    asked = {"url": "https://hooks.example/in", "eventTypes": ["scan.paid"], "description": "ERP"}
+    endpoint = (await stage.admin.done("createWebhookEndpoint", **asked))["endpoint"]
+    await stage.admin.done("rotateWebhookSecret", endpointId=endpoint["id"])
+    test = await stage.admin.done("sendTestWebhook", endpointId=endpoint["id"])
+    return {"WebhookEndpoint": endpoint["id"], "WebhookDelivery": test["delivery"]["id"]}
 
 
 async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""How to provoke what is refused of tasks, surveys and referrals."""
+"""How to provoke what is refused of tasks, surveys, referrals and webhooks."""
 
-from loyalty.errors import AlreadyAnswered, AlreadyReferred, NotOpen, TooManyOpen
+from loyalty.errors import AlreadyAnswered, AlreadyReferred, NotOpen, TooManyOpen, WebhookDisabled
 from tests.graphql_schema import programs
-from tests.graphql_schema.effects import BOB, CAROL
+from tests.graphql_schema.effects import BOB, CAROL, HOOK
 from tests.graphql_schema.provoking import Call, refused
 from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import Stage
@@ -46,3 +46,11 @@ async def a_fifty_first_survey(stage: Stage) -> Call:
     for number in range(50):
         await stage.admin.done("createSurvey", **survey | {"code": f"survey-{number}"})
     return Call(stage.admin, "createSurvey", survey)
+
+
+@refused(WebhookDisabled)
+async def a_test_for_an_endpoint_that_is_disabled(stage: Stage) -> Call:
+    made = await stage.admin.done("createWebhookEndpoint", **HOOK)
+    endpoint = {"endpointId": made["endpoint"]["id"]}
+    await stage.admin.done("configureWebhookEndpoint", **endpoint, active=False)
+    return Call(stage.admin, "sendTestWebhook", endpoint)

@@ -20,7 +20,7 @@ from strawberry.types.field import StrawberryField
 
 from graphql_schema.campaign_drafts import DraftView
 from graphql_schema.campaigns import CampaignView
-from graphql_schema.export import SDL_FILE, sdl
+from graphql_schema.export import SDL_FILE, WEBHOOKS_FOLDER, sdl, webhook_schemas
 from graphql_schema.offer_types import OfferView
 from graphql_schema.privileges import HeldPrivilege
 from graphql_schema.schema import make_schema
@@ -37,6 +37,7 @@ from loyalty.members.models import Member
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
 from loyalty.regions.models import Region
+from loyalty.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from loyalty.withholdings.queries import WithheldRow
 from rewards.campaigns import rules as campaign_rules
 from rewards.coupons.models import CouponTemplate
@@ -148,6 +149,9 @@ ROW_OF_TYPE: dict[str, type] = {
     "ReferralCode": CodeStanding,
     "SurveyAnswer": SurveyAnswer,
     "Simulation": Simulation,
+    "WebhookAttempt": WebhookAttempt,
+    "WebhookDelivery": WebhookDelivery,
+    "WebhookEndpoint": WebhookEndpoint,
     "MemberSurvey": SurveyStanding,
     "MemberTask": TaskStanding,
     "Withholding": WithheldRow,
@@ -165,6 +169,7 @@ MADE_BY_RESOLVERS = {
     *("PurchaseReward", "PurchaseTier", "MergedAsset", "ReversedLeg"),
     *("BeneficiaryReturnPolicy", "OutcomeLock", "OutcomeStep", "RewardLock"),
     *("Bonus", "BonusTerms", "CampaignTemplate", "Promotion", "DrawBudget"),
+    "WebhookEventType",
     *("SimulationReport", "SimulatedCost", "SimulatedReason", "SimulatedPrize"),
     *("SimulatedShortage", "SimulatedCoupons", "SimulatedBudget", "SimulatedBonusReason"),
     *("CampaignDraw", "DrawPrize", "DrawStage", "DrawEntry", "DrawBonus", "DrawGuarantee"),
@@ -185,6 +190,12 @@ SCALARS_OF = {
 
 def test_the_committed_schema_is_the_exported_one() -> None:
     assert SDL_FILE.read_text() == sdl(make_schema()), "type: make schema"
+
+
+def test_the_committed_schemas_of_webhooks_are_the_exported_ones() -> None:
+    files = webhook_schemas()
+    assert {path: path.read_text() for path in files} == files, "type: make schema"
+    assert set(WEBHOOKS_FOLDER.iterdir()) >= set(files)  # older versions stay
 
 
 def object_types() -> dict[str, GraphQLObjectType]:

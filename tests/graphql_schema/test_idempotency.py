@@ -13,7 +13,12 @@ from tests.graphql_schema.effects_of_value import EFFECTS
 from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import Stage, all_rows
 
-SHOWN_ONCE = {"createTill": "key", "createClerk": "pin", "setClerkPin": "pin"}
+SHOWN_ONCE = {
+    "createTill": "key",
+    "createClerk": "pin",
+    "setClerkPin": "pin",
+    **dict.fromkeys(("createWebhookEndpoint", "rotateWebhookSecret"), "secret"),
+}
 """Secrets that nobody keeps: a replay cannot show them."""
 ONCE_ONLY = {"setBirthday": "BIRTHDAY_SET"}
 """What has its effect once, whatever the key; and how the second time is refused."""

@@ -1,7 +1,9 @@
 """docs/permissions.md is true of rows: every field of every type with an id, as every caller, of
 what is its own and of what is another's."""
 
+import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,14 +18,21 @@ from graphql import (
 
 from graphql_schema.export import CALLERS, MAY, ROWS_SHOWN
 from graphql_schema.schema import FETCH_BY_TYPE
-from loyalty.actor import CLERK_ROLE
+from loyalty.actor import CLERK_ROLE, system_actor
+from loyalty.crypto import Keyring
 from loyalty.db import Database
 from loyalty.settings import Settings
+from loyalty.webhooks.catalogue import TYPE_BY_NAME, WANTED_NAMES, schema_of
+from loyalty.webhooks.service import create_endpoint, replay
+from loyalty.webhooks.targets import Sender
 from tests.api import Api, Caller
 from tests.graphql_schema.arguments import CORE
 from tests.graphql_schema.lived import BOB, Lived, live
 from tests.graphql_schema.shop import ALICE
 from tests.graphql_schema.stage import open_stage
+from tests.workers.receiver import fits, receiving
+from workers.webhook_facts import Describer, replay_webhooks
+from workers.webhooks import WebhookSender
 
 NULL_TO_ALL = {
     "Product": {"gtin", "pictureUrl", "ageMin"},
@@ -34,6 +43,8 @@ NULL_TO_ALL = {
     "CampaignDraft": {"startsAt", "endsAt", "product", "draw", "eventType", "bonus"},
     "EarningEvent": {"type"},
     "Simulation": {"problem", "startedAt", "endedAt", "draft", "running"},
+    "WebhookEndpoint": {"blockedUntil"},
+    "WebhookDelivery": {"deliveredAt", "deadAt", "lastStatusCode", "lastError"},
     "Raffle": {
         *("seed", "reason", "entriesCount", "entrantsCount"),
         *("closedAt", "drawnAt", "cancelledAt", "settledAt"),
@@ -149,3 +160,40 @@ def told(own: Any, foreign: Any) -> str:
         return seen
     assert other == "null", (own, foreign)
     return "own" if seen == MAY else f"own, {seen}"
+
+
+async def test_all_that_happened_is_told_outside_as_the_schemas_say(
+    lived: Lived, keyring: Keyring
+) -> None:
+    """An endpoint that wants everything, and is told of it from the beginning by a replay."""
+    db, actor = lived.stage.database, system_actor(lived.stage.brand_id)
+    async with receiving() as receiver:
+        new = await db.in_transaction(
+            create_endpoint,
+            actor,
+            keyring,
+            url=receiver.url,
+            event_types=WANTED_NAMES,
+            description="",
+            is_private_allowed=True,
+        )
+        await db.in_transaction(replay, actor, new.endpoint.id, datetime(2026, 1, 1, tzinfo=UTC))
+        while await db.in_transaction(replay_webhooks, 1_000):
+            pass
+        sender = WebhookSender(db, keyring, Sender(5, is_private_allowed=True), Describer(keyring))
+        await sender.run_once()
+        await sender.stop()
+    for got in receiver.got:
+        assert fits(schema_of(TYPE_BY_NAME[got.body["type"]]), got.body), got.body
+        assert not {ALICE, lived.coupon_code} & set(re.findall(r"\d+", got.raw.decode()))
+    told = {got.body["type"]: got.body["data"] for got in receiver.got}
+    assert set(told) >= {
+        *("member.enrolled", "scan.paid", "tier.reached", "coupon.issued", "coupon.redeemed"),
+        *("coupon.reversed", "payout.paid", "offer.redeemed", "purchase.recorded"),
+    }
+    assert told["coupon.reversed"]["coupon_id"] == lived.ids["Coupon"]
+    assert told["payout.paid"]["payout_id"] == lived.ids["Payout"]
+    scan = next(g.body["data"] for g in receiver.got if lived.ids["ScanEvent"] in g.raw.decode())
+    assert scan["member_id"] == lived.ids["Member"]
+    paid_to = {reward["member_id"] for reward in scan["rewards"]}
+    assert paid_to == {scan["member_id"], scan["guide_member_id"]}

@@ -10,17 +10,19 @@ import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from sqlmodel import col, select
 
 from loyalty import periodic
+from loyalty.clock import utc_now
 from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
 from loyalty.outbox import Leased, OutboxEvent
 from loyalty.periodic import LeasedJob
+from loyalty.webhooks import sending
 from rewards.payouts.providers import NullPayoutProvider, Paymaster
 from rewards.payouts.rules import Report, ReportState
 from rewards.payouts.service import open_due_payouts, record_callback
@@ -91,11 +93,29 @@ async def take_raffle_step(db: Database) -> str:
     return "nothing" if raffle is None else raffle.status
 
 
+async def lease_endpoint(db: Database) -> str:
+    """As a sender in an hour from now."""
+
+    async def lease(tx: Tx) -> list[sending.LeasedEndpoint]:
+        tx.now += timedelta(hours=1)
+        return await sending.lease(tx, 1, are_failing=False, lease_seconds=JOB_LEASE_SECONDS)
+
+    return "leased" if await db.in_transaction(lease) else "left to others"
+
+
+async def record_nothing(db: Database, brand_id: str, id: str, token: str) -> str:
+    """As a sender that leased this endpoint under that token some time ago."""
+    key = (UUID(brand_id), UUID(id), UUID(token))
+    late = sending.LeasedEndpoint(*key, "https://hooks.example/", (), 0, utc_now())
+    ours = await db.in_transaction(sending.record, [sending.Report(late)])
+    return "recorded" if ours else "passed over"
+
+
 TASKS: dict[str, Task] = {
     task.__name__: task
     for task in (
         *(settle_again, open_payout, report_paid, lease_job, renew_job),
-        take_raffle_step,
+        *(take_raffle_step, lease_endpoint, record_nothing),
     )
 }
 

@@ -4,6 +4,7 @@ The servers run from a copy of the engine in which the guard is taken away, and 
 """
 
 import http.client
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from tests.races.offer_guards import OFFER_GUARDS
 from tests.races.purchase_guards import PURCHASE_GUARDS
 from tests.races.raffle_guards import RAFFLE_GUARDS
 from tests.races.tier_guards import TIER_GUARDS
+from tests.races.webhook_guards import WEBHOOK_GUARDS
 from tests.servers import ServerFactory, environment_for
 
 GUARDS = (
@@ -41,6 +43,7 @@ GUARDS = (
     *LOCK_GUARDS,
     *DRAW_GUARDS,
     *RAFFLE_GUARDS,
+    *WEBHOOK_GUARDS,
 )
 ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"
@@ -80,7 +83,7 @@ async def servers_without(guard: Guard, url: str, folder: Path) -> AsyncIterator
     """Two servers on a copy without the guard."""
     copy = copy_engine(folder / "copy", (*guard.edits, MARKER))
     environment = environment_for(url, SECRETS)
-    engine = {**environment, "PYTHONPATH": str(copy)}
+    engine = {**environment, "PYTHONPATH": f"{copy}{os.pathsep}{ROOT}"}
     factory = ServerFactory(folder, engine)
     db = Database(url)
     try:

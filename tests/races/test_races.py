@@ -18,6 +18,7 @@ from tests.races import (
     session_races,
     settlement_races,
     tier_races,
+    webhook_races,
 )
 from tests.races.arena import Arena, Race, audit_findings
 from tests.races.fenced import paused_worker_counts_nothing
@@ -71,6 +72,7 @@ RACES: dict[Race, int] = {
     settlement_races.paused_worker_settles_nothing: 10,
     settlement_races.one_payout_is_made_and_ends_once: 60,
     settlement_races.one_worker_has_a_periodic_job: 60,
+    webhook_races.one_worker_has_an_endpoint: 60,
     paused_worker_counts_nothing: 100,
 }
 

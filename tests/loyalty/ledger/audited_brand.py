@@ -59,6 +59,7 @@ class AuditedBrand(AuditedChannel):
         self._standing()
         self._item_codes()
         self._deliveries()
+        self._webhooks()
         self._coupons()
         self._mall()
         self._merges()

@@ -9,10 +9,10 @@ from rewards.referrals.models import Referral, ReferralCode
 from rewards.surveys.models import Survey, SurveyAnswer
 from rewards.tasks.models import Task, TaskTaking
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_raffles import AuditedRaffles
+from tests.loyalty.ledger.audited_webhooks import AuditedWebhooks
 
 
-class AuditedPrograms(AuditedRaffles):
+class AuditedPrograms(AuditedWebhooks):
     """The guest took a task and completed it, answered a survey, and was brought by a friend, who
     has tried to bring itself too."""
 

@@ -47,14 +47,14 @@ from tests.loyalty.ledger.corruptions_of_references import OF_REFERENCES
 from tests.loyalty.ledger.corruptions_of_returns import OF_RETURNS
 from tests.loyalty.ledger.corruptions_of_scans import OF_SCANS
 from tests.loyalty.ledger.corruptions_of_value import OF_VALUE
+from tests.loyalty.ledger.corruptions_of_webhooks import OF_WEBHOOKS
 from tests.postgresql_server import PostgresqlServer
 
 CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
     *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_PROGRAMS, *OF_REFERENCES),
-    *OF_LAWFUL,
-    *OF_CHANNEL,
+    *(*OF_LAWFUL, *OF_CHANNEL, *OF_WEBHOOKS),
 )
 
 _CONSTRAINTS = """

@@ -38,7 +38,12 @@ async def test_a_capture_holds_the_rebate_and_states_two_facts(floor: Floor) -> 
         (
             "coupon.redeemed",
             redemption.member_id,
-            {"template_id": redemption.template_id.hex, "place_id": place_id},
+            {
+                "redemption_id": redemption.id.hex,
+                "coupon_id": redemption.coupon_id.hex,
+                "template_id": redemption.template_id.hex,
+                "place_id": place_id,
+            },
         ),
     ]
 

@@ -11,7 +11,7 @@ from tests.statement_log import statements_told
 HOLD_MAX = 5
 CAPTURE_MAX = 10
 VOID_MAX = 4
-REVERSE_MAX = 12
+REVERSE_MAX = 13
 LAPSE_MAX = 3
 T = TypeVar("T")
 

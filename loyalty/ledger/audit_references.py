@@ -168,6 +168,7 @@ _TENANT_TABLES = (
     "places",
     "products",
     "raffles",
+    "regions",
     "roster_entries",
     "sign_in_codes",
     "simulations",

@@ -107,8 +107,10 @@ _BY_PLACE: dict[str, Any] = {
     "PostedEventInput.externalRef": None,
     "PublishCampaignInput.eventType": None,
     "PublishCampaignInput.bonus": None,
+    "PublishCampaignInput.regions": [],
     "SaveCampaignDraftInput.eventType": None,
     "SaveCampaignDraftInput.bonus": None,
+    "SaveCampaignDraftInput.regions": [],
     "RecordPurchaseInput.phone": None,
     **{
         f"{name}Input.{role}Phone": None

@@ -14,6 +14,15 @@ from tests.graphql_schema.stage import BOTH_PAID, SCAN_CAMPAIGN, Stage, outcome
 from tests.rewards.payouts.stores import drain
 from workers.wiring import make_relay
 
+CERTAIN = {
+    "prizes": [
+        {"code": "PACKET", "nameZh": "红包", "nameEn": "Packet", "asset": "CASH", "amount": 100},
+        {"code": "THANKS", "nameZh": "谢谢", "nameEn": "Thanks"},
+    ],
+    "stages": [{"oddsFromPpm": 1_000_000, "entries": [{"prize": "PACKET", "weight": 1}]}],
+    "consolation": "THANKS",
+}
+"""A draw that always wins one yuan."""
 STOCKED = {"stockMax": 100, "perDayMax": 50}
 BOB, WANG = "13800138002", "13900139001"
 CONNECTIONS = {
@@ -168,6 +177,9 @@ async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
     follow = {"kind": "ACTION", "action": "follow"}
     waits = outcome("CONSUMER", 5, "CHANCES") | {"lock": follow}
     await stage.publish([outcome("CONSUMER", 1000), outcome("GUIDE", 30), waits])
+    await alice.done("scanCode", code=await stage.code())
+    await admin.done("setWithholding", thresholdFen=1, ratePercent=20)
+    await stage.publish([], code="prize", priority=9, draw=CERTAIN)
     await alice.done("scanCode", code=await stage.code())
     [locked] = (await alice.ask("{ me { lockedRewards { nodes { id } } } }"))["me"][
         "lockedRewards"

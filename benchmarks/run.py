@@ -171,11 +171,21 @@ class Bench:
         asked, among = self.step(
             "PostgreSQL: scans, many campaigns", lambda: self._among_many(venue)
         )
+        drawn = self.step(
+            "PostgreSQL: scans that draw",
+            lambda: venue.drawing_scans(sizes.clients, sizes.seconds),
+        )
         self._home("PostgreSQL", venue)
         rate = scans.per_second
         fair = sizes.many_clients / many.per_second
         self.bars[:0] = [
             bar("scan, PostgreSQL / TPC-B", rate, tpcb, SCANS, first=0.35, then=1.0),
+            bar(
+                "scan with a draw, a lock and an unlock, PostgreSQL / TPC-B",
+                *(drawn.per_second, tpcb, SCANS),
+                first=0.35,
+                then=1.0,
+            ),
             bar("scan, PostgreSQL / ORM twin", rate, twin.per_second, SCANS, first=8, then=20),
             Bar(
                 f"p99 at {sizes.many_clients} clients / a fair queue's mean, PostgreSQL",

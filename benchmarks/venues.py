@@ -28,6 +28,7 @@ from benchmarks.tills import TillSizes, build_till_stage, is_step_taken, redeemi
 from benchmarks.wire import (
     SCAN_DOCUMENT,
     buying_requests,
+    drawing_request,
     engine_document,
     home_requests,
     is_bought,
@@ -129,6 +130,16 @@ class Venue:
             for number, port in enumerate(ports, 1):
                 greet(self.engine_scans[-number], port)
             return measure(Load(self.engine_scans, clients, ports, warm_up, seconds), is_paid)
+
+    def drawing_scans(self, clients: int, seconds: float) -> Measured:
+        """The same where each scan also draws, unlocks what the last one locked, and locks."""
+        with self.copy() as url:
+            with serving(SERVE, self.keys.environment(url), "publishing") as port:
+                request = drawing_request(self.stage, utc_now())
+                measure(Load([request], 1, (port,)), is_published)
+            measured = self.scans_on(url, clients, seconds)
+            run_loyalty(self.keys.environment(url), "audit")
+        return measured
 
     def twin(self, clients: int, seconds: float) -> Measured:
         """The twin's scans over HTTP, on a fresh copy."""

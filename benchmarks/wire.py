@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -78,9 +79,17 @@ def scan_requests(
 
 def publishing_requests(stage: Stage, now: datetime) -> list[bytes]:
     """The demo's ladder and campaign as an operator publishes them."""
+    return _publishing(stage, now, {}, [])
+
+
+def _publishing(
+    stage: Stage, now: datetime, more: dict[str, Any], outcomes: list[dict[str, Any]]
+) -> list[bytes]:
     caps = {subject: times * WIDER_CAPS for subject, times in CAPS_PER_DAY.items()}
     budgets = {asset: allowed * WIDER_BUDGETS for asset, allowed in BUDGETS.items()}
-    campaign = demo_campaign_input(gate="NONE", caps_per_day=caps, budgets=budgets)
+    campaign = demo_campaign_input(gate="NONE", caps_per_day=caps, budgets=budgets) | more
+    campaign["outcomes"] += outcomes
+    campaign["code"] += "-and-a-draw" if "draw" in more else ""
     published = (("publishLadder", demo_ladder_input()), ("publishCampaign", campaign))
     requests = []
     for name, described in published:
@@ -93,6 +102,37 @@ def publishing_requests(stage: Stage, now: datetime) -> list[bytes]:
         body = orjson.dumps({"query": query, "variables": variables})
         requests.append(request_bytes("/graphql", body, operator_token(stage, now)))
     return requests
+
+
+DRAWING = {
+    "prizes": [
+        {"code": "BIG", "nameZh": "大奖", "nameEn": "Big", "asset": "CASH", "amount": 1_000}
+        | {"stock": 1_000_000, "quotaPerDay": 1_000_000},
+        {"code": "SMALL", "nameZh": "小奖", "nameEn": "Small", "asset": "POINTS", "amount": 5}
+        | {"stock": 1_000_000, "quotaPerDay": 1_000_000},
+        {"code": "THANKS", "nameZh": "谢谢参与", "nameEn": "Thanks"},
+    ],
+    "stages": [
+        {
+            "oddsFromPpm": 300_000,
+            "entries": [{"prize": "BIG", "weight": 1}, {"prize": "SMALL", "weight": 9}],
+        }
+    ],
+    "consolation": "THANKS",
+    "bonuses": [{"condition": "tier.rank >= 1", "ppm": 100_000}],
+    "guarantee": {"prize": "SMALL", "drawNo": 5},
+}
+"""A draw with stock, quotas, odds that rise with the level, and a guarantee."""
+LOCKED = {"beneficiary": "CONSUMER", "asset": "CASH", "amount": 20} | {
+    "lock": {"kind": "NEXT_SCAN", "count": 1}
+}
+
+
+def drawing_request(stage: Stage, now: datetime) -> bytes:
+    """The demo's campaign once more, before the other one: with a draw on each scan, and with cash
+    that each scan locks until the member's next one, which unlocks it."""
+    [_, request] = _publishing(stage, now, {"draw": DRAWING, "priority": 1}, [LOCKED])
+    return request
 
 
 def buying_requests(stage: Stage, now: datetime) -> list[bytes]:

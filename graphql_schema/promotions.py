@@ -14,7 +14,7 @@ from loyalty.brands.models import Brand
 from loyalty.brands.service import find_brand_by_slug
 from loyalty.db import Snapshot
 from loyalty.products.service import products_by_id
-from loyalty.regions.service import list_regions
+from loyalty.regions.service import list_names
 from rewards.campaigns.models import Campaign, CampaignVersion
 from rewards.campaigns.publicity import Names, Said, is_public, rules_page
 from rewards.campaigns.rules import LiveCampaign
@@ -51,7 +51,7 @@ async def _names(snapshot: Snapshot, brand: Brand, campaigns: Sequence[LiveCampa
         {row.code: Said(row.name_zh, row.name_en) for row in await list_assets(snapshot, brand.id)},
         {id: Said(template.name_zh, template.name_en) for id, template in templates.items()},
         {id: Said(product.name_zh, product.name_en) for id, product in products.items()},
-        {row.code: Said(row.name_zh, row.name_en) for row in await list_regions(snapshot, brand.id)}
+        {row.code: Said(row.name_zh, row.name_en) for row in await list_names(snapshot, brand.id)}
         if any(campaign.regions for campaign in campaigns)
         else {},
     )

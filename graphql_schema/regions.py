@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import strawberry
+from strawberry.scalars import JSON
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
@@ -12,12 +13,6 @@ from loyalty.actor import Actor, Grant
 from loyalty.db import Tx
 from loyalty.regions import service
 from loyalty.regions.models import Region as RegionRow
-
-
-@strawberry.type(description="A corner of an area, in degrees (WGS 84).")
-class RegionCorner:
-    latitude: float
-    longitude: float
 
 
 @strawberry.type(description="A region (区域). One without areas is nowhere.")
@@ -30,12 +25,11 @@ class Region:
     def name(self, row: strawberry.Parent[RegionRow], info: Info) -> str:
         return row.name_en if info.context.language == "en" else row.name_zh
 
-    @strawberry.field(description="Polygons, each by its corners.")
-    def areas(self, row: strawberry.Parent[RegionRow]) -> list[list[RegionCorner]]:
-        return [
-            [RegionCorner(latitude=latitude, longitude=longitude) for latitude, longitude in area]
-            for area in row.areas
-        ]
+    @strawberry.field(
+        description="Polygons, each a list of its corners, [latitude, longitude] in degrees."
+    )
+    def areas(self, row: strawberry.Parent[RegionRow]) -> JSON:
+        return JSON(row.areas)
 
 
 @strawberry.input

@@ -34,6 +34,9 @@ class Gathering:
             while self._under_way:
                 await self._all_have_asked.wait()
                 self._all_have_asked.clear()
+                for task in tasks:
+                    if task.done():
+                        task.result()  # or what it raises
                 asked, self._asked = self._asked, []
                 if asked:
                     answers = await self._run([each for each, _ in asked])

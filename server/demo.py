@@ -48,6 +48,7 @@ from server.demo_screen import Screen
 from server.demo_server import DemoServer, ServerFailed
 from server.demo_stage import BRAND, BRAND_NAME, OPERATOR_EMAIL, Stage, named, run_command
 from server.demo_store import open_a_store, win_a_coupon
+from server.demo_templates import try_a_draft
 from server.demo_till import pay_the_store, redeem_at_the_till
 
 TOKEN_TTL_SECONDS = 24 * 3600
@@ -158,6 +159,7 @@ def _tell(stage: Stage) -> None:
     coupon = win_a_coupon(stage)
     redemption = redeem_at_the_till(stage, store, coupon)
     pay_the_store(stage, store, redemption)
+    try_a_draft(stage)
     imported = import_real_purchases(stage)
     read_the_day(stage, imported)
     audit_the_books(stage)

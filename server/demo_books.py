@@ -184,7 +184,7 @@ def _show_budgets(stage: Stage) -> None:
     spent = {b["asset"]: (b["spent"], b["reserved"]) for b in budgets}
     hers = stage.person(ZHOU).balances()
     expect("Cash spent and reserved, as the guide has it", spent["CASH"], hers["CASH"])
-    expect("Points spent", spent["POINTS"][0], points_of_people(stage))
+    expect("Points spent", spent["POINTS"][0], points_of_people(stage) - stage.tally.points_beside)
     for b in sorted(budgets, key=lambda budget: str(budget["asset"]), reverse=True):
         name, shown = ("Cash", yuan) if b["asset"] == "CASH" else ("Points", _plain)
         stage.screen.done(

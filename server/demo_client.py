@@ -20,6 +20,10 @@ _RECEIPTS = {
         outcomes { beneficiary asset amount } couponOutcomes { template { code } }
         caps { subject window timesMax }
         budgets { asset allowed spent reserved } } }""",
+    "draftFromTemplate": "DraftFromTemplateReceipt { draft { id revision } }",
+    "simulateCampaign": "SimulateCampaignReceipt { simulation { id } }",
+    "publishCampaignDraft": "PublishCampaignDraftReceipt { campaign { code version } }",
+    "checkIn": "CheckInReceipt { event { unpaidReason earned { asset amount } } }",
     "publishLadder": """PublishLadderReceipt { version levels {
         code nameZh nameEn growthThreshold pointsMultiplierPercent } }""",
     "importRoster": "ImportRosterReceipt { added unchanged rejected { index reason } }",

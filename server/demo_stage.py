@@ -67,13 +67,14 @@ OOLONG = Product("oolong", "OOLONG-500", "Osmanthus Oolong", "桂花乌龙")
 
 @dataclass
 class Tally:
-    """Scans recorded so far, as the figures of the day must tell them in the end."""
+    """Scans recorded so far, as the figures of the day must tell them in the end, and the points
+    that were not of scans."""
 
     scans: int = 0
     first_scans: int = 0
     paid_scans: int = 0
     enrolled: int = 0
-    points: int = 0
+    points_beside: int = 0
     scanned_at: list[datetime] = field(default_factory=list)
 
 

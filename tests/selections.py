@@ -184,7 +184,7 @@ SELECTIONS = {
     "openReferralCode": "replayed code",
     "useReferralCode": "replayed referral { referrerId referredId status refusedReason settledAt }",
     "setWithholding": "replayed terms { thresholdFen ratePercent }",
-    "putRegion": "replayed region { code name nameZh nameEn areas { latitude longitude } }",
+    "putRegion": "replayed region { code name nameZh nameEn areas }",
     "setMemberDays": "replayed memberDays { dayOfMonth on name nextOn }",
     "returnPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen

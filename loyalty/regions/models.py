@@ -12,7 +12,8 @@ from loyalty.tables import brand_reference, own_id, tenant
 
 class Region(SQLModel, table=True):
     """A region (区域) by the brand's own code. ``areas``: polygons, each a list of at least three
-    corners, [latitude, longitude] in degrees (WGS 84); one without areas is nowhere."""
+    corners, [latitude, longitude] in degrees (WGS 84); one without areas is nowhere. ``corners``:
+    how many there are in all."""
 
     __tablename__ = "regions"
     __table_args__ = (UniqueConstraint("brand_id", "code"), brand_reference())
@@ -23,5 +24,6 @@ class Region(SQLModel, table=True):
     name_zh: str
     name_en: str
     areas: list[list[list[float]]] = Field(sa_type=JsonColumn)
+    corners: int
     created_at: datetime
     updated_at: datetime

@@ -1,11 +1,12 @@
 """How regions are found, always inside one brand."""
 
-from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import col, select, update
 
-from loyalty.db import Snapshot, Tx
+from loyalty.db import Snapshot, Statement, Tx
 from loyalty.regions.models import Region
 
 
@@ -17,14 +18,33 @@ async def list_regions(snapshot: Snapshot, brand_id: UUID) -> list[Region]:
     return list(found)
 
 
-async def list_regions_by_codes(
-    snapshot: Snapshot, brand_id: UUID, codes: Collection[str]
-) -> list[Region]:
-    """Those that exist, in no order."""
-    found = await snapshot.session.exec(
-        select(Region).where(col(Region.brand_id) == brand_id, col(Region.code).in_(sorted(codes)))
-    )
-    return list(found)
+NAMES = Statement(
+    """
+    SELECT r.id, r.code, r.name_zh, r.name_en, r.corners, r.created_at
+    FROM regions r WHERE r.brand_id = :brand_id ORDER BY r.code
+    """,
+    params="brand_id uuid",
+    returns="id uuid, code text, name_zh text, name_en text, corners bigint,"
+    " created_at timestamptz",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionNamed:
+    """A region without its areas."""
+
+    id: UUID
+    code: str
+    name_zh: str
+    name_en: str
+    corners: int
+    created_at: datetime
+
+
+async def list_names(snapshot: Snapshot, brand_id: UUID) -> list[RegionNamed]:
+    """All of a brand by code, and no areas read."""
+    rows = await snapshot.fetch(NAMES, brand_id=brand_id)
+    return [RegionNamed(*row) for row in rows]
 
 
 async def change_region(tx: Tx, region: Region) -> None:
@@ -36,6 +56,7 @@ async def change_region(tx: Tx, region: Region) -> None:
             name_zh=region.name_zh,
             name_en=region.name_en,
             areas=region.areas,
+            corners=region.corners,
             updated_at=region.updated_at,
         )
         .execution_options(synchronize_session=False)

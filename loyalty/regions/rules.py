@@ -10,6 +10,8 @@ NAME_LENGTH_MAX = 100
 REGIONS_MAX = 200
 AREAS_MAX = 20
 CORNERS_MAX = 500
+CORNERS_OF_BRAND_MAX = 20_000
+"""In all of its regions: they are held in memory, and shown whole."""
 
 Corner = tuple[float, float]
 """Latitude and longitude, in degrees."""

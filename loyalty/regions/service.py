@@ -10,8 +10,10 @@ from loyalty.db import Snapshot, Tx
 from loyalty.errors import InvalidInput
 from loyalty.regions import queries
 from loyalty.regions.models import Region
+from loyalty.regions.queries import RegionNamed
 from loyalty.regions.rules import (
     CODE_LENGTH_MAX,
+    CORNERS_OF_BRAND_MAX,
     NAME_LENGTH_MAX,
     REGIONS_MAX,
     Corner,
@@ -40,13 +42,17 @@ async def put_region(
         name_zh=checked_text(name_zh, "nameZh", length_max=NAME_LENGTH_MAX),
         name_en=checked_text(name_en, "nameEn", length_max=NAME_LENGTH_MAX),
         areas=[[[latitude, longitude] for latitude, longitude in corners] for corners in areas],
+        corners=sum(map(len, areas)),
         created_at=tx.now,
         updated_at=tx.now,
     )
     # Also makes those wait who change another one: so there are never too many.
     await brands.touch_configuration(tx, actor.brand_id)
-    known = {row.code: row for row in await queries.list_regions(tx, actor.brand_id)}
-    there = known.get(region.code)
+    known = {row.code: row for row in await queries.list_names(tx, actor.brand_id)}
+    there = known.pop(region.code, None)
+    if sum(row.corners for row in known.values()) + region.corners > CORNERS_OF_BRAND_MAX:
+        problem = f"at most {CORNERS_OF_BRAND_MAX} corners in all regions"
+        raise InvalidInput(field="areas", problem=problem)
     if there is None:
         if len(known) >= REGIONS_MAX:
             raise InvalidInput(field="code", problem=f"at most {REGIONS_MAX} regions")
@@ -54,9 +60,8 @@ async def put_region(
     else:
         region.id, region.created_at = there.id, there.created_at
         await queries.change_region(tx, region)
-    corners = sum(len(area) for area in region.areas)
     await audit_log.record(
-        tx, actor, "putRegion", region.id, code=region.code, areas=len(areas), corners=corners
+        tx, actor, "putRegion", region.id, code=region.code, corners=region.corners
     )
     return region
 
@@ -64,6 +69,11 @@ async def put_region(
 async def list_regions(snapshot: Snapshot, brand_id: UUID) -> list[Region]:
     """All of a brand, by code."""
     return await queries.list_regions(snapshot, brand_id)
+
+
+async def list_names(snapshot: Snapshot, brand_id: UUID) -> list[RegionNamed]:
+    """All of a brand by code, without their areas."""
+    return await queries.list_names(snapshot, brand_id)
 
 
 async def regions_of(snapshot: Snapshot, brand_id: UUID) -> tuple[RegionView, ...]:
@@ -78,8 +88,7 @@ async def require_regions(
     snapshot: Snapshot, brand_id: UUID, codes: Collection[str], field: str
 ) -> None:
     """InvalidInput with the path of the first code in ``field`` that the brand does not have."""
-    found = await queries.list_regions_by_codes(snapshot, brand_id, codes) if codes else []
-    known = {row.code for row in found}
+    known = {row.code for row in await queries.list_names(snapshot, brand_id)} if codes else set()
     for i, code in enumerate(codes):
         if code not in known:
             raise InvalidInput(field=f"{field}[{i}]", problem="no such region")

@@ -50,10 +50,11 @@ def check_terms(threshold_fen: int | None, rate_percent: int | None) -> None:
 
 
 def tax_of(terms: Terms | None, asset: str, gross: int) -> int:
-    """In fen, half a fen up; 0 of what is no cash, or not over the threshold."""
+    """In fen, half a fen up, but never the whole of it; 0 of what is no cash, or not over the
+    threshold."""
     if terms is None or asset != Asset.CASH.value or gross <= terms.threshold_fen:
         return 0
-    return (gross * terms.rate_percent + 50) // 100
+    return min((gross * terms.rate_percent + 50) // 100, gross - 1)
 
 
 def credit_prize(

@@ -11,7 +11,7 @@ from loyalty.actor import MemberRole
 from loyalty.ledger.rules import ReturnPolicy
 from rewards.campaigns.locks import Lock, lock_from_json, lock_to_json
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
-from rewards.conditions.facts import MEMBER_TODAY, MEMBER_TOTAL
+from rewards.conditions.facts import MEMBER_TODAY, MEMBER_TOTAL, REGION
 from rewards.conditions.rules import Condition
 from rewards.draws.rules import LiveDraw
 from rewards.draws.terms import DrawTerms, awarded_templates
@@ -167,6 +167,14 @@ class CampaignIndex:
         """Every one of them, once."""
         groups = (*self.by_event.values(), *self.bonuses_by_event.values())
         return list({campaign.id: campaign for group in groups for campaign in group}.values())
+
+    def asks_where(self) -> bool:
+        """Whether it matters to any of them in which region an event is."""
+        return self.is_regional or any(
+            (campaign.condition is not None and REGION in campaign.condition.facts)
+            or (campaign.draw is not None and REGION in campaign.draw.fact_names)
+            for campaign in self.all()
+        )
 
     def pays_for(self, event: EventKind) -> bool:
         """Whether any campaign is for events of this kind, whatever they are of."""

@@ -82,6 +82,7 @@ def _text(
     return FactSpec(Kind.STRING, description, events, values)
 
 
+REGION = "event.region"
 FACTS: Mapping[str, FactSpec] = {
     "event.kind": _text("What happened.", values=tuple(EventKind)),
     "event.at": FactSpec(
@@ -99,7 +100,7 @@ FACTS: Mapping[str, FactSpec] = {
     "event.longitude": FactSpec(
         Kind.DOUBLE, "In degrees; 0 if not located.", _SCAN, low=-180.0, high=180.0
     ),
-    "event.region": _text(
+    REGION: _text(
         "The code of the brand's region that this is in (docs/regions.md); or empty.", _SCAN
     ),
     "event.amountFen": _int("What was spent.", _PURCHASE),

@@ -62,7 +62,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
         has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
         member_dates=member_dates(member_days_from_json(brand.member_days)),
         withholding=await withholdings.terms_of(snapshot, brand),
-        regions=await regions_of(snapshot, brand_id),
+        regions=await regions_of(snapshot, brand_id) if live.asks_where() else (),
     )
 
 

@@ -16,6 +16,7 @@ from loyalty.errors import (
     TooManySimulations,
 )
 from loyalty.keyed import find_row, get_row, list_newest
+from loyalty.regions.service import regions_of
 from rewards.campaigns import lives
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.definitions import definition_from_json, definition_to_json
@@ -183,6 +184,8 @@ async def prepare(
 ) -> Run:
     """Read all that a dry run needs. Refuses InvalidInput (too many events), NotFound."""
     brand = await grants.load_configuration(snapshot, brand_id)
+    # The running campaigns may not ask where a scan is, and the one that is tried may.
+    brand = replace(brand, regions=await regions_of(snapshot, brand_id))
     if isinstance(source, Past):
         definition = begun_by(definition, window_of(brand, source.days, snapshot.now).begin)
     draft = await as_if_published(snapshot, brand_id, definition)

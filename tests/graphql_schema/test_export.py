@@ -159,7 +159,7 @@ ROW_OF_TYPE: dict[str, type] = {
 """The row behind each type that resolvers answer with rows."""
 
 MADE_BY_RESOLVERS = {
-    *("EventField", "EventReward", "PostedEvent", "MemberDay", "RegionCorner"),
+    *("EventField", "EventReward", "PostedEvent", "MemberDay"),
     *("SurveyQuestion", "SurveyOption", "QuestionAnswer"),
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),
     *("Item", "Sighting", "Budget", "DraftBudget", "DayFigures", "HourOfScans"),

@@ -64,8 +64,11 @@ async def test_what_one_raises_ends_the_others(db: Database) -> None:
         await tx.together(fail(tx), _up_to(tx, 2), _again_and_again(tx))
 
     async def read(tx: Tx) -> list[int]:
-        with pytest.raises(ValueError, match="of one"):
-            await tx.together(_up_to(tx, 3), nest(tx))
+        for failing in (nest, fail):
+            async with statements_told(tx) as told:
+                with pytest.raises(ValueError, match="of one"):
+                    await tx.together(_up_to(tx, 3), failing(tx), _again_and_again(tx))
+            assert told.ways <= 2, "nobody goes on"
         return await _up_to(tx, 2)
 
     tasks_before = len(asyncio.all_tasks())

@@ -1,5 +1,6 @@
 """Tasks: what counts, when, for whom; completed once, whatever happens to the worker."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -161,7 +162,16 @@ async def test_what_cannot_be_set_or_taken_is_refused(db: Database) -> None:
     with pytest.raises(TooManyOpen):
         await set_task(family, "other", TaskCounts.CHECK_INS, 1)
     await family.run(end_task, family.operator, "later")
-    await set_task(family, "other", TaskCounts.CHECK_INS, 1)
+    # As many connections as will be wanted: making one takes longer than setting a task.
+    await asyncio.gather(*(db.in_transaction(_linger) for _ in range(6)))
+    late = [set_task(family, f"late-{n}", TaskCounts.CHECK_INS, 1) for n in range(6)]
+    ends = await asyncio.gather(*late, return_exceptions=True)
+    refused = [end for end in ends if isinstance(end, TooManyOpen)]
+    assert len(refused) == len(late) - 1, "of six at once, one has the last place"
+
+
+async def _linger(_tx: Tx) -> None:
+    await asyncio.sleep(0.2)
 
 
 async def test_a_batch_of_scans_is_as_many_statements_as_one_and_one_where_nothing_waits(

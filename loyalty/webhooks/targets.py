@@ -8,6 +8,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,6 +18,7 @@ from loyalty.outbound import HttpReply, ReplyTooLong
 
 CONNECT_SECONDS_MAX = 2.0
 REPLY_BYTES_MAX = 16 * 1024
+LOOK_UPS_AT_ONCE_MAX = 256
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """All addresses of a host, as text."""
@@ -42,11 +44,34 @@ class HostUnknown(Exception):
     """The host of an endpoint has no address just now."""
 
 
-async def look_up(host: str, port: int) -> list[str]:
+def look_up(host: str, port: int) -> list[str]:
     """As the system does, which knows 127.1, 0x7f000001 and 2130706433 as well."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
+
+
+class LookUps:
+    """Look-ups on threads of their own. Nobody can end one that hangs, so a host has at most one
+    under way, and who asks meanwhile waits for that one."""
+
+    def __init__(self, ask: Callable[[str, int], Sequence[str]] = look_up) -> None:
+        self._ask = ask
+        self._threads = ThreadPoolExecutor(LOOK_UPS_AT_ONCE_MAX, thread_name_prefix="look-up")
+        self._under_way: dict[str, Future[Sequence[str]]] = {}
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        name = host.lower()
+        asked = self._under_way.get(name)
+        if asked is None:
+            asked = self._threads.submit(self._ask, host, port)
+            self._under_way[name] = asked
+            asked.add_done_callback(lambda _: self._under_way.pop(name, None))
+        # Who gives up leaves it to the others.
+        return await asyncio.shield(asyncio.wrap_future(asked))
+
+    def close(self) -> None:
+        """Begin no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def is_public(address: Address) -> bool:
@@ -73,11 +98,12 @@ class Sender:
         seconds_max: float,
         *,
         is_private_allowed: bool = False,
-        resolve: Resolve = look_up,
+        resolve: Resolve | None = None,
     ) -> None:
         self._seconds_max = seconds_max
         self._is_private_allowed = is_private_allowed
-        self._resolve = resolve
+        self._look_ups = LookUps()
+        self._resolve = resolve or self._look_ups
         self._client: httpx2.AsyncClient | None = None
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
@@ -126,6 +152,7 @@ class Sender:
 
     async def close(self) -> None:
         """End what is open."""
+        self._look_ups.close()
         if self._client is not None:
             await self._client.aclose()
 

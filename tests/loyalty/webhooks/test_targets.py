@@ -1,6 +1,7 @@
 """Where webhooks may go: however an address inside is spelled, nobody connects to it."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from ipaddress import ip_address
 
@@ -8,7 +9,7 @@ import pytest
 
 from loyalty.errors import InvalidInput
 from loyalty.webhooks.rules import check_url
-from loyalty.webhooks.targets import HostUnknown, Sender, TargetRefused, is_public
+from loyalty.webhooks.targets import HostUnknown, LookUps, Sender, TargetRefused, is_public
 from tests.workers.receiver import receiving
 
 HOSTS = (
@@ -65,6 +66,40 @@ async def test_a_name_is_looked_up_once_and_one_bad_address_is_enough() -> None:
         with pytest.raises(TargetRefused):
             await Sender(2, resolve=mixed).post(f"https://hooks.example:{port}/", {}, b"{}")
         assert receiver.connections == 1
+        await sender.close()
+
+
+async def test_hosts_that_are_slow_to_look_up_hold_up_no_other() -> None:
+    asked: list[str] = []
+    answering = threading.Event()
+
+    def ask(host: str, port: int) -> Sequence[str]:
+        asked.append(host)
+        if host.startswith("slow"):
+            answering.wait(30)
+        return ["127.0.0.1"]
+
+    sender = Sender(2, is_private_allowed=True, resolve=(look_ups := LookUps(ask)))
+    hurried = Sender(0.2, is_private_allowed=True, resolve=look_ups)
+    try:
+        async with receiving() as receiver:
+            port = receiver.url.rpartition(":")[2]
+            for _ in range(2):  # whoever gave up left its look-up under way
+                posts = [
+                    hurried.post(f"http://slow-{n}.example:{port}/", {}, b"{}") for n in range(40)
+                ]
+                ended = await asyncio.gather(*posts, return_exceptions=True)
+                assert {type(end) for end in ended} == {TimeoutError}
+            assert len(asked) == len(set(asked)) == 40
+            assert (await sender.post(f"http://quick.example:{port}/", {}, b"{}")).status == 200
+            joined = asyncio.create_task(sender.post(f"http://slow-0.example:{port}/", {}, b"{}"))
+            await asyncio.sleep(0)
+            answering.set()
+            assert (await joined).status == 200
+            assert asked.count("slow-0.example") == 1
+    finally:
+        answering.set()
+        look_ups.close()
         await sender.close()
 
 

@@ -31,6 +31,7 @@ from workers.wiring import make_relay
 
 ENDPOINTS = 1_000
 HANGING = 100
+BRANDS = 10
 EVENTS = 3
 REQUEST_SECONDS_MAX = 5
 TOLD_SECONDS_MAX = 60
@@ -60,8 +61,9 @@ def told_seconds(
 async def _measure(url: str, keyring: Keyring, address: str, hang: bool) -> float:
     db = Database(url)
     try:
-        brand_id = await db.in_transaction(_found, keyring, address, hang)
-        await db.in_transaction(_happen, brand_id)
+        for number in range(BRANDS):
+            brand_id = await db.in_transaction(_found, f"bench-{number}", keyring, address, hang)
+            await db.in_transaction(_happen, brand_id)
         await make_relay(db, NullProvider()).run_once()
         await asyncio.sleep(1)  # everything is due
         sender = WebhookSender(
@@ -86,9 +88,9 @@ async def _measure(url: str, keyring: Keyring, address: str, hang: bool) -> floa
         await db.close()
 
 
-async def _found(tx: Tx, keyring: Keyring, address: str, hang: bool) -> UUID:
-    brand = await found_brand(tx, BrandWanted(slug="bench", name="Bench"))
-    for number in range(ENDPOINTS):
+async def _found(tx: Tx, slug: str, keyring: Keyring, address: str, hang: bool) -> UUID:
+    brand = await found_brand(tx, BrandWanted(slug=slug, name="Bench"))
+    for number in range(ENDPOINTS // BRANDS):
         tenth = number % (ENDPOINTS // HANGING) == 0
         path = "hangs" if tenth and hang else "tenth" if tenth else "in"
         await create_endpoint(

@@ -15,11 +15,13 @@ from graphql_schema.loaders import rows_loader, value_loader
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.pagination import encode_id
 from graphql_schema.scalars import BigInt
+from loyalty.actor import Grant
 from loyalty.db import Snapshot
 from loyalty.webhooks import queries
 from loyalty.webhooks.models import WebhookAttempt as AttemptRow
 from loyalty.webhooks.models import WebhookDelivery as DeliveryRow
 from loyalty.webhooks.models import WebhookEndpoint as EndpointRow
+from loyalty.webhooks.rules import shown_url
 
 
 def _count(status: WebhookDeliveryStatus) -> Any:
@@ -35,7 +37,7 @@ _pending = _count(WebhookDeliveryStatus.PENDING)
 _dead = _count(WebhookDeliveryStatus.DEAD)
 
 
-@strawberry.type(description="One request that was made, and what came of it.")
+@strawberry.type(description="One request that was made, or could not be, and what came of it.")
 class WebhookAttempt:
     started_at: datetime
     duration_ms: BigInt
@@ -79,7 +81,7 @@ class WebhookDelivery(Node):
         return row.next_at if row.status == WebhookDeliveryStatus.PENDING.value else None
 
     @strawberry.field(
-        graphql_type=list[WebhookAttempt], description="First to last, of all there were."
+        graphql_type=list[WebhookAttempt], description="The newest hundred, first to last."
     )
     async def log(self, row: strawberry.Parent[DeliveryRow], info: Info) -> list[AttemptRow]:
         return await info.context.loader(_attempts).load(row.id)
@@ -88,7 +90,6 @@ class WebhookDelivery(Node):
 @strawberry.type(description="Where the brand is told of what happens (docs/webhooks.md).")
 class WebhookEndpoint(Node):
     id: strawberry.ID = id_field("WebhookEndpoint")
-    url: str
     description: str
     created_at: datetime
     failures: int = strawberry.field(description="Requests that failed in a row, up to now.")
@@ -102,6 +103,11 @@ class WebhookEndpoint(Node):
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, EndpointRow | cls)
+
+    @strawberry.field(description="In full for whoever may change it; for others its host.")
+    def url(self, row: strawberry.Parent[EndpointRow], info: Info) -> str:
+        is_told = Grant.WEBHOOKS in info.context.caller.grants
+        return row.url if is_told else shown_url(row.url)
 
     @strawberry.field
     def status(self, row: strawberry.Parent[EndpointRow]) -> WebhookEndpointStatus:

@@ -24,7 +24,7 @@ from loyalty.outbox import LEASE_SECONDS
 from loyalty.webhooks import sending
 from loyalty.webhooks.catalogue import body_of
 from loyalty.webhooks.rules import TRIP_FAILURES, signed_headers
-from loyalty.webhooks.sending import Attempt, DueDelivery, LeasedEndpoint, Report
+from loyalty.webhooks.sending import Attempt, Blame, DueDelivery, LeasedEndpoint, Report
 from loyalty.webhooks.targets import Sender
 from workers.handing_back import end
 from workers.relay import INTERRUPTED, SEND_LEASE_SHARE, SENDING_LEASE_SHARE, describe
@@ -162,19 +162,24 @@ class WebhookSender:
 
     async def _bite(self, endpoint: LeasedEndpoint) -> None:
         ends_at = asyncio.get_running_loop().time() + self._lease_seconds * SENDING_LEASE_SHARE
+        chains: dict[UUID, list[DueDelivery]] = {}
         try:
             async with self._reading, self._db.snapshot() as snapshot:
                 due = await sending.list_due(snapshot, endpoint, BITE_MAX)
+                for delivery in due:
+                    chains.setdefault(delivery.subject_id, []).append(delivery)
                 more = await self._describe_more(snapshot, endpoint.brand_id, due)
             opened = [self._keyring.open_secret(endpoint.brand_id, c) for c in endpoint.ciphers]
-        except Exception:  # its lease lapses, and it comes back
+        except Exception as fault:
             log.exception("webhook_unprepared", endpoint=str(endpoint.id), error_id=str(new_id()))
+            # Of what could not even be read nothing is said: the lease lapses, and it comes back.
+            if chains:
+                firsts = [chain[0] for chain in chains.values()]
+                self._reports.append(Report(endpoint, [self._unprepared(d, fault) for d in firsts]))
+                await self._record()
             return
         room = asyncio.Semaphore(1 if endpoint.failures else REQUESTS_AT_ONCE_MAX)
         bite = _Bite(Report(endpoint), opened, more, room, ends_at)
-        chains: dict[UUID, list[DueDelivery]] = {}
-        for delivery in due:
-            chains.setdefault(delivery.subject_id, []).append(delivery)
         try:
             async with asyncio.TaskGroup() as group:
                 for chain in chains.values():
@@ -195,6 +200,8 @@ class WebhookSender:
                 if attempt.error is None:
                     bite.failures = 0
                     continue
+                if attempt.blame is Blame.FACT:
+                    continue  # it is dead, and holds nobody back
                 bite.failures += 1
                 bite.is_over |= not attempt.was_reached or bite.failures >= TRIP_FAILURES
                 return
@@ -202,12 +209,17 @@ class WebhookSender:
     async def _try(self, bite: _Bite, delivery: DueDelivery) -> Attempt:
         loop = asyncio.get_running_loop()
         began_at, started_at = loop.time(), self._clock()
-        status_code: int | None = None
-        was_reached = True
-        error: str | None = INTERRUPTED
         try:
             headers, body = self._request(bite, delivery, int(started_at.timestamp()))
-            was_reached = False
+        except Exception as fault:
+            log.exception("webhook_untold", delivery=str(delivery.id), error_id=str(new_id()))
+            attempt = self._unprepared(delivery, fault, Blame.FACT)
+            bite.report.attempts.append(attempt)
+            return attempt
+        status_code: int | None = None
+        was_reached = False
+        error: str | None = INTERRUPTED
+        try:
             async with asyncio.timeout(self._lease_seconds * SEND_LEASE_SHARE):
                 reply = await self._sender.post(bite.report.endpoint.url, headers, body)
             was_reached, status_code = True, reply.status
@@ -223,6 +235,13 @@ class WebhookSender:
             attempt = Attempt(delivery, *said)
             bite.report.attempts.append(attempt)
         return attempt
+
+    def _unprepared(
+        self, delivery: DueDelivery, fault: Exception, blame: Blame = Blame.PREPARATION
+    ) -> Attempt:
+        """What failed before anything was sent."""
+        said = (self._clock(), 0, None, describe(fault), True, random.random())
+        return Attempt(delivery, *said, blame)
 
     def _request(
         self, bite: _Bite, delivery: DueDelivery, timestamp: int
@@ -244,7 +263,15 @@ class WebhookSender:
             while self._reports:
                 taken = self._reports[:RECORDED_AT_ONCE_MAX]
                 del self._reports[:RECORDED_AT_ONCE_MAX]
-                try:
-                    await self._db.in_transaction(sending.record, taken)
-                except Exception:  # their leases lapse, and all is sent again
-                    log.exception("webhooks_unrecorded", error_id=str(new_id()))
+                if not await self._record_all(taken) and len(taken) > 1:
+                    for report in taken:  # one of them must not keep back the others
+                        await self._record_all([report])
+
+    async def _record_all(self, reports: Sequence[Report]) -> bool:
+        try:
+            await self._db.in_transaction(sending.record, reports)
+        except Exception:  # unless it goes better one by one, leases lapse and all is sent again
+            endpoints = [str(report.endpoint.id) for report in reports]
+            log.exception("webhooks_unrecorded", endpoints=endpoints[:3], error_id=str(new_id()))
+            return False
+        return True

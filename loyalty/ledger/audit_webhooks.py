@@ -63,7 +63,7 @@ WEBHOOKS = (
         WHERE e.brand_id = :brand AND (
             (e.lease_token IS NULL) <> (e.leased_until IS NULL)
             OR head.next_at IS NOT NULL AND (e.status = 'DISABLED' OR e.due_at IS NULL
-                OR e.due_at > head.next_at))
+                OR e.due_at > head.next_at AND e.due_at > :soon))
         """,
     ),
     Probe(

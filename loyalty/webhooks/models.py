@@ -139,7 +139,7 @@ class WebhookDelivery(SQLModel, table=True):
 
 
 class WebhookAttempt(SQLModel, table=True):
-    """One request that was made, and what came of it. Append-only."""
+    """One request that was made, or could not be, and what came of it. Append-only."""
 
     __tablename__ = "webhook_attempts"
     __table_args__ = (

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import col, delete, func, select, update
 
 from loyalty.db import Snapshot, Statement, Tx, insert_statement
-from loyalty.keyed import list_newest
+from loyalty.keyed import list_newest, list_newest_of_few
 from loyalty.webhooks.models import (
     DeliveryStatus,
     EndpointStatus,
@@ -17,6 +17,9 @@ from loyalty.webhooks.models import (
     WebhookEndpoint,
     WebhookSubscription,
 )
+
+LOGGED_MAX = 100
+"""Requests of one delivery that are shown."""
 
 # --- what is wanted, and noted -----------------------------------------------------------------
 
@@ -119,12 +122,12 @@ LIST_DUE = Statement(
 
 LOCK_LEASED = Statement(
     """
-    SELECT e.brand_id, e.id FROM {keys}
+    SELECT e.brand_id, e.id, e.lease_token FROM {keys}
     {locked:e webhook_endpoints ON e.brand_id = keys.brand_id AND e.id = keys.id
         AND e.lease_token = keys.token}
     """,
     sets={"keys": "brand_id uuid, id uuid, token uuid"},
-    returns="brand_id uuid, id uuid",
+    returns="brand_id uuid, id uuid, token uuid",
 )
 
 WRITE_TRIED = Statement(
@@ -147,6 +150,27 @@ INSERT_ATTEMPTS = insert_statement(
     " status_code bigint, error text",
 )
 
+# The first by the index of what is pending, however much of it there is; which one of those that
+# are due is told makes no difference.
+DUE_NOW = Statement(
+    """
+    SELECT keys.brand_id, keys.id, (
+        SELECT d.next_at FROM webhook_deliveries d
+        WHERE d.brand_id = keys.brand_id AND d.endpoint_id = keys.id AND d.status = 'PENDING'
+            AND d.next_at <= :now
+            AND NOT EXISTS (SELECT 1 FROM webhook_deliveries b
+                WHERE b.brand_id = d.brand_id AND b.endpoint_id = d.endpoint_id
+                    AND b.subject_id = d.subject_id AND b.event_id < d.event_id
+                    AND b.status = 'PENDING' AND b.next_at > :now)
+        ORDER BY d.event_id LIMIT 1)
+    FROM {keys}
+    """,
+    sets={"keys": "brand_id uuid, id uuid"},
+    params="now timestamptz",
+    returns="brand_id uuid, id uuid, due_at timestamptz",
+)
+
+# Reads all that is pending: for those of which nothing is due now.
 NEXT_DUE = Statement(
     """
     SELECT keys.brand_id, keys.id, (
@@ -320,16 +344,13 @@ async def list_deliveries(
 async def list_attempts(
     snapshot: Snapshot, brand_id: UUID, delivery_ids: Sequence[UUID]
 ) -> list[WebhookAttempt]:
-    """First to last."""
-    found = await snapshot.session.exec(
-        select(WebhookAttempt)
-        .where(
-            col(WebhookAttempt.brand_id) == brand_id,
-            col(WebhookAttempt.delivery_id).in_(delivery_ids),
-        )
-        .order_by(col(WebhookAttempt.id))
+    """The newest ``LOGGED_MAX`` of each, first to last."""
+    newest = await list_newest_of_few(
+        *(snapshot, WebhookAttempt, brand_id, "delivery_id", delivery_ids),
+        before=None,
+        limit=LOGGED_MAX,
     )
-    return list(found)
+    return newest[::-1]
 
 
 async def count_unsent(

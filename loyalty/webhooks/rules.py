@@ -12,7 +12,7 @@ from loyalty.webhooks.catalogue import WANTED_NAMES
 
 URL_LENGTH_MAX = 2000
 DESCRIPTION_LENGTH_MAX = 200
-ENDPOINTS_MAX = 1000
+ENDPOINTS_MAX = 100
 SECRET_PREFIX = "whsec_"
 SECRET_BYTES = 32
 OVERLAP_SECONDS_MAX = 7 * 86_400
@@ -44,6 +44,12 @@ def check_url(url: str, *, is_private_allowed: bool) -> str:
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise InvalidInput(field="url", problem="without a user, a password or a fragment")
     return url
+
+
+def shown_url(url: str) -> str:
+    """What everybody may see of an address: where it is, and not the rest, which may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def check_event_types(names: Collection[str]) -> list[str]:

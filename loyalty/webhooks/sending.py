@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +49,15 @@ class DueDelivery:
     created_at: datetime
 
 
+class Blame(StrEnum):
+    """Whose failure it is, if it is one: the endpoint's; or ours, before anything was sent: what a
+    request needs is not to be had just now, or the fact cannot be told, ever."""
+
+    ENDPOINT = "ENDPOINT"
+    PREPARATION = "PREPARATION"
+    FACT = "FACT"
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One request and what came of it. ``error`` is None for one that was taken; ``was_reached`` is
@@ -60,6 +70,7 @@ class Attempt:
     error: str | None
     was_reached: bool
     chance: float
+    blame: Blame = Blame.ENDPOINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +84,14 @@ class Report:
     def key(self) -> Key:
         return self.endpoint.brand_id, self.endpoint.id
 
+    def requests(self) -> list[Attempt]:
+        """Those that say something of the endpoint."""
+        return [attempt for attempt in self.attempts if attempt.blame is Blame.ENDPOINT]
+
     def failures(self) -> int:
         """In a row, up to now."""
         count = self.endpoint.failures
-        for attempt in self.attempts:
+        for attempt in self.requests():
             count = 0 if attempt.error is None else count + 1
         return count
 
@@ -134,11 +149,11 @@ async def list_due(
 
 async def record(tx: Tx, reports: Iterable[Report]) -> int:
     """Write what was tried and give the endpoints back; how many of them were still ours."""
-    by_key = {report.key: report for report in reports}
-    keys = [(*key, by_key[key].endpoint.token) for key in sorted(by_key)]
-    ours = [by_key[row[0], row[1]] for row in await tx.fetch(queries.LOCK_LEASED, keys=keys)]
-    if len(ours) != len(by_key):
-        log.warning("lease_lost", endpoints=len(by_key) - len(ours))
+    by_lease = {(*report.key, report.endpoint.token): report for report in reports}
+    found = await tx.fetch(queries.LOCK_LEASED, keys=sorted(by_lease))
+    ours = [by_lease[brand_id, id, token] for brand_id, id, token in found]
+    if len(ours) != len(by_lease):
+        log.warning("lease_lost", endpoints=len(by_lease) - len(ours))
     if not ours:
         return 0
     tried = [(report, attempt) for report in ours for attempt in report.attempts]
@@ -151,10 +166,20 @@ async def record(tx: Tx, reports: Iterable[Report]) -> int:
         if dead:
             log.error("webhooks_dead", deliveries=dead)
     # By a statement of its own: what was noted while we waited for the lock is seen by it.
-    found = await tx.fetch(queries.NEXT_DUE, keys=[report.key for report in ours])
-    due = {(brand_id, id): due_at for brand_id, id, due_at in found}
+    due = await _next_due(tx, [report.key for report in ours])
     await tx.fetch(queries.RELEASE, done=[_released(tx, each, due[each.key]) for each in ours])
     return len(ours)
+
+
+async def _next_due(tx: Tx, keys: Sequence[Key]) -> dict[Key, datetime | None]:
+    """When endpoints have something to send next; some time gone by for those that have now."""
+    found = await tx.fetch(queries.DUE_NOW, keys=keys, now=tx.now)
+    due = {(brand_id, id): due_at for brand_id, id, due_at in found}
+    later = [key for key in keys if due[key] is None]
+    if later:
+        found = await tx.fetch(queries.NEXT_DUE, keys=later)
+        due |= {(brand_id, id): due_at for brand_id, id, due_at in found}
+    return due
 
 
 def _tried(tx: Tx, report: Report, attempt: Attempt) -> tuple[Any, ...]:
@@ -164,7 +189,9 @@ def _tried(tx: Tx, report: Report, attempt: Attempt) -> tuple[Any, ...]:
     if attempt.error is None:
         status = DeliveryStatus.DELIVERED.value
         return (*head, status, count, tx.now, tx.now, None, attempt.status_code, None)
-    next_at = rules.next_attempt(count, delivery.queued_at, tx.now, attempt.chance)
+    next_at = None
+    if attempt.blame is not Blame.FACT:
+        next_at = rules.next_attempt(count, delivery.queued_at, tx.now, attempt.chance)
     error = storable(attempt.error)
     if next_at is None:
         status = DeliveryStatus.DEAD.value
@@ -184,8 +211,8 @@ def _logged(report: Report, attempt: Attempt) -> tuple[Any, ...]:
 def _released(tx: Tx, report: Report, due_at: datetime | None) -> tuple[Any, ...]:
     failures = report.failures()
     blocked_until = None
-    if failures and report.attempts:
-        last = report.attempts[-1]
+    if failures and (requests := report.requests()):
+        last = requests[-1]
         blocked_until = rules.blocked_until(
             failures, was_reached=last.was_reached, now=tx.now, chance=last.chance
         )

@@ -38,6 +38,8 @@ CLOCKS_APART_MAX = timedelta(minutes=10)
 CERTAIN_AFTER = timedelta(minutes=1)
 """No transaction takes so long."""
 WAS_DISABLED = "the endpoint was disabled"
+NOT_LEASED: dict[str, Any] = {"lease_token": None, "leased_until": None}
+"""The worker that has it finds its report passed over: that is of how the endpoint was before."""
 
 Key = tuple[UUID, UUID]
 
@@ -75,6 +77,7 @@ async def create_endpoint(
     is_private_allowed: bool = False,
 ) -> NewSecret:
     """An endpoint that is told of what happens from now on, and its secret. InvalidInput."""
+    await tx.take_turns(f"webhooks {actor.brand_id.hex}")
     if await queries.count_endpoints(tx, actor.brand_id) >= ENDPOINTS_MAX:
         raise InvalidInput(field="url", problem=f"a brand has up to {ENDPOINTS_MAX} endpoints")
     names = rules.check_event_types(event_types)
@@ -134,7 +137,7 @@ async def configure_endpoint(
     if url is not None:
         # Somewhere else: what the old address did says nothing of the new one.
         values |= {"url": rules.check_url(url, is_private_allowed=is_private_allowed)}
-        values |= {"failures": 0, "blocked_until": None}
+        values |= {"failures": 0, "blocked_until": None, **NOT_LEASED}
     if description is not None:
         values["description"] = _description(description)
     if event_types is not None:
@@ -146,9 +149,11 @@ async def configure_endpoint(
     if active is False and endpoint.status == EndpointStatus.ACTIVE.value:
         values |= {"status": EndpointStatus.DISABLED.value, "due_at": None}
         values |= {"replay_after_id": None, "replay_until_id": None, "replay_since": None}
+        values |= NOT_LEASED
         await queries.bury_pending(tx, actor.brand_id, id, tx.now, WAS_DISABLED)
     if active is True and endpoint.status == EndpointStatus.DISABLED.value:
         values |= {"status": EndpointStatus.ACTIVE.value, "failures": 0, "blocked_until": None}
+        values |= NOT_LEASED
         times = {"since": tx.now, "certain_at": tx.now + CERTAIN_AFTER}
         await queries.restart_subscriptions(tx, actor.brand_id, id, **times)
     if values:
@@ -316,9 +321,11 @@ async def note(
         if fact.created_at >= since
     ]
     if rows:
-        await tx.fetch(queries.INSERT_DELIVERIES, rows=rows)
+        # First, and in the order of their keys: each delivery shares the lock of its endpoint, and
+        # two who share it cannot both have it for themselves.
         due_at = tx.now + timedelta(seconds=SETTLE_SECONDS)
         await wake(tx, {(row[0], row[2]) for row in rows}, due_at)
+        await tx.fetch(queries.INSERT_DELIVERIES, rows=rows)
     return len(rows)
 
 

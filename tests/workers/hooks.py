@@ -10,9 +10,11 @@ from sqlmodel import col, select
 from loyalty.actor import system_actor
 from loyalty.brands.models import Brand
 from loyalty.crypto import Keyring
-from loyalty.db import Database
+from loyalty.db import Database, Tx
+from loyalty.ledger.audit import audit
 from loyalty.notifications.providers import NullProvider
-from loyalty.webhooks import service
+from loyalty.outbox import LEASE_SECONDS
+from loyalty.webhooks import sending, service
 from loyalty.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from loyalty.webhooks.service import NewSecret
 from loyalty.webhooks.targets import Sender
@@ -106,3 +108,12 @@ class Hooks:
         at = min(max(row.due_at, row.blocked_until or row.due_at) for row in rows if row.due_at)
         if at > self.clock():
             self.clock.advance(seconds=(at - self.clock() + timedelta(seconds=1)).total_seconds())
+
+
+async def is_sound(hooks: Hooks) -> bool:
+    checks = await audit(hooks.db)
+    return not [check for check in checks if check.broken and "webhook" in check.name.lower()]
+
+
+async def lease(tx: Tx) -> list[sending.LeasedEndpoint]:
+    return await sending.lease(tx, 9, are_failing=False, lease_seconds=LEASE_SECONDS)

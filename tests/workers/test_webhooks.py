@@ -11,7 +11,6 @@ from loyalty.brands.models import Brand
 from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
 from loyalty.ids import global_id, new_id
-from loyalty.ledger.audit import audit
 from loyalty.outbox import LEASE_SECONDS
 from loyalty.webhooks import sending, service
 from loyalty.webhooks.catalogue import TYPE_BY_NAME, schema_of
@@ -19,7 +18,7 @@ from loyalty.webhooks.rules import ATTEMPTS_MAX, TRIP_FAILURES
 from tests.clocks import SettableClock
 from tests.statement_log import statements_told
 from tests.workers.facts import add_event, add_member
-from tests.workers.hooks import Hooks
+from tests.workers.hooks import Hooks, is_sound, lease
 from tests.workers.receiver import BROKEN, HUGE, OK, Got, fits, receiving
 from workers.webhook_facts import note_webhooks, replay_webhooks
 
@@ -27,11 +26,6 @@ from workers.webhook_facts import note_webhooks, replay_webhooks
 @pytest.fixture
 def hooks(clocked_db: Database, brand: Brand, keyring: Keyring, clock: SettableClock) -> Hooks:
     return Hooks(clocked_db, brand, keyring, clock)
-
-
-async def is_sound(hooks: Hooks) -> bool:
-    checks = await audit(hooks.db)
-    return not [check for check in checks if check.broken and "webhook" in check.name.lower()]
 
 
 async def test_a_fact_is_told_to_whom_it_is_wanted_by_signed_as_the_standard_has_it(
@@ -192,19 +186,15 @@ async def test_a_worker_past_its_lease_ends_nothing_and_what_it_sent_is_sent_aga
         await hooks.endpoint(receiver.url)
         await hooks.enrol()
         await hooks.note()
-        [late] = await hooks.db.in_transaction(_lease)
+        [late] = await hooks.db.in_transaction(lease)
         hooks.clock.advance(seconds=LEASE_SECONDS + 1)  # the first worker is paused here
-        [prompt] = await hooks.db.in_transaction(_lease)
+        [prompt] = await hooks.db.in_transaction(lease)
         assert await hooks.db.in_transaction(sending.record, [sending.Report(late)]) == 0
         assert (await hooks.row(late.id)).lease_token == prompt.token
         assert await hooks.db.in_transaction(sending.record, [sending.Report(prompt)]) == 1
         await hooks.send()
         assert len(receiver.got) == 1
     assert await hooks.statuses() == ["DELIVERED"]
-
-
-async def _lease(tx: Tx) -> list[sending.LeasedEndpoint]:
-    return await sending.lease(tx, 9, are_failing=False, lease_seconds=LEASE_SECONDS)
 
 
 async def test_an_endpoint_that_is_disabled_is_told_nothing_until_it_is_replayed(

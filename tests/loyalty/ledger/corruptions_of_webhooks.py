@@ -47,7 +47,9 @@ OF_WEBHOOKS = (
     Corruption(
         "an endpoint looked at too late",
         10,
-        lambda b, _: [change(WebhookEndpoint, {"brand_id": b.id}, due_at=AT + timedelta(days=9))],
+        lambda b, _: [
+            change(WebhookEndpoint, {"brand_id": b.id}, due_at=AT + timedelta(days=36_500))
+        ],
         (LOOKED_AT,),
     ),
     Corruption(

@@ -102,7 +102,7 @@ PLANTED = [
     ),
     Planted(
         "a guide may sell to its own device",
-        "rewards/scans/rules.py",
+        "rewards/scans/world.py",
         "return device is not None and",
         "return device is None and",
     ),

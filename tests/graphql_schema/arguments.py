@@ -249,5 +249,7 @@ def with_value(variables: dict[str, Any], path: Sequence[str | int], value: Any)
         if isinstance(step, int) and not place:
             place.append({})
         place = place[step]
+    if place == []:
+        place.append(None)
     place[last] = value
     return changed

@@ -27,7 +27,7 @@ WRITTEN: tuple[type[SQLModel], ...] = (
     *(Account, Claim, IdempotencyRecord, ItemCode, Lot, Member, OutboxEvent, ScanEvent, Transfer),
 )
 SEED = 20261121
-ROUNDS = 20
+ROUNDS = 14
 CLIENTS = 16
 
 

@@ -111,9 +111,12 @@ async def portrait(db: Database, coupon_id: UUID) -> list[dict[str, Any]]:
     names |= {taken.member_id: "member", coupon.cause_id: "scan", coupon.code: "digits"}
     every: Sequence[SQLModel] = (coupon, taken, *steps, *moved, *facts)
     own = (RedemptionEvent, OutboxEvent)
+    names |= {id.hex: name for id, name in names.items() if isinstance(id, UUID)}
     return [
         {
-            name: names.get(value, value) if not isinstance(value, dict) else value
+            name: {key: names.get(said, said) for key, said in value.items()}
+            if isinstance(value, dict)
+            else names.get(value, value)
             for name, value in row.model_dump().items()
             if name != "issued_at" and not (name == "id" and isinstance(row, own))
         }

@@ -241,7 +241,12 @@ def _event(tx: Tx, counter: Counter, row: Redemption, step: RedemptionStep) -> R
 
 def _facts(tx: Tx, row: Redemption) -> list[Fact]:
     place = {"place_id": row.place_id.hex}
-    redeemed = {"template_id": row.template_id.hex, **place}
+    redeemed = {
+        "redemption_id": row.id.hex,
+        "coupon_id": row.coupon_id.hex,
+        "template_id": row.template_id.hex,
+        **place,
+    }
     return [
         Fact(row.brand_id, CAPTURED_TOPIC, row.id, place, tx.now),
         Fact(row.brand_id, REDEEMED_TOPIC, row.member_id, redeemed, tx.now),

@@ -3,8 +3,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
-# Tests are spread over so many processes: tests/spreading.py.
-PROCESSES ?= 2
+# Tests are spread over so many processes: tests/spreading.py. Two fill two cores but for what waits
+# for disks and other processes: a third one has that.
+PROCESSES ?= 3
 # Tests start many servers: without compiled modules each start costs seconds.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -1,6 +1,7 @@
 """Adjustments by hand (人工调账), and their second operator."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -9,14 +10,13 @@ import strawberry
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import row_once
 from graphql_schema.enums import AdjustmentStatus
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import (
     Connection,
     Cursor,
-    connection_of,
     encode_id,
     find_id_of,
-    page_of,
 )
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
@@ -138,20 +138,12 @@ class AdjustmentQuery:
         after: str | None = None,
     ) -> Connection[AdjustmentRow]:
         """The brand's adjustments, newest first; none of a member that it does not have."""
-        page = page_of(CURSOR, first, after)
         member = None
         if member_id is not None:
             member = find_id_of("Member", member_id) or UUID(int=0)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await list_adjustments(
-                snapshot,
-                info.context.caller.brand_id,
-                status=status,
-                member_id=member,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(
+            info.context, partial(list_adjustments, status=status, member_id=member), first, after
+        )
 
 
 @strawberry.type

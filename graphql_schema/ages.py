@@ -59,6 +59,23 @@ class ConfirmAgeInput:
     )
 
 
+@strawberry.type
+class CorrectAgeReceipt:
+    replayed: bool
+    age_confirmed: int = strawberry.field(
+        description="How old the member is known to be from now on, in all its roles."
+    )
+
+
+@strawberry.input
+class CorrectAgeInput:
+    idempotency_key: strawberry.ID
+    member_id: strawberry.ID
+    age: int = strawberry.field(description=f"In full years, 1 to {AGE_MAX}.")
+    reason: str
+
+
+CorrectAgeResult = Annotated[CorrectAgeReceipt | Refused, strawberry.union("CorrectAgeResult")]
 ConfirmAgeResult = Annotated[ConfirmAgeReceipt | Refused, strawberry.union("ConfirmAgeResult")]
 
 
@@ -94,6 +111,19 @@ class AgeMutation:
 
         reply, replayed = await effect_once(info.context, "confirmAge", input, verb)
         return ConfirmAgeReceipt(replayed=replayed, age_confirmed=reply["age"])
+
+    @strawberry.mutation(extensions=[HasGrant(Grant.MEMBERS)])
+    async def correct_age(self, info: Info, input: CorrectAgeInput) -> CorrectAgeResult:
+        """Put right how old a member is (更正年龄): what it has stated before counts no more, but
+        is kept."""
+
+        async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+            member_id = local_id("Member", input.member_id)
+            known = await service.correct_age(tx, actor, member_id, input.age, input.reason)
+            return {"age": known}
+
+        reply, replayed = await effect_once(info.context, "correctAge", input, verb)
+        return CorrectAgeReceipt(replayed=replayed, age_confirmed=reply["age"])
 
     @strawberry.mutation(extensions=[HasGrant(Grant.CODES)])
     async def set_product_age_min(

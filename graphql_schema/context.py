@@ -13,7 +13,7 @@ import strawberry
 from graphql_schema.faults import Throttled, Unauthenticated
 from loyalty.access.tokens import TokenIssuer
 from loyalty.access.wechat import WechatClient
-from loyalty.actor import Actor
+from loyalty.actor import Actor, ActorKind
 from loyalty.brands.service import get_brand
 from loyalty.crypto import Keyring
 from loyalty.db import Database
@@ -37,6 +37,12 @@ class GuessThrottle(Protocol):
     def count(self, caller: UUID) -> None: ...
 
 
+class KeyUsage(Protocol):
+    """Counts what partners' keys call, a field at a time."""
+
+    def count(self, actor: Actor, field_name: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """One per process, made by the composition root."""
@@ -49,6 +55,7 @@ class Services:
     code_sender: SignInCodeSender
     guesses: GuessThrottle
     wechat: WechatClient
+    key_usage: KeyUsage
     ladders: dict[UUID, tuple[int, dict[str, LadderView]]] = field(default_factory=dict)
     timezones: dict[UUID, str] = field(default_factory=dict)
     products: dict[tuple[UUID, UUID], Product] = field(default_factory=dict)
@@ -107,6 +114,11 @@ class Context:
     def count_guess(self) -> None:
         """Remember that the caller tried a code that is not ours."""
         self.services.guesses.count(self.caller.id)
+
+    def count_use(self, field_name: str) -> None:
+        """Remember that the caller called a field, where the caller is a key."""
+        if self.caller.kind is ActorKind.PARTNER:
+            self.services.key_usage.count(self.caller, field_name)
 
     @property
     def caller(self) -> Actor:

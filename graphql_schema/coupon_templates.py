@@ -1,6 +1,7 @@
 """What coupons promise: templates for operators, and what of them members may buy."""
 
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,8 +11,9 @@ from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponKind, CouponTemplateStatus
 from graphql_schema.loaders import product_loader, row_loader
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import Node, id_field, local_id
-from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.pagination import Connection, Cursor, encode_id
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.products import Product
 from graphql_schema.refusals import Refused
@@ -114,6 +116,10 @@ class CouponTemplate(CouponTerms, Node):
     def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, TemplateRow | cls)
 
+    @strawberry.field(description="GIFT: the MallOffer of the gift.")
+    def offer_id(self, row: strawberry.Parent[TemplateRow]) -> strawberry.ID | None:
+        return None if row.offer_id is None else encode_id("MallOffer", row.offer_id)
+
 
 @strawberry.type(description="A coupon that members may buy for points now.")
 class Offer(CouponTerms):
@@ -156,6 +162,9 @@ class CreateCouponTemplateInput:
     spend_min_fen: BigInt = BigInt(0)
     pay_fen: BigInt | None = None
     product_id: strawberry.ID | None = None
+    offer_id: strawberry.ID | None = strawberry.field(
+        default=None, description="GIFT: which of the mall's gifts; it may be PAUSED there."
+    )
     usable_from: date | None = None
     usable_until: date | None = None
     usable_days: int | None = None
@@ -218,6 +227,7 @@ def definition_of(input: CreateCouponTemplateInput) -> TemplateDefinition:
         spend_min_fen=input.spend_min_fen,
         pay_fen=input.pay_fen,
         product_id=None if input.product_id is None else local_id("Product", input.product_id),
+        offer_id=None if input.offer_id is None else local_id("MallOffer", input.offer_id),
         usable_from=input.usable_from,
         usable_until=input.usable_until,
         usable_days=input.usable_days,
@@ -238,33 +248,18 @@ class CouponTemplateQuery:
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[TemplateRow]:
         """The brand's coupon templates, newest first."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_templates(
-                snapshot,
-                info.context.caller.brand_id,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(info.context, queries.list_templates, first, after)
 
     @strawberry.field(graphql_type=Connection[Offer], extensions=[IsMember()])
     async def offers(
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[TemplateRow]:
         """The coupons that points buy now (积分兑换), newest first."""
-        page = page_of(CURSOR, first, after)
         brand_id = info.context.caller.brand_id
         today = local_date(utc_now(), await info.context.timezone(brand_id))
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_offers(
-                snapshot,
-                brand_id,
-                today=today,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(
+            info.context, partial(queries.list_offers, today=today), first, after
+        )
 
 
 @strawberry.type

@@ -48,6 +48,7 @@ _KINDS: dict[TransferKind, Words] = {
     TransferKind.REBATE: ("返利", "Rebate"),
     TransferKind.PAYOUT: ("打款", "Payout"),
     TransferKind.WITHHOLD: ("代扣个税", "Tax withheld"),
+    TransferKind.CLEAR: ("联盟往来", "Owed between partners"),
 }
 
 _CAUSES: dict[tuple[str, TransferKind], Words] = {

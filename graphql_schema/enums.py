@@ -3,7 +3,7 @@ from here."""
 
 import strawberry
 
-from loyalty.actor import MemberRole
+from loyalty.actor import MemberRole, Scope
 from loyalty.adjustments.models import AdjustmentStatus
 from loyalty.assets.models import AssetStatus
 from loyalty.assets.rules import ExpiryKind
@@ -14,6 +14,11 @@ from loyalty.ledger.models import TransferKind as EntryKind
 from loyalty.ledger.states import ReturnPolicy
 from loyalty.webhooks.models import DeliveryStatus as WebhookDeliveryStatus
 from loyalty.webhooks.models import EndpointStatus as WebhookEndpointStatus
+from rewards.alliances.models import AgreementStatus
+from rewards.alliances.models import VersionStatus as AgreementVersionStatus
+from rewards.alliances.terms import FundingKind, QuotaWindow, StatementPeriod
+from rewards.alliances.terms import Rounding as ShareRounding
+from rewards.alliances.terms import Side as AgreementSide
 from rewards.campaigns.models import (
     CampaignStatus,
     CapSubject,
@@ -24,6 +29,8 @@ from rewards.campaigns.models import (
     UnlockKind,
 )
 from rewards.campaigns.templates import TemplateCode as CampaignTemplateCode
+from rewards.clearing.models import AdjustmentStatus as ClearingAdjustmentStatus
+from rewards.clearing.models import EntryKind as ClearingEntryKind
 from rewards.coupons.models import (
     CouponCause,
     CouponKind,
@@ -64,17 +71,22 @@ from tiers.standings.models import ChangeReason as TierChangeReason
 
 __all__ = [
     "AdjustmentStatus",
+    "AgreementSide",
+    "AgreementStatus",
+    "AgreementVersionStatus",
     "AssetStatus",
     "Availability",
     "BatchStatus",
     "BonusUnpaidReason",
-    "CapSubject",
     "CampaignStatus",
     "CampaignTemplateCode",
+    "CapSubject",
     "CapWindow",
     "ChannelUnpaidReason",
     "CodeKind",
     "CodePurpose",
+    "ClearingAdjustmentStatus",
+    "ClearingEntryKind",
     "CouponCause",
     "CouponKind",
     "CouponStatus",
@@ -87,6 +99,7 @@ __all__ = [
     "EventKind",
     "EventUnpaidReason",
     "ExpiryKind",
+    "FundingKind",
     "Gate",
     "GuideUnpaidReason",
     "HoldStatus",
@@ -105,15 +118,21 @@ __all__ = [
     "PeriodKind",
     "PeriodUnit",
     "PrivilegeKind",
-    "QuotaPeriod",
-    "RaffleStatus",
     "PurchaseSource",
     "QuestionKind",
+    "QuotaPeriod",
+    "QuotaWindow",
+    "RaffleStatus",
     "RedemptionStatus",
     "RedemptionStep",
     "ReferralRefusedReason",
     "ReferralStatus",
     "ReturnPolicy",
+    "Scope",
+    "ShareRounding",
+    "SimulationSource",
+    "SimulationStatus",
+    "StatementPeriod",
     "TaskCounts",
     "TaskPeriod",
     "TierBasis",
@@ -124,8 +143,6 @@ __all__ = [
     "UnlockKind",
     "UnpaidReason",
     "Verdict",
-    "SimulationSource",
-    "SimulationStatus",
     "WebhookDeliveryStatus",
     "WebhookEndpointStatus",
 ]
@@ -161,10 +178,14 @@ strawberry.enum(
     " again.",
 )
 strawberry.enum(CapWindow, description="A local day of the brand, or the whole campaign.")
-strawberry.enum(CouponKind, description="代金券, 再来一瓶, N元换购.")
-strawberry.enum(CouponStatus, description="可用, 核销中, 已核销, 已过期, 已作废.")
-strawberry.enum(CouponCause, description="Won by a scan, bought for points, taken in the mall.")
-strawberry.enum(CouponTemplateStatus, description="PAUSED: no more of them are issued.")
+strawberry.enum(CouponKind, description="代金券, 再来一瓶, N元换购, 实物礼品.")
+strawberry.enum(CouponStatus, description="可用, 核销中, 已核销, 已兑换, 已过期, 已作废.")
+strawberry.enum(CouponCause, description="Won, bought, taken in the mall, a gift, a partner's.")
+strawberry.enum(
+    CouponTemplateStatus,
+    description="PAUSED: no more of them are issued. PARTNER: by an agreement that is the partner's"
+    " to do.",
+)
 strawberry.enum(OfferKind, description="优惠券, 资产 (抽奖次数, 红包...), 礼品.")
 strawberry.enum(OfferStatus, description="PAUSED: nobody sees or takes it.")
 strawberry.enum(
@@ -243,3 +264,28 @@ strawberry.enum(
     WebhookDeliveryStatus, name="WebhookDeliveryStatus", description="待发送, 已送达, 死信."
 )
 strawberry.enum(WebhookEndpointStatus, name="WebhookEndpointStatus", description="启用, 停用.")
+strawberry.enum(AgreementSide, name="AgreementSide", description="本方, 对方: to who asks.")
+strawberry.enum(
+    AgreementStatus,
+    description="已提议, 生效中, 已终止. While ACTIVE each side may pause it.",
+)
+strawberry.enum(
+    AgreementVersionStatus,
+    name="AgreementVersionStatus",
+    description="待签署, 生效中, 已被取代, 已撤回.",
+)
+strawberry.enum(FundingKind, description="预付: for what was paid in; 后付: up to a credit limit.")
+strawberry.enum(QuotaWindow, description="By the calendar of the agreement's time zone; ALL 总计.")
+strawberry.enum(ShareRounding, name="ShareRounding", description="四舍五入, 舍去.")
+strawberry.enum(StatementPeriod, description="按周 (Monday first), 按月.")
+strawberry.enum(Scope, name="PartnerScope", description="发券, 查券, 核销, 匹配会员, 查对账单.")
+strawberry.enum(
+    ClearingEntryKind,
+    name="ClearingEntryKind",
+    description="核销, 撤销, 费用, 付款, 调整.",
+)
+strawberry.enum(
+    ClearingAdjustmentStatus,
+    name="ClearingAdjustmentStatus",
+    description="待对方确认, 已接受, 已拒绝, 已撤回.",
+)

@@ -1,9 +1,10 @@
 """Events that earn (签到, 自定义事件): members check in, operators register types and post."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,13 +15,12 @@ from graphql_schema.context import Context, Info, Language
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import EventFieldKind, EventUnpaidReason
 from graphql_schema.event_types import EarningEvent, EventType
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.pagination import (
     Connection,
     Cursor,
-    connection_of,
     encode_id,
     find_id_of,
-    page_of,
 )
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.refusals import Refused
@@ -227,16 +227,14 @@ class EventQuery:
         after: str | None = None,
     ) -> Connection[EventRow]:
         """A member's events, recorded last first; none of a member that the brand does not have."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows: Sequence[EventRow] = await queries.list_member_events(
-                snapshot,
-                info.context.caller.brand_id,
-                find_id_of("Member", member_id) or _NOBODY,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(
+            info.context,
+            partial(
+                queries.list_member_events, member_id=find_id_of("Member", member_id) or _NOBODY
+            ),
+            first,
+            after,
+        )
 
 
 @strawberry.type

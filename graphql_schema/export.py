@@ -17,10 +17,12 @@ from graphql_schema.schema import make_schema
 from loyalty.actor import (
     CLERK_ROLE,
     GRANTS_BY_ROLE,
+    PARTNER_ROLE,
     Actor,
     ActorKind,
     MemberRole,
     OperatorRole,
+    Scope,
 )
 from loyalty.webhooks.catalogue import EVENT_TYPES, schema_of
 
@@ -41,7 +43,14 @@ def _actors() -> dict[str, Actor | None]:
         for role in OperatorRole
     }
     clerk = Actor(ActorKind.CLERK, _NOBODY, _NOBODY, CLERK_ROLE, place_id=_NOBODY, till_id=_NOBODY)
-    return {"anonymous": None, **members, CLERK_ROLE: clerk, **operators}
+    partner = Actor(ActorKind.PARTNER, _NOBODY, _NOBODY, PARTNER_ROLE, scopes=frozenset(Scope))
+    return {
+        "anonymous": None,
+        **members,
+        CLERK_ROLE: clerk,
+        PARTNER_ROLE: partner,
+        **operators,
+    }
 
 
 CALLERS = _actors()
@@ -72,7 +81,8 @@ A row that a caller reaches, by `node` or in the lists and receipts above, shows
 but those named here. `own`: of what is the caller's own, else `null`. A member's own are its
 account, its coupons, orders and purchases and, as STORE, the places with its phone and their
 payouts; a clerk's own are the place where it stands and what is redeemed there. A clerk sees the
-coupon whose number it has. A consumer sees what is on sale in the mall.
+coupon whose number it has. A consumer sees what is on sale in the mall. PARTNER is a key of a
+partner's system that has all scopes; it needs that of the field (docs/partner-api.md).
 `masked`: `****` stands for most of it.
 
 | Row or field | {heads} |
@@ -174,6 +184,13 @@ ANSWERS_TO_FOREIGN = {
     "webhookEventTypes": "not listed",
     "webhookEndpoints": "not listed",
     "webhookDeliveries": "not listed",
+    "agreements": "not listed",
+    "clearingPositions": "not listed",
+    "clearingStatements": "not listed",
+    "clearingEntries": "not listed",
+    "clearingAdjustments": "not listed",
+    "partnerKeys": "not listed",
+    "myPartnerKey": "not listed",
     "node": "null",
     "requestSignInCode": "not listed",
     "signInByCode": "not listed",
@@ -191,6 +208,7 @@ ANSWERS_TO_FOREIGN = {
     "mergeMembers": "NOT_FOUND",
     "createProduct": "not listed",
     "confirmAge": "not listed",
+    "correctAge": "NOT_FOUND",
     "setProductAgeMin": "NOT_FOUND",
     "createCodeBatch": "NOT_FOUND",
     "activateCodeBatch": "NOT_FOUND",
@@ -243,6 +261,7 @@ ANSWERS_TO_FOREIGN = {
     "createOffer": "NOT_FOUND",
     "updateOffer": "NOT_FOUND",
     "redeemOffer": "NOT_FOUND",
+    "orderGift": "NOT_FOUND",
     "fulfilOrder": "NOT_FOUND",
     "cancelOrder": "NOT_FOUND",
     "checkIn": "not listed",
@@ -271,6 +290,17 @@ ANSWERS_TO_FOREIGN = {
     "replayWebhooks": "NOT_FOUND",
     "sendTestWebhook": "NOT_FOUND",
     "resendWebhook": "NOT_FOUND",
+    "proposeAgreement": "NOT_FOUND",
+    **dict.fromkeys(("signAgreement", "pauseAgreement"), "NOT_FOUND"),
+    **dict.fromkeys(("resumeAgreement", "endAgreement"), "NOT_FOUND"),
+    "confirmClearingStatement": "NOT_FOUND",
+    "proposeClearingAdjustment": "not listed",
+    "decideClearingAdjustment": "NOT_FOUND",
+    "recordClearingPayment": "not listed",
+    "createPartnerKey": "not listed",
+    "rotatePartnerKey": "NOT_FOUND",
+    "configurePartnerKey": "NOT_FOUND",
+    "revokePartnerKey": "NOT_FOUND",
 }
 
 
@@ -279,7 +309,7 @@ def _shown(
 ) -> dict[str, str]:
     """What each kind of caller sees; ``others`` by their names."""
     usual = dict.fromkeys(MemberRole, members) | dict.fromkeys(OperatorRole, operators)
-    return {"anonymous": "null", **usual, CLERK_ROLE: clerk, **others}
+    return {"anonymous": "null", **usual, CLERK_ROLE: clerk, PARTNER_ROLE: "null", **others}
 
 
 # Told by whoever adds a type with an id; a test looks at every field of its rows as every caller.
@@ -326,6 +356,11 @@ ROWS_SHOWN = {
     "Simulation": _shown(),
     "WebhookEndpoint": _shown(),
     "WebhookDelivery": _shown(),
+    "Agreement": _shown(),
+    "ClearingStatement": _shown(),
+    "ClearingEntry": _shown(),
+    "ClearingAdjustment": _shown(),
+    "PartnerKey": _shown(),
 }
 
 

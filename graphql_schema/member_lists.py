@@ -1,5 +1,5 @@
-"""Lists that members have, newest first: a page of each of many members in one query, as lists
-nest."""
+"""Lists of what a brand has, newest first; and of what members have: a page of each of many members
+in one query, as lists nest."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context
 from graphql_schema.pagination import Connection, Cursor, Page, connection_of, page_of
+from loyalty.db import Snapshot
 
 CURSOR = Cursor(UUID)
 
@@ -22,6 +23,31 @@ class Listed(Protocol):
 
 
 Row = TypeVar("Row", bound=Listed)
+Newest_co = TypeVar("Newest_co", bound=Listed, covariant=True)
+
+
+class ReadNewest(Protocol[Newest_co]):
+    """Reads up to ``limit`` rows of a brand, newest first, older than the id ``before``."""
+
+    async def __call__(
+        self, snapshot: Snapshot, brand_id: UUID, /, *, before: UUID | None, limit: int
+    ) -> Sequence[Newest_co]: ...
+
+
+async def page_of_brand(
+    context: Context, read: ReadNewest[Row], first: int | None, after: str | None
+) -> Connection[Row]:
+    """A page of a list of the caller's brand; what else it goes by, ``read`` knows."""
+    page = page_of(CURSOR, first, after)
+    async with context.database.snapshot() as snapshot:
+        rows = await read(
+            snapshot,
+            context.caller.brand_id,
+            before=page.start[0] if page.start else None,
+            limit=page.limit,
+        )
+    return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+
 
 Read = Callable[[Context, Sequence[UUID], UUID | None, int], Awaitable[Iterable[tuple[UUID, Row]]]]
 """``read(context, member_ids, before, limit)``: up to ``limit`` rows of each member, newest first,

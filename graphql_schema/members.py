@@ -1,6 +1,7 @@
 """Members: the caller's own profile, the brand's list, invitations and rosters."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,9 +18,10 @@ from graphql_schema.enums import CouponStatus, MemberRole
 from graphql_schema.ledger import Balance
 from graphql_schema.loaders import identity_loader, member_loader
 from graphql_schema.locked_rewards import MemberLockedRewards
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.orders import OfferOrder, orders_of
-from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.pagination import Connection, Cursor, encode_id
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.purchase_types import MemberPurchases
 from graphql_schema.raffle_types import MemberRaffles
@@ -223,16 +225,12 @@ class MemberQuery:
         after: str | None = None,
     ) -> Connection[MemberRow]:
         """The brand's members, newest first."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_members(
-                snapshot,
-                info.context.caller.brand_id,
-                role=role.value if role else None,
-                after=page.start[0] if page.start else None,
-                first=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(
+            info.context,
+            partial(queries.list_members, role=role.value if role else None),
+            first,
+            after,
+        )
 
 
 @strawberry.type

@@ -18,6 +18,8 @@ class Node:
 
 _NOUNS = {
     "CampaignDraft": "draft",
+    "ClearingAdjustment": "clearing adjustment",
+    "ClearingStatement": "clearing statement",
     "CodeBatch": "batch",
     "CouponTemplate": "coupon template",
     "EarningEvent": "event",
@@ -26,6 +28,7 @@ _NOUNS = {
     "ScanEvent": "scan",
     "MallOffer": "offer",
     "OfferOrder": "order",
+    "PartnerKey": "partner key",
     "WebhookEndpoint": "webhook endpoint",
     "WebhookDelivery": "webhook delivery",
 }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,11 +16,11 @@ from graphql_schema.effects import effect_once
 from graphql_schema.enums import OrderStatus, PartPurpose
 from graphql_schema.ledger import Balance
 from graphql_schema.loaders import row_loader, rows_loader
-from graphql_schema.member_lists import page_of_member
+from graphql_schema.member_lists import page_of_brand, page_of_member
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.offer_types import MallOffer, OfferView
 from graphql_schema.offers import offer_loader
-from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.pagination import Connection, Cursor, encode_id
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
@@ -29,7 +30,7 @@ from loyalty.db import Tx
 from loyalty.ledger.queries import BalanceRow, list_balances
 from rewards.coupons.queries import list_views_by_ids
 from rewards.coupons.states import CouponView
-from rewards.orders import queries, service
+from rewards.orders import ending, queries, service
 from rewards.orders.models import OfferOrder as OrderRow
 from rewards.orders.models import OfferOrderPart as PartRow
 from rewards.orders.rules import masked_delivery
@@ -81,6 +82,10 @@ class OfferOrder(Node):
     @strawberry.field
     def member_id(self, row: strawberry.Parent[OrderRow]) -> strawberry.ID:
         return encode_id("Member", row.member_id)
+
+    @strawberry.field(description="The Coupon that the gift was exchanged for; null: it was paid.")
+    def coupon_id(self, row: strawberry.Parent[OrderRow]) -> strawberry.ID | None:
+        return None if row.coupon_id is None else encode_id("Coupon", row.coupon_id)
 
     @strawberry.field(graphql_type=list[OrderPart])
     async def parts(self, row: strawberry.Parent[OrderRow], info: Info) -> list[PartRow]:
@@ -135,6 +140,15 @@ class RedeemOfferInput:
 
 
 @strawberry.input
+class OrderGiftInput:
+    idempotency_key: strawberry.ID
+    coupon_id: strawberry.ID
+    delivery: str | None = strawberry.field(
+        default=None, description="Name, phone and address, if it is to be sent."
+    )
+
+
+@strawberry.input
 class FulfilOrderInput:
     idempotency_key: strawberry.ID
     order_id: strawberry.ID
@@ -158,6 +172,12 @@ class RedeemOfferReceipt:
 
 
 @strawberry.type
+class OrderGiftReceipt:
+    replayed: bool
+    order: OrderRow = strawberry.field(graphql_type=OfferOrder)
+
+
+@strawberry.type
 class FulfilOrderReceipt:
     replayed: bool
     order: OrderRow = strawberry.field(graphql_type=OfferOrder)
@@ -170,6 +190,7 @@ class CancelOrderReceipt:
 
 
 RedeemOfferResult = Annotated[RedeemOfferReceipt | Refused, strawberry.union("RedeemOfferResult")]
+OrderGiftResult = Annotated[OrderGiftReceipt | Refused, strawberry.union("OrderGiftResult")]
 FulfilOrderResult = Annotated[FulfilOrderReceipt | Refused, strawberry.union("FulfilOrderResult")]
 CancelOrderResult = Annotated[CancelOrderReceipt | Refused, strawberry.union("CancelOrderResult")]
 
@@ -200,16 +221,9 @@ class OrderQuery:
         after: str | None = None,
     ) -> Connection[OrderRow]:
         """The mall's orders, newest first; in one status, or all."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_orders(
-                snapshot,
-                info.context.caller.brand_id,
-                status=status,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(
+            info.context, partial(queries.list_orders, status=status), first, after
+        )
 
 
 @strawberry.type
@@ -246,12 +260,29 @@ class OrderMutation:
             balances=[BalanceRow(**row) for row in reply["balances"]],
         )
 
+    @strawberry.mutation(extensions=[IsMember()])
+    async def order_gift(self, info: Info, input: OrderGiftInput) -> OrderGiftResult:
+        """Exchange a coupon for its gift (实物礼品): one that was won, bought or given."""
+
+        async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+            order = await service.order_gift(
+                tx,
+                actor,
+                info.context.keyring,
+                local_id("Coupon", input.coupon_id),
+                delivery=input.delivery,
+            )
+            return {"id": order.id.hex}
+
+        reply, replayed = await effect_once(info.context, "orderGift", input, verb)
+        return OrderGiftReceipt(replayed=replayed, order=await _order(info.context, reply["id"]))
+
     @strawberry.mutation(extensions=[HasGrant(Grant.COUPONS)])
     async def fulfil_order(self, info: Info, input: FulfilOrderInput) -> FulfilOrderResult:
         """Note that a gift was handed out or sent; its member is told."""
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-            order = await service.fulfil_order(
+            order = await ending.fulfil_order(
                 tx,
                 actor,
                 local_id("OfferOrder", input.order_id),
@@ -269,7 +300,7 @@ class OrderMutation:
         lots they came from; its member is told."""
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-            order = await service.cancel_order(
+            order = await ending.cancel_order(
                 tx, actor, local_id("OfferOrder", input.order_id), input.reason
             )
             return {"id": order.id.hex}

@@ -14,7 +14,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 from graphql_schema.context import Context
 from graphql_schema.faults import Forbidden, Unauthenticated
-from loyalty.actor import Actor, ActorKind, Grant, MemberRole
+from loyalty.actor import Actor, ActorKind, Grant, MemberRole, Scope
 
 
 class Permission(FieldExtension):
@@ -104,6 +104,58 @@ class IsClerkOrHasGrant(HasGrant):
     def check(self, actor: Actor | None) -> None:
         if actor is None or actor.kind is not ActorKind.CLERK:
             super().check(actor)
+
+
+class HasScope(Permission):
+    """A partner's key that has this scope, or any key. Each call is counted among its usage."""
+
+    def __init__(self, scope: Scope | None = None) -> None:
+        self.scope = scope
+
+    def check(self, actor: Actor | None) -> None:
+        if actor is None:
+            raise Unauthenticated
+        if actor.kind is not ActorKind.PARTNER:
+            raise Forbidden
+        if self.scope is not None and self.scope not in actor.scopes:
+            raise Forbidden
+
+    def resolve(
+        self,
+        next_: Callable[..., Any],
+        source: Any,
+        info: strawberry.Info[Context, Any],
+        **kwargs: Any,
+    ) -> Any:
+        self.check(info.context.actor)
+        info.context.count_use(info.field_name)
+        return next_(source, info, **kwargs)
+
+    async def resolve_async(
+        self,
+        next_: Callable[..., Any],
+        source: Any,
+        info: strawberry.Info[Context, Any],
+        **kwargs: Any,
+    ) -> Any:
+        self.check(info.context.actor)
+        info.context.count_use(info.field_name)
+        result = next_(source, info, **kwargs)
+        return await result if isawaitable(result) else result
+
+
+class HasGrantOrScope(HasScope):
+    """An operator who holds this grant, or a partner's key that has this scope."""
+
+    def __init__(self, grant: Grant, scope: Scope) -> None:
+        super().__init__(scope)
+        self.of_operators = HasGrant(grant)
+
+    def check(self, actor: Actor | None) -> None:
+        if actor is not None and actor.kind is ActorKind.PARTNER:
+            super().check(actor)
+        else:
+            self.of_operators.check(actor)
 
 
 def unguarded_fields(schema: strawberry.Schema) -> list[str]:

@@ -10,6 +10,7 @@ import strawberry
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.loaders import identity_loader, row_loader, rows_loader
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant, IsClerk, IsMember
@@ -133,7 +134,7 @@ class Place(Node):
         start = page.start[0] if page.start else None
         async with info.context.database.snapshot() as snapshot:
             rows = await queries.list_tills(
-                snapshot, row.brand_id, row.id, after=start, first=page.limit
+                snapshot, row.brand_id, row.id, before=start, limit=page.limit
             )
         return connection_of(rows, page, CURSOR, key=lambda till: (till.id,))
 
@@ -152,7 +153,7 @@ class Place(Node):
         start = page.start[0] if page.start else None
         async with info.context.database.snapshot() as snapshot:
             rows = await queries.list_clerks(
-                snapshot, row.brand_id, row.id, after=start, first=page.limit
+                snapshot, row.brand_id, row.id, before=start, limit=page.limit
             )
         return connection_of(rows, page, CURSOR, key=lambda clerk: (clerk.id,))
 
@@ -233,15 +234,7 @@ class PlaceQuery:
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[PlaceRow]:
         """The brand's places, newest first."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_places(
-                snapshot,
-                info.context.caller.brand_id,
-                after=page.start[0] if page.start else None,
-                first=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(info.context, queries.list_places, first, after)
 
     @strawberry.field(graphql_type=list[Place], extensions=[IsMember(MemberRole.STORE)])
     async def my_places(self, info: Info) -> list[PlaceRow]:

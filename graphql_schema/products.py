@@ -8,8 +8,9 @@ import strawberry
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.loaders import product_loader
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import Node, id_field
-from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
+from graphql_schema.pagination import Connection, Cursor
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
 from loyalty.actor import Actor, Grant
@@ -81,15 +82,7 @@ class ProductQuery:
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[ProductRow]:
         """The brand's products, newest first."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_products(
-                snapshot,
-                info.context.caller.brand_id,
-                after=page.start[0] if page.start else None,
-                first=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(info.context, queries.list_products, first, after)
 
 
 @strawberry.type

@@ -13,8 +13,9 @@ from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import PurchaseSource
 from graphql_schema.ledger import Balance
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import local_id
-from graphql_schema.pagination import Connection, Cursor, connection_of, find_id_of, page_of
+from graphql_schema.pagination import Connection, Cursor, find_id_of
 from graphql_schema.permissions import HasGrant
 from graphql_schema.purchase_types import Purchase, PurchaseReturnTaking, purchases_of
 from graphql_schema.refusals import Refused
@@ -204,15 +205,7 @@ class PurchaseQuery:
         if member_id is not None:
             member = find_id_of("Member", member_id) or UUID(int=0)
             return await purchases_of(context, member, first, after)
-        page = page_of(CURSOR, first, after)
-        async with context.database.snapshot() as snapshot:
-            rows = await queries.list_purchases(
-                snapshot,
-                context.caller.brand_id,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(context, queries.list_purchases, first, after)
 
 
 @strawberry.type

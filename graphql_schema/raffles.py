@@ -8,9 +8,10 @@ import strawberry
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import local_id
 from graphql_schema.offers import AssetAmountInput
-from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
+from graphql_schema.pagination import Connection, Cursor
 from graphql_schema.permissions import HasGrant, IsMember, IsSignedIn
 from graphql_schema.raffle_types import Raffle, RaffleEntry, raffle_loader
 from graphql_schema.refusals import Refused
@@ -146,15 +147,7 @@ class RaffleQuery:
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[RaffleRow]:
         """The brand's raffles (抽奖活动), newest first. Operators see no more than members."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_raffles(
-                snapshot,
-                info.context.caller.brand_id,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(info.context, queries.list_raffles, first, after)
 
 
 @strawberry.type

@@ -22,11 +22,14 @@ from loyalty.members.models import Member as MemberRow
 from loyalty.places.models import Place as PlaceRow
 from loyalty.places.service import find_places_by_ids
 from loyalty.products.models import Product as ProductRow
+from rewards.alliances.queries import list_ever_in_force
+from rewards.alliances.terms import terms_of
 from rewards.coupons.states import CouponView
 from rewards.redemptions import queries
 from rewards.redemptions.models import Redemption as RedemptionRow
 from rewards.redemptions.models import RedemptionEvent as EventRow
 from rewards.redemptions.rules import CouponAtTill as AtTillRow
+from rewards.redemptions.rules import PartnersCoupon as PartnersCouponRow
 from rewards.redemptions.rules import Taken as TakenRow
 from rewards.redemptions.rules import steps_to
 
@@ -39,6 +42,19 @@ async def _places_by_id(
     return {row.id: row for row in await find_places_by_ids(snapshot, brand_id, ids)}
 
 
+async def _partners_by_template(
+    snapshot: Snapshot, brand_id: UUID, template_ids: Sequence[UUID]
+) -> dict[UUID, PartnersCouponRow]:
+    wanted = set(template_ids)
+    return {
+        line.template_id: PartnersCouponRow(line.template_code, line.name_zh, line.name_en)
+        for _, version in await list_ever_in_force(snapshot, brand_id)
+        for line in terms_of(version.terms).lines
+        if line.template_id in wanted
+    }
+
+
+partners_loader = value_loader(_partners_by_template)
 event_loader = rows_loader(queries.list_events, parent=attrgetter("redemption_id"))
 place_loader = value_loader(_places_by_id)
 till_name_loader = value_loader(queries.list_till_names)
@@ -75,6 +91,17 @@ class RedemptionEvent:
         return await info.context.loader(clerk_name_loader).load(row.actor_id)
 
 
+@strawberry.type(description="Another brand's coupon, by what its agreement names.")
+class PartnersCoupon:
+    template_code: str
+    name_zh: str
+    name_en: str
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, PartnersCouponRow | cls)
+
+
 @strawberry.type(
     description="A coupon taken at a till (核销单). discountFen is what the till takes off; payFen"
     " what the customer pays for the product; rebateFen what the store is credited once settled."
@@ -106,9 +133,22 @@ class Redemption(Node):
     async def coupon(self, row: strawberry.Parent[RedemptionRow], info: Info) -> CouponView | None:
         return await info.context.loader(coupon_loader).load(row.coupon_id)
 
+    @strawberry.field(
+        graphql_type=PartnersCoupon | None,
+        description="What it is where it is another brand's: then coupon and member are null.",
+    )
+    async def partners_coupon(
+        self, row: strawberry.Parent[RedemptionRow], info: Info
+    ) -> PartnersCouponRow | None:
+        if row.coupon_brand_id == row.brand_id:
+            return None
+        return await info.context.loader(partners_loader).load(row.template_id)
+
     @strawberry.field(graphql_type=Member | None, description="Null for all but operators.")
     async def member(self, row: strawberry.Parent[RedemptionRow], info: Info) -> MemberRow | None:
         if Grant.READ not in info.context.caller.grants:
+            return None
+        if row.member_id is None:
             return None
         return await info.context.loader(member_loader).load(row.member_id)
 
@@ -160,6 +200,13 @@ class CouponAtTill:
     @strawberry.field(graphql_type=Coupon | None)
     async def coupon(self, row: strawberry.Parent[AtTillRow], info: Info) -> CouponView | None:
         return await info.context.loader(coupon_loader).load(row.coupon.id)
+
+    @strawberry.field(
+        graphql_type=PartnersCoupon | None,
+        description="What it is where it is another brand's: then coupon is null.",
+    )
+    def partners_coupon(self, row: strawberry.Parent[AtTillRow]) -> PartnersCouponRow | None:
+        return row.partners
 
     @strawberry.field
     def not_usable_reason(self, row: strawberry.Parent[AtTillRow]) -> NotUsableReason | None:

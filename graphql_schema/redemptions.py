@@ -1,6 +1,7 @@
 """Coupons at the till (核销): looking one up, and the steps of its redemption."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,8 +11,9 @@ from graphql_schema.context import Context, Info
 from graphql_schema.effects import row_once
 from graphql_schema.enums import RedemptionStatus
 from graphql_schema.faults import Forbidden
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import local_id
-from graphql_schema.pagination import Connection, Cursor, connection_of, find_id_of, page_of
+from graphql_schema.pagination import Connection, Cursor, find_id_of
 from graphql_schema.permissions import HasGrant, IsClerk, IsClerkOrHasGrant
 from graphql_schema.redemption_types import CouponAtTill, Redemption
 from graphql_schema.refusals import Refused
@@ -179,17 +181,9 @@ async def _page(
     place_id: UUID | None,
     status: RedemptionStatus | None,
 ) -> Connection[RedemptionRow]:
-    page = page_of(CURSOR, first, after)
-    async with context.database.snapshot() as snapshot:
-        rows = await queries.list_redemptions(
-            snapshot,
-            context.caller.brand_id,
-            before=page.start[0] if page.start else None,
-            limit=page.limit,
-            place_id=place_id,
-            status=status,
-        )
-    return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+    return await page_of_brand(
+        context, partial(queries.list_redemptions, place_id=place_id, status=status), first, after
+    )
 
 
 @strawberry.type

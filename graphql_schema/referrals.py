@@ -9,7 +9,8 @@ import strawberry
 from graphql_schema.context import Info
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import ReferralRefusedReason, ReferralStatus
-from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.member_lists import page_of_brand
+from graphql_schema.pagination import Connection, Cursor, encode_id
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.refusals import Refused
 from loyalty.actor import Actor, Grant, MemberRole
@@ -122,15 +123,7 @@ class ReferralQuery:
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[ReferralRow]:
         """Who used whose code, newest first, refused ones too."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await service.list_referrals(
-                snapshot,
-                info.context.caller.brand_id,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(info.context, service.list_referrals, first, after)
 
 
 @strawberry.type

@@ -25,9 +25,10 @@ from graphql_schema.enums import (
 from graphql_schema.faults import Invalid, Throttled
 from graphql_schema.loaders import member_loader, product_loader, row_loader
 from graphql_schema.locked_rewards import RewardLock, lock_of
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.members import Member
 from graphql_schema.nodes import Node, id_field
-from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.pagination import Connection, Cursor, encode_id
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.products import Product
 from graphql_schema.refusals import Refused
@@ -330,15 +331,7 @@ class ScanQuery:
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[ScanRow]:
         """The brand's scans, newest first, every attempt that decoded."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_scans(
-                snapshot,
-                info.context.caller.brand_id,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(info.context, queries.list_scans, first, after)
 
     @strawberry.field(extensions=[HasGrant(Grant.READ)])
     async def figures(self, info: Info, on: date | None = None) -> DayFigures:

@@ -7,9 +7,11 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 
+from graphql_schema import clearing
 from graphql_schema.access import AccessMutation
 from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetch_adjustment
 from graphql_schema.ages import AgeMutation
+from graphql_schema.agreements import AgreementMutation, AgreementQuery, fetch_agreement
 from graphql_schema.assets import AssetMutation, AssetQuery
 from graphql_schema.campaign_drafts import (
     CampaignDraftMutation,
@@ -41,6 +43,11 @@ from graphql_schema.nodes import FetchNode, Node
 from graphql_schema.offers import OfferMutation, OfferQuery, fetch_offer
 from graphql_schema.orders import OrderMutation, OrderQuery, fetch_order
 from graphql_schema.pagination import find_id
+from graphql_schema.partner_keys import (
+    PartnerKeyMutation,
+    PartnerKeyQuery,
+    fetch_partner_key,
+)
 from graphql_schema.payouts import PayoutQuery, fetch_payout
 from graphql_schema.permissions import IsSignedIn, unguarded_fields
 from graphql_schema.places import PlaceMutation, PlaceQuery, fetch_place
@@ -114,6 +121,11 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Simulation": fetch_simulation,
     "WebhookEndpoint": fetch_endpoint,
     "WebhookDelivery": fetch_delivery,
+    "Agreement": fetch_agreement,
+    "ClearingStatement": clearing.fetch_statement,
+    "ClearingEntry": clearing.fetch_entry,
+    "ClearingAdjustment": clearing.fetch_adjustment,
+    "PartnerKey": fetch_partner_key,
 }
 
 
@@ -156,6 +168,9 @@ class Query(
     SurveyQuery,
     ReferralQuery,
     WebhookQuery,
+    AgreementQuery,
+    clearing.ClearingQuery,
+    PartnerKeyQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
     async def node(self, info: Info, id: strawberry.ID) -> Any:
@@ -205,6 +220,9 @@ class Mutation(
     SurveyMutation,
     ReferralMutation,
     WebhookMutation,
+    AgreementMutation,
+    clearing.ClearingMutation,
+    PartnerKeyMutation,
 ):
     pass
 

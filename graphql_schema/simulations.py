@@ -9,8 +9,9 @@ import strawberry
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import row_once
 from graphql_schema.enums import SimulationSource, SimulationStatus
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import Node, id_field, local_id
-from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
+from graphql_schema.pagination import Connection, Cursor
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
@@ -306,15 +307,7 @@ class SimulationQuery:
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[SimulationRow]:
         """The brand's dry runs, newest first."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await service.list_simulations(
-                snapshot,
-                info.context.caller.brand_id,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(info.context, service.list_simulations, first, after)
 
 
 @strawberry.type

@@ -1,6 +1,7 @@
 """Surveys (问卷): operators set them and read what was answered, members answer."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,7 +12,8 @@ from graphql_schema.effects import effect_once
 from graphql_schema.enums import MemberRole, QuestionKind
 from graphql_schema.event_types import EarningEvent, event_loader
 from graphql_schema.loaders import row_loader
-from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.member_lists import page_of_brand
+from graphql_schema.pagination import Connection, Cursor, encode_id
 from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.refusals import Refused
 from loyalty.actor import Actor, Grant
@@ -266,16 +268,9 @@ class SurveyQuery:
         after: str | None = None,
     ) -> Connection[AnswerRow]:
         """What members answered, newest first: to one survey, or to all."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await service.list_answers(
-                snapshot,
-                info.context.caller.brand_id,
-                code,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(
+            info.context, partial(service.list_answers, survey=code), first, after
+        )
 
     @strawberry.field(graphql_type=list[MemberSurvey], extensions=[IsMember()])
     async def my_surveys(self, info: Info) -> list[SurveyStanding]:

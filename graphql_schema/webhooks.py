@@ -1,6 +1,7 @@
 """Webhooks for operators: where the brand is told of what happens, and what is done by hand."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,8 +11,9 @@ from strawberry.scalars import JSON
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once, row_once
 from graphql_schema.enums import WebhookDeliveryStatus
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import local_id
-from graphql_schema.pagination import Connection, Cursor, connection_of, find_id_of, page_of
+from graphql_schema.pagination import Connection, Cursor, find_id_of
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
 from graphql_schema.webhook_types import WebhookDelivery, WebhookEndpoint, WebhookEventType
@@ -19,7 +21,7 @@ from loyalty.actor import Actor, Grant
 from loyalty.db import Tx
 from loyalty.errors import InvalidInput
 from loyalty.text import checked_instant
-from loyalty.webhooks import service
+from loyalty.webhooks import queries, service
 from loyalty.webhooks.catalogue import EVENT_TYPES, schema_of
 from loyalty.webhooks.models import WebhookDelivery as DeliveryRow
 from loyalty.webhooks.models import WebhookEndpoint as EndpointRow
@@ -109,7 +111,7 @@ async def fetch_endpoint(context: Context, id: UUID) -> EndpointRow | None:
     if Grant.READ not in context.caller.grants:
         return None
     async with context.database.snapshot() as snapshot:
-        return await service.find_endpoint(snapshot, context.caller.brand_id, id)
+        return await queries.find_endpoint(snapshot, context.caller.brand_id, id)
 
 
 async def fetch_delivery(context: Context, id: UUID) -> DeliveryRow | None:
@@ -117,7 +119,7 @@ async def fetch_delivery(context: Context, id: UUID) -> DeliveryRow | None:
     if Grant.READ not in context.caller.grants:
         return None
     async with context.database.snapshot() as snapshot:
-        return await service.find_delivery(snapshot, context.caller.brand_id, id)
+        return await queries.find_delivery(snapshot, context.caller.brand_id, id)
 
 
 @strawberry.type
@@ -141,15 +143,7 @@ class WebhookQuery:
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[EndpointRow]:
         """The brand's endpoints, newest first."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await service.list_endpoints(
-                snapshot,
-                info.context.caller.brand_id,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(info.context, queries.list_endpoints, first, after)
 
     @strawberry.field(graphql_type=Connection[WebhookDelivery], extensions=[HasGrant(Grant.READ)])
     async def webhook_deliveries(
@@ -161,20 +155,15 @@ class WebhookQuery:
         after: str | None = None,
     ) -> Connection[DeliveryRow]:
         """What was sent or is to be: to all endpoints, or to one; newest first."""
-        page = page_of(CURSOR, first, after)
         id = None
         if endpoint_id is not None:
             id = find_id_of("WebhookEndpoint", endpoint_id) or NOBODY
-        async with info.context.database.snapshot() as snapshot:
-            rows = await service.list_deliveries(
-                snapshot,
-                info.context.caller.brand_id,
-                id,
-                status,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(
+            info.context,
+            partial(queries.list_deliveries, endpoint_id=id, status=status),
+            first,
+            after,
+        )
 
 
 async def _with_secret(

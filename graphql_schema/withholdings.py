@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,8 +12,9 @@ from strawberry.dataloader import DataLoader
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.faults import Invalid
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import id_field
-from graphql_schema.pagination import Connection, Cursor, connection_of, encode_id, page_of
+from graphql_schema.pagination import Connection, Cursor, encode_id
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import BigInt
@@ -142,23 +144,15 @@ class WithholdingQuery:
         after: str | None = None,
     ) -> Connection[WithheldRow]:
         """What was withheld (代扣记录) on the brand's local days, both included; newest first."""
-        page = page_of(CURSOR, first, after)
         brand_id = info.context.caller.brand_id
         timezone = await info.context.timezone(brand_id)
         try:
             since, until = booked_on(first_day, last_day, timezone, ("from", "until"))
         except InvalidInput as refused:
             raise Invalid(refused.message("en")) from refused
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_withheld(
-                snapshot,
-                brand_id,
-                since,
-                until,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(
+            info.context, partial(queries.list_withheld, since=since, until=until), first, after
+        )
 
 
 @strawberry.type

@@ -9,6 +9,7 @@ class ActorKind(StrEnum):
     MEMBER = "MEMBER"
     OPERATOR = "OPERATOR"
     CLERK = "CLERK"
+    PARTNER = "PARTNER"
     SYSTEM = "SYSTEM"
 
 
@@ -29,6 +30,16 @@ class OperatorRole(StrEnum):
     ADMIN = "ADMIN"
 
 
+class Scope(StrEnum):
+    """What a partner's key may do."""
+
+    ISSUE_COUPONS = "coupons:issue"
+    READ_COUPONS = "coupons:read"
+    REDEEM_COUPONS = "coupons:redeem"
+    MATCH_MEMBERS = "members:match"
+    READ_STATEMENTS = "statements:read"
+
+
 class Grant(StrEnum):
     """What an operator may do. The table below is the permission table of operators."""
 
@@ -41,6 +52,9 @@ class Grant(StrEnum):
     PLACES = "places"
     PURCHASES = "purchases"
     WEBHOOKS = "webhooks"
+    ALLIANCE = "alliance"
+    CLEARING = "clearing"
+    PARTNER_KEYS = "partner keys"
 
 
 GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {
@@ -48,21 +62,23 @@ GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {
     OperatorRole.MARKETER: frozenset(
         {
             *(Grant.READ, Grant.CAMPAIGNS, Grant.CODES),
-            *(Grant.MEMBERS, Grant.COUPONS, Grant.PLACES),
+            *(Grant.MEMBERS, Grant.COUPONS, Grant.PLACES, Grant.ALLIANCE),
         }
     ),
-    OperatorRole.FINANCE: frozenset({Grant.READ, Grant.LEDGER, Grant.PURCHASES}),
+    OperatorRole.FINANCE: frozenset({Grant.READ, Grant.LEDGER, Grant.PURCHASES, Grant.CLEARING}),
     OperatorRole.ADMIN: frozenset(Grant),
 }
 
 SYSTEM_ID = UUID(int=0)
 CLERK_ROLE = "CLERK"
+PARTNER_ROLE = "PARTNER"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One caller. ``id`` is a member's identity, the operator, or the clerk; ``role`` the role
-    acted in. A clerk acts at one till of one place."""
+    """One caller. ``id`` is a member's identity, the operator, the clerk, or the key that a
+    partner's system calls with; ``role`` the role acted in. A clerk acts at one till of one place;
+    a key acts for its own brand, within its scopes."""
 
     kind: ActorKind
     brand_id: UUID
@@ -71,6 +87,7 @@ class Actor:
     grants: frozenset[Grant] = field(default_factory=frozenset)
     place_id: UUID | None = None
     till_id: UUID | None = None
+    scopes: frozenset[Scope] = field(default_factory=frozenset)
 
 
 def system_actor(brand_id: UUID) -> Actor:

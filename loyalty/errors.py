@@ -129,6 +129,28 @@ class DraftChanged(Refusal):
     zh = "该草稿已被他人更新（当前版本 {revision}），请刷新后再保存。"
 
 
+class AgreementStateWrong(Refusal):
+    """``status``: as the agreement has it, PAUSED, or OUTSIDE_ITS_DAYS."""
+
+    code = "AGREEMENT_STATE_WRONG"
+    en = "An agreement that is {status} cannot be {wanted}."
+    zh = "状态为{status}的联盟协议不能变更为{wanted}。"
+
+
+class AgreementChanged(Refusal):
+    """``number`` is the version that is proposed now."""
+
+    code = "AGREEMENT_CHANGED"
+    en = "Other terms are proposed now: version {number}. Read them before you sign."
+    zh = "协议条款已变更（当前提议版本 {number}），请重新阅读后再签署。"
+
+
+class TemplateUnderAgreement(Refusal):
+    code = "TEMPLATE_UNDER_AGREEMENT"
+    en = "The coupon template {template} is under an agreement with a partner."
+    zh = "券模板 {template} 已归属一份联盟协议。"
+
+
 class WebhookDisabled(Refusal):
     code = "WEBHOOK_DISABLED"
     en = "This endpoint is disabled. Make it active first."
@@ -277,8 +299,8 @@ class CouponTaken(Refusal):
 
 
 class CouponNotUsable(Refusal):
-    """``reason``: NOT_YET, EXPIRED, VOID, PLACE, PRODUCT or SPEND_MIN; HELD or REDEEMED of one
-    that is to be declared void."""
+    """``reason``: NOT_YET, EXPIRED, VOID, PLACE, PRODUCT, SPEND_MIN, GIFT or KIND; HELD, REDEEMED
+    or ORDERED of one that is to be declared void, or exchanged for its gift."""
 
     code = "COUPON_NOT_USABLE"
     en = "This coupon cannot be used here and now ({reason})."
@@ -320,7 +342,7 @@ class NotOpen(Refusal):
 
 
 class TooManyOpen(Refusal):
-    """``noun``: survey or task; those that have not ended."""
+    """``noun``: survey, task, agreement or adjustment; those that have not ended."""
 
     code = "TOO_MANY_OPEN"
     en = "{limit} {noun}s have not ended yet. End one first."
@@ -412,6 +434,12 @@ class PrivilegeUsedUp(Refusal):
     code = "PRIVILEGE_USED_UP"
     en = "This privilege ({privilege}) has been used {times_max} times in this period."
     zh = "本期权益（{privilege}）的{times_max}次使用机会已用完。"
+
+
+class PartnerKeyRevoked(Refusal):
+    code = "PARTNER_KEY_REVOKED"
+    en = "This key is revoked. Please make another one."
+    zh = "该密钥已吊销，请另行创建。"
 
 
 class PlaceClosed(Refusal):

@@ -19,6 +19,7 @@ import loyalty.ledger.models
 import loyalty.members.models
 import loyalty.notifications.models
 import loyalty.outbox
+import loyalty.partner_keys.models
 import loyalty.periodic
 import loyalty.places.models
 import loyalty.products.models
@@ -26,7 +27,9 @@ import loyalty.regions.models
 import loyalty.webhooks.models
 import loyalty.withholdings.models
 import rewards.activities.models
+import rewards.alliances.models
 import rewards.campaigns.models
+import rewards.clearing.models
 import rewards.coupons.models
 import rewards.draws.models
 import rewards.event_types.models
@@ -66,13 +69,16 @@ MODULES = (
     loyalty.notifications.models,
     loyalty.outbox,
     loyalty.periodic,
+    loyalty.partner_keys.models,
     loyalty.places.models,
     loyalty.products.models,
     loyalty.regions.models,
     loyalty.withholdings.models,
     loyalty.webhooks.models,
     rewards.activities.models,
+    rewards.alliances.models,
     rewards.campaigns.models,
+    rewards.clearing.models,
     rewards.coupons.models,
     rewards.draws.models,
     rewards.event_types.models,

@@ -22,11 +22,13 @@ from loyalty.clock import utc_now
 from loyalty.crypto import Keyring
 from loyalty.db import Database, is_unavailable
 from loyalty.notifications.providers import ConsoleProvider
+from loyalty.partner_keys.service import KeyHolder, read_holder
 from loyalty.settings import Settings
 from rewards.scans.batcher import ScanBatcher
 from rewards.scans.intake import ScanIntake
 from server.graphiql import asset_routes, query_page
 from server.graphql_http import GraphQLEndpoint
+from server.key_usage import KeyUsageBook
 from server.payout_callbacks import payout_callback_routes
 from server.providers import Providers
 from server.statement_downloads import StatementDownloads
@@ -61,6 +63,7 @@ class Runtime:
             writers=settings.scan_writers,
             keyring=self.keyring,
         )
+        self.key_usage = KeyUsageBook(self.database)
         self.services = Services(
             database=self.database,
             keyring=self.keyring,
@@ -70,6 +73,7 @@ class Runtime:
             code_sender=ConsoleProvider(),
             guesses=Guesses(),
             wechat=WechatClient(settings.wechat_api_url, settings.wechat_timeout_seconds),
+            key_usage=self.key_usage,
         )
         self.providers = Providers(settings)
         self.throttle = Throttle() if settings.throttle else None
@@ -84,6 +88,10 @@ class Runtime:
     def verify(self, token: str) -> Actor | None:
         """Whom a bearer token names; None if it is no good."""
         return self.tokens.verify(token, utc_now())
+
+    async def holder_of(self, key: str, address: str) -> KeyHolder | None:
+        """Whom a partner's key names; None if it is no good, or not from this address."""
+        return await read_holder(self.database, key, address, utc_now())
 
     def _make_waker(self) -> EmbeddedWorker | Waker:
         """With Redis facts are for ``loyalty worker``, called by it; without, we do the work."""
@@ -110,6 +118,7 @@ class Runtime:
 
     async def start(self) -> None:
         self.batcher.start()
+        self.key_usage.start()
         self.worker.start()
         if self.webhooks is not None:
             self.webhooks.start()
@@ -117,6 +126,7 @@ class Runtime:
     async def stop(self) -> None:
         """Answer what is queued, finish the worker's round, close the pools."""
         await self.batcher.stop()
+        await self.key_usage.stop()
         await self.worker.stop()
         if self.webhooks is not None:
             await self.webhooks.stop()
@@ -154,6 +164,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Starlett
         verify=runtime.verify,
         throttle=runtime.throttle,
         page=query_page() if settings.graphiql else None,
+        holder_of=runtime.holder_of,
     )
 
     @asynccontextmanager
@@ -182,9 +193,8 @@ def create_app(settings: Settings, database: Database | None = None) -> Starlett
             return JSONResponse({"status": "database out of reach"}, status_code=503)
 
     async def home(_: Request) -> Response:
-        if settings.graphiql:
-            return RedirectResponse("/graphql")
-        return PlainTextResponse("Loyalty engine. The API is at POST /graphql.\n")
+        found = PlainTextResponse("Loyalty engine. The API is at POST /graphql.\n")
+        return RedirectResponse("/graphql") if settings.graphiql else found
 
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint),

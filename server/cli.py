@@ -24,6 +24,7 @@ COMMANDS = {
     "import": ("server.import_commands", "app"),
     "ledger": ("server.ledger_commands", "app"),
     "outbox": ("server.outbox_commands", "app"),
+    "sandbox": ("server.sandbox_commands", "app"),
     "tiers": ("server.tier_commands", "app"),
     "wechat": ("server.wechat_commands", "app"),
 }

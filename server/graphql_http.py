@@ -5,7 +5,7 @@ prefers with the status codes of the specification, and runs documents from a Do
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
@@ -27,6 +27,7 @@ from graphql_schema.faults import (
     format_errors,
 )
 from loyalty.actor import Actor, ActorKind
+from loyalty.partner_keys.service import KeyHolder, looks_like_key
 from server.negotiation import GRAPHQL_RESPONSE, JSON, MediaType, is_json, reply_type, wants_html
 from server.throttle import Throttle
 
@@ -86,7 +87,8 @@ class Disconnected(Exception):
 
 
 class GraphQLEndpoint:
-    """One per process. ``verify`` turns a bearer token into an Actor, None if it is no good."""
+    """One per process. ``verify`` turns a bearer token into an Actor, None if it is no good;
+    ``holder_of(key, address)`` does so for partners' keys."""
 
     def __init__(
         self,
@@ -95,7 +97,9 @@ class GraphQLEndpoint:
         verify: Callable[[str], Actor | None],
         throttle: Throttle | None = None,
         page: Page | None = None,
+        holder_of: Callable[[str, str], Awaitable[KeyHolder | None]] | None = None,
     ) -> None:
+        self._holder_of = holder_of
         self._documents = documents
         self._services = services
         self._verify = verify
@@ -119,7 +123,7 @@ class GraphQLEndpoint:
                 raise HttpProblem(405, Invalid("Use POST, or GET for trusted queries."), ALLOWED)
             if media is None:
                 raise HttpProblem(406, Invalid(f"Accept {GRAPHQL_RESPONSE} or {JSON}."))
-            context = self._context(scope, headers)
+            context = await self._context(scope, headers)
             if method == "POST":
                 request = request_of(load_json(await self._body(headers, receive)))
             else:
@@ -135,16 +139,22 @@ class GraphQLEndpoint:
 
     # --- who ---------------------------------------------------------------------------------
 
-    def _context(self, scope: Scope, headers: dict[bytes, bytes]) -> Context:
+    async def _context(self, scope: Scope, headers: dict[bytes, bytes]) -> Context:
         client = scope.get("client")
         address: str = client[0] if client else ""
         actor: Actor | None = None
+        holder: KeyHolder | None = None
         authorization = headers.get(b"authorization")
         if authorization is not None:
             scheme, _, token = authorization.decode("latin-1").partition(" ")
-            actor = self._verify(token.strip()) if scheme.lower() == "bearer" else None
+            bearer = token.strip() if scheme.lower() == "bearer" else ""
+            if self._holder_of is not None and looks_like_key(bearer):
+                holder = await self._holder_of(bearer, address)
+                actor = holder.actor if holder is not None else None
+            else:
+                actor = self._verify(bearer)
         if self._throttle is not None:
-            self._check_rate(self._throttle, actor, address)
+            self._check_rate(self._throttle, actor, address, holder)
         if authorization is not None and actor is None:
             problem = Unauthenticated("The token is not valid. Please sign in again.")
             challenge = (b"www-authenticate", b'Bearer error="invalid_token"')
@@ -152,8 +162,13 @@ class GraphQLEndpoint:
         language = language_of(headers.get(b"accept-language", b"").decode("latin-1"))
         return Context(self._services, actor, language, address)
 
-    def _check_rate(self, throttle: Throttle, actor: Actor | None, address: str) -> None:
-        if actor is None:
+    def _check_rate(
+        self, throttle: Throttle, actor: Actor | None, address: str, holder: KeyHolder | None
+    ) -> None:
+        if holder is not None:
+            caller = (holder.actor.brand_id, holder.actor.id)
+            wait = throttle.wait_seconds(caller, holder.requests_per_minute)
+        elif actor is None:
             wait = throttle.wait_seconds(address, throttle.rates.anonymous_per_minute)
         elif actor.kind is ActorKind.MEMBER:
             caller = (actor.brand_id, actor.id)

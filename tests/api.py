@@ -43,6 +43,8 @@ _RECEIPTS = {
     "setClerkPin": "ClerkPinReceipt",
     **dict.fromkeys(("createWebhookEndpoint", "rotateWebhookSecret"), "WebhookSecretReceipt"),
     **dict.fromkeys(("configureWebhookEndpoint", "replayWebhooks"), "WebhookEndpointReceipt"),
+    **dict.fromkeys(("createPartnerKey", "rotatePartnerKey"), "NewPartnerKeyReceipt"),
+    **dict.fromkeys(("configurePartnerKey", "revokePartnerKey"), "PartnerKeyReceipt"),
     **dict.fromkeys(("sendTestWebhook", "resendWebhook"), "WebhookDeliveryReceipt"),
 }
 ME = """

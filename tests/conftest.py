@@ -18,6 +18,8 @@ settings.load_profile("house")
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests and all modules stay to the end: nobody looks for garbage among them."""
+    """Thousands of tests and all modules stay to the end: nobody looks for garbage among them, nor
+    often among what tests make."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 50, 50)

@@ -1,6 +1,7 @@
 """A freshly migrated database for each test, on SQLite and on PostgreSQL.
 
-Each kind is migrated once into a template; a test gets a copy of it. What asks for
+Each kind is migrated once into a template; a test gets a copy of it, of PostgreSQL one that others
+had before (``tests/spare_databases.py``). What asks for
 ``database_url``, directly or through another fixture, runs on both, unless it is marked
 ``@pytest.mark.only_database("postgresql", reason="...")``.
 """
@@ -19,6 +20,7 @@ from loyalty.db import Database, Tx
 from migrations.runner import upgrade
 from tests.clocks import SettableClock
 from tests.postgresql_server import PostgresqlMissing, PostgresqlServer, run_apart
+from tests.spare_databases import SpareDatabases
 
 KINDS = ("sqlite", "postgresql")
 TEMPLATE = "loyalty_template"
@@ -60,6 +62,12 @@ def postgresql_server(pytestconfig: pytest.Config) -> PostgresqlServer:
 
 
 @pytest.fixture(scope="session")
+def spare_databases(postgresql_server: PostgresqlServer) -> SpareDatabases:
+    """The session's databases on its server."""
+    return SpareDatabases(postgresql_server, TEMPLATE)
+
+
+@pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated file to copy."""
     path = tmp_path_factory.mktemp("sqlite") / f"{TEMPLATE}.db"
@@ -95,10 +103,10 @@ def made_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
     else:
-        server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-        name = f"test_{abs(hash(request.node.nodeid)):x}"
-        yield server.create_database(name, TEMPLATE)
-        server.drop_database(name)
+        spares: SpareDatabases = request.getfixturevalue("spare_databases")
+        url = spares.take()
+        yield url
+        spares.give_back(url)
 
 
 @pytest_asyncio.fixture

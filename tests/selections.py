@@ -20,7 +20,7 @@ _ADJUSTMENT = """
     id memberId asset amount status reason proposedById proposedAt decidedById decidedAt
     decisionReason
 """
-_TEMPLATE = "id code kind status issued stockMax pointsPrice"
+_TEMPLATE = "id code kind status issued stockMax pointsPrice offerId"
 _COUPON = "id code templateCode kind status cause usableFrom usableUntil endedAt"
 _OFFER = """
     id code name kind status stockMax perDayMax taken rankMin opensAt earlyHours earlyRankMin
@@ -29,7 +29,7 @@ _OFFER = """
 """
 _ORDER = """
     id quantity status orderedOn delivery carrier trackingNumber reason fulfilledAt cancelledAt
-    offer { id name } parts { purpose asset amount }
+    offer { id name } couponId parts { purpose asset amount }
 """
 _PURCHASE = """
     id purchaseRef source purchasedOn occurredAt quantity amountFen returnedFen pointsGranted
@@ -53,7 +53,21 @@ _REDEMPTION = """
     events { step actorKind tillName clerkName reason createdAt }
 """
 
+_AGREEMENT = """
+    id partnerSlug partnerName status paused pausedAt partnerPausedAt endedAt
+    versions { number digest status proposedBy signedAt partnerSignedAt inForceFrom inForceUntil }
+"""
+
+_CLEARED = "id kind owedFen partnerSlug note statementId"
+_STATEMENT = "id number partnerSlug openingFen closingFen entryCount confirmedAt partnerConfirmedAt"
+
 SELECTIONS = {
+    "confirmClearingStatement": f"replayed statement {{ {_STATEMENT} }}",
+    **dict.fromkeys(
+        ("proposeClearingAdjustment", "decideClearingAdjustment"),
+        "replayed adjustment { id owedFen reason status isOurs entryId decidedAt }",
+    ),
+    "recordClearingPayment": f"replayed entry {{ {_CLEARED} }}",
     "requestSignInCode": "sentTo expiresInSeconds",
     "signInByCode": _SIGNED_IN,
     "signInOperator": _SIGNED_IN,
@@ -86,6 +100,7 @@ SELECTIONS = {
     """,
     "createProduct": "replayed product { id sku nameZh nameEn gtin pictureUrl ageMin }",
     "confirmAge": "replayed ageConfirmed",
+    "correctAge": "replayed ageConfirmed",
     "setProductAgeMin": "replayed product { id ageMin }",
     "createCodeBatch": _BATCHES,
     "activateCodeBatch": _BATCHES,
@@ -116,6 +131,14 @@ SELECTIONS = {
     **dict.fromkeys(
         ("sendTestWebhook", "resendWebhook"),
         "replayed delivery { id eventType webhookId status attempts }",
+    ),
+    **dict.fromkeys(
+        ("createPartnerKey", "rotatePartnerKey"),
+        "replayed key partnerKey { id name start scopes networks previousUntil }",
+    ),
+    **dict.fromkeys(
+        ("configurePartnerKey", "revokePartnerKey"),
+        "replayed partnerKey { id name scopes networks requestsPerMinute revokedAt }",
     ),
     "publishLadder": "replayed version role levels { rank code growthThreshold }",
     **dict.fromkeys(
@@ -154,6 +177,7 @@ SELECTIONS = {
         replayed order {{ {_ORDER} }} coupons {{ {_COUPON} }}
         balances {{ asset balance spendable locked }}
     """,
+    "orderGift": f"replayed order {{ {_ORDER} }}",
     "fulfilOrder": f"replayed order {{ {_ORDER} }}",
     "cancelOrder": f"replayed order {{ {_ORDER} }}",
     "holdCoupon": f"replayed redemption {{ {_REDEMPTION} }}",
@@ -185,6 +209,10 @@ SELECTIONS = {
     "useReferralCode": "replayed referral { referrerId referredId status refusedReason settledAt }",
     "setWithholding": "replayed terms { thresholdFen ratePercent }",
     "putRegion": "replayed region { code name nameZh nameEn areas }",
+    **dict.fromkeys(
+        ("proposeAgreement", "signAgreement", "pauseAgreement", "resumeAgreement", "endAgreement"),
+        f"replayed agreement {{ {_AGREEMENT} }}",
+    ),
     "setMemberDays": "replayed memberDays { dayOfMonth on name nextOn }",
     "returnPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} amountFen

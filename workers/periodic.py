@@ -17,6 +17,7 @@ from loyalty.ledger.expiry import CHUNK_LOTS
 from loyalty.outbox import LEASE_SECONDS, StaleLease
 from loyalty.periodic import LeasedJob
 from rewards.activities.service import settle_activities
+from rewards.clearing.statements import draw_statements
 from rewards.coupons.service import expire_coupons
 from rewards.events.service import settle_birthdays
 from rewards.gifts.service import give_days_gifts
@@ -58,6 +59,7 @@ JOBS: Mapping[str, Periodic] = {
     "give_days_gifts": Periodic(600, give_days_gifts),
     "settle_birthdays": Periodic(600, settle_birthdays),
     "settle_activities": Periodic(ACTIVITIES_SECONDS, settle_activities),
+    "draw_statements": Periodic(600, draw_statements),
     "expire_lots": Periodic(15, expire_lots, CHUNK_LOTS, 20),
     "re_evaluate_tiers": Periodic(15, re_evaluate_tiers, CHUNK_STANDINGS, 20),
 }

@@ -2,7 +2,7 @@
 step a transaction. And the news to those who won."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
@@ -24,14 +24,16 @@ log = structlog.get_logger("raffles")
 
 @dataclass(frozen=True)
 class RaffleKeeper:
-    """Brings raffles to their end; only who holds the keys can open a seed."""
+    """Brings raffles to their end; only who holds the keys can open a seed. ``failed``: those whose
+    last step failed, tried again after all others."""
 
     keyring: Keyring
+    failed: set[UUID] = field(default_factory=set)
 
     async def __call__(self, tx: Tx, limit: int) -> int:
         """Take one step, over up to ``limit`` entries: ``limit``, as there may be more to do; 0
         where nothing is."""
-        raffle = await take_step(tx, self.keyring, limit)
+        raffle = await take_step(tx, self.keyring, limit, self.failed)
         if raffle is None:
             return 0
         log.info("raffle_step", raffle_id=str(raffle.id), status=raffle.status)

@@ -81,6 +81,10 @@ class Relay:
         self._note = note
         self._lease_seconds = lease_seconds
 
+    def knows(self, topic: str) -> bool:
+        """Whether facts of a topic are dealt with; those of any other fail until they are dead."""
+        return topic in self._settled_here or topic in self._couriers
+
     async def run_once(self, batch_size_max: int = BATCH_SIZE_MAX) -> int:
         """Lease a batch and deal with it; how many events were leased.
 
@@ -122,21 +126,21 @@ class Relay:
         return token, events
 
     async def _handle(self, turn: _Round, topic: str, events: list[Leased]) -> None:
-        if topic in self._settled_here:
+        if not self.knows(topic):
+            log.error("topic_unknown", topic=topic, events=len(events))
+            error = f"no handler for the topic {topic!r}"
+            await self._db.in_transaction(_fail_each, turn.token, {error: events})
+        elif topic in self._settled_here:
             verb = self._settled_here[topic]
 
             async def settle(part: Sequence[Leased]) -> None:
                 await self._db.in_transaction(verb, turn.token, part)
 
             await self._in_halves(turn, events, settle)
-        elif topic in self._couriers:
+        else:
             if topic in self._earning:
                 events = await self._earn(turn, self._earning[topic], events)
             await self._send_out(turn, self._couriers[topic], events)
-        else:
-            log.error("topic_unknown", topic=topic, events=len(events))
-            error = f"no handler for the topic {topic!r}"
-            await self._db.in_transaction(_fail_each, turn.token, {error: events})
 
     async def _earn(self, turn: _Round, verb: Earn, events: list[Leased]) -> list[Leased]:
         """Settle what facts earn before they are told of, a brand at a time; those that were. Told

@@ -17,6 +17,14 @@ from loyalty.webhooks import sending, service
 from loyalty.webhooks.catalogue import type_of
 from loyalty.webhooks.sending import DueDelivery
 from loyalty.webhooks.service import PublicFact
+from rewards.alliances.rules import (
+    ENDED_TOPIC,
+    PAUSED_TOPIC,
+    PROPOSED_TOPIC,
+    RESUMED_TOPIC,
+    SIGNED_TOPIC,
+)
+from rewards.clearing.service import FUNDS_LOW_TOPIC
 from workers import queries
 from workers.relay import Settle
 
@@ -102,7 +110,12 @@ async def announce(tx: Tx, token: UUID, events: Sequence[Leased]) -> None:
 
 
 ANNOUNCED: Mapping[str, Settle] = dict.fromkeys(
-    ("coupon.reversed", "payout.paid", "payout.failed"), announce
+    (
+        *("coupon.reversed", "payout.paid", "payout.failed"),
+        *(PROPOSED_TOPIC, SIGNED_TOPIC, PAUSED_TOPIC, RESUMED_TOPIC, ENDED_TOPIC),
+        FUNDS_LOW_TOPIC,
+    ),
+    announce,
 )
 
 

@@ -39,8 +39,8 @@ class NewSession:
 async def open_session(tx: Tx, keyring: Keyring, actor: Actor, ttl_seconds: int) -> NewSession:
     """The session of a sign-in that was settled, and its first refresh token. Its end is fixed
     now: refreshing does not lengthen it. ValueError for the system's own actor."""
-    if actor.kind is ActorKind.SYSTEM:
-        raise ValueError("the command line has no sessions")
+    if actor.kind in (ActorKind.SYSTEM, ActorKind.PARTNER):
+        raise ValueError("the command line and keys have no sessions")
     session = SignInSession(
         brand_id=actor.brand_id,
         kind=actor.kind.value,

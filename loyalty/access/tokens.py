@@ -49,8 +49,8 @@ class TokenIssuer:
 
     def issue(self, actor: Actor, now: datetime) -> str:
         """A token of a member, an operator, or a clerk at a till; the command line needs none."""
-        if actor.kind is ActorKind.SYSTEM:
-            raise ValueError("the system's own actor gets no token")
+        if actor.kind in (ActorKind.SYSTEM, ActorKind.PARTNER):
+            raise ValueError("the system's own actor gets no token, a partner has its key")
         issued_at = int(now.timestamp())
         claims: dict[str, Any] = {
             "aud": AUDIENCE,

@@ -11,8 +11,9 @@ from loyalty.tables import own_id, reference, tenant
 
 class AgeStatement(SQLModel, table=True):
     """Somebody has stated its age (年龄确认): ``age`` full years on the brand's local day of
-    ``stated_at``, so it was born on ``born_by`` or before. Append-only. What follows from all
-    that a person has stated is ``identities.born_by``."""
+    ``stated_at``, so it was born on ``born_by`` or before. With an ``operator_id`` it is that
+    operator's correction, and what was stated before counts no more. Append-only. What follows
+    from all that a person has stated is ``identities.born_by``."""
 
     __tablename__ = "age_statements"
     __table_args__ = (
@@ -26,4 +27,5 @@ class AgeStatement(SQLModel, table=True):
     identity_id: UUID
     age: int
     born_by: date
+    operator_id: UUID | None = None
     stated_at: datetime

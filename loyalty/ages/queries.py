@@ -42,7 +42,7 @@ async def list_stated(tx: Tx, brand_id: UUID, identity_ids: list[UUID]) -> list[
         )
         .order_by(col(AgeStatement.stated_at), col(AgeStatement.id))
     )
-    return [Stated(row.age, row.born_by) for row in found]
+    return [Stated(row.age, row.born_by, row.operator_id is not None) for row in found]
 
 
 async def set_born_by(

@@ -2,7 +2,8 @@
 
 An age is in full years. Who states one was born that many years before the day, or earlier:
 ``born_by``. Of age 18 and above an age is read as "at least": it may be raised. One below is a
-minor's, and binds: whoever has stated it cannot be older than time has made it since.
+minor's, and binds: whoever has stated it cannot be older than time has made it since. What an
+operator has put right counts instead of all that was stated before.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ class Stated(NamedTuple):
 
     age: int
     born_by: date
+    corrects: bool = False
 
 
 def check_age(age: int, field: str) -> int:
@@ -51,10 +53,18 @@ def is_of_age(born_by: date | None, age_min: int, today: date) -> bool:
 def contradicts(before: Iterable[Stated], new: Stated) -> bool:
     """Whether a statement makes a minor older than time has: more than its years since, and the
     birthday that may just have been."""
-    return any(
+    return not new.corrects and any(
         stated.age < MINORS_BELOW and new.born_by <= years_before(stated.born_by, 1)
-        for stated in before
+        for stated in _that_count(before)
     )
+
+
+def _that_count(statements: Iterable[Stated]) -> list[Stated]:
+    """What was stated since the last correction, with it."""
+    counting: list[Stated] = []
+    for each in statements:
+        counting = [each] if each.corrects else [*counting, each]
+    return counting
 
 
 def born_by_of(statements: Iterable[Stated]) -> date | None:
@@ -63,7 +73,7 @@ def born_by_of(statements: Iterable[Stated]) -> date | None:
     statement may contradict one before it: it counts for nothing."""
     known: Stated | None = None
     heard: list[Stated] = []
-    for new in statements:
+    for new in _that_count(statements):
         if not contradicts(heard, new):
             raises = known is not None and min(known.age, new.age) >= MINORS_BELOW
             known = min(known, new, key=lambda each: each.born_by) if known and raises else new

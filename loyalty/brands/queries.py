@@ -1,5 +1,6 @@
 """How brands are found."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,11 @@ async def get_brand(snapshot: Snapshot, brand_id: UUID) -> Brand:
     if brand is None:
         raise NotFound(noun="brand")
     return brand
+
+
+async def list_brands_by_ids(snapshot: Snapshot, ids: Sequence[UUID]) -> list[Brand]:
+    """Those that exist, in no order."""
+    return list(await snapshot.session.exec(select(Brand).where(col(Brand.id).in_(ids))))
 
 
 async def list_brands(snapshot: Snapshot) -> list[Brand]:

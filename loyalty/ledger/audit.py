@@ -15,9 +15,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from loyalty.db import Database, Snapshot, Statement
+from loyalty.ledger.audit_alliances import ALLIANCES
 from loyalty.ledger.audit_bonuses import BONUSES
 from loyalty.ledger.audit_books import BOOKS
 from loyalty.ledger.audit_channel import CHANNEL
+from loyalty.ledger.audit_clearing import CLEARING
 from loyalty.ledger.audit_coupons import COUPONS
 from loyalty.ledger.audit_deliveries import DELIVERIES
 from loyalty.ledger.audit_draws import DRAWS
@@ -42,7 +44,7 @@ from loyalty.ledger.audit_webhooks import WEBHOOKS
 _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
-    *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL, WEBHOOKS),
+    *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL, WEBHOOKS, CLEARING, ALLIANCES),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)

@@ -123,14 +123,15 @@ BOOKS = (
     ),
     Probe(
         1,
-        "only the brand's issuance, places' rebates and debts may be overdrawn",
-        "仅品牌发行、网点返利与会员欠款账户可透支",
+        "only the brand's issuance, clearing, places' rebates and debts may be overdrawn",
+        "仅品牌发行、清算、网点返利与欠款账户可透支",
         "accounts",
         """
         SELECT CAST(id AS text) AS id, kind || ' account may be overdrawn' AS problem
         FROM accounts
         WHERE brand_id = :brand AND overdraft_allowed
-            AND (kind <> 'ISSUANCE' OR owner_id <> brand_id) AND kind NOT IN ('PLACE', 'RECEIVABLE')
+            AND (kind NOT IN ('ISSUANCE', 'CLEARING') OR owner_id <> brand_id)
+            AND kind NOT IN ('PLACE', 'RECEIVABLE', 'PARTNER')
         """,
     ),
     Probe(

@@ -2,7 +2,7 @@
 
 That whoever has a PAID claim was given what it is due: ``audit_scans.py``, for every role alike."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import LINKED, Probe
 
 _BEHIND = "('STORE', 'DEALER', 'SALESPERSON')"
 
@@ -70,14 +70,7 @@ CHANNEL = (
         "渠道受益人不是消费者本人",
         f"claims WHERE outcome = 'PAID' AND beneficiary_role IN {_BEHIND}",
         f"""
-        WITH linked AS MATERIALIZED (
-            SELECT x.identity_id AS one_id, y.identity_id AS other_id, r.created_at
-            FROM member_merges r
-            JOIN members x ON x.brand_id = r.brand_id
-            JOIN members y ON y.brand_id = r.brand_id AND y.id <> x.id
-            WHERE r.brand_id = :brand AND x.id IN (r.from_member_id, r.into_member_id)
-                AND y.id IN (r.from_member_id, r.into_member_id)
-        )
+        WITH {LINKED}
         SELECT CAST(h.item_no AS text) AS id,
             'the consumer got what is for the ' || h.beneficiary_role AS problem
         FROM claims h

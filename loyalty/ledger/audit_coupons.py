@@ -15,7 +15,8 @@ COUPONS = (
         SELECT CAST(c.id AS text) AS id, c.status || ' by '
             || COALESCE(CAST(c.redemption_id AS text), 'nobody') || ', and the live redemption is '
             || COALESCE(CAST(r.id AS text) || ' ' || r.status, 'none') AS problem
-        FROM coupons c LEFT JOIN redemptions r ON r.brand_id = c.brand_id AND r.coupon_id = c.id
+        FROM coupons c LEFT JOIN redemptions r ON r.coupon_brand_id = c.brand_id
+            AND r.coupon_id = c.id
             AND r.status IN ('HELD', 'CAPTURED')
         WHERE c.brand_id = :brand AND (CASE c.status
             WHEN 'HELD' THEN r.status = 'HELD' AND r.id = c.redemption_id
@@ -34,7 +35,7 @@ COUPONS = (
         SELECT CAST(id AS text) AS id, status || ' and ' || CASE WHEN ended_at IS NULL
             THEN 'no end' ELSE 'ended' END AS problem
         FROM coupons WHERE brand_id = :brand
-            AND ((status IN ('REDEEMED', 'EXPIRED', 'VOID')) <> (ended_at IS NOT NULL)
+            AND ((status IN ('REDEEMED', 'ORDERED', 'EXPIRED', 'VOID')) <> (ended_at IS NOT NULL)
                 OR ended_at < issued_at)
         """,
     ),
@@ -60,15 +61,17 @@ COUPONS = (
         f"""
         WITH {_COUPON_DAYS}
         SELECT CAST(r.id AS text) AS id, 'taken after ' || CAST(c.usable_until AS text) AS problem
-        FROM redemptions r JOIN coupons c ON c.brand_id = r.brand_id AND c.id = r.coupon_id
+        FROM redemptions r
+        JOIN coupons c ON c.brand_id = r.coupon_brand_id AND c.id = r.coupon_id
         CROSS JOIN ends
-        WHERE r.brand_id = :brand AND date(c.usable_until) = ends.day
+        WHERE c.brand_id = :brand AND date(c.usable_until) = ends.day
             AND r.held_at >= ends.ends_at
         UNION ALL
         SELECT CAST(r.id AS text), 'taken before ' || CAST(c.usable_from AS text)
-        FROM redemptions r JOIN coupons c ON c.brand_id = r.brand_id AND c.id = r.coupon_id
+        FROM redemptions r
+        JOIN coupons c ON c.brand_id = r.coupon_brand_id AND c.id = r.coupon_id
         CROSS JOIN ends
-        WHERE r.brand_id = :brand AND date(c.usable_from) = ends.day
+        WHERE c.brand_id = :brand AND date(c.usable_from) = ends.day
             AND r.held_at < ends.starts_at
         """,
     ),

@@ -16,6 +16,7 @@ _APPENDED = (
     ("member_merges", "merge"),
     ("redemption_events", "redemption step"),
     ("payout_reports", "payout report"),
+    ("clearing_entries", "clearing entry"),
 )
 """The append-only tables, and what a row of each is called."""
 
@@ -75,6 +76,7 @@ _CAUSES = {
     "RAFFLE_PRIZE": ("raffle_winners", "t.created_at = e.paid_at"),
     "REDEMPTION": ("redemptions", "t.created_at IN (e.captured_at, e.settled_at, e.ended_at)"),
     "PAYOUT": ("payouts", "t.created_at IN (e.created_at, e.resolved_at)"),
+    "CLEARING": ("clearing_entries", _AT_ONCE),
     "GIFT": ("tier_gifts", "t.created_at = e.created_at"),
     "HOLD": ("holds", "t.created_at IN (e.held_at, e.ended_at)"),
     "ADJUSTMENT": ("adjustments", "t.created_at = e.decided_at"),

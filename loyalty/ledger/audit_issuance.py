@@ -29,6 +29,8 @@ _LEGAL = (
     ("REBATE", "ISSUANCE", "PLACE", False, True),
     ("PAYOUT", "PLACE", "PAYOUT", False, True),
     ("REVERSE", "PLACE", "ISSUANCE", True, False),
+    ("CLEAR", "CLEARING", "PARTNER", True, False),
+    ("CLEAR", "PARTNER", "CLEARING", True, False),
 )
 """Every movement there is; no other may occur."""
 
@@ -110,7 +112,8 @@ ISSUANCE = (
         JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
         WHERE t.brand_id = :brand AND ((t.kind, d.kind, c.kind, CASE t.phase
                 WHEN 'POSTED' THEN 'at once' ELSE 'in two phases' END) NOT IN (VALUES {_WAYS})
-            OR t.asset <> 'CASH' AND 'PLACE' IN (d.kind, c.kind))
+            OR t.asset <> 'CASH'
+                AND ('PLACE' IN (d.kind, c.kind) OR 'PARTNER' IN (d.kind, c.kind)))
         """,
     ),
     Probe(

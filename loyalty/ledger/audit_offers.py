@@ -7,7 +7,7 @@ _DAYS = "local AS MATERIALIZED (SELECT day, starts_at, ends_at FROM {coupon_days
 
 _WINDOWS = " UNION ALL ".join(
     f"SELECT offer_id, member_id, {key}, 0, quantity, NULL FROM offer_orders"
-    " WHERE brand_id = :brand AND status <> 'CANCELLED'"
+    " WHERE brand_id = :brand AND status <> 'CANCELLED' AND coupon_id IS NULL"
     for key in (
         "'ALL'",
         "substr(CAST(ordered_on AS text), 1, 4)",
@@ -95,6 +95,32 @@ OFFERS = (
         """,
     ),
     Probe(
+        7,
+        "a coupon for a gift is ordered once, by its member, for what it promises",
+        "礼品券由本人兑换一次且为所承诺的礼品",
+        "coupons WHERE status = 'ORDERED'",
+        f"""
+        WITH {MERGED}
+        SELECT CAST(COALESCE(c.id, o.coupon_id) AS text) AS id, COALESCE(c.status, 'no coupon')
+            || CASE WHEN o.id IS NULL THEN ', and no order of it'
+            ELSE ', ordered by ' || CAST(o.id AS text) END AS problem
+        FROM (
+            SELECT id AS coupon_id FROM coupons WHERE brand_id = :brand AND status = 'ORDERED'
+            UNION
+            SELECT coupon_id FROM offer_orders
+            WHERE brand_id = :brand AND coupon_id IS NOT NULL AND status <> 'CANCELLED'
+        ) AS k
+        LEFT JOIN coupons c ON c.brand_id = :brand AND c.id = k.coupon_id
+        LEFT JOIN coupon_templates t ON t.brand_id = :brand AND t.id = c.template_id
+        LEFT JOIN offer_orders o ON o.brand_id = :brand AND o.coupon_id = k.coupon_id
+            AND o.status <> 'CANCELLED'
+        LEFT JOIN merged m ON m.id = c.member_id
+        LEFT JOIN merged n ON n.id = o.member_id
+        WHERE (c.status = 'ORDERED' AND c.ended_at = o.created_at AND t.offer_id = o.offer_id
+            AND COALESCE(m.into_id, c.member_id) = COALESCE(n.into_id, o.member_id)) IS NOT TRUE
+        """,
+    ),
+    Probe(
         8,
         "an offer's stock counts its orders",
         "兑换商品库存与兑换单一致",
@@ -108,7 +134,7 @@ OFFERS = (
             FROM offers WHERE brand_id = :brand
             UNION ALL
             SELECT offer_id, 0, NULL, quantity FROM offer_orders
-            WHERE brand_id = :brand AND status <> 'CANCELLED'
+            WHERE brand_id = :brand AND status <> 'CANCELLED' AND coupon_id IS NULL
         ) AS entries
         GROUP BY offer_id HAVING SUM(counted) <> SUM(ordered) OR SUM(ordered) > MAX(stock_max)
         """,
@@ -127,7 +153,7 @@ OFFERS = (
             FROM offer_days WHERE brand_id = :brand
             UNION ALL
             SELECT offer_id, ordered_on, 0, NULL, quantity FROM offer_orders
-            WHERE brand_id = :brand AND status <> 'CANCELLED'
+            WHERE brand_id = :brand AND status <> 'CANCELLED' AND coupon_id IS NULL
         ) AS entries
         GROUP BY offer_id, day HAVING SUM(counted) <> SUM(ordered) OR SUM(ordered) > MAX(taken_max)
         """,

@@ -34,6 +34,18 @@ MERGED = """
 """For a ``WITH``: members that were merged. What one of them did counts for whom it leads to; what
 is told of a member and of its cause is compared after both were looked up here."""
 
+LINKED = """
+    linked AS MATERIALIZED (
+        SELECT x.identity_id AS one_id, y.identity_id AS other_id, r.created_at
+        FROM member_merges r
+        JOIN members x ON x.brand_id = r.brand_id
+        JOIN members y ON y.brand_id = r.brand_id AND y.id <> x.id
+        WHERE r.brand_id = :brand AND x.id IN (r.from_member_id, r.into_member_id)
+            AND y.id IN (r.from_member_id, r.into_member_id)
+    )
+"""
+"""For a ``WITH``: two identities of one person, and since when."""
+
 LOCAL_DAYS = "day AS MATERIALIZED (SELECT utc_day, day_on, day_key, starts_at, ends_at FROM {days})"
 ON_LOCAL_DAY = (
     "day.utc_day = date(s.occurred_at) AND s.occurred_at >= day.starts_at"

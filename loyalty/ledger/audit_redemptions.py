@@ -106,7 +106,7 @@ STEPS = (
         "redemptions WHERE status IN ('HELD', 'CAPTURED')",
         """
         SELECT CAST(coupon_id AS text) AS id, COUNT(*) || ' live redemptions' AS problem
-        FROM redemptions WHERE brand_id = :brand AND status IN ('HELD', 'CAPTURED')
+        FROM redemptions WHERE coupon_brand_id = :brand AND status IN ('HELD', 'CAPTURED')
         GROUP BY coupon_id HAVING COUNT(*) > 1
         """,
     ),
@@ -143,11 +143,20 @@ STEPS = (
         SELECT CAST(r.id AS text) AS id, CASE WHEN r.template_id = c.template_id
             THEN 'its coupon is another member''s' ELSE 'its coupon is of another template' END
             AS problem
-        FROM redemptions r JOIN coupons c ON c.brand_id = r.brand_id AND c.id = r.coupon_id
+        FROM redemptions r
+        JOIN coupons c ON c.brand_id = r.coupon_brand_id AND c.id = r.coupon_id
         LEFT JOIN merged m ON m.id = r.member_id
         LEFT JOIN merged n ON n.id = c.member_id
         WHERE r.brand_id = :brand AND (r.template_id <> c.template_id
-            OR COALESCE(m.into_id, r.member_id) <> COALESCE(n.into_id, c.member_id))
+            OR COALESCE(m.into_id, r.member_id) <> COALESCE(n.into_id, c.member_id)
+            OR (r.member_id IS NULL) <> (r.coupon_brand_id <> r.brand_id))
+        UNION ALL
+        SELECT CAST(r.id AS text), 'its coupon is of a brand with which nothing was agreed'
+        FROM redemptions r
+        LEFT JOIN agreements a ON a.brand_id = r.brand_id AND a.id = r.agreement_id
+            AND a.partner_id = r.partner_id
+        WHERE r.brand_id = :brand AND (r.agreement_id IS NOT NULL AND a.id IS NULL
+            OR r.coupon_brand_id NOT IN (r.brand_id, COALESCE(r.partner_id, r.brand_id)))
         UNION ALL
         SELECT CAST(r.id AS text), 'its ' || e.step || ' is of another coupon'
         FROM redemption_events e
@@ -186,9 +195,10 @@ STEPS = (
                 || (t.cost_fen + t.fee_fen)
             ELSE 'its template names other places' END AS problem
         FROM redemptions r
-        JOIN coupon_templates t ON t.brand_id = r.brand_id AND t.id = r.template_id
+        JOIN coupon_templates t ON t.brand_id = r.coupon_brand_id AND t.id = r.template_id
         WHERE r.brand_id = :brand AND (r.rebate_fen <> t.cost_fen + t.fee_fen
-            OR CAST(t.place_ids AS text) <> '[]' AND CAST(t.place_ids AS text)
+            OR r.coupon_brand_id = r.brand_id AND CAST(t.place_ids AS text) <> '[]'
+            AND CAST(t.place_ids AS text)
                 NOT LIKE '%' || replace(CAST(r.place_id AS text), '-', '') || '%')
         """,
     ),

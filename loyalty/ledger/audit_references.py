@@ -108,7 +108,11 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("clerks", "店员"): {"place_id": "places"},
     ("guide_places", "导购所属网点"): {"roster_entry_id": "roster_entries", "place_id": "places"},
     ("place_channels", "网点渠道"): {"roster_entry_id": "roster_entries", "place_id": "places"},
-    ("coupon_templates", "券模板"): {"product_id": "products"},
+    ("coupon_templates", "券模板"): {
+        "product_id": "products",
+        "offer_id": "offers",
+        "agreement_id": "agreements",
+    },
     ("coupon_purchase_counters", "购券计数"): {
         "template_id": "coupon_templates",
         "member_id": "members",
@@ -116,12 +120,15 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("coupons", "优惠券"): {
         "template_id": "coupon_templates",
         "member_id": "members",
-        "redemption_id": "redemptions",
     },
     ("offers", "兑换商品"): {"template_id": "coupon_templates"},
     ("offer_days", "兑换日计数"): {"offer_id": "offers"},
     ("offer_counters", "兑换计数"): {"offer_id": "offers", "member_id": "members"},
-    ("offer_orders", "兑换单"): {"offer_id": "offers", "member_id": "members"},
+    ("offer_orders", "兑换单"): {
+        "offer_id": "offers",
+        "member_id": "members",
+        "coupon_id": "coupons",
+    },
     ("offer_order_parts", "兑换单金额"): {"order_id": "offer_orders"},
     ("holds", "预占"): {"member_id": "members"},
     ("adjustments", "调账"): {"member_id": "members"},
@@ -129,6 +136,7 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "coupon_id": "coupons",
         "template_id": "coupon_templates",
         "member_id": "members",
+        "agreement_id": "agreements",
         "place_id": "places",
         "till_id": "tills",
         "clerk_id": "clerks",
@@ -137,10 +145,11 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     },
     ("redemption_events", "核销步骤"): {
         "redemption_id": "redemptions",
-        "coupon_id": "coupons",
         "till_id": "tills",
     },
     ("payouts", "付款"): {"place_id": "places", "transfer_id": "transfers"},
+    ("clearing_positions", "联盟往来"): {"account_id": "accounts"},
+    ("clearing_adjustments", "往来调整"): {"entry_id": "clearing_entries"},
     ("payout_reports", "付款回报"): {"payout_id": "payouts"},
     ("sign_in_sessions", "登录会话"): {"place_id": "places", "till_id": "tills"},
     ("refresh_tokens", "刷新令牌"): {"session_id": "sign_in_sessions"},
@@ -148,16 +157,21 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("webhook_subscriptions", "Webhook 订阅"): {"endpoint_id": "webhook_endpoints"},
     ("webhook_deliveries", "Webhook 投递"): {"endpoint_id": "webhook_endpoints"},
     ("webhook_attempts", "Webhook 请求"): {"delivery_id": "webhook_deliveries"},
+    ("partner_key_uses", "密钥用量"): {"key_id": "partner_keys"},
+    ("agreement_versions", "协议版本"): {"agreement_id": "agreements"},
 }
 """(table, its Chinese name) -> column -> the table it names by (brand_id, id)."""
 
 _TENANT_TABLES = (
     *(table for table, _ in _REFERENCES),
     "accounts",
+    "agreements",
     "assets",
     "audit_log",
     "campaign_drafts",
     "campaigns",
+    "clearing_entries",
+    "clearing_statements",
     "event_types",
     "expiry_runs",
     "idempotency_records",
@@ -165,6 +179,7 @@ _TENANT_TABLES = (
     "ladders",
     "operators",
     "outbox_events",
+    "partner_keys",
     "places",
     "products",
     "raffles",
@@ -180,11 +195,19 @@ _TENANT_TABLES = (
 )
 
 
+_BRAND_OF = {
+    ("redemptions", "coupon_id"): "coupon_brand_id",
+    ("redemptions", "template_id"): "coupon_brand_id",
+}
+"""Where it is another brand's row that is named: the column that says whose."""
+
+
 def _unresolved(table: str, column: str, target: str) -> str:
+    brand = _BRAND_OF.get((table, column), "brand_id")
     return f"""
         SELECT CAST(r.{column} AS text) AS id, '{column} of ' || COUNT(*)
             || ' rows is no row of {target} in this brand' AS problem
-        FROM {table} r LEFT JOIN {target} x ON x.brand_id = r.brand_id AND x.id = r.{column}
+        FROM {table} r LEFT JOIN {target} x ON x.brand_id = r.{brand} AND x.id = r.{column}
         WHERE r.brand_id = :brand AND r.{column} IS NOT NULL AND x.id IS NULL
         GROUP BY r.{column}
         """
@@ -228,9 +251,11 @@ REFERENCES = (
             || CAST(a.owner_id AS text) AS problem
         FROM accounts a LEFT JOIN members m ON m.brand_id = a.brand_id AND m.id = a.owner_id
         LEFT JOIN places p ON p.brand_id = a.brand_id AND p.id = a.owner_id
+        LEFT JOIN brands b ON b.id = a.owner_id
         WHERE a.brand_id = :brand AND NOT CASE
             WHEN a.kind IN ('MAIN', 'RECEIVABLE') THEN m.id IS NOT NULL
             WHEN a.kind = 'PLACE' THEN p.id IS NOT NULL
+            WHEN a.kind = 'PARTNER' THEN b.id IS NOT NULL AND b.id <> a.brand_id
             ELSE a.kind IN ('ISSUANCE', 'SPENT', 'EXPIRED', 'REVERSED', 'FEES', 'CLEARING',
                 'PAYOUT', 'TAX') AND a.owner_id = a.brand_id END
         """,

@@ -1,7 +1,7 @@
 """What must hold of scans, claims and the rewards they made: invariant 6."""
 
 from loyalty.ledger.audit_bonuses import NOT_OF_A_BONUS
-from loyalty.ledger.audit_probe import MERGED, Probe
+from loyalty.ledger.audit_probe import LINKED, MERGED, Probe
 
 _PAYS = "t.kind = 'EARN' AND t.phase IN ('POSTED', 'POST')"
 
@@ -230,15 +230,8 @@ SCANS = (
         "the two rewards of a scan go to different people",
         "双奖归属不同的人",
         "claims WHERE beneficiary_role = 'CONSUMER'",
-        """
-        WITH linked AS MATERIALIZED (
-            SELECT x.identity_id AS one_id, y.identity_id AS other_id, r.created_at
-            FROM member_merges r
-            JOIN members x ON x.brand_id = r.brand_id
-            JOIN members y ON y.brand_id = r.brand_id AND y.id <> x.id
-            WHERE r.brand_id = :brand AND x.id IN (r.from_member_id, r.into_member_id)
-                AND y.id IN (r.from_member_id, r.into_member_id)
-        )
+        f"""
+        WITH {LINKED}
         SELECT CAST(c.item_no AS text) AS id, CASE
             WHEN c.member_id = g.member_id THEN 'one member got both'
             WHEN m.identity_id = n.identity_id THEN 'one identity got both'

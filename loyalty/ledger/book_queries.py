@@ -13,7 +13,8 @@ ID_SLACK = timedelta(days=1)
 _FIRST_TIME = datetime(1970, 1, 2, tzinfo=UTC)
 
 # Only the brand's own books are looked up, a handful: all other accounts, of members and places,
-# hold what was issued, and the kind of a transfer tells which of a member's they are.
+# hold what was issued, and the kind of a transfer tells which of a member's they are. What
+# brands owe each other is nothing that was issued.
 SUM_FLOWS = Statement(
     """
     SELECT t.asset, t.kind, d.id IS NULL, c.id IS NULL, t.created_at >= :since,
@@ -24,6 +25,7 @@ SUM_FLOWS = Statement(
     LEFT JOIN accounts c ON c.brand_id = :brand_id AND c.owner_id = :brand_id
         AND c.id = t.credit_account_id
     WHERE t.brand_id = :brand_id AND t.created_at < :until AND t.phase IN ('POSTED', 'POST')
+        AND t.kind <> 'CLEAR'
     GROUP BY 1, 2, 3, 4, 5
     """,
     params="brand_id uuid, since timestamptz, until timestamptz",

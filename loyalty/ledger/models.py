@@ -30,11 +30,13 @@ __all__ = [
 class AccountKind(StrEnum):
     """A member's MAIN account, and what it owes (RECEIVABLE); a PLACE's rebate account; or one of
     the brand's own books: where value comes from (ISSUANCE), where it goes (SPENT, EXPIRED,
-    REVERSED, FEES, CLEARING; PAYOUT for cash that leaves the house; TAX for what was withheld)."""
+    REVERSED, FEES, CLEARING; PAYOUT for cash that leaves the house; TAX for what was withheld).
+    PARTNER: what the brand owes another one, its owner; below zero what that one owes it."""
 
     MAIN = "MAIN"
     RECEIVABLE = "RECEIVABLE"
     PLACE = "PLACE"
+    PARTNER = "PARTNER"
     ISSUANCE = "ISSUANCE"
     SPENT = "SPENT"
     EXPIRED = "EXPIRED"
@@ -59,6 +61,7 @@ class TransferKind(StrEnum):
     REBATE = "REBATE"
     PAYOUT = "PAYOUT"
     WITHHOLD = "WITHHOLD"
+    CLEAR = "CLEAR"
 
 
 class TransferPhase(StrEnum):
@@ -72,10 +75,11 @@ class TransferPhase(StrEnum):
 
 class Account(SQLModel, table=True):
     """Counters after TigerBeetle: balance = credits_posted - debits_posted. Only accounts declared
-    ``overdraft_allowed`` may go below zero: the brand's issuance; a place's rebates, of which
-    some may be taken back after they were paid out; and what a member owes, which is never
-    above zero. Those of a member that was merged into another are closed: nothing comes to them
-    any more, and what was past its date goes to the brand's EXPIRED books."""
+    ``overdraft_allowed`` may go below zero: the brand's issuance; its books of clearing and what
+    it owes partners; a place's rebates, of which some may be taken back after they were paid out;
+    and what a member owes, which is never above zero. Those of a member that was merged into
+    another are closed: nothing comes to them any more, and what was past its date goes to the
+    brand's EXPIRED books."""
 
     __tablename__ = "accounts"
     __table_args__ = (

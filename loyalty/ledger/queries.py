@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
 from loyalty.errors import MemberClosed
-from loyalty.ledger.models import Account, AccountKind, Lot, LotExtension, Transfer
+from loyalty.ledger.models import Account, AccountKind, Asset, Lot, LotExtension, Transfer
 from loyalty.ledger.rules import AccountState, Movement
 
 LOCK_ACCOUNTS = Statement(
@@ -173,6 +173,28 @@ async def lock_accounts(
         if row[-1] is not None and (account.brand_id, account.owner_id) not in closed_owners:
             raise MemberClosed()
     return accounts
+
+
+async def open_partner_account(tx: Tx, brand_id: UUID, partner_id: UUID) -> UUID:
+    """The account of what a brand owes another one in cash, made unless it is there: its id."""
+    own = Account(
+        brand_id=brand_id,
+        owner_id=partner_id,
+        asset=Asset.CASH.value,
+        kind=AccountKind.PARTNER.value,
+        overdraft_allowed=True,
+        created_at=tx.now,
+    )
+    if await tx.insert_if_absent(own):
+        return own.id
+    found = await tx.session.exec(
+        select(Account.id).where(
+            col(Account.brand_id) == brand_id,
+            col(Account.owner_id) == partner_id,
+            col(Account.kind) == AccountKind.PARTNER.value,
+        )
+    )
+    return found.one()
 
 
 async def find_books(tx: Tx, brand_ids: Iterable[UUID], kind: AccountKind) -> list[AccountState]:

@@ -120,11 +120,22 @@ async def open_brand_books(tx: Tx, brand_id: UUID, points_valid_months: int | No
 
 
 async def open_books(tx: Tx, brand_id: UUID, asset: str) -> None:
-    """Make the brand's own books of one new asset. Only issuance may go below zero."""
+    """Make the brand's own books of one new asset. Issuance may go below zero, and clearing."""
     for kind in BRAND_BOOKS:
-        await _open_account(
-            tx, brand_id, brand_id, asset, kind, overdraft=kind is AccountKind.ISSUANCE
-        )
+        overdraft = kind in (AccountKind.ISSUANCE, AccountKind.CLEARING)
+        await _open_account(tx, brand_id, brand_id, asset, kind, overdraft=overdraft)
+
+
+async def open_partner_account(tx: Tx, brand_id: UUID, partner_id: UUID) -> UUID:
+    """The account of what a brand owes another one in cash, made unless it is there: its id."""
+    return await queries.open_partner_account(tx, brand_id, partner_id)
+
+
+def partner_account(brand_id: UUID, id: UUID, partner_id: UUID) -> AccountState:
+    """The account that ``open_partner_account`` made, for a book. It is written with the brands'
+    side."""
+    kind, cash = AccountKind.PARTNER.value, Asset.CASH.value
+    return AccountState(brand_id, id, partner_id, cash, kind=kind, is_brand=True)
 
 
 async def _open_account(

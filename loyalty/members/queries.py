@@ -81,12 +81,12 @@ async def list_members(
     brand_id: UUID,
     *,
     role: str | None = None,
-    after: UUID | None = None,
-    first: int,
+    before: UUID | None,
+    limit: int,
 ) -> list[Member]:
-    """Newest first; ``after`` is the id of the last member of the page before."""
+    """Newest first, older than the id ``before``."""
     of_role = () if role is None else (col(Member.role) == role,)
-    return await keyed.list_newest(snapshot, Member, brand_id, *of_role, before=after, limit=first)
+    return await keyed.list_newest(snapshot, Member, brand_id, *of_role, before=before, limit=limit)
 
 
 async def list_members_by_ids(

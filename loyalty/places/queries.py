@@ -42,10 +42,10 @@ async def get_place(snapshot: Snapshot, brand_id: UUID, place_id: UUID) -> Place
 
 
 async def list_places(
-    snapshot: Snapshot, brand_id: UUID, *, after: UUID | None = None, first: int
+    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
 ) -> list[Place]:
-    """Newest first; ``after`` is the id of the last place of the page before."""
-    return await keyed.list_newest(snapshot, Place, brand_id, before=after, limit=first)
+    """Newest first, older than the id ``before``."""
+    return await keyed.list_newest(snapshot, Place, brand_id, before=before, limit=limit)
 
 
 async def find_places_by_ids(
@@ -71,11 +71,11 @@ async def get_till(snapshot: Snapshot, brand_id: UUID, till_id: UUID) -> Till:
 
 
 async def list_tills(
-    snapshot: Snapshot, brand_id: UUID, place_id: UUID, *, after: UUID | None = None, first: int
+    snapshot: Snapshot, brand_id: UUID, place_id: UUID, *, before: UUID | None, limit: int
 ) -> list[Till]:
     """Of one place, newest first, revoked ones too."""
     here = col(Till.place_id) == place_id
-    return await keyed.list_newest(snapshot, Till, brand_id, here, before=after, limit=first)
+    return await keyed.list_newest(snapshot, Till, brand_id, here, before=before, limit=limit)
 
 
 async def get_clerk(snapshot: Snapshot, brand_id: UUID, clerk_id: UUID) -> Clerk:
@@ -83,11 +83,11 @@ async def get_clerk(snapshot: Snapshot, brand_id: UUID, clerk_id: UUID) -> Clerk
 
 
 async def list_clerks(
-    snapshot: Snapshot, brand_id: UUID, place_id: UUID, *, after: UUID | None = None, first: int
+    snapshot: Snapshot, brand_id: UUID, place_id: UUID, *, before: UUID | None, limit: int
 ) -> list[Clerk]:
     """Of one place, newest first, those who left too."""
     here = col(Clerk.place_id) == place_id
-    return await keyed.list_newest(snapshot, Clerk, brand_id, here, before=after, limit=first)
+    return await keyed.list_newest(snapshot, Clerk, brand_id, here, before=before, limit=limit)
 
 
 async def find_desk(

@@ -20,10 +20,10 @@ async def get_product(snapshot: Snapshot, brand_id: UUID, product_id: UUID) -> P
 
 
 async def list_products(
-    snapshot: Snapshot, brand_id: UUID, *, after: UUID | None = None, first: int
+    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
 ) -> list[Product]:
     """Newest first; ``after`` is the id of the last product of the page before."""
-    return await keyed.list_newest(snapshot, Product, brand_id, before=after, limit=first)
+    return await keyed.list_newest(snapshot, Product, brand_id, before=before, limit=limit)
 
 
 async def list_products_by_ids(

@@ -74,6 +74,9 @@ _PAYOUT = (
     _id("place_id", "Place"),
     *_plain("int", "amount_fen"),
 )
+_AGREEMENT = _id("agreement_id", "Agreement", SUBJECT)
+_VERSION = (_AGREEMENT, *_plain("int", "number"), *_plain("text", "digest"))
+_STEP = (_AGREEMENT, *_plain("bool", "by_partner"))
 
 EVENT_TYPES: tuple[EventType, ...] = (
     EventType(
@@ -156,6 +159,48 @@ EVENT_TYPES: tuple[EventType, ...] = (
     ),
     EventType("payout.paid", "payout.paid", "付款成功", "A store was paid.", _PAYOUT),
     EventType("payout.failed", "payout.failed", "付款失败", "A payout failed for good.", _PAYOUT),
+    EventType(
+        "agreement.proposed",
+        "agreement.proposed",
+        "协议提议",
+        "Terms were proposed.",
+        (*_VERSION, *_plain("bool", "by_partner")),
+    ),
+    EventType(
+        "agreement.signed",
+        "agreement.signed",
+        "协议签署",
+        "One side has signed terms; with the second one's signature they are in force.",
+        (*_VERSION, *_plain("bool", "by_partner", "in_force")),
+    ),
+    EventType(
+        "agreement.paused",
+        "agreement.paused",
+        "协议暂停",
+        "One side has paused an agreement.",
+        (*_STEP, *_plain("text", "reason")),
+    ),
+    EventType(
+        "agreement.resumed",
+        "agreement.resumed",
+        "协议恢复",
+        "A side has ended its pause; issuing goes on once neither pauses it.",
+        (*_STEP, *_plain("bool", "active")),
+    ),
+    EventType(
+        "agreement.ended",
+        "agreement.ended",
+        "协议终止",
+        "One side has ended an agreement, for good.",
+        (*_STEP, *_plain("text", "reason")),
+    ),
+    EventType(
+        "funds.low",
+        "funds.low",
+        "预付余额不足",
+        "Less is left for issuing coupons than a partner's agreement warns of.",
+        (*_plain("bool", "by_partner"), *_plain("int", "left_fen")),
+    ),
     EventType(
         TEST_TYPE,
         TEST_TYPE,

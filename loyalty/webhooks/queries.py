@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import col, delete, func, select, update
 
 from loyalty.db import Snapshot, Statement, Tx, insert_statement
-from loyalty.keyed import list_newest, list_newest_of_few
+from loyalty.keyed import find_row, list_newest, list_newest_of_few
 from loyalty.webhooks.models import (
     DeliveryStatus,
     EndpointStatus,
@@ -319,6 +319,21 @@ async def requeue_delivery(tx: Tx, brand_id: UUID, id: UUID) -> None:
         )
         .execution_options(synchronize_session=False)
     )
+
+
+async def find_endpoint(snapshot: Snapshot, brand_id: UUID, id: UUID) -> WebhookEndpoint | None:
+    return await find_row(snapshot, WebhookEndpoint, brand_id, id)
+
+
+async def find_delivery(snapshot: Snapshot, brand_id: UUID, id: UUID) -> WebhookDelivery | None:
+    return await find_row(snapshot, WebhookDelivery, brand_id, id)
+
+
+async def list_endpoints(
+    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
+) -> list[WebhookEndpoint]:
+    """Newest first, older than the id ``before``."""
+    return await list_newest(snapshot, WebhookEndpoint, brand_id, before=before, limit=limit)
 
 
 async def list_deliveries(

@@ -18,7 +18,7 @@ from loyalty.crypto import Keyring
 from loyalty.db import Snapshot, Tx
 from loyalty.errors import InvalidInput, NotFound, WebhookDisabled
 from loyalty.ids import new_id
-from loyalty.keyed import find_row, get_row, list_newest, lock_row
+from loyalty.keyed import get_row, lock_row
 from loyalty.text import checked_text
 from loyalty.webhooks import queries, rules
 from loyalty.webhooks.catalogue import TEST_TYPE
@@ -260,36 +260,6 @@ async def get_endpoint(snapshot: Snapshot, brand_id: UUID, id: UUID) -> WebhookE
 async def get_delivery(snapshot: Snapshot, brand_id: UUID, id: UUID) -> WebhookDelivery:
     """Refuses NotFound."""
     return await get_row(snapshot, WebhookDelivery, brand_id, id, "webhook delivery")
-
-
-async def find_endpoint(snapshot: Snapshot, brand_id: UUID, id: UUID) -> WebhookEndpoint | None:
-    return await find_row(snapshot, WebhookEndpoint, brand_id, id)
-
-
-async def find_delivery(snapshot: Snapshot, brand_id: UUID, id: UUID) -> WebhookDelivery | None:
-    return await find_row(snapshot, WebhookDelivery, brand_id, id)
-
-
-async def list_endpoints(
-    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
-) -> list[WebhookEndpoint]:
-    """Newest first; keyset by id."""
-    return await list_newest(snapshot, WebhookEndpoint, brand_id, before=before, limit=limit)
-
-
-async def list_deliveries(
-    snapshot: Snapshot,
-    brand_id: UUID,
-    endpoint_id: UUID | None,
-    status: DeliveryStatus | None,
-    *,
-    before: UUID | None,
-    limit: int,
-) -> list[WebhookDelivery]:
-    """Newest first; keyset by id."""
-    return await queries.list_deliveries(
-        snapshot, brand_id, endpoint_id, status, before=before, limit=limit
-    )
 
 
 # --- facts become deliveries -------------------------------------------------------------------

@@ -36,6 +36,7 @@ class TemplateCode(StrEnum):
     """What campaigns can be made from."""
 
     TWO_REWARDS = "TWO_REWARDS"
+    CHANNEL = "CHANNEL"
     RED_PACKET = "RED_PACKET"
     RAMP = "RAMP"
     MEMBER_DAY = "MEMBER_DAY"
@@ -73,6 +74,15 @@ TEMPLATES: Mapping[TemplateCode, Template] = {
             "消费者扫码得10积分10成长值，导购得5积分；导购奖励在消费者扫码后到账。",
             "The consumer's scan gives 10 points and 10 growth, and its guide 5 points, which wait"
             " for that scan.",
+        ),
+        Template(
+            TemplateCode.CHANNEL,
+            EventKind.SCAN,
+            "一码多奖（渠道联动）",
+            "One code, the whole channel",
+            "消费者扫码得10积分，导购得5积分，导购背后的终端门店得3积分、经销商和业务员各得1积分。",
+            "The consumer's scan gives 10 points, its guide 5, and behind the guide the store 3,"
+            " the dealer and the salesperson 1 each.",
         ),
         Template(
             TemplateCode.RED_PACKET,
@@ -171,6 +181,14 @@ _EVERYBODY_PAID: Mapping[TemplateCode, tuple[tuple[MemberRole, int], ...]] = {
     TemplateCode.SURVEY: ((MemberRole.CONSUMER, 50),),
     TemplateCode.TASK: ((MemberRole.GUIDE, 200), (MemberRole.SALESPERSON, 200)),
 }
+_CHANNEL = (
+    (MemberRole.CONSUMER, 10),
+    (MemberRole.GUIDE, 5),
+    (MemberRole.STORE, 3),
+    (MemberRole.DEALER, 1),
+    (MemberRole.SALESPERSON, 1),
+)
+_STORE_TIMES_A_DAY = 500
 _PACKET = Prize("PACKET", "现金红包", "Red packet", AmountAward(Asset.CASH.value, 88))
 _THANKS = Prize("THANKS", "谢谢参与", "Thank you")
 
@@ -207,7 +225,7 @@ def definition_from(
         product_id=product_id,
         starts_at=starts_at,
         ends_at=ends_at,
-        caps=_caps(template.event),
+        caps=_caps(template),
         budgets=budgets,
         condition="calendar.memberDay" if code is TemplateCode.MEMBER_DAY else None,
         draw=_draw(code, starts_at, ends_at, budget_fen or 0),
@@ -222,6 +240,8 @@ def _outcomes(code: TemplateCode) -> tuple[Outcome, ...]:
             _fixed(consumer, Asset.GROWTH.value, 10),
             _fixed(MemberRole.GUIDE, points, 5),
         )
+    if code is TemplateCode.CHANNEL:
+        return tuple(_fixed(role, points, amount) for role, amount in _CHANNEL)
     if code is TemplateCode.RED_PACKET:
         lock = Lock(UnlockKind.NEXT_SCAN, count=1, lapses_after=_PACKET_LAPSES_AFTER)
         packet = Outcome(consumer, Asset.CASH.value, OutcomeBasis.FIXED, 88, lock)
@@ -240,11 +260,13 @@ def _fixed(beneficiary: MemberRole, asset: str, amount: int) -> Outcome:
     return Outcome(beneficiary, asset, OutcomeBasis.FIXED, amount)
 
 
-def _caps(event: EventKind) -> tuple[Cap, ...]:
+def _caps(template: Template) -> tuple[Cap, ...]:
     """Scans have some from the beginning: a brand would not dare without."""
-    if event is not EventKind.SCAN:
+    if template.event is not EventKind.SCAN:
         return ()
     times = {CapSubject.MEMBER: 20, CapSubject.GUIDE: 100, CapSubject.DEVICE: 20}
+    if template.code is TemplateCode.CHANNEL:
+        times[CapSubject.STORE] = _STORE_TIMES_A_DAY
     return tuple(Cap(subject, CapWindow.DAY, most) for subject, most in times.items())
 
 

@@ -14,65 +14,81 @@ from loyalty.tables import brand_reference, own_id, reference, tenant
 
 class CouponKind(StrEnum):
     """AMOUNT_OFF 代金券: ``amount_off_fen`` off a basket of ``spend_min_fen`` or more.
-    FREE_ITEM 再来一瓶: one ``product_id`` for nothing. PAY_N N元换购: one for ``pay_fen``."""
+    FREE_ITEM 再来一瓶: one ``product_id`` for nothing. PAY_N N元换购: one for ``pay_fen``.
+    GIFT 实物礼品: a gift of the mall (``offer_id``), which its member orders and an operator hands
+    out or sends; no till takes it."""
 
     AMOUNT_OFF = "AMOUNT_OFF"
     FREE_ITEM = "FREE_ITEM"
     PAY_N = "PAY_N"
+    GIFT = "GIFT"
 
 
 class CouponStatus(StrEnum):
     """ISSUED may be taken; HELD until ``held_until``, and then ISSUED again; REDEEMED by the
-    capture, ISSUED or EXPIRED again by its reversal; EXPIRED by date; VOID by an operator."""
+    capture, ISSUED or EXPIRED again by its reversal; ORDERED for its gift, likewise once the order
+    is cancelled; EXPIRED by date; VOID by an operator."""
 
     ISSUED = "ISSUED"
     HELD = "HELD"
     REDEEMED = "REDEEMED"
+    ORDERED = "ORDERED"
     EXPIRED = "EXPIRED"
     VOID = "VOID"
 
 
 class CouponTemplateStatus(StrEnum):
-    """PAUSED: no more coupons are issued; those that were stay good."""
+    """PAUSED: no more coupons are issued; those that were stay good. PARTNER: its brand issues
+    none, for by an agreement that is the partner's to do."""
 
     ACTIVE = "ACTIVE"
     PAUSED = "PAUSED"
+    PARTNER = "PARTNER"
 
 
 class CouponCause(StrEnum):
-    """How a member came by a coupon: won by a scan, bought for points, or by an order in the
-    mall."""
+    """How a member came by a coupon: won by a scan, bought for points, by an order in the mall, a
+    gift of its level, or from a PARTNER, who has reserved what it may come to owe for it."""
 
     SCAN = "SCAN"
     BOUGHT = "BOUGHT"
     ORDER = "ORDER"
     GIFT = "GIFT"
+    PARTNER = "PARTNER"
 
 
 class CouponTemplate(SQLModel, table=True):
-    """What coupons of one kind promise (券模板). Immutable but for ``status`` and ``issued``.
+    """What coupons of one kind promise (券模板). Immutable but for ``status``, ``issued``
+    and ``agreement_id``, which is set once.
 
     ``usable_from``/``usable_until`` are the brand's local dates, both included; ``usable_days``
     counts from the day of issue, or from ``usable_from`` where that is later, this first day
     included; a coupon's own dates are fixed when it is issued. ``place_ids``
     and ``product_ids`` are hex ids: where, and with which products in the basket, it may be used;
     empty is anywhere and anything. ``cost_fen`` + ``fee_fen`` is what the store is credited for
-    one. ``points_price`` None is not for sale. ``stock_max`` None is without limit.
+    one. ``offer_id`` has no foreign key, for offers have one to templates: the audit follows it.
+    ``points_price`` None is not for sale. ``stock_max`` None is without limit. ``agreement_id``:
+    the agreement with a partner that it is under, for good.
     """
 
     __tablename__ = "coupon_templates"
     __table_args__ = (
         UniqueConstraint("brand_id", "code"),
-        CheckConstraint("kind IN ('AMOUNT_OFF', 'FREE_ITEM', 'PAY_N')", name="kind_known"),
-        CheckConstraint("status IN ('ACTIVE', 'PAUSED')", name="status_known"),
+        CheckConstraint("kind IN ('AMOUNT_OFF', 'FREE_ITEM', 'PAY_N', 'GIFT')", name="kind_known"),
+        CheckConstraint("status IN ('ACTIVE', 'PAUSED', 'PARTNER')", name="status_known"),
         CheckConstraint("(kind = 'AMOUNT_OFF') = (amount_off_fen IS NOT NULL)", name="amount_off"),
+        CheckConstraint(
+            "status <> 'PARTNER' OR agreement_id IS NOT NULL", name="partner_of_an_agreement"
+        ),
         CheckConstraint("(kind = 'PAY_N') = (pay_fen IS NOT NULL)", name="pay"),
-        CheckConstraint("(kind = 'AMOUNT_OFF') = (product_id IS NULL)", name="product"),
+        CheckConstraint("(kind IN ('AMOUNT_OFF', 'GIFT')) = (product_id IS NULL)", name="product"),
+        CheckConstraint("(kind = 'GIFT') = (offer_id IS NOT NULL)", name="gift"),
         CheckConstraint(
             "issued >= 0 AND (stock_max IS NULL OR issued <= stock_max)", name="within_stock"
         ),
         CheckConstraint("cost_fen >= 0 AND fee_fen >= 0", name="rebate_not_negative"),
         reference("product_id", "products"),
+        reference("agreement_id", "agreements"),
         brand_reference(),
     )
 
@@ -86,6 +102,7 @@ class CouponTemplate(SQLModel, table=True):
     spend_min_fen: int = Field(default=0, sa_type=BigInteger)
     pay_fen: int | None = Field(default=None, sa_type=BigInteger)
     product_id: UUID | None = None
+    offer_id: UUID | None = None
     usable_from: date | None = None
     usable_until: date | None = None
     usable_days: int | None = None
@@ -99,6 +116,7 @@ class CouponTemplate(SQLModel, table=True):
     issued: int = Field(default=0, sa_type=BigInteger)
     status: str = CouponTemplateStatus.ACTIVE.value
     created_at: datetime
+    agreement_id: UUID | None = None
 
 
 class CouponPurchaseCounter(SQLModel, table=True):
@@ -125,9 +143,12 @@ class Coupon(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("brand_id", "code"),
         CheckConstraint(
-            "status IN ('ISSUED', 'HELD', 'REDEEMED', 'EXPIRED', 'VOID')", name="status_known"
+            "status IN ('ISSUED', 'HELD', 'REDEEMED', 'ORDERED', 'EXPIRED', 'VOID')",
+            name="status_known",
         ),
-        CheckConstraint("cause_kind IN ('SCAN', 'BOUGHT', 'ORDER', 'GIFT')", name="cause_known"),
+        CheckConstraint(
+            "cause_kind IN ('SCAN', 'BOUGHT', 'ORDER', 'GIFT', 'PARTNER')", name="cause_known"
+        ),
         CheckConstraint(
             "(status IN ('HELD', 'REDEEMED')) = (redemption_id IS NOT NULL)", name="taken_by"
         ),

@@ -16,6 +16,7 @@ from loyalty.errors import NotFound
 from loyalty.statements import kind_of
 from rewards.coupons.models import Coupon, CouponStatus, CouponTemplate, CouponTemplateStatus
 from rewards.coupons.states import CouponView, Promise, ShownCoupon
+from rewards.offers.models import Offer, OfferKind
 
 # A paused template has nothing left to issue; None is without limit.
 FIND_STOCK = Statement(
@@ -166,8 +167,18 @@ async def list_templates_by_ids(
 async def set_template_status(
     tx: Tx, brand_id: UUID, template_id: UUID, status: CouponTemplateStatus
 ) -> bool:
-    """False when it has this status already, or is not there."""
-    return await keyed.set_status(tx, CouponTemplate, brand_id, template_id, status.value)
+    """False when it has this status already, is the partner's, or is not there."""
+    changed = await tx.session.exec(
+        update(CouponTemplate)
+        .where(
+            col(CouponTemplate.brand_id) == brand_id,
+            col(CouponTemplate.id) == template_id,
+            col(CouponTemplate.status).not_in([status.value, CouponTemplateStatus.PARTNER.value]),
+        )
+        .values(status=status.value)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1
 
 
 # --- coupons -----------------------------------------------------------------------------------
@@ -336,18 +347,19 @@ async def redeem(tx: Tx, brand_id: UUID, coupon_id: UUID, redemption_id: UUID) -
 
 
 async def give_back(
-    tx: Tx, coupon: Coupon, redemption_id: UUID, today: date
+    tx: Tx, coupon: Coupon, redemption_id: UUID | None, today: date
 ) -> CouponStatus | None:
-    """Undo a redemption: ISSUED again, or EXPIRED when the coupon's date has passed meanwhile.
-    None when this redemption has not used the coupon up."""
+    """Undo a redemption, or (None) the order of a gift: ISSUED again, or EXPIRED when the coupon's
+    date has passed meanwhile. None when that has not used the coupon up."""
+    used = CouponStatus.ORDERED if redemption_id is None else CouponStatus.REDEEMED
     status = CouponStatus.EXPIRED if coupon.usable_until < today else CouponStatus.ISSUED
     given = await tx.session.exec(
         update(Coupon)
         .where(
             col(Coupon.brand_id) == coupon.brand_id,
             col(Coupon.id) == coupon.id,
-            col(Coupon.status) == CouponStatus.REDEEMED.value,
-            col(Coupon.redemption_id) == redemption_id,
+            col(Coupon.status) == used.value,
+            col(Coupon.redemption_id).is_not_distinct_from(redemption_id),
         )
         .values(
             status=status.value,
@@ -359,14 +371,21 @@ async def give_back(
     return status if given.rowcount == 1 else None
 
 
-async def void(tx: Tx, brand_id: UUID, coupon_id: UUID) -> bool:
-    """End a free coupon for good; False when it is not free."""
-    voided = await tx.session.exec(
+async def end(tx: Tx, brand_id: UUID, coupon_id: UUID, status: CouponStatus) -> bool:
+    """End a free coupon: VOID, or ORDERED for its gift. False when it is not free."""
+    ended = await tx.session.exec(
         update(Coupon)
         .where(col(Coupon.brand_id) == brand_id, col(Coupon.id) == coupon_id, _is_free(tx.now))
-        .values(
-            status=CouponStatus.VOID.value, held_until=None, redemption_id=None, ended_at=tx.now
-        )
+        .values(status=status.value, held_until=None, redemption_id=None, ended_at=tx.now)
         .execution_options(synchronize_session=False)
     )
-    return voided.rowcount == 1
+    return ended.rowcount == 1
+
+
+async def find_offer_kind(snapshot: Snapshot, brand_id: UUID, offer_id: UUID) -> OfferKind | None:
+    """What an offer of the brand's mall gives; None where it has none such."""
+    found = await snapshot.session.exec(
+        select(Offer.kind).where(col(Offer.brand_id) == brand_id, col(Offer.id) == offer_id)
+    )
+    kind = found.first()
+    return None if kind is None else OfferKind(kind)

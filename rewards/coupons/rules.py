@@ -141,6 +141,7 @@ class TemplateDefinition:
     spend_min_fen: int = 0
     pay_fen: int | None = None
     product_id: UUID | None = None
+    offer_id: UUID | None = None
     usable_from: date | None = None
     usable_until: date | None = None
     usable_days: int | None = None
@@ -170,7 +171,11 @@ def _check_kind(definition: TemplateDefinition) -> None:
     wanted = {
         "amountOffFen": (definition.amount_off_fen is not None, kind is CouponKind.AMOUNT_OFF),
         "payFen": (definition.pay_fen is not None, kind is CouponKind.PAY_N),
-        "productId": (definition.product_id is not None, kind is not CouponKind.AMOUNT_OFF),
+        "productId": (
+            definition.product_id is not None,
+            kind in (CouponKind.FREE_ITEM, CouponKind.PAY_N),
+        ),
+        "offerId": (definition.offer_id is not None, kind is CouponKind.GIFT),
     }
     for path, (is_given, is_needed) in wanted.items():
         if is_needed and not is_given:
@@ -179,6 +184,15 @@ def _check_kind(definition: TemplateDefinition) -> None:
             raise InvalidInput(field=path, problem=f"not for {kind.value}")
     if definition.spend_min_fen and kind is not CouponKind.AMOUNT_OFF:
         raise InvalidInput(field="spendMinFen", problem=f"not for {kind.value}")
+    of_tills = {
+        "placeIds": definition.place_ids,
+        "productIds": definition.product_ids,
+        "costFen": definition.cost_fen,
+        "feeFen": definition.fee_fen,
+    }
+    for path, given in of_tills.items():
+        if kind is CouponKind.GIFT and given:
+            raise InvalidInput(field=path, problem="not for GIFT, which no till takes")
 
 
 def _check_dates(definition: TemplateDefinition) -> None:

@@ -14,10 +14,12 @@ from loyalty.db import Snapshot, Tx
 from loyalty.errors import (
     AlreadyExists,
     CouponNotUsable,
+    InvalidInput,
     MemberLimitReached,
     NotForSale,
     NotFound,
     OutOfStock,
+    TemplateUnderAgreement,
 )
 from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
@@ -31,10 +33,12 @@ from rewards.coupons import queries
 from rewards.coupons.models import (
     Coupon,
     CouponCause,
+    CouponStatus,
     CouponTemplate,
     CouponTemplateStatus,
 )
 from rewards.coupons.queries import (
+    end,
     get_coupon,
     get_template,
     give_back,
@@ -58,6 +62,7 @@ from rewards.coupons.rules import (
     status_at,
     usable_dates,
 )
+from rewards.offers.models import OfferKind
 
 OFFER = "OFFER"
 REASON_LENGTH_MAX = 500
@@ -71,6 +76,7 @@ __all__ = [
     "StockKey",
     "buy_coupon",
     "create_template",
+    "end",
     "expire_coupons",
     "find_by_code",
     "find_stock",
@@ -105,11 +111,14 @@ async def find_by_code(snapshot: Snapshot, brand_id: UUID, code: str) -> Coupon 
 async def create_template(tx: Tx, actor: Actor, definition: TemplateDefinition) -> CouponTemplate:
     """A new template of the actor's brand.
 
-    Refuses InvalidInput (with the field's path), NotFound (product, place), AlreadyExists (code).
+    Refuses InvalidInput (with the field's path), NotFound (product, offer, place), AlreadyExists
+    (code).
     """
     check_template(definition)
     own = [definition.product_id] if definition.product_id is not None else []
     await require_products(tx, actor.brand_id, [*own, *definition.product_ids])
+    if definition.offer_id is not None:
+        await _require_gift(tx, actor.brand_id, definition.offer_id)
     places = await find_places_by_ids(tx, actor.brand_id, definition.place_ids)
     if len(places) != len(definition.place_ids):
         raise NotFound(noun="place")
@@ -128,13 +137,27 @@ async def create_template(tx: Tx, actor: Actor, definition: TemplateDefinition) 
     return template
 
 
+async def _require_gift(tx: Tx, brand_id: UUID, offer_id: UUID) -> None:
+    kind = await queries.find_offer_kind(tx, brand_id, offer_id)
+    if kind is None:
+        raise NotFound(noun="offer")
+    if kind is not OfferKind.GIFT:
+        raise InvalidInput(field="offerId", problem="an offer of a GIFT")
+
+
 async def set_template_status(
     tx: Tx, actor: Actor, template_id: UUID, status: CouponTemplateStatus
 ) -> CouponTemplate:
-    """Pause a template (no more coupons of it, those out there stay good), or go on with it."""
+    """Pause a template (no more coupons of it, those out there stay good), or go on with it.
+
+    Refuses NotFound, InvalidInput, and TemplateUnderAgreement where the partner issues them."""
+    if status is CouponTemplateStatus.PARTNER:
+        raise InvalidInput(field="status", problem="ACTIVE or PAUSED; agreements say the rest")
     brand_id = actor.brand_id
     changed = await queries.set_template_status(tx, brand_id, template_id, status)
     template = await get_template(tx, brand_id, template_id)
+    if template.status == CouponTemplateStatus.PARTNER:
+        raise TemplateUnderAgreement(template=template.code)
     if changed:
         await touch_configuration(tx, brand_id)
         await audit_log.record(
@@ -162,7 +185,7 @@ async def templates_by_id(
 async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Coupon:
     """End a coupon that nobody is using: CouponNotUsable says what it is instead."""
     reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
-    voided = await queries.void(tx, actor.brand_id, coupon_id)
+    voided = await end(tx, actor.brand_id, coupon_id, CouponStatus.VOID)
     coupon = await get_coupon(tx, actor.brand_id, coupon_id)
     if not voided:
         raise CouponNotUsable(reason=status_at(coupon, tx.now).value)

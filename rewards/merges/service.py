@@ -16,6 +16,7 @@ from loyalty.ledger.rules import Book, Cause
 from loyalty.members import service as members
 from loyalty.members.models import Member
 from loyalty.text import checked_text
+from rewards.activities.service import note_members
 from rewards.merges import queries
 from rewards.merges.models import MemberMerge
 from rewards.merges.rules import (
@@ -84,6 +85,7 @@ async def merge_members(
     await audit_log.record(
         tx, actor, "member.merge", source.id, reason, merge=merge.id.hex, into=target.id.hex
     )
+    await note_members(tx, [(brand.id, target.id)])  # what both did may complete a task
     await ledger.write_brands_side(tx, world.book)
     return Merged(merge.id, target.id, world.moved, coupons, len(world.locked_anew))
 

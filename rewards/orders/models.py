@@ -27,15 +27,20 @@ class PartPurpose(StrEnum):
     GIVEN = "GIVEN"
 
 
+_PAID_BY_COUPON = "coupon_id IS NOT NULL AND status <> 'CANCELLED'"
+
+
 class OfferOrder(SQLModel, table=True):
-    """One member's order (兑换单): so many pieces of an offer. Its id is the cause of its
-    transfers and of its coupons. ``rank`` is the one that it was placed at, ``ordered_on`` the
-    brand's local day; ``delivery_cipher`` is where a gift goes, AES-GCM, and never leaves the
-    server as it is. ``reason`` is why it was cancelled."""
+    """One member's order (兑换单): so many pieces of an offer, for its price; or one gift for the
+    coupon ``coupon_id``, which touches neither the offer's stock nor its limits. Its id is the
+    cause of its transfers and of its coupons. ``rank`` is the one that it was placed at,
+    ``ordered_on`` the brand's local day; ``delivery_cipher`` is where a gift goes, AES-GCM, and
+    never leaves the server as it is. ``reason`` is why it was cancelled."""
 
     __tablename__ = "offer_orders"
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity_positive"),
+        CheckConstraint("coupon_id IS NULL OR quantity = 1", name="one_of_a_coupon"),
         CheckConstraint("status IN ('PLACED', 'FULFILLED', 'CANCELLED')", name="status_known"),
         CheckConstraint(
             "(status = 'FULFILLED') = (fulfilled_at IS NOT NULL)"
@@ -52,6 +57,14 @@ class OfferOrder(SQLModel, table=True):
             sqlite_where=text("status = 'PLACED'"),
             postgresql_where=text("status = 'PLACED'"),
         ),
+        Index(
+            "uq_offer_orders_coupon",
+            "brand_id",
+            "coupon_id",
+            unique=True,
+            sqlite_where=text(_PAID_BY_COUPON),
+            postgresql_where=text(_PAID_BY_COUPON),
+        ),
         reference("offer_id", "offers"),
         reference("member_id", "members"),
     )
@@ -60,6 +73,7 @@ class OfferOrder(SQLModel, table=True):
     id: UUID = own_id()
     offer_id: UUID
     member_id: UUID
+    coupon_id: UUID | None = None
     quantity: int
     rank: int
     status: str

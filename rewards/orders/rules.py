@@ -11,6 +11,8 @@ REDEEMED_TOPIC = "offer.redeemed"
 FULFILLED_TOPIC = "order.fulfilled"
 CANCELLED_TOPIC = "order.cancelled"
 
+ORDER = "ORDER"
+"""The kind of cause that an order is."""
 QUANTITY_MAX = 10
 DELIVERY_LENGTH_MAX = 300
 CARRIER_LENGTH_MAX = 40

@@ -1,4 +1,5 @@
-"""The verbs of orders: taking an offer of the mall, handing a gift out, cancelling.
+"""The verbs of orders: taking an offer of the mall, or a gift for a coupon. What becomes of them
+is in ``ending.py``.
 
 What is locked when an offer is taken: the member's accounts, its counters, and last of all the
 offer's own rows, its coupons' template and the brand's books.
@@ -9,20 +10,21 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from loyalty import audit_log, outbox
+from loyalty import outbox
 from loyalty.actor import Actor
 from loyalty.assets.models import AssetStatus
 from loyalty.assets.service import AssetView, assets_by_code
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
 from loyalty.crypto import Keyring
-from loyalty.db import RetryTransaction, Tx
+from loyalty.db import StatementMismatch, Tx
 from loyalty.errors import (
+    CouponNotUsable,
     InsufficientBalance,
     InvalidInput,
     NotForSale,
+    NotFound,
     NotOpenYet,
-    OrderStateWrong,
     OutOfStock,
     RankTooLow,
 )
@@ -31,36 +33,34 @@ from loyalty.ledger import service as ledger
 from loyalty.ledger.models import AccountKind, TransferKind
 from loyalty.ledger.rules import AccountState, Book, Cause
 from loyalty.members.models import Member
-from loyalty.members.service import enrol, follow_merges
+from loyalty.members.service import enrol
 from loyalty.outbox import Fact
-from loyalty.reversals.service import find_transfers, give_back
 from loyalty.text import checked_text
 from rewards.coupons import service as coupons
-from rewards.coupons.models import CouponCause, CouponTemplateStatus
-from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
+from rewards.coupons.models import CouponCause, CouponStatus, CouponTemplateStatus
+from rewards.coupons.rules import (
+    ISSUED_TOPIC,
+    CouponIssue,
+    issued_payload,
+    shown_status,
+    usable_dates,
+)
 from rewards.offers import service as offers
 from rewards.offers.models import Offer, OfferKind
 from rewards.offers.rules import Access, Closed, access, level_at, total_of
 from rewards.offers.terms import Part, fee_of
 from rewards.orders import queries
 from rewards.orders.models import OfferOrder, OrderStatus, PartPurpose
-from rewards.orders.queries import get_order
 from rewards.orders.rules import (
-    CANCELLED_TOPIC,
-    CARRIER_LENGTH_MAX,
     DELIVERY_LENGTH_MAX,
-    FULFILLED_TOPIC,
+    ORDER,
     QUANTITY_MAX,
-    REASON_LENGTH_MAX,
     REDEEMED_TOPIC,
-    TRACKING_NUMBER_LENGTH_MAX,
     order_payload,
     split_parts,
     times,
 )
 from tiers.privileges.service import count_use
-
-ORDER = "ORDER"
 
 Parts = Mapping[PartPurpose, Sequence[Part]]
 """The amounts in an order, by what they are."""
@@ -114,6 +114,40 @@ async def redeem_offer(
         await coupons.take_stock(tx, {(offer.brand_id, offer.template_id): quantity})
     await ledger.write_brands_side(tx, book)
     return order, issues
+
+
+async def order_gift(
+    tx: Tx, actor: Actor, keyring: Keyring, coupon_id: UUID, *, delivery: str | None = None
+) -> OfferOrder:
+    """Exchange a coupon for its gift, to be handed out, or sent to where ``delivery`` says. The
+    order; the coupon is ORDERED.
+
+    Refuses NotFound (also another member's coupon), MemberFrozen, InvalidInput and CouponNotUsable
+    (what it is instead, its dates, or KIND: it is for no gift).
+    """
+    member = await enrol(tx, actor)
+    coupon = await coupons.lock_coupon(tx, actor.brand_id, coupon_id)
+    if coupon.member_id != member.id:
+        raise NotFound(noun="coupon")
+    template = await coupons.get_template(tx, actor.brand_id, coupon.template_id)
+    if template.offer_id is None:
+        raise CouponNotUsable(reason="KIND")
+    today = local_date(tx.now, (await get_brand(tx, actor.brand_id)).timezone)
+    status = shown_status(coupon, tx.now, today)
+    if status is not CouponStatus.ISSUED:
+        raise CouponNotUsable(reason=status.value)
+    if today < coupon.usable_from:
+        raise CouponNotUsable(reason="NOT_YET")
+    offer = await offers.get_offer(tx, actor.brand_id, template.offer_id)
+    rank = (await offers.find_buyer(tx, member, today)).rank
+    order = _new_order(tx, member, offer, 1, rank, today)
+    order.coupon_id = coupon.id
+    order.delivery_cipher = _sealed(keyring, actor.brand_id, delivery)
+    if not await coupons.end(tx, actor.brand_id, coupon.id, CouponStatus.ORDERED):
+        raise StatementMismatch("a coupon that is locked was taken")
+    await tx.add(order)
+    await outbox.emit(tx, _facts(tx, order, offer, []))
+    return order
 
 
 def _check_quantity(quantity: int) -> None:
@@ -299,84 +333,3 @@ def _facts(tx: Tx, order: OfferOrder, offer: Offer, issues: Sequence[CouponIssue
             for issue in issues
         ),
     ]
-
-
-# --- what becomes of gifts ---------------------------------------------------------------------
-
-
-async def fulfil_order(
-    tx: Tx,
-    actor: Actor,
-    order_id: UUID,
-    *,
-    carrier: str | None = None,
-    tracking_number: str | None = None,
-) -> OfferOrder:
-    """Note that a gift was handed out, or sent by ``carrier`` under its ``tracking_number``.
-
-    Refuses NotFound, InvalidInput and OrderStateWrong.
-    """
-    values = {
-        "carrier": _checked(carrier, "carrier", CARRIER_LENGTH_MAX),
-        "tracking_number": _checked(tracking_number, "trackingNumber", TRACKING_NUMBER_LENGTH_MAX),
-    }
-    order = await get_order(tx, actor.brand_id, order_id)
-    await _end(tx, order, OrderStatus.FULFILLED, values | {"fulfilled_at": tx.now})
-    await audit_log.record(tx, actor, "order.fulfil", order_id, "", **values)
-    payload = order_payload(order, **values)
-    holder_id = await _holder_of(tx, order)
-    await outbox.emit(tx, [Fact(order.brand_id, FULFILLED_TOPIC, holder_id, payload, tx.now)])
-    return await get_order(tx, actor.brand_id, order_id)
-
-
-def _checked(text: str | None, field: str, length_max: int) -> str | None:
-    return None if text is None else checked_text(text, field, length_max=length_max)
-
-
-async def cancel_order(tx: Tx, actor: Actor, order_id: UUID, reason: str) -> OfferOrder:
-    """End an order whose gift was not handed out: price and fee go back into the lots they came
-    from (what the member owes is repaid first), its pieces into the stock and the limits. The
-    reason is shown to the member, or to the one that it was merged into.
-
-    Refuses NotFound, InvalidInput and OrderStateWrong.
-    """
-    reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
-    order = await get_order(tx, actor.brand_id, order_id)
-    offer = await offers.get_offer(tx, actor.brand_id, order.offer_id)
-    holder_id = await _holder_of(tx, order)
-    owner, holder = (order.brand_id, order.member_id), (order.brand_id, holder_id)
-    closed = [owner] if holder != owner else []
-    has, owes = await ledger.lock_accounts_and_debts(tx, [owner, holder], closed_owners=closed)
-    values = {"cancelled_at": tx.now, "reason": reason}
-    await _end(tx, order, OrderStatus.CANCELLED, values)
-    cause = Cause(ORDER, order.id, actor.kind.value, actor.id, reason, tx.now)
-    today = local_date(tx.now, (await get_brand(tx, order.brand_id)).timezone)
-    book = Book(new_id)
-    payments = await queries.list_payments(tx, order)
-    for paid in await find_transfers(tx, order.brand_id, payments):
-        await give_back(tx, book, paid, paid.amount, cause, today, holder_id, has=has, owes=owes)
-    day, quantity = order.ordered_on, order.quantity
-    await offers.give_back_times(tx, offer, order.member_id, day, quantity)
-    await ledger.write_members_side(tx, book)
-    await audit_log.record(tx, actor, "order.cancel", order_id, reason)
-    payload = order_payload(order, reason=reason)
-    await outbox.emit(tx, [Fact(order.brand_id, CANCELLED_TOPIC, holder_id, payload, tx.now)])
-    await offers.give_back_stock(tx, offer, day, quantity)
-    await ledger.write_brands_side(tx, book)
-    return await get_order(tx, actor.brand_id, order_id)
-
-
-async def _holder_of(tx: Tx, order: OfferOrder) -> UUID:
-    """The member of an order, or the one that it was merged into."""
-    return (await follow_merges(tx, order.brand_id, [order.member_id]))[order.member_id]
-
-
-async def _end(
-    tx: Tx, order: OfferOrder, status: OrderStatus, values: Mapping[str, object]
-) -> None:
-    if await queries.end_order(tx, order.brand_id, order.id, status, dict(values)):
-        return
-    now = await get_order(tx, order.brand_id, order.id)
-    if now.status == OrderStatus.PLACED:
-        raise RetryTransaction
-    raise OrderStateWrong(status=now.status, wanted=status.value)

@@ -44,12 +44,23 @@ PAGE_ENTRIES = 2_000
 _BEFORE_ALL = UUID(int=0)
 
 
-async def take_step(tx: Tx, keyring: Keyring, limit: int) -> Raffle | None:
+async def take_step(tx: Tx, keyring: Keyring, limit: int, failed: set[UUID]) -> Raffle | None:
     """Take the next step of the raffle that has waited longest, over up to ``limit`` entries or
-    winners: the raffle as it was before. None when nothing is to be done."""
-    raffle = await queries.lock_due_raffle(tx)
+    winners: the raffle as it was before. None when nothing is to be done.
+
+    Those that have ``failed`` come after all others, so that none keeps others waiting. Whose step
+    fails now is added, whose step does not is taken out.
+    """
+    raffle = await queries.lock_due_raffle(tx, failed)
     if raffle is None:
         return None
+    failed.add(raffle.id)
+    await _take(tx, keyring, raffle, limit)
+    failed.discard(raffle.id)
+    return raffle
+
+
+async def _take(tx: Tx, keyring: Keyring, raffle: Raffle, limit: int) -> None:
     if raffle.status == RaffleStatus.OPEN:
         await _close(tx, raffle)
     elif raffle.status == RaffleStatus.CLOSED:
@@ -58,7 +69,6 @@ async def take_step(tx: Tx, keyring: Keyring, limit: int) -> Raffle | None:
         await _pay(tx, raffle, limit)
     else:
         await _give_back(tx, raffle, limit)
-    return raffle
 
 
 async def _close(tx: Tx, raffle: Raffle) -> None:

@@ -1,6 +1,6 @@
 """The SQL of raffles: entries and winners by set, always inside one brand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -159,16 +159,17 @@ async def lock_raffle(tx: Tx, brand_id: UUID, raffle_id: UUID) -> Raffle | None:
     return await keyed.lock_row(tx, Raffle, brand_id, raffle_id)
 
 
-async def lock_due_raffle(tx: Tx) -> Raffle | None:
+async def lock_due_raffle(tx: Tx, last: Collection[UUID] = ()) -> Raffle | None:
     """Of any brand the one that has waited longest for something to be done, locked; those that
-    somebody else is at are passed over."""
+    somebody else is at are passed over, and ``last`` are those whose turn comes after all others'.
+    """
     found = await tx.session.exec(
         select(Raffle)
         .where(
             col(Raffle.settled_at).is_(None),
             or_(col(Raffle.status) != RaffleStatus.OPEN.value, col(Raffle.closes_at) <= tx.now),
         )
-        .order_by(col(Raffle.closes_at), col(Raffle.id))
+        .order_by(col(Raffle.id).in_(last), col(Raffle.closes_at), col(Raffle.id))
         .limit(1)
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)

@@ -35,7 +35,8 @@ READ_COUPON = Statement(
     f"""
     SELECT {", ".join(names_of(_COUPON_COLUMNS, "c"))}, b.timezone, b.hold_seconds,
         t.kind, t.amount_off_fen, t.spend_min_fen, t.pay_fen, t.product_id,
-        CAST(t.place_ids AS text), CAST(t.product_ids AS text), t.cost_fen, t.fee_fen
+        CAST(t.place_ids AS text), CAST(t.product_ids AS text), t.cost_fen, t.fee_fen,
+        t.agreement_id
     FROM {{codes}}
     {{each:c coupons ON c.brand_id = codes.brand_id AND c.code = codes.code}}
     {{each:t coupon_templates ON t.brand_id = c.brand_id AND t.id = c.template_id}}
@@ -44,7 +45,7 @@ READ_COUPON = Statement(
     sets={"codes": "brand_id uuid, code text"},
     returns=f"{_COUPON_COLUMNS}, timezone text, hold_seconds bigint, kind text,"
     " amount_off_fen bigint, spend_min_fen bigint, pay_fen bigint, product_id uuid,"
-    " place_ids text, product_ids text, cost_fen bigint, fee_fen bigint",
+    " place_ids text, product_ids text, cost_fen bigint, fee_fen bigint, agreement_id uuid",
 )
 
 LOCK_REDEMPTIONS = Statement(
@@ -92,11 +93,12 @@ REVERSE = Statement(
 LAPSE_ONE = Statement(
     """
     UPDATE redemptions SET status = 'LAPSED', ended_at = :now
-    WHERE brand_id = :brand_id AND id = :id AND status = 'HELD' AND held_until <= :now
-    RETURNING id
+    WHERE coupon_brand_id = :brand_id AND coupon_id = :coupon_id AND id = :id
+        AND status = 'HELD' AND held_until <= :now
+    RETURNING brand_id
     """,
-    params="now timestamptz, brand_id uuid, id uuid",
-    returns="id uuid",
+    params="now timestamptz, brand_id uuid, coupon_id uuid, id uuid",
+    returns="brand_id uuid",
 )
 
 LAPSE_HOLDS = Statement(
@@ -108,20 +110,20 @@ LAPSE_HOLDS = Statement(
     )
     UPDATE redemptions SET status = 'LAPSED', ended_at = :now
     WHERE (brand_id, id) IN (SELECT brand_id, id FROM due)
-    RETURNING brand_id, id, coupon_id
+    RETURNING coupon_brand_id, id, coupon_id, brand_id
     """,
     params="now timestamptz, row_count_max bigint",
-    returns="brand_id uuid, id uuid, coupon_id uuid",
+    returns="coupon_brand_id uuid, id uuid, coupon_id uuid, brand_id uuid",
 )
 
 # Where the coupon went on meanwhile (expired, voided) there is nothing to give up.
 RELEASE_COUPONS = Statement(
     """
     UPDATE coupons SET status = 'ISSUED', held_until = NULL, redemption_id = NULL
-    FROM {lapsed} WHERE coupons.brand_id = lapsed.brand_id AND coupons.id = lapsed.coupon_id
+    FROM {lapsed} WHERE coupons.brand_id = lapsed.coupon_brand_id AND coupons.id = lapsed.coupon_id
         AND coupons.status = 'HELD' AND coupons.redemption_id = lapsed.id
     """,
-    sets={"lapsed": "brand_id uuid, id uuid, coupon_id uuid"},
+    sets={"lapsed": "coupon_brand_id uuid, id uuid, coupon_id uuid"},
 )
 
 MARK_SETTLED = Statement(
@@ -190,18 +192,22 @@ async def reverse(tx: Tx, brand_id: UUID, redemption_id: UUID, reason: str) -> R
     return _redemption(rows[0]) if rows else None
 
 
-async def lapse_one(tx: Tx, brand_id: UUID, redemption_id: UUID) -> bool:
-    """A hold that is over to LAPSED; False when it is not, or somebody has ended it."""
-    return bool(await tx.fetch(LAPSE_ONE, now=tx.now, brand_id=brand_id, id=redemption_id))
+async def lapse_one(tx: Tx, coupon: Coupon, redemption_id: UUID) -> UUID | None:
+    """A coupon's hold that is over to LAPSED: the brand of the till that held it; None when it is
+    not over, or somebody has ended it."""
+    rows = await tx.fetch(
+        LAPSE_ONE, now=tx.now, brand_id=coupon.brand_id, coupon_id=coupon.id, id=redemption_id
+    )
+    return rows[0][0] if rows else None
 
 
 async def lapse_holds(tx: Tx, limit: int) -> list[tuple[UUID, UUID, UUID]]:
     """Up to ``limit`` holds that are over to LAPSED, and their coupons free again: (brand_id, id,
-    coupon_id) of each. Those that somebody works on just now are left for the next time."""
+    coupon_id) of each redemption. Those that somebody works on just now are left for next time."""
     lapsed = [tuple(row) for row in await tx.fetch(LAPSE_HOLDS, now=tx.now, row_count_max=limit)]
     if lapsed:
-        await tx.fetch(RELEASE_COUPONS, lapsed=sorted(lapsed))
-    return lapsed
+        await tx.fetch(RELEASE_COUPONS, lapsed=sorted(row[:3] for row in lapsed))
+    return [(brand_id, id, coupon_id) for _, id, coupon_id, brand_id in lapsed]
 
 
 async def mark_settled(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> int:
@@ -224,12 +230,22 @@ class FoundCoupon:
 
 async def find_coupon(snapshot: Snapshot, brand_id: UUID, code: str) -> FoundCoupon | None:
     """By the sixteen digits, as it is now."""
-    rows = await snapshot.fetch(READ_COUPON, codes=[(brand_id, code)])
-    if not rows:
-        return None
+    found = await find_coupons(snapshot, [brand_id], code)
+    return found[0] if found else None
+
+
+async def find_coupons(
+    snapshot: Snapshot, brand_ids: Sequence[UUID], code: str
+) -> list[FoundCoupon]:
+    """Those with these sixteen digits of any of these brands, as they are now."""
+    rows = await snapshot.fetch(READ_COUPON, codes=[(brand_id, code) for brand_id in brand_ids])
+    return [_found(row) for row in rows]
+
+
+def _found(row: Sequence[Any]) -> FoundCoupon:
     width = len(_COUPON_NAMES)
-    coupon = Coupon(**dict(zip(_COUPON_NAMES, rows[0][:width], strict=True)))
-    timezone, hold_seconds, *terms = rows[0][width:]
+    coupon = Coupon(**dict(zip(_COUPON_NAMES, row[:width], strict=True)))
+    timezone, hold_seconds, *terms = row[width:]
     terms[5:7] = [orjson.loads(ids) for ids in terms[5:7]]
     return FoundCoupon(coupon, CouponTerms(*terms), timezone, hold_seconds)
 
@@ -243,7 +259,9 @@ class Holder:
     till_name: str
 
 
-async def find_holder(snapshot: Snapshot, brand_id: UUID, redemption_id: UUID) -> Holder | None:
+async def find_holder(
+    snapshot: Snapshot, coupon_brand_id: UUID, coupon_id: UUID, redemption_id: UUID
+) -> Holder | None:
     found = await snapshot.session.exec(
         select(Redemption, col(Place.name), col(Till.name))
         .join(
@@ -256,7 +274,11 @@ async def find_holder(snapshot: Snapshot, brand_id: UUID, redemption_id: UUID) -
             (col(Till.brand_id) == col(Redemption.brand_id))
             & (col(Till.id) == col(Redemption.till_id)),
         )
-        .where(col(Redemption.brand_id) == brand_id, col(Redemption.id) == redemption_id)
+        .where(
+            col(Redemption.coupon_brand_id) == coupon_brand_id,
+            col(Redemption.coupon_id) == coupon_id,
+            col(Redemption.id) == redemption_id,
+        )
         .execution_options(populate_existing=True)
     )
     row = found.first()

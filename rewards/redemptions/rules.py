@@ -11,7 +11,8 @@ from rewards.redemptions.models import Redemption, RedemptionStatus, RedemptionS
 
 
 class NotUsableReason(StrEnum):
-    """Why a coupon cannot be used: its dates, an operator, this place, this basket."""
+    """Why a coupon cannot be used: its dates, an operator, this place, this basket; or it is for a
+    GIFT, which is ordered and not had at a till."""
 
     NOT_YET = "NOT_YET"
     EXPIRED = "EXPIRED"
@@ -19,6 +20,7 @@ class NotUsableReason(StrEnum):
     PLACE = "PLACE"
     PRODUCT = "PRODUCT"
     SPEND_MIN = "SPEND_MIN"
+    GIFT = "GIFT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class CouponTerms:
     product_ids: Sequence[str]
     cost_fen: int
     fee_fen: int
+    agreement_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,15 @@ class Quote:
     pay_fen: int | None
     product_id: UUID | None
     rebate_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartnersCoupon:
+    """What is told of another brand's coupon: its template's code and names."""
+
+    template_code: str
+    name_zh: str
+    name_en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +72,14 @@ class Taken:
 @dataclass(frozen=True, slots=True)
 class CouponAtTill:
     """A coupon as a till sees it: its quote for this basket, or the ``reason`` why there is none;
-    ``taken`` when somebody has it."""
+    ``taken`` when somebody has it; ``partners`` when it is another brand's."""
 
     coupon: Coupon
     terms: CouponTerms
     quote: Quote | None
     reason: NotUsableReason | None
     taken: Taken | None
+    partners: PartnersCoupon | None = None
 
 
 def quote(
@@ -82,6 +95,8 @@ def quote(
     use a coupon that depends on it."""
     if coupon.status == CouponStatus.VOID.value:
         return NotUsableReason.VOID
+    if terms.kind == CouponKind.GIFT.value:
+        return NotUsableReason.GIFT
     if coupon.status == CouponStatus.EXPIRED.value or today > coupon.usable_until:
         return NotUsableReason.EXPIRED
     if today < coupon.usable_from:

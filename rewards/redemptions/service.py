@@ -7,6 +7,7 @@ clerk's place, till and the clerk are in service.
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from itertools import chain
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,6 @@ from loyalty.db import RetryTransaction, Snapshot, StatementMismatch, Tx
 from loyalty.errors import (
     CouponNotUsable,
     CouponTaken,
-    CouponUnknown,
     InvalidInput,
     NotFound,
     RedemptionStateWrong,
@@ -38,8 +38,6 @@ from loyalty.outbox import Fact
 from loyalty.places.service import require_desk
 from loyalty.text import checked_text
 from rewards.coupons import service as coupons
-from rewards.coupons.models import Coupon
-from rewards.coupons.rules import normalise_code
 from rewards.redemptions import queries
 from rewards.redemptions.models import (
     Redemption,
@@ -47,9 +45,19 @@ from rewards.redemptions.models import (
     RedemptionStatus,
     RedemptionStep,
 )
-from rewards.redemptions.queries import FoundCoupon, lapse_one, lock_redemptions
+from rewards.redemptions.partners import (
+    agreed_parts,
+    find_at_till,
+    find_taken,
+    is_good_at,
+    post_agreed,
+    take_agreed_back,
+    told_of,
+)
+from rewards.redemptions.queries import lapse_one, lock_redemptions
 from rewards.redemptions.rules import (
     CouponAtTill,
+    NotUsableReason,
     Quote,
     Taken,
     may_become,
@@ -60,9 +68,7 @@ from rewards.redemptions.rules import (
 CAPTURED_TOPIC = "redemption.captured"
 REDEEMED_TOPIC = "coupon.redeemed"
 REVERSED_TOPIC = "coupon.reversed"
-BASKET_FEN_MAX = 10**12
-PRODUCTS_MAX = 500
-REASON_LENGTH_MAX = 500
+BASKET_FEN_MAX, PRODUCTS_MAX, REASON_LENGTH_MAX = 10**12, 500, 500
 
 # Other nouns may call this service and never the queries: settlement locks what it posts.
 __all__ = [
@@ -104,15 +110,18 @@ async def look_up(
     and InvalidInput."""
     _check_basket(basket_fen, product_ids)
     desk = await require_desk(snapshot, actor)
-    found = await _find_coupon(snapshot, actor.brand_id, code)
+    found, agreed = await find_at_till(snapshot, actor.brand_id, code)
     today = local_date(snapshot.now, found.timezone)
     quoted = quote(found.terms, found.coupon, desk.place.id, basket_fen, product_ids, today)
+    if not is_good_at(agreed, actor.brand_id):
+        quoted = NotUsableReason.PLACE
     return CouponAtTill(
         found.coupon,
         found.terms,
         quoted if isinstance(quoted, Quote) else None,
         None if isinstance(quoted, Quote) else quoted,
-        await _find_taken(snapshot, found.coupon),
+        await find_taken(snapshot, found.coupon),
+        told_of(agreed, found.coupon, actor.brand_id),
     )
 
 
@@ -121,29 +130,6 @@ def _check_basket(basket_fen: int | None, product_ids: Collection[UUID]) -> None
         raise InvalidInput(field="basketFen", problem=f"a whole number up to {BASKET_FEN_MAX}")
     if len(product_ids) > PRODUCTS_MAX:
         raise InvalidInput(field="productIds", problem=f"at most {PRODUCTS_MAX}")
-
-
-async def _find_coupon(snapshot: Snapshot, brand_id: UUID, code: str) -> FoundCoupon:
-    digits = normalise_code(code)
-    found = None if digits is None else await queries.find_coupon(snapshot, brand_id, digits)
-    if found is None:
-        raise CouponUnknown()
-    return found
-
-
-async def _find_taken(snapshot: Snapshot, coupon: Coupon) -> Taken | None:
-    """Who has the coupon; None for a free one, a hold that is over included."""
-    if coupon.redemption_id is None:
-        return None
-    holder = await queries.find_holder(snapshot, coupon.brand_id, coupon.redemption_id)
-    if holder is None:
-        raise StatementMismatch("a coupon names a redemption that is not there")
-    held = holder.redemption
-    status = RedemptionStatus(held.status)
-    if status not in (RedemptionStatus.HELD, RedemptionStatus.CAPTURED):
-        return None
-    at = held.captured_at or held.held_at
-    return Taken(holder.place_name, holder.till_name, at, status)
 
 
 def _said(at: datetime, timezone: str) -> str:
@@ -167,9 +153,9 @@ async def hold_coupon(
     RetryTransaction when somebody took it in this very moment."""
     _check_basket(basket_fen, product_ids)
     desk = await require_desk(tx, actor)
-    found = await _find_coupon(tx, actor.brand_id, code)
+    found, agreed = await find_at_till(tx, actor.brand_id, code)
     coupon = found.coupon
-    taken = await _find_taken(tx, coupon)
+    taken = await find_taken(tx, coupon)
     if taken is not None:
         raise CouponTaken(
             place=taken.place_name,
@@ -179,13 +165,16 @@ async def hold_coupon(
         )
     today = local_date(tx.now, found.timezone)
     quoted = quote(found.terms, coupon, desk.place.id, basket_fen, product_ids, today)
+    if not is_good_at(agreed, actor.brand_id):
+        quoted = NotUsableReason.PLACE
     if not isinstance(quoted, Quote):
         raise CouponNotUsable(reason=quoted.value)
     redemption = Redemption(
         brand_id=actor.brand_id,
+        coupon_brand_id=coupon.brand_id,
         coupon_id=coupon.id,
         template_id=coupon.template_id,
-        member_id=coupon.member_id,
+        member_id=coupon.member_id if coupon.brand_id == actor.brand_id else None,
         place_id=desk.place.id,
         till_id=desk.till.id,
         clerk_id=desk.clerk.id,
@@ -194,14 +183,16 @@ async def hold_coupon(
         pay_fen=quoted.pay_fen,
         product_id=quoted.product_id,
         rebate_fen=quoted.rebate_fen,
+        **agreed_parts(agreed, coupon, actor.brand_id, quoted.rebate_fen),
         held_at=tx.now,
         held_until=tx.now + timedelta(seconds=found.hold_seconds),
     )
     events = [_event(tx, actor, redemption, RedemptionStep.HOLD)]
     if coupon.redemption_id is not None:  # of a hold that is over: ended before the next begins
-        if not await lapse_one(tx, coupon.brand_id, coupon.redemption_id):
+        held_by = await lapse_one(tx, coupon, coupon.redemption_id)
+        if held_by is None:
             raise RetryTransaction
-        events.insert(0, _lapse_event(tx, coupon.brand_id, coupon.redemption_id, coupon.id))
+        events.insert(0, _lapse_event(tx, held_by, coupon.redemption_id, coupon.id))
     if not await coupons.hold(tx, coupon, redemption.id, redemption.held_until):
         raise RetryTransaction
     await queries.add_redemption(tx, redemption)
@@ -258,25 +249,23 @@ async def capture(tx: Tx, actor: Actor, redemption_id: UUID) -> Redemption:
     captured = await queries.capture(tx, actor.brand_id, redemption_id, desk.place.id, transfer_id)
     if captured is None:
         raise await _why_not(tx, actor, redemption_id, desk.place.id, RedemptionStatus.CAPTURED)
-    if not await coupons.redeem(tx, captured.brand_id, captured.coupon_id, captured.id):
+    if not await coupons.redeem(tx, captured.coupon_brand_id, captured.coupon_id, captured.id):
         raise RetryTransaction  # the hold lapsed in this very moment
     await queries.add_events(tx, [_event(tx, actor, captured, RedemptionStep.CAPTURE)])
-    book = Book(lambda: transfer_id)  # of one transfer
+    ids = chain([transfer_id], iter(new_id, None))  # the rebate's comes first
+    book = Book(lambda: next(ids))
     if captured.rebate_transfer_id is not None:
         issuance, place = await _accounts(tx, captured)
         cause = _cause(tx, actor, captured)
         book.pend(issuance, place, captured.rebate_fen, "REBATE", cause)
-        await write_members_side(tx, book)
-    place_id = captured.place_id.hex
-    redeemed = _told(captured)
-    facts = (
-        (CAPTURED_TOPIC, captured.id, {"place_id": place_id}),
-        (REDEEMED_TOPIC, captured.member_id, redeemed),
-    )
-    await outbox.emit(
-        tx,
-        [Fact(captured.brand_id, topic, subject, said, tx.now) for topic, subject, said in facts],
-    )
+    await post_agreed(tx, book, actor, captured, desk.place.name, desk.till.name)
+    await write_members_side(tx, book)
+    at = {"place_id": captured.place_id.hex}
+    facts = [
+        Fact(captured.brand_id, CAPTURED_TOPIC, captured.id, at, tx.now),
+        await _told(tx, captured, REDEEMED_TOPIC),
+    ]
+    await outbox.emit(tx, facts)
     await write_brands_side(tx, book)
     return captured
 
@@ -288,7 +277,7 @@ async def void(tx: Tx, actor: Actor, redemption_id: UUID) -> Redemption:
     voided = await queries.void(tx, actor.brand_id, redemption_id, desk.place.id)
     if voided is None:
         raise await _why_not(tx, actor, redemption_id, desk.place.id, RedemptionStatus.VOIDED)
-    if not await coupons.release(tx, voided.brand_id, voided.coupon_id, voided.id):
+    if not await coupons.release(tx, voided.coupon_brand_id, voided.coupon_id, voided.id):
         raise RetryTransaction
     await queries.add_events(tx, [_event(tx, actor, voided, RedemptionStep.VOID)])
     return voided
@@ -328,28 +317,43 @@ async def reverse(tx: Tx, actor: Actor, redemption_id: UUID, reason: str) -> Red
     brand = await get_brand(tx, actor.brand_id)
     _check_reversible(tx, found[0], brand)
     reversed_ = await queries.reverse(tx, actor.brand_id, redemption_id, reason)
-    coupon = await coupons.lock_coupon(tx, actor.brand_id, found[0].coupon_id)
-    today = local_date(tx.now, brand.timezone)
-    if reversed_ is None or not await coupons.give_back(tx, coupon, redemption_id, today):
+    coupon = await coupons.lock_coupon(tx, found[0].coupon_brand_id, found[0].coupon_id)
+    zone = await _timezone_of(tx, coupon.brand_id, brand)
+    given = await coupons.give_back(tx, coupon, redemption_id, local_date(tx.now, zone))
+    if reversed_ is None or given is None:
         raise StatementMismatch("a captured redemption and its coupon do not agree")
     await queries.add_events(tx, [_event(tx, actor, reversed_, RedemptionStep.REVERSE, reason)])
     if not is_clerk:
         await audit_log.record(tx, actor, "redemption.reverse", redemption_id, reason)
-    fact = Fact(reversed_.brand_id, REVERSED_TOPIC, reversed_.member_id, _told(reversed_), tx.now)
-    await outbox.emit(tx, [fact])
+    await outbox.emit(tx, [await _told(tx, reversed_, REVERSED_TOPIC)])
+    book = Book(new_id)
     if reversed_.rebate_transfer_id is not None:
-        await _take_rebate_back(tx, actor, reversed_, reversed_.rebate_transfer_id)
+        await _take_rebate_back(tx, book, actor, reversed_, reversed_.rebate_transfer_id)
+    await take_agreed_back(tx, book, actor, reversed_, given)
+    if book.movements:
+        await write_members_side(tx, book)
+        await write_brands_side(tx, book)
     return reversed_
 
 
-def _told(redemption: Redemption) -> dict[str, str]:
-    """What facts say of a redemption to its subject, the member."""
-    return {
+async def _timezone_of(tx: Tx, brand_id: UUID, own: Brand) -> str:
+    """A coupon's days are those of its brand."""
+    return (own if brand_id == own.id else await get_brand(tx, brand_id)).timezone
+
+
+async def _told(tx: Tx, redemption: Redemption, topic: str) -> Fact:
+    """What the coupon's brand is told of a redemption; its subject is the member."""
+    member_id = redemption.member_id
+    if member_id is None:
+        coupon_id = redemption.coupon_id
+        member_id = (await coupons.get_coupon(tx, redemption.coupon_brand_id, coupon_id)).member_id
+    said = {
         "redemption_id": redemption.id.hex,
         "coupon_id": redemption.coupon_id.hex,
         "template_id": redemption.template_id.hex,
         "place_id": redemption.place_id.hex,
     }
+    return Fact(redemption.coupon_brand_id, topic, member_id, said, tx.now)
 
 
 def _check_reversible(tx: Tx, redemption: Redemption, brand: Brand) -> None:
@@ -364,11 +368,10 @@ def _check_reversible(tx: Tx, redemption: Redemption, brand: Brand) -> None:
 
 
 async def _take_rebate_back(
-    tx: Tx, actor: Actor, redemption: Redemption, rebate_transfer_id: UUID
+    tx: Tx, book: Book, actor: Actor, redemption: Redemption, rebate_transfer_id: UUID
 ) -> None:
     issuance, place = await _accounts(tx, redemption)
     cause = _cause(tx, actor, redemption)
-    book = Book(new_id)
     if redemption.settled_at is None:
         book.settle(
             issuance,
@@ -381,8 +384,6 @@ async def _take_rebate_back(
         )
     else:
         book.post(place, issuance, redemption.rebate_fen, "REVERSE", cause)
-    await write_members_side(tx, book)
-    await write_brands_side(tx, book)
 
 
 async def _accounts(tx: Tx, redemption: Redemption) -> tuple[AccountState, AccountState]:

@@ -53,6 +53,10 @@ TYPE_OF_ID = {
     "raffleId": "Raffle",
     "endpointId": "WebhookEndpoint",
     "deliveryId": "WebhookDelivery",
+    "agreementId": "Agreement",
+    "keyId": "PartnerKey",
+    "statementId": "ClearingStatement",
+    "clearingAdjustmentId": "ClearingAdjustment",
 }
 """What an argument's global id is of."""
 
@@ -78,6 +82,7 @@ _BY_NAME: dict[str, Any] = {
     "grace": "P1M",
     "currency": "CNY",
     "pictureUrl": "https://example.com/a.png",
+    "partnerSlug": "ally",
 }
 _BY_PLACE: dict[str, Any] = {
     "OutcomeInput.asset": None,
@@ -127,6 +132,8 @@ _BY_PLACE: dict[str, Any] = {
     "CreateCouponTemplateInput.kind": "PAY_N",
     "CreateCouponTemplateInput.amountOffFen": None,
     "CreateCouponTemplateInput.spendMinFen": 0,
+    "CreateCouponTemplateInput.offerId": None,
+    "CostShareInput.basisPoints": None,
 }
 """Of an input that cannot have all of its fields: an outcome is a coupon, a coupon one for so much
 money to pay."""

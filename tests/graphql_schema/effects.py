@@ -59,6 +59,14 @@ async def confirm_age(stage: Stage) -> Effect:
     return Effect(await stage.member(ALICE), {"age": 18}, {"age": 30}, {"age": 0})
 
 
+async def correct_age(stage: Stage) -> Effect:
+    alice = await stage.member(ALICE)
+    await alice.done("checkIn", scene="home")
+    right = {"memberId": (await alice.me())["id"], "age": 18} | WHY
+    unknown = {"memberId": stage.unknown_id("Member")}
+    return Effect(stage.admin, right, right | {"age": 30}, right | unknown)
+
+
 async def set_product_age_min(stage: Stage) -> Effect:
     of_age = {"productId": stage.product_id, "ageMin": 18}
     return Effect(stage.admin, of_age, of_age | {"ageMin": 21}, of_age | {"ageMin": 0})
@@ -148,6 +156,27 @@ async def resend_webhook(stage: Stage) -> Effect:
     tests = [await stage.admin.done("sendTestWebhook", **endpoint) for _ in range(2)]
     one, other = [{"deliveryId": test["delivery"]["id"]} for test in tests]
     return Effect(stage.admin, one, other, {"deliveryId": stage.unknown_id("WebhookDelivery")})
+
+
+KEY = {"name": "ERP", "scopes": ["ISSUE_COUPONS"]}
+
+
+async def create_partner_key(stage: Stage) -> Effect:
+    return Effect(stage.admin, KEY, KEY | {"name": "CRM"}, KEY | {"networks": ["10.0.0.1/8"]})
+
+
+async def _of_key(stage: Stage, **more: Any) -> Effect:
+    made = [await stage.admin.done("createPartnerKey", **KEY) for _ in range(2)]
+    one, other = [{"keyId": each["partnerKey"]["id"]} | more for each in made]
+    return Effect(stage.admin, one, other, one | {"keyId": stage.unknown_id("PartnerKey")})
+
+
+async def configure_partner_key(stage: Stage) -> Effect:
+    return await _of_key(stage, requestsPerMinute=7)
+
+
+async def revoke_partner_key(stage: Stage) -> Effect:
+    return await _of_key(stage, **WHY)
 
 
 async def pause_campaign(stage: Stage) -> Effect:
@@ -321,6 +350,7 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "setMemberStatus": set_member_status,
     "createProduct": create_product,
     "confirmAge": confirm_age,
+    "correctAge": correct_age,
     "setProductAgeMin": set_product_age_min,
     "createCodeBatch": create_code_batch,
     "activateCodeBatch": activate_code_batch,
@@ -338,6 +368,10 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "replayWebhooks": replay_webhooks,
     "sendTestWebhook": _of_endpoint,
     "resendWebhook": resend_webhook,
+    "createPartnerKey": create_partner_key,
+    "rotatePartnerKey": _of_key,
+    "configurePartnerKey": configure_partner_key,
+    "revokePartnerKey": revoke_partner_key,
     "pauseCampaign": pause_campaign,
     "resumeCampaign": resume_campaign,
     "endCampaign": pause_campaign,

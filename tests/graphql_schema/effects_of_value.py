@@ -6,10 +6,11 @@ from typing import Any
 
 from tests.api import Caller
 from tests.graphql_schema import effects
+from tests.graphql_schema.allied import ALLIANCE_EFFECTS
 from tests.graphql_schema.effects import BOB, CAROL, WHY, Effect
 from tests.graphql_schema.programs import PROGRAM_EFFECTS
 from tests.graphql_schema.raffling import RAFFLE_EFFECTS
-from tests.graphql_schema.shop import ALICE
+from tests.graphql_schema.shop import ALICE, OF_A_GIFT, open_shop
 from tests.graphql_schema.stage import CONSUMER, Stage, outcome
 
 ENTRIES = "{ me { entries { nodes { id kind asset } } } }"
@@ -253,6 +254,16 @@ async def redeem_offer(stage: Stage) -> Effect:
     return Effect(caller, take, take | {"quantity": 2}, take | unknown)
 
 
+async def order_gift(stage: Stage) -> Effect:
+    """Two coupons for a gift that the mall does not sell."""
+    shop = await open_shop(stage)
+    cup = (await create_offer(stage)).good
+    offer = (await stage.admin.done("createOffer", **cup))["offer"]["id"]
+    gift = await shop.template("a-gift", offerId=offer, **OF_A_GIFT)
+    one, other = [{"couponId": (await shop.coupon(gift))["id"]} for _ in range(2)]
+    return Effect(shop.customer, one, other, {"couponId": stage.unknown_id("Coupon")})
+
+
 async def _orders(stage: Stage, **more: str) -> Effect:
     """Two that wait to be handed out."""
     effect = await redeem_offer(stage)
@@ -339,6 +350,7 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "createOffer": create_offer,
     "updateOffer": update_offer,
     "redeemOffer": redeem_offer,
+    "orderGift": order_gift,
     "fulfilOrder": fulfil_order,
     "cancelOrder": cancel_order,
     "checkIn": check_in,
@@ -349,4 +361,5 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "putRegion": put_region,
     **RAFFLE_EFFECTS,
     **PROGRAM_EFFECTS,
+    **ALLIANCE_EFFECTS,
 }

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 from graphql_schema.export import CALLERS, MAY, PERMISSIONS_FILE
-from loyalty.actor import CLERK_ROLE, MemberRole, OperatorRole
+from graphql_schema.nodes import local_id
+from loyalty.actor import CLERK_ROLE, PARTNER_ROLE, MemberRole, OperatorRole, Scope
 from loyalty.notifications.providers import NullProvider
+from loyalty.partner_keys.service import add_uses
 from tests.api import Caller
+from tests.graphql_schema.allied import agreed, cleared
 from tests.graphql_schema.effects_of_value import MALL_TERMS
 from tests.graphql_schema.programs import ANSWERS, SURVEY
 from tests.graphql_schema.raffling import RAFFLE
@@ -28,7 +31,10 @@ BOB, WANG = "13800138002", "13900139001"
 CONNECTIONS = {
     **dict.fromkeys(("members", "codeBatches", "scans", "campaigns", "products"), "ADMIN"),
     **dict.fromkeys(("campaignDrafts", "simulations"), "ADMIN"),
-    **dict.fromkeys(("webhookEndpoints", "webhookDeliveries"), "ADMIN"),
+    **dict.fromkeys(("webhookEndpoints", "webhookDeliveries", "agreements"), "ADMIN"),
+    **dict.fromkeys(("clearingStatements", "clearingEntries"), "ADMIN"),
+    "clearingAdjustments": "ADMIN",
+    "partnerKeys": "ADMIN",
     **dict.fromkeys(("places", "couponTemplates", "redemptions", "payouts"), "ADMIN"),
     **dict.fromkeys(("purchases", "holds", "adjustments", "tierChanges"), "ADMIN"),
     **dict.fromkeys(("mallOffers", "offerOrders"), "ADMIN"),
@@ -51,6 +57,7 @@ class Lived:
 
     stage: Stage
     shop: Shop
+    partner: Caller
     ids: dict[str, str]
     coupon_code: str
     fresh_code: str
@@ -66,6 +73,7 @@ class Lived:
         for role in MemberRole:
             found[role.value] = await self.stage.member(phone, role.value)
         found[CLERK_ROLE] = clerk or self.shop.clerk
+        found[PARTNER_ROLE] = self.partner
         for operator_role in OperatorRole:
             found[operator_role.value] = self.stage.operator(operator_role)
         return found
@@ -84,7 +92,11 @@ def page_cells() -> dict[str, list[str]]:
 def who_may(field_name: str) -> str:
     """A kind of caller who may call a field by docs/permissions.md."""
     cells = dict(zip(CALLERS, page_cells()[field_name], strict=False))
-    return next(role for role in ("CONSUMER", CLERK_ROLE, "STORE", "ADMIN") if cells[role] == MAY)
+    return next(
+        role
+        for role in ("CONSUMER", CLERK_ROLE, "STORE", "ADMIN", PARTNER_ROLE)
+        if cells[role] == MAY
+    )
 
 
 async def live(stage: Stage) -> Lived:
@@ -123,6 +135,7 @@ async def live(stage: Stage) -> Lived:
     tried = {"draftId": draft["id"], "madeUp": {"people": 1, "eventsPerDay": 1, "days": 1}}
     run = (await stage.admin.done("simulateCampaign", **tried))["simulation"]
     assert payout["status"] == "PAID"
+    key_id, partner = await live_partner_key(stage)
     found = {
         "Product": stage.product_id,
         "Member": (await shop.customer.me())["id"],
@@ -131,6 +144,9 @@ async def live(stage: Stage) -> Lived:
         "CampaignDraft": draft["id"],
         "Simulation": run["id"],
         **await live_webhooks(stage),
+        "Agreement": await agreed(stage),
+        **await cleared(stage),
+        "PartnerKey": key_id,
         "ScanEvent": scanned["scanId"],
         "CouponTemplate": template_id,
         "Coupon": coupon["id"],
@@ -141,7 +157,19 @@ async def live(stage: Stage) -> Lived:
         "Payout": payout["id"],
         **value,
     }
-    return Lived(stage, shop, found, coupon["code"], fresh)
+    return Lived(stage, shop, partner, found, coupon["code"], fresh)
+
+
+async def live_partner_key(stage: Stage) -> tuple[str, Caller]:
+    """A key that may do everything, rotated and called with: its global id, and who calls."""
+    wanted = {"name": "ERP", "scopes": [scope.name for scope in Scope]}
+    everywhere = {"networks": ["0.0.0.0/0", "::/0"]}
+    made = await stage.admin.done("createPartnerKey", **wanted, **everywhere)
+    id = made["partnerKey"]["id"]
+    rotated = await stage.admin.done("rotatePartnerKey", keyId=id)
+    used = {(stage.brand_id, local_id("PartnerKey", id), "myPartnerKey"): 1}
+    await stage.database.in_transaction(add_uses, used)
+    return id, stage.api.signed_in(rotated["key"])
 
 
 async def live_webhooks(stage: Stage) -> dict[str, str]:

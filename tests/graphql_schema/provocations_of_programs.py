@@ -1,6 +1,13 @@
 """How to provoke what is refused of tasks, surveys, referrals and webhooks."""
 
-from loyalty.errors import AlreadyAnswered, AlreadyReferred, NotOpen, TooManyOpen, WebhookDisabled
+from loyalty.errors import (
+    AlreadyAnswered,
+    AlreadyReferred,
+    NotOpen,
+    PartnerKeyRevoked,
+    TooManyOpen,
+    WebhookDisabled,
+)
 from tests.graphql_schema import programs
 from tests.graphql_schema.effects import BOB, CAROL, HOOK
 from tests.graphql_schema.provoking import Call, refused
@@ -46,6 +53,14 @@ async def a_fifty_first_survey(stage: Stage) -> Call:
     for number in range(50):
         await stage.admin.done("createSurvey", **survey | {"code": f"survey-{number}"})
     return Call(stage.admin, "createSurvey", survey)
+
+
+@refused(PartnerKeyRevoked)
+async def of_a_revoked_key(stage: Stage) -> Call:
+    made = await stage.admin.done("createPartnerKey", name="ERP", scopes=["READ_COUPONS"])
+    key = {"keyId": made["partnerKey"]["id"]}
+    await stage.admin.done("revokePartnerKey", **key, reason="leaked")
+    return Call(stage.admin, "rotatePartnerKey", key)
 
 
 @refused(WebhookDisabled)

@@ -23,6 +23,10 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
+OF_A_GIFT: dict[str, Any] = {"kind": "GIFT", "amountOffFen": None, "costFen": 0, "feeFen": 0}
+"""What of a template is another thing where it promises a gift."""
+
+
 @dataclass
 class Shop:
     """Ids are global. ``customer`` has points for a thousand coupons."""

@@ -146,7 +146,7 @@ async def test_a_member_reads_titles_with_the_names_of_the_mall(lived: Lived) ->
 
 
 def context_of(database: Database, actor: Actor) -> Context:
-    services = Services(database, *(cast(Any, None) for _ in range(7)))
+    services = Services(database, *(cast(Any, None) for _ in range(8)))
     return Context(services, actor)
 
 

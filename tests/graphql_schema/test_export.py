@@ -34,12 +34,20 @@ from loyalty.holds.models import Hold
 from loyalty.ledger import history
 from loyalty.ledger.queries import BalanceRow, EntryRow
 from loyalty.members.models import Member
+from loyalty.partner_keys.models import PartnerKey, PartnerKeyUse
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
 from loyalty.regions.models import Region
 from loyalty.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from loyalty.withholdings.queries import WithheldRow
+from rewards.alliances.models import Agreement, AgreementVersion
 from rewards.campaigns import rules as campaign_rules
+from rewards.clearing.models import (
+    ClearingAdjustment,
+    ClearingEntry,
+    ClearingPosition,
+    ClearingStatement,
+)
 from rewards.coupons.models import CouponTemplate
 from rewards.coupons.states import CouponView
 from rewards.draws.models import DrawSeed
@@ -54,7 +62,7 @@ from rewards.purchases.models import PurchaseEvent, PurchaseLine
 from rewards.raffles import rules as raffle_rules
 from rewards.raffles.models import Raffle, RaffleEntry, RaffleWinner
 from rewards.redemptions.models import Redemption, RedemptionEvent
-from rewards.redemptions.rules import CouponAtTill, Taken
+from rewards.redemptions.rules import CouponAtTill, PartnersCoupon, Taken
 from rewards.referrals.models import Referral
 from rewards.referrals.service import CodeStanding
 from rewards.returns.models import (
@@ -87,6 +95,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "CouponAtTill": CouponAtTill,
     "CouponOutcome": campaign_rules.CouponOutcome,
     "CouponTakenBy": Taken,
+    "PartnersCoupon": PartnersCoupon,
     "CouponTemplate": CouponTemplate,
     "Entry": EntryRow,
     "Level": Level,
@@ -149,6 +158,14 @@ ROW_OF_TYPE: dict[str, type] = {
     "ReferralCode": CodeStanding,
     "SurveyAnswer": SurveyAnswer,
     "Simulation": Simulation,
+    "Agreement": Agreement,
+    "AgreementVersion": AgreementVersion,
+    "ClearingAdjustment": ClearingAdjustment,
+    "ClearingEntry": ClearingEntry,
+    "ClearingPosition": ClearingPosition,
+    "ClearingStatement": ClearingStatement,
+    "PartnerKey": PartnerKey,
+    "PartnerKeyUse": PartnerKeyUse,
     "WebhookAttempt": WebhookAttempt,
     "WebhookDelivery": WebhookDelivery,
     "WebhookEndpoint": WebhookEndpoint,
@@ -170,6 +187,7 @@ MADE_BY_RESOLVERS = {
     *("BeneficiaryReturnPolicy", "OutcomeLock", "OutcomeStep", "RewardLock"),
     *("Bonus", "BonusTerms", "CampaignTemplate", "Promotion", "DrawBudget"),
     "WebhookEventType",
+    *("AgreementTerms", "AgreementFunding", "AgreementLine", "AgreementQuota", "CostShare"),
     *("SimulationReport", "SimulatedCost", "SimulatedReason", "SimulatedPrize"),
     *("SimulatedShortage", "SimulatedCoupons", "SimulatedBudget", "SimulatedBonusReason"),
     *("CampaignDraw", "DrawPrize", "DrawStage", "DrawEntry", "DrawBonus", "DrawGuarantee"),

@@ -16,6 +16,7 @@ from server.console import Exit
 from tests.graphql_schema import (
     provocations,
     provocations_at_tills,
+    provocations_of_alliances,
     provocations_of_programs,
     provocations_of_raffles,
     provocations_of_value,
@@ -28,6 +29,7 @@ ERRORS_PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 NOTED_BY = (
     provocations,
     provocations_at_tills,
+    provocations_of_alliances,
     provocations_of_programs,
     provocations_of_raffles,
     provocations_of_value,

@@ -306,7 +306,7 @@ async def test_the_tier_of_a_member_is_one_statement(stage: Stage, database_url:
     assert member_id is not None
     database = CountingDatabase(database_url)
     try:
-        services = Services(database, *(cast(Any, None) for _ in range(7)))
+        services = Services(database, *(cast(Any, None) for _ in range(8)))
         context = Context(services)
         async with database.snapshot() as snapshot:
             member = await _member(snapshot, stage.brand_id, member_id)

@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.02
 async def finish(db: Database, keyring: Keyring, pause_seconds: float = 0) -> None:
     """Take steps until there are none left."""
     while True:
-        if await db.in_transaction(take_step, keyring, ROWS_EACH) is None:
+        if await db.in_transaction(take_step, keyring, ROWS_EACH, set()) is None:
             return
         await asyncio.sleep(pause_seconds)
 

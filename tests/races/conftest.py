@@ -1,6 +1,5 @@
 """Two servers on one database for all races of a file: each race has a brand of its own."""
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -8,8 +7,7 @@ import pytest
 import pytest_asyncio
 
 from loyalty.db import Database
-from tests.databases import MASTER_KEY, TEMPLATE, TOKEN_SECRET
-from tests.postgresql_server import PostgresqlServer
+from tests.databases import MASTER_KEY, TOKEN_SECRET, made_database
 from tests.races.arena import Arena, start_side_by_side
 from tests.servers import ServerFactory, environment_for
 
@@ -22,16 +20,8 @@ def database_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """As the fixture of that name for every test, but one for all races of a file."""
-    if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        path = tmp_path_factory.mktemp("races") / "loyalty.db"
-        shutil.copyfile(template, path)
-        yield f"sqlite:///{path}"
-    else:
-        server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-        name = f"races_{abs(hash(request.node.nodeid)):x}"
-        yield server.create_database(name, TEMPLATE)
-        server.drop_database(name)
+    with made_database(request, tmp_path_factory.mktemp("races")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -89,7 +89,7 @@ async def renew_job(db: Database, name: str, token: str, due_at: str) -> str:
 
 async def take_raffle_step(db: Database) -> str:
     """As a worker that finds the job due, whoever else has it."""
-    raffle = await db.in_transaction(take_step, Keyring(bytes.fromhex(MASTER_KEY)), 1_000)
+    raffle = await db.in_transaction(take_step, Keyring(bytes.fromhex(MASTER_KEY)), 1_000, set())
     return "nothing" if raffle is None else raffle.status
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from loyalty.db import Database
-from tests.databases import TEMPLATE
 from tests.house.source import ENGINE, ROOT
 from tests.postgresql_server import PostgresqlServer
+from tests.races.alliance_guards import ALLIANCE_GUARDS
 from tests.races.arena import Arena, audit_findings, start_side_by_side
 from tests.races.conftest import SECRETS
 from tests.races.draw_guards import DRAW_GUARDS
@@ -31,6 +31,7 @@ from tests.races.raffle_guards import RAFFLE_GUARDS
 from tests.races.tier_guards import TIER_GUARDS
 from tests.races.webhook_guards import WEBHOOK_GUARDS
 from tests.servers import ServerFactory, environment_for
+from tests.spare_databases import SpareDatabases
 
 GUARDS = (
     *ENGINE_GUARDS,
@@ -44,6 +45,7 @@ GUARDS = (
     *DRAW_GUARDS,
     *RAFFLE_GUARDS,
     *WEBHOOK_GUARDS,
+    *ALLIANCE_GUARDS,
 )
 ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"
@@ -107,12 +109,12 @@ def weakened_url(guard: Guard, request: pytest.FixtureRequest, tmp_path: Path) -
         yield f"sqlite:///{path}"
         return
     server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-    name = f"guard_{GUARDS.index(guard)}"
-    url = server.create_database(name, TEMPLATE)
+    spares: SpareDatabases = request.getfixturevalue("spare_databases")
+    url = spares.take()
     for statement in guard.statements:
-        server.execute(statement, name)
+        server.execute(statement, url.rpartition("/")[2])
     yield url
-    server.drop_database(name)
+    spares.give_back(url)
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.races import (
+    alliance_races,
     coupon_races,
     draw_races,
     event_races,
@@ -73,6 +74,7 @@ RACES: dict[Race, int] = {
     settlement_races.one_payout_is_made_and_ends_once: 60,
     settlement_races.one_worker_has_a_periodic_job: 60,
     webhook_races.one_worker_has_an_endpoint: 60,
+    alliance_races.two_brands_agree_once: 20,
     paused_worker_counts_nothing: 100,
 }
 

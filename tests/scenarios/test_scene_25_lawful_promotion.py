@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from loyalty.actor import OperatorRole
 from loyalty.db import Database
+from loyalty.ledger.audit import audit
 from tests.api import Caller
 from tests.clocks import SettableClock
 from tests.graphql_schema.stage import CONSUMER, GUIDE, outcome
@@ -164,3 +165,17 @@ async def test_a_promotion_is_lawful_from_its_draft_to_its_records(fair: Fair) -
     rows = (await finance.ask(WITHHELD))["withholdings"]["nodes"]
     assert [row["returnedFen"] for row in rows] == [0, TAX]
     assert await fair.offences() == []
+
+
+async def test_an_operator_puts_right_what_somebody_mistyped(fair: Fair) -> None:
+    await drafted_and_published(fair)
+    [[code]] = await fair.stage.codes(1)
+    member = await fair.stage.member("13800138003")
+    await member.done("confirmAge", age=2)
+    assert (await scanned(member, code, "too young"))["unpaidReason"] == "AGE"
+    assert (await member.do("confirmAge", age=20))["code"] == "AGE_CONTRADICTED"
+    right = {"memberId": (await member.me())["id"], "age": 20, "reason": "身份证"}
+    assert (await fair.stage.admin.done("correctAge", **right))["ageConfirmed"] == 20
+    assert (await member.ask("{ me { ageConfirmed } }"))["me"] == {"ageConfirmed": 20}
+    assert (await scanned(member, code, "of age"))["unpaidReason"] is None
+    assert [check.name for check in await audit(fair.db) if check.broken] == []

@@ -6,7 +6,7 @@ from loyalty.db import Database
 from loyalty.notifications.providers import NullProvider
 from rewards.offers.models import OfferKind
 from rewards.offers.terms import OfferGives
-from rewards.orders import service
+from rewards.orders import ending, service
 from tests.brands_made import make_brand
 from tests.rewards.coupons.wallets import add_template
 from tests.rewards.offers.malls import FAR, GIFT, add_offer, add_shopper
@@ -34,9 +34,9 @@ async def test_what_became_of_an_order_is_told_once_by_the_offers_name(
         orders.append(order.id)
     admin = system_actor(brand.id)
     sent = {"carrier": "顺丰", "tracking_number": "SF1"}
-    await db.in_transaction(service.fulfil_order, admin, orders[0], **sent)
-    await db.in_transaction(service.fulfil_order, admin, orders[1])
-    await db.in_transaction(service.cancel_order, admin, orders[2], "缺货")
+    await db.in_transaction(ending.fulfil_order, admin, orders[0], **sent)
+    await db.in_transaction(ending.fulfil_order, admin, orders[1])
+    await db.in_transaction(ending.cancel_order, admin, orders[2], "缺货")
 
     await make_relay(db, NullProvider()).run_once()
     assert await states(db) == {"delivered": 10}  # two of them are of the coupons

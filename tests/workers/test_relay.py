@@ -16,6 +16,7 @@ from loyalty.db import Database, Tx
 from loyalty.ids import new_id
 from loyalty.notifications.providers import Message, NullProvider
 from loyalty.outbox import ATTEMPTS_MAX, LEASE_SECONDS, Leased, OutboxEvent, StaleLease
+from loyalty.webhooks.catalogue import EVENT_TYPES, TEST_TYPE
 from tests.clocks import SettableClock
 from tests.workers.facts import (
     Gateway,
@@ -33,6 +34,12 @@ from tiers.ladders.service import publish_ladder, starter_levels
 from workers.handlers import count_scans
 from workers.relay import INTERRUPTED, SENDING_AT_ONCE_MAX
 from workers.wiring import make_relay
+
+
+async def test_whatever_is_told_outside_is_dealt_with_inside(db: Database) -> None:
+    relay = make_relay(db, NullProvider())
+    told = {each.topic for each in EVENT_TYPES} - {TEST_TYPE}  # which is no fact
+    assert {topic for topic in told if not relay.knows(topic)} == set()
 
 
 class HangingGateway(Gateway):

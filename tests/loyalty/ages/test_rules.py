@@ -34,6 +34,16 @@ def test_a_minor_grows_by_the_years_alone() -> None:
     assert not contradicts([stated(18, TODAY)], stated(40, TODAY)), "at least 18"
 
 
+def test_a_correction_counts_instead_of_all_before_and_binds_from_then_on() -> None:
+    slip, right = stated(8, TODAY), stated(28, TODAY)._replace(corrects=True)
+    assert not contradicts([slip], right)
+    assert born_by_of([slip, right]) == right.born_by
+    assert not contradicts([slip, right], stated(40, TODAY)), "of age, and so it may be raised"
+    young = stated(16, TODAY)._replace(corrects=True)
+    assert born_by_of([stated(30, TODAY), young]) == young.born_by
+    assert contradicts([stated(30, TODAY), young], stated(18, TODAY))
+
+
 def test_what_is_known_is_the_most_an_adult_stated_and_the_last_of_a_minor() -> None:
     ages = {
         (): None,

@@ -48,7 +48,7 @@ class AuditedBooks:
             owner_id=owner_id,
             asset=asset,
             kind=kind,
-            overdraft_allowed=kind in ("ISSUANCE", "PLACE", "RECEIVABLE"),
+            overdraft_allowed=kind in ("ISSUANCE", "PLACE", "RECEIVABLE", "CLEARING", "PARTNER"),
             created_at=AT,
         )
 

@@ -12,8 +12,8 @@ from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, 
 from rewards.grants.models import LockedReward
 from rewards.purchases.models import PurchaseEvent
 from rewards.scans.models import Claim, ScanEvent
+from tests.loyalty.ledger.audited_alliances import AuditedAlliances
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_channel import AuditedChannel
 from tiers.ladders.models import Ladder, LadderLevel
 from tiers.standings.models import Standing, StandingChange
 
@@ -34,7 +34,7 @@ CAPS = [
 ]
 
 
-class AuditedBrand(AuditedChannel):
+class AuditedBrand(AuditedAlliances):
     """Item 1: pre-scanned by the guide, scanned by the consumer, scanned again. Item 2: only
     pre-scanned. Item 3: scanned by a consumer without a guide. Item 4: the budget did not suffice.
     Besides: a purchase, an old one whose points expired, points that an operator moved, what
@@ -72,6 +72,8 @@ class AuditedBrand(AuditedChannel):
         self._payouts()
         self._sign_ins()
         self._tax()
+        self._clearing()
+        self._agreements()
 
     def _people(self) -> None:
         self.consumer, self.consumer_identity = self._person("CONSUMER")

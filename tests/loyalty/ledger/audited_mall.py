@@ -18,7 +18,8 @@ WINDOWS = ("ALL", "2026", "2026-11", "2026-11-01")
 
 class AuditedMall(AuditedStore):
     """A gift for 3 points and 1 of fees, of which one order waits, one was sent and one cancelled;
-    5 fen for 2 points, taken once; and two coupons in one order."""
+    5 fen for 2 points, taken once; and two coupons in one order. The consumer had a coupon for the
+    gift, and has ordered it."""
 
     def _mall(self) -> None:
         self.offers: dict[str, UUID] = {}
@@ -46,6 +47,20 @@ class AuditedMall(AuditedStore):
         self._order("pair", "coupon", price=2, status="FULFILLED", fulfilled_at=AT, quantity=2)
         for number in ("one", "two"):
             self._taken_coupon(f"{number} of the pair")
+        terms = {"kind": "GIFT", "offer_id": self.offers["gift"], "cost_fen": 0, "fee_fen": 0}
+        self._template("thing", points_price=1, issued=1, **terms)
+        self._coupon("thing", "thing", status="ORDERED", ended_at=AT)
+        self.orders["thing"] = self._add(
+            OfferOrder,
+            offer_id=self.offers["gift"],
+            member_id=self.consumer,
+            coupon_id=self.coupons["thing"],
+            quantity=1,
+            rank=0,
+            status="PLACED",
+            ordered_on=TODAY,
+            created_at=AT,
+        ).id
 
     def _offer(self, code: str, **values: Any) -> None:
         self.offers[code] = self._add(

@@ -179,6 +179,7 @@ class AuditedStore(AuditedValue):
         self._add(
             Redemption,
             id=redemption_id,
+            coupon_brand_id=self.id,
             coupon_id=self.coupons[name],
             template_id=self.coupon_templates[name],
             member_id=self.consumer,

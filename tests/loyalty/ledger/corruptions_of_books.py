@@ -123,7 +123,7 @@ OF_BOOKS = (
         "a member allowed to overdraw",
         1,
         lambda b, _: [change(Account, the_account(b, b.guide), overdraft_allowed=True)],
-        ("only the brand's issuance, places' rebates and debts may be overdrawn",),
+        ("only the brand's issuance, clearing, places' rebates and debts may be overdrawn",),
     ),
     Corruption(
         "a second account of one asset",

@@ -26,6 +26,7 @@ from tests.loyalty.ledger.corruptions import (
 PAID = "an order's transfers are what was paid and given for it"
 ENDED = "an order that ended says when, and only gifts wait"
 COUPONS = "an order of coupons has as many as were taken, its member's"
+THING = "a coupon for a gift is ordered once, by its member, for what it promises"
 STOCK = "an offer's stock counts its orders"
 DAY_STOCK = "an offer's stock of a day counts the orders of that day"
 LIMITS = "a member takes no more of an offer than its limits, and each piece is counted"
@@ -130,6 +131,34 @@ OF_OFFERS = (
             change(OfferOrder, the_order(b, "sent"), fulfilled_at=AT - timedelta(hours=1))
         ],
         (ENDED,),
+    ),
+    Corruption(
+        "a gift for a coupon that is still good",
+        7,
+        lambda b, _: [change(Coupon, the_coupon(b, "thing"), status="ISSUED", ended_at=None)],
+        (THING,),
+    ),
+    Corruption(
+        "a gift ordered for another's coupon",
+        7,
+        lambda b, _: [change(OfferOrder, the_order(b, "thing"), member_id=b.shopper)],
+        (THING,),
+    ),
+    Corruption(
+        "a coupon used up for a gift that nobody ordered",
+        7,
+        lambda b, _: [
+            change(OfferOrder, the_order(b, "thing"), status="CANCELLED", cancelled_at=ENDED_AT),
+            change(OfferOrder, the_order(b, "thing"), reason="no more"),
+        ],
+        (THING,),
+        tables=("offer_orders",),
+    ),
+    Corruption(
+        "another gift than the coupon promises",
+        7,
+        lambda b, _: [change(OfferOrder, the_order(b, "thing"), offer_id=b.offers["fen"])],
+        (THING, ENDED),
     ),
     Corruption(
         "coupons that still wait",

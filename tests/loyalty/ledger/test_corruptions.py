@@ -7,7 +7,6 @@ right books, else by the database.
 """
 
 import re
-import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,13 +22,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from loyalty.clock import utc_now
 from loyalty.db import Database, Snapshot, Statement, Tx
 from loyalty.ledger.audit import PROBES, Check, audit
-from tests.databases import TEMPLATE
+from tests.databases import made_database
 from tests.loyalty.ledger.audited_books import write
 from tests.loyalty.ledger.audited_brand import AuditedBrand
 from tests.loyalty.ledger.corruptions import Corruption, broken, execute
+from tests.loyalty.ledger.corruptions_of_alliances import OF_ALLIANCES
 from tests.loyalty.ledger.corruptions_of_bonuses import OF_BONUSES
 from tests.loyalty.ledger.corruptions_of_books import OF_BOOKS
 from tests.loyalty.ledger.corruptions_of_channel import OF_CHANNEL
+from tests.loyalty.ledger.corruptions_of_clearing import OF_CLEARING
 from tests.loyalty.ledger.corruptions_of_coupons import OF_COUPONS
 from tests.loyalty.ledger.corruptions_of_draws import OF_DRAWS
 from tests.loyalty.ledger.corruptions_of_events import OF_EVENTS
@@ -48,13 +49,12 @@ from tests.loyalty.ledger.corruptions_of_returns import OF_RETURNS
 from tests.loyalty.ledger.corruptions_of_scans import OF_SCANS
 from tests.loyalty.ledger.corruptions_of_value import OF_VALUE
 from tests.loyalty.ledger.corruptions_of_webhooks import OF_WEBHOOKS
-from tests.postgresql_server import PostgresqlServer
 
 CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
     *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_PROGRAMS, *OF_REFERENCES),
-    *(*OF_LAWFUL, *OF_CHANNEL, *OF_WEBHOOKS),
+    *(*OF_LAWFUL, *OF_CHANNEL, *OF_WEBHOOKS, *OF_CLEARING, *OF_ALLIANCES),
 )
 
 _CONSTRAINTS = """
@@ -72,14 +72,8 @@ def database_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The address of one database for all tests of this file."""
-    if request.param == "sqlite":
-        path = tmp_path_factory.mktemp("corruptions") / "loyalty.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-    else:
-        server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-        yield server.create_database("corruptions", TEMPLATE)
-        server.drop_database("corruptions")
+    with made_database(request, tmp_path_factory.mktemp("corruptions")) as url:
+        yield url
 
 
 Answers = dict[str, list[Any]]

@@ -317,10 +317,12 @@ async def test_members_are_listed_newest_first_by_role(people: People) -> None:
     await people.admit("GUIDE", (PHONE, "王芳"))
     guide = await people.enrol(await people.actor(role="GUIDE"))
     async with people.db.snapshot() as snapshot:
-        page = await members.list_members(snapshot, people.brand_id, first=3)
-        rest = await members.list_members(snapshot, people.brand_id, after=page[-1].id, first=10)
-        of_role = await members.list_members(snapshot, people.brand_id, role="GUIDE", first=10)
-        nobody = await members.list_members(snapshot, new_id(), first=10)
+        page = await members.list_members(snapshot, people.brand_id, before=None, limit=3)
+        rest = await members.list_members(snapshot, people.brand_id, before=page[-1].id, limit=10)
+        of_role = await members.list_members(
+            snapshot, people.brand_id, role="GUIDE", before=None, limit=10
+        )
+        nobody = await members.list_members(snapshot, new_id(), before=None, limit=10)
         by_ids = await members.list_members_by_ids(snapshot, people.brand_id, [guide.id])
         identities = await members.list_identities_by_ids(
             snapshot, people.brand_id, [guide.identity_id]

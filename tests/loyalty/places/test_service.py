@@ -285,13 +285,15 @@ async def test_lists_are_of_one_place_newest_first_page_by_page(
     second = (await shop.add_till("Till 2")).till
     clerk = await shop.add_clerk("8")
     async with db.snapshot() as snapshot:
-        tills = await queries.list_tills(snapshot, brand.id, shop.place.id, first=10)
+        tills = await queries.list_tills(snapshot, brand.id, shop.place.id, before=None, limit=10)
         older = await queries.list_tills(
-            snapshot, brand.id, shop.place.id, after=second.id, first=10
+            snapshot, brand.id, shop.place.id, before=second.id, limit=10
         )
-        clerks = await queries.list_clerks(snapshot, brand.id, shop.place.id, first=1)
-        listed = await queries.list_places(snapshot, brand.id, after=other.place.id, first=10)
-        assert await queries.list_tills(snapshot, new_id(), shop.place.id, first=10) == []
+        clerks = await queries.list_clerks(snapshot, brand.id, shop.place.id, before=None, limit=1)
+        listed = await queries.list_places(snapshot, brand.id, before=other.place.id, limit=10)
+        assert (
+            await queries.list_tills(snapshot, new_id(), shop.place.id, before=None, limit=10) == []
+        )
     assert ids(tills) == [second.id, shop.till.id]
     assert ids(older) == [shop.till.id]
     assert ids(clerks) == [clerk.id]

@@ -78,7 +78,7 @@ async def test_text_that_cannot_be_kept_is_refused(db: Database) -> None:
         with pytest.raises(InvalidInput):
             await db.in_transaction(products.create_product, actor, **(good | {field: bad}))
     async with db.snapshot() as snapshot:
-        assert await queries.list_products(snapshot, actor.brand_id, first=1) == []
+        assert await queries.list_products(snapshot, actor.brand_id, before=None, limit=1) == []
 
 
 async def test_products_are_listed_newest_first_page_by_page(db: Database) -> None:
@@ -91,8 +91,8 @@ async def test_products_are_listed_newest_first_page_by_page(db: Database) -> No
     ]
     newest_first = [product.id for product in reversed(made)]
     async with db.snapshot() as snapshot:
-        page = await queries.list_products(snapshot, actor.brand_id, first=3)
-        rest = await queries.list_products(snapshot, actor.brand_id, after=page[-1].id, first=3)
+        page = await queries.list_products(snapshot, actor.brand_id, before=None, limit=3)
+        rest = await queries.list_products(snapshot, actor.brand_id, before=page[-1].id, limit=3)
         assert [product.id for product in page + rest] == newest_first
         some = await queries.list_products_by_ids(snapshot, actor.brand_id, newest_first[:2])
         assert {product.id for product in some} == set(newest_first[:2])

@@ -23,7 +23,7 @@ from rewards.merges.service import merge_members
 from rewards.offers.models import LimitWindow
 from rewards.offers.queries import get_offer
 from rewards.offers.terms import Part, RankLimit
-from rewards.orders import queries, service
+from rewards.orders import ending, queries, service
 from rewards.orders.models import OfferOrder, OrderStatus, PartPurpose
 from tests.brands_made import make_brand
 from tests.clocks import SettableClock
@@ -58,15 +58,15 @@ async def test_a_gift_waits_until_it_is_handed_out_once(db: Database, keyring: K
     [stored] = await rows_of(db, OfferOrder, brand)
     assert "人民" not in stored.delivery_cipher
     with pytest.raises(NotFound):
-        await db.in_transaction(service.fulfil_order, admin, new_id())
+        await db.in_transaction(ending.fulfil_order, admin, new_id())
 
     sent = await db.in_transaction(
-        service.fulfil_order, admin, order.id, carrier="顺丰", tracking_number="SF1"
+        ending.fulfil_order, admin, order.id, carrier="顺丰", tracking_number="SF1"
     )
     assert (sent.status, sent.carrier, sent.tracking_number) == ("FULFILLED", "顺丰", "SF1")
     for wanted, again in (
-        ("FULFILLED", db.in_transaction(service.fulfil_order, admin, order.id)),
-        ("CANCELLED", db.in_transaction(service.cancel_order, admin, order.id, "late")),
+        ("FULFILLED", db.in_transaction(ending.fulfil_order, admin, order.id)),
+        ("CANCELLED", db.in_transaction(ending.cancel_order, admin, order.id, "late")),
     ):
         with pytest.raises(OrderStateWrong) as refused:
             await again
@@ -94,7 +94,7 @@ async def test_a_cancelled_order_gives_everything_back_where_it_came_from(
 
     clock.advance(minutes=5)
     ends = await asyncio.gather(
-        *(db.in_transaction(service.cancel_order, admin, order.id, "缺货") for _ in range(3)),
+        *(db.in_transaction(ending.cancel_order, admin, order.id, "缺货") for _ in range(3)),
         return_exceptions=True,
     )
     assert Counter(type(end).__name__ for end in ends) == {"OfferOrder": 1, "OrderStateWrong": 2}
@@ -134,7 +134,7 @@ async def test_what_a_merged_member_paid_is_given_back_to_whom_it_leads(
         into_member_id=new.member_id,
         reason="one person",
     )
-    await db.in_transaction(service.cancel_order, admin, order.id, "缺货")
+    await db.in_transaction(ending.cancel_order, admin, order.id, "缺货")
     assert await lots_of(db, brand, new) == {
         "POINTS": {NEVER_EXPIRES: 200},
         "CASH": {FAR: 7},

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
+from sqlmodel import col
 
 from loyalty.actor import Actor, ActorKind, system_actor
 from loyalty.brands.models import Brand
@@ -28,6 +30,8 @@ from tests.clocks import SettableClock
 from tests.loyalty.ledger.lots_made import add_members, give
 from tests.rewards.payouts.stores import rows
 from tests.statement_log import statements_told
+from workers.periodic import Periodic, PeriodicRunner
+from workers.raffles import RaffleKeeper
 
 PRIZES = tuple(Prize("茶", "Tea", 1, "POINTS", amount) for amount in (300, 200, 100))
 
@@ -58,8 +62,36 @@ async def people(db: Database, brand: Brand, count: int) -> list[tuple[Member, A
     return [(found[id], Actor(kind, brand.id, found[id].identity_id, "CONSUMER")) for id in ids]
 
 
+async def test_a_raffle_whose_step_fails_keeps_no_other_waiting(
+    clocked_db: Database, clock: SettableClock, brand: Brand, keyring: Keyring
+) -> None:
+    db = clocked_db
+    broken = await db.in_transaction(announce, brand, keyring)
+    later = timedelta(hours=1, minutes=1)
+    good = await db.in_transaction(
+        announce, brand, keyring, code="good", closes_at=broken.opens_at + later
+    )
+    [(_, actor)] = await people(db, brand, 1)
+    for raffle in (broken, good):
+        await db.in_transaction(enter_raffle, actor, raffle.id)
+    async with db.engine.begin() as connection:
+        await connection.execute(
+            update(Raffle).where(col(Raffle.id) == broken.id).values(sealed="nothing")
+        )
+    clock.advance(hours=2)
+    keeper = RaffleKeeper(keyring)
+    runner = PeriodicRunner(db, {"settle_raffles": Periodic(15, keeper, 1_000)})
+    for _ in range(2):
+        await runner.run_due()
+        clock.advance(hours=1)
+    async with db.snapshot() as snapshot:
+        ends = [(await get_raffle(snapshot, brand.id, each.id)).status for each in (broken, good)]
+    assert ends == [RaffleStatus.CLOSED, RaffleStatus.DRAWN]
+    assert keeper.failed == {broken.id}
+
+
 async def settle(db: Database, keyring: Keyring) -> None:
-    while await db.in_transaction(take_step, keyring, 3) is not None:
+    while await db.in_transaction(take_step, keyring, 3, set()) is not None:
         pass
 
 
@@ -78,7 +110,7 @@ async def test_who_was_merged_enters_once_as_the_other_and_is_paid_as_the_other(
         merge_members, operator, from_member_id=one.id, into_member_id=other.id, reason="twice"
     )
     clock.advance(hours=1)
-    await db.in_transaction(take_step, keyring, 3)
+    await db.in_transaction(take_step, keyring, 3, set())
     async with db.snapshot() as snapshot:
         closed = await get_raffle(snapshot, brand.id, raffle.id)
     assert (closed.status, closed.entries, closed.entrants) == (RaffleStatus.CLOSED, 6, 2)
@@ -140,7 +172,7 @@ async def test_assets_and_codes_are_those_of_the_brand(
 async def _steps_told(tx: Tx, keyring: Keyring) -> list[str] | None:
     """What one step over everybody says to the database; None when there is none to take."""
     async with statements_told(tx) as told:
-        raffle = await take_step(tx, keyring, 1_000)
+        raffle = await take_step(tx, keyring, 1_000, set())
     return None if raffle is None else list(told)
 
 

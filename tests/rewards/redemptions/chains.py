@@ -210,6 +210,7 @@ async def take_all(tx: Tx, counter: Counter, coupons: Sequence[Coupon]) -> list[
 def _captured(tx: Tx, counter: Counter, coupon: Coupon, until: datetime) -> Redemption:
     return Redemption(
         brand_id=coupon.brand_id,
+        coupon_brand_id=coupon.brand_id,
         coupon_id=coupon.id,
         template_id=coupon.template_id,
         member_id=coupon.member_id,
@@ -247,6 +248,7 @@ def _facts(tx: Tx, row: Redemption) -> list[Fact]:
         "template_id": row.template_id.hex,
         **place,
     }
+    assert row.member_id is not None
     return [
         Fact(row.brand_id, CAPTURED_TOPIC, row.id, place, tx.now),
         Fact(row.brand_id, REDEEMED_TOPIC, row.member_id, redeemed, tx.now),

@@ -1,9 +1,7 @@
 """The shop floor of a brand of its own for each test, on a clock that the test moves; one database
 for all tests of a file, as making one takes longer than most of them."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -12,8 +10,7 @@ from loyalty.db import Database
 from loyalty.ids import new_id
 from rewards.redemptions.service import lapse_holds
 from tests.clocks import SettableClock
-from tests.databases import TEMPLATE
-from tests.postgresql_server import PostgresqlServer
+from tests.databases import made_database
 from tests.rewards.redemptions.floor import Floor
 from tests.rewards.redemptions.shops import make_shops
 
@@ -23,16 +20,8 @@ def database_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """As the fixture of that name for every test, but one for all tests of a file."""
-    if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        path = tmp_path_factory.mktemp("redemptions") / "loyalty.db"
-        shutil.copyfile(template, path)
-        yield f"sqlite:///{path}"
-    else:
-        server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-        name = f"redemptions_{abs(hash(request.node.nodeid)):x}"
-        yield server.create_database(name, TEMPLATE)
-        server.drop_database(name)
+    with made_database(request, tmp_path_factory.mktemp("redemptions")) as url:
+        yield url
 
 
 @pytest_asyncio.fixture

@@ -1,0 +1,193 @@
+"""A brand's partners, what is agreed with them, and the mutations' inputs that take effect."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import or_, update
+from sqlmodel import col
+
+from loyalty.brands.service import find_brand_by_slug
+from loyalty.db import Tx
+from rewards.clearing.models import ClearingPosition
+from rewards.clearing.statements import draw_statements
+from server.founding import BrandWanted, found_brand
+from tests.graphql_schema.effects import WHY, Effect
+from tests.graphql_schema.shop import TEMPLATE
+from tests.graphql_schema.stage import Stage
+
+ALLY = "ally"
+STATEMENTS = "{ clearingStatements(first: 100) { nodes { id partnerSlug } } }"
+ENTRIES = "query ($id: ID!) { clearingEntries(statementId: $id) { nodes { id } } }"
+
+
+async def ally(stage: Stage, slug: str = ALLY) -> Stage:
+    """Another brand on the same server, under a slug of one's choice; the same for all who ask."""
+    async with stage.database.snapshot() as snapshot:
+        brand = await find_brand_by_slug(snapshot, slug)
+    if brand is None:
+        brand = await stage.database.in_transaction(found_brand, BrandWanted(slug, slug.title()))
+    return replace(stage, brand_id=brand.id, slug=slug, product_id="")
+
+
+async def template(stage: Stage, code: str, **more: Any) -> str:
+    """The global id of a template of 5.20 that nobody can buy."""
+    wanted = TEMPLATE | {"pointsPrice": None} | more
+    return str(
+        (await stage.admin.done("createCouponTemplate", code=code, **wanted))["template"]["id"]
+    )
+
+
+def terms(template_id: str, **more: Any) -> dict[str, Any]:
+    """The partner issues a template of the brand's on credit and bears six tenths, the brand 50
+    fen; good at both tills."""
+    line = {
+        "templateId": template_id,
+        "issuer": "PARTNER",
+        "redeemers": ["OWN", "PARTNER"],
+        "issuerShare": {"basisPoints": 6_000},
+        "hostShare": {"fen": 50},
+        "issueFeeFen": 5,
+        "redeemFeeFen": 7,
+        "quotas": [{"window": "DAY", "countMax": 1_000}],
+    }
+    funding = {"issuer": "PARTNER", "kind": "POSTPAID", "limitFen": 1_000_000, "warningFen": 1}
+    return {"firstOn": "2020-01-01", "funding": [funding], "lines": [line | more]}
+
+
+async def proposed(stage: Stage, slug: str = ALLY, **more: Any) -> dict[str, Any]:
+    """{agreementId, digest} of terms on a new template that a partner and the brand may sign."""
+    partner = await ally(stage, slug)
+    said = terms(await template(stage, f"with-{slug}"), **more)
+    made = await stage.admin.done("proposeAgreement", partnerSlug=partner.slug, terms=said)
+    [version] = made["agreement"]["versions"]
+    return {"agreementId": made["agreement"]["id"], "digest": version["digest"]}
+
+
+async def agreed(stage: Stage, slug: str = ALLY, **more: Any) -> str:
+    """The global id of an agreement that is in force."""
+    signing = await proposed(stage, slug, **more)
+    for side in (stage, await ally(stage, slug)):
+        await side.admin.done("signAgreement", **signing)
+    return str(signing["agreementId"])
+
+
+async def drawn(stage: Stage, slug: str = ALLY) -> str:
+    """The global id of a statement with a partner that the brand has an agreement with: one
+    payment of 1.00."""
+    paid = {"partnerSlug": slug, "amountFen": 100, "reference": "bank 1"}
+    await stage.admin.done("recordClearingPayment", **paid)
+    db = stage.database
+    await db.in_transaction(draw_statements, 1_000)  # says when periods end
+
+    async def end(tx: Tx) -> None:
+        own = (col(ClearingPosition.brand_id), col(ClearingPosition.partner_id))
+        is_own = or_(*(column == stage.brand_id for column in own))
+        await tx.session.exec(
+            update(ClearingPosition)
+            .where(is_own)
+            .values(statement_due_at=tx.now)
+            .execution_options(synchronize_session=False)
+        )
+
+    await db.in_transaction(end)
+    await db.in_transaction(draw_statements, 1_000)
+    found = (await stage.admin.ask(STATEMENTS))["clearingStatements"]["nodes"]
+    return str(next(each["id"] for each in found if each["partnerSlug"] == slug))
+
+
+async def cleared(stage: Stage) -> dict[str, str]:
+    """Global ids of what came of an agreement with ``ALLY``, by type."""
+    statement_id = await drawn(stage)
+    [entry] = (await stage.admin.ask(ENTRIES, id=statement_id))["clearingEntries"]["nodes"]
+    wanted = {"partnerSlug": ALLY, "owedFen": 5, "reason": "a cent too little"}
+    made = await stage.admin.done("proposeClearingAdjustment", **wanted)
+    return {
+        "ClearingStatement": statement_id,
+        "ClearingEntry": entry["id"],
+        "ClearingAdjustment": made["adjustment"]["id"],
+    }
+
+
+# --- what takes effect -------------------------------------------------------------------------
+
+
+async def propose_agreement(stage: Stage) -> Effect:
+    await ally(stage)
+    good = {"partnerSlug": ALLY, "terms": terms(await template(stage, "one"))}
+    other = {"partnerSlug": ALLY, "terms": terms(await template(stage, "other"))}
+    unknown = {"terms": terms(stage.unknown_id("CouponTemplate"))}
+    return Effect(stage.admin, good, other, good | unknown)
+
+
+async def sign_agreement(stage: Stage) -> Effect:
+    one, other = [await proposed(stage, slug) for slug in (ALLY, "another-ally")]
+    return Effect(stage.admin, one, other, one | {"digest": "0" * 64})
+
+
+async def _of_agreements(stage: Stage, **more: str) -> Effect:
+    ids = [await agreed(stage, slug) for slug in (ALLY, "another-ally")]
+    one, other, unknown = [
+        {"agreementId": id} | more for id in (*ids, stage.unknown_id("Agreement"))
+    ]
+    return Effect(stage.admin, one, other, unknown)
+
+
+async def stop_agreement(stage: Stage) -> Effect:
+    return await _of_agreements(stage, **WHY)
+
+
+async def resume_agreement(stage: Stage) -> Effect:
+    effect = await _of_agreements(stage)
+    for paused in (effect.good, effect.other):
+        await stage.admin.done("pauseAgreement", **paused, **WHY)
+    return effect
+
+
+async def confirm_statement(stage: Stage) -> Effect:
+    made = []
+    for slug in (ALLY, "another-ally"):
+        await agreed(stage, slug)
+        made.append(await drawn(stage, slug))
+    one, other = [{"statementId": id, "closingFen": 100} for id in made]
+    return Effect(stage.admin, one, other, one | {"closingFen": 99})
+
+
+async def propose_adjustment(stage: Stage) -> Effect:
+    await agreed(stage)
+    less = {"partnerSlug": ALLY, "owedFen": -5, "reason": "a cent too much"}
+    return Effect(stage.admin, less, less | {"owedFen": 7}, less | {"owedFen": 0})
+
+
+async def decide_adjustment(stage: Stage) -> Effect:
+    await agreed(stage)
+    partner = await ally(stage)
+    wanted = {"partnerSlug": stage.slug, "owedFen": 5, "reason": "a cent too little"}
+    made = [
+        (await partner.admin.done("proposeClearingAdjustment", **wanted))["adjustment"]["id"]
+        for _ in range(2)
+    ]
+    one, other, unknown = [
+        {"clearingAdjustmentId": id, "accept": True}
+        for id in (*made, stage.unknown_id("ClearingAdjustment"))
+    ]
+    return Effect(stage.admin, one, other, unknown)
+
+
+async def record_payment(stage: Stage) -> Effect:
+    await agreed(stage)
+    paid = {"partnerSlug": ALLY, "amountFen": 100, "reference": "bank 1"}
+    return Effect(stage.admin, paid, paid | {"amountFen": 1}, paid | {"amountFen": 0})
+
+
+ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
+    "proposeAgreement": propose_agreement,
+    "signAgreement": sign_agreement,
+    "pauseAgreement": stop_agreement,
+    "resumeAgreement": resume_agreement,
+    "endAgreement": stop_agreement,
+    "confirmClearingStatement": confirm_statement,
+    "proposeClearingAdjustment": propose_adjustment,
+    "decideClearingAdjustment": decide_adjustment,
+    "recordClearingPayment": record_payment,
+}

@@ -1,0 +1,56 @@
+"""How to provoke what is refused of agreements."""
+
+from loyalty.errors import AgreementChanged, AgreementStateWrong, TemplateUnderAgreement
+from tests.graphql_schema.allied import (
+    ALLY,
+    agreed,
+    ally,
+    proposed,
+    stop_agreement,
+    template,
+    terms,
+)
+from tests.graphql_schema.effects import WHY
+from tests.graphql_schema.provoking import Call, refused
+from tests.graphql_schema.stage import Stage
+
+
+@refused(AgreementChanged)
+async def terms_that_another_proposal_has_replaced(stage: Stage) -> Call:
+    signing = await proposed(stage)
+    newer = terms(await template(stage, "newer"))
+    await stage.admin.done("proposeAgreement", partnerSlug=ALLY, terms=newer)
+    return Call((await ally(stage)).admin, "signAgreement", signing)
+
+
+@refused(AgreementStateWrong)
+async def an_agreement_paused_twice(stage: Stage) -> Call:
+    effect = await stop_agreement(stage)
+    await effect.caller.done("pauseAgreement", **effect.good)
+    return Call(effect.caller, "pauseAgreement", effect.good)
+
+
+@refused(AgreementStateWrong)
+async def an_agreement_resumed_by_who_did_not_pause_it(stage: Stage) -> Call:
+    paused = {"agreementId": await agreed(stage)}
+    await stage.admin.done("pauseAgreement", **paused, **WHY)
+    return Call((await ally(stage)).admin, "resumeAgreement", paused)
+
+
+@refused(AgreementStateWrong)
+async def an_agreement_ended_twice(stage: Stage) -> Call:
+    effect = await stop_agreement(stage)
+    await effect.caller.done("endAgreement", **effect.good)
+    return Call(effect.caller, "endAgreement", effect.good)
+
+
+@refused(TemplateUnderAgreement)
+async def a_template_that_another_partner_has(stage: Stage) -> Call:
+    await agreed(stage)
+    other = await ally(stage, "another-ally")
+    nodes = await stage.admin.ask("{ couponTemplates { nodes { id code } } }")
+    [taken] = [
+        node["id"] for node in nodes["couponTemplates"]["nodes"] if node["code"] == f"with-{ALLY}"
+    ]
+    said = {"partnerSlug": other.slug, "terms": terms(taken)}
+    return Call(stage.admin, "proposeAgreement", said)

@@ -15,13 +15,13 @@ from loyalty.db import Database
 from loyalty.errors import Refusal
 from loyalty.ledger.models import Asset
 from rewards.campaigns.models import CapSubject, CapWindow, Gate
-from rewards.scans.models import ChannelUnpaidReason, GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.scans.service import ConfigurationCache, settle_scans
 from rewards.scans.world import ScanReply
 from tests.clocks import SettableClock
 from tests.hurried import hurry
 from tests.rewards.scans.canonical import Rows, read_rows
 from tests.rewards.scans.cast import BATCHES
+from tests.rewards.scans.happenings import EVERYTHING, behind_guides, ends_of, seen_in
 from tests.rewards.scans.worlds import (
     CONSUMER,
     DEALER,
@@ -220,44 +220,6 @@ def _differences(
     return [*answers[:1], *rows]
 
 
-def _seen(answers: Sequence[Any]) -> Counter[str]:
-    """How often each thing that may happen to a scan has happened."""
-    seen: Counter[str] = Counter()
-    for head, reply in answers:
-        if isinstance(head, str):
-            seen[head] += 1
-        elif head:
-            seen["replayed"] += 1
-        else:
-            seen[reply["verdict"]] += 1
-            seen[reply["unpaid_reason"] or "paid"] += 1
-            seen[reply["guide_unpaid_reason"] or "guide paid"] += 1
-            seen["coupon"] += "coupons" in reply
-            for bonus in reply.get("bonuses", ()):
-                seen[f"bonus {bonus['unpaid_reason'] or 'paid'}"] += 1
-            seen["risen"] += reply["tier"] is not None and (
-                reply["tier"]["rank"] > reply["rank_before"]
-            )
-    return seen
-
-
-def _ends(locked_rewards: Rows) -> list[str]:
-    """What became of each locked reward, by what it waited for."""
-    rows = [dict(row) for row in locked_rewards]
-    return [f"{row['unlock_kind']} {row['status']}".replace("'", "") for row in rows]
-
-
-def _behind_guides(claims: Rows) -> list[str]:
-    """What became of each claim of who stands behind a guide."""
-    rows = [{key: value.strip("'") for key, value in row} for row in claims]
-    behind = {role.value for role in (STORE, DEALER, SALESPERSON)}
-    return [
-        f"{row['beneficiary_role'] if row['outcome'] == 'PAID' else 'behind'} {row['outcome']}"
-        for row in rows
-        if row["beneficiary_role"] in behind
-    ]
-
-
 def _brand(**campaign: Any) -> BrandPlan:
     outcomes = {CONSUMER: {Asset.POINTS: 1, Asset.GROWTH: 4}, GUIDE: {Asset.CHANCES: 2}}
     plan = CampaignPlan(**{"outcomes": outcomes, **campaign})
@@ -349,17 +311,6 @@ ONE_OF_EACH = _script(
 OF_AGE = replace(_brand(), age_min=18)
 TWO_DRINK = _script(*((name, CONSUMER, 3, 0) for name in ("cat", "ann", "cat")))  # AGE; paid
 
-EVERYTHING = {
-    *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "replayed", "paid", "risen", "coupon"),
-    *("bonus paid", "bonus CAP", "bonus BUDGET", "bonus NOTHING"),
-    *("NEXT_SCAN UNLOCKED", "NEXT_SCAN LOCKED", "ITEM UNLOCKED", "ITEM VOIDED"),
-    *("STORE PAID", "DEALER PAID", "SALESPERSON PAID"),
-    *(f"behind {reason.value}" for reason in ChannelUnpaidReason),
-    *(reason.value for reason in Verdict),
-    *(reason.value for reason in UnpaidReason),
-    *(reason.value for reason in GuideUnpaidReason if reason is not GuideUnpaidReason.GUIDE_VOIDED),
-}
-
 
 def test_any_partition_gives_the_same_rows(database_url: str) -> None:
     seen: Counter[str] = Counter()
@@ -375,9 +326,9 @@ def test_any_partition_gives_the_same_rows(database_url: str) -> None:
         clock.set(begins_at)
         found, found_rows = await _play(db, clock, plans, parts, one_by_one=False)
         assert _differences(found, found_rows, wanted, wanted_rows) == []
-        seen.update(_seen(wanted))
-        seen.update(_ends(wanted_rows["locked_rewards"]))
-        seen.update(_behind_guides(wanted_rows["claims"]))
+        seen.update(seen_in(wanted))
+        seen.update(ends_of(wanted_rows["locked_rewards"]))
+        seen.update(behind_guides(wanted_rows["claims"]))
 
     with asyncio.Runner() as runner:
 

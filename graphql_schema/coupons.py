@@ -28,6 +28,7 @@ from loyalty.ledger.queries import BalanceRow, list_balances
 from rewards.coupons import queries, service
 from rewards.coupons.rules import masked_code, printed_code, shown_status, status_at
 from rewards.coupons.states import CouponView
+from rewards.issues import service as issues
 
 coupon_loader = row_loader(queries.list_views_by_ids)
 
@@ -190,7 +191,7 @@ class CouponMutation:
         first."""
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-            coupon = await service.void_coupon(
+            coupon = await issues.void_coupon(
                 tx, actor, local_id("Coupon", input.coupon_id), input.reason
             )
             return {"id": coupon.id.hex}

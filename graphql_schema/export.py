@@ -189,6 +189,9 @@ ANSWERS_TO_FOREIGN = {
     "clearingStatements": "not listed",
     "clearingEntries": "not listed",
     "clearingAdjustments": "not listed",
+    "matchSecret": "NOT_FOUND",
+    "matchedMembers": "NOT_FOUND",
+    "partnerIssues": "not listed",
     "partnerKeys": "not listed",
     "myPartnerKey": "not listed",
     "node": "null",
@@ -297,6 +300,7 @@ ANSWERS_TO_FOREIGN = {
     "proposeClearingAdjustment": "not listed",
     "decideClearingAdjustment": "NOT_FOUND",
     "recordClearingPayment": "not listed",
+    "issuePartnersCoupon": "NOT_FOUND",
     "createPartnerKey": "not listed",
     "rotatePartnerKey": "NOT_FOUND",
     "configurePartnerKey": "NOT_FOUND",
@@ -361,6 +365,7 @@ ROWS_SHOWN = {
     "ClearingEntry": _shown(),
     "ClearingAdjustment": _shown(),
     "PartnerKey": _shown(),
+    "PartnerIssue": _shown(),
 }
 
 

@@ -20,6 +20,7 @@ _NOUNS = {
     "CampaignDraft": "draft",
     "ClearingAdjustment": "clearing adjustment",
     "ClearingStatement": "clearing statement",
+    "PartnerIssue": "issued coupon",
     "CodeBatch": "batch",
     "CouponTemplate": "coupon template",
     "EarningEvent": "event",

@@ -7,7 +7,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 
-from graphql_schema import clearing
+from graphql_schema import clearing, partner_issues
 from graphql_schema.access import AccessMutation
 from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetch_adjustment
 from graphql_schema.ages import AgeMutation
@@ -123,6 +123,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "WebhookDelivery": fetch_delivery,
     "Agreement": fetch_agreement,
     "ClearingStatement": clearing.fetch_statement,
+    "PartnerIssue": partner_issues.fetch_issue,
     "ClearingEntry": clearing.fetch_entry,
     "ClearingAdjustment": clearing.fetch_adjustment,
     "PartnerKey": fetch_partner_key,
@@ -170,6 +171,7 @@ class Query(
     WebhookQuery,
     AgreementQuery,
     clearing.ClearingQuery,
+    partner_issues.PartnerIssueQuery,
     PartnerKeyQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
@@ -222,6 +224,7 @@ class Mutation(
     WebhookMutation,
     AgreementMutation,
     clearing.ClearingMutation,
+    partner_issues.PartnerIssueMutation,
     PartnerKeyMutation,
 ):
     pass

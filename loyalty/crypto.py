@@ -25,12 +25,19 @@ class Keyring:
         self._wrap_cipher = AESGCM(derive(b"wrap"))
         self._secret_cipher = AESGCM(derive(b"secret"))
         self._seed_cipher = AESGCM(derive(b"seed"))
+        self._match_key = derive(b"match")
 
     def lookup_hash(self, brand_id: UUID, kind: str, value: str) -> str:
         """A keyed hash to find a value by without keeping it; ``kind`` says what
         the value is: phone, device, code, refresh, body."""
         message = b"\x00".join((brand_id.bytes, kind.encode(), value.encode()))
         return hmac.digest(self._lookup_key, message, hashlib.sha256)[:20].hex()
+
+    def match_secret(self, agreement_id: UUID) -> str:
+        """What the two sides of an agreement make one-way tokens of members with: both may read
+        it, and nobody else. Kept nowhere."""
+        digest = hmac.digest(self._match_key, agreement_id.bytes, hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def encrypt_phone(self, brand_id: UUID, phone: str) -> str:
         """AES-GCM, bound to the brand."""

@@ -151,6 +151,30 @@ class TemplateUnderAgreement(Refusal):
     zh = "券模板 {template} 已归属一份联盟协议。"
 
 
+class MemberUnknown(Refusal):
+    """Also the answer for a member that is frozen: a partner learns no more of others' members."""
+
+    code = "MEMBER_UNKNOWN"
+    en = "Nobody who can be given something has this token."
+    zh = "没有可发放的会员与该令牌匹配。"
+
+
+class IssueQuotaReached(Refusal):
+    """``window``: DAY, WEEK, MONTH or ALL of the agreement."""
+
+    code = "ISSUE_QUOTA_REACHED"
+    en = "The agreement's quota is used up: {count_max} ({window})."
+    zh = "协议约定的发放额度已用完（{window}：{count_max} 张）。"
+
+
+class FundsTooLow(Refusal):
+    """Of a partner that issues: ``left_fen`` of what it has paid in or of its credit."""
+
+    code = "FUNDS_TOO_LOW"
+    en = "The funds do not suffice: {needed_fen} fen are needed, {left_fen} are left."
+    zh = "额度不足：需要 {needed_fen} 分，剩余 {left_fen} 分。"
+
+
 class WebhookDisabled(Refusal):
     code = "WEBHOOK_DISABLED"
     en = "This endpoint is disabled. Make it active first."

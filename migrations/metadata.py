@@ -36,6 +36,8 @@ import rewards.event_types.models
 import rewards.events.models
 import rewards.gifts.models
 import rewards.grants.models
+import rewards.issues.models
+import rewards.matching.models
 import rewards.merges.models
 import rewards.offers.models
 import rewards.orders.models
@@ -85,6 +87,8 @@ MODULES = (
     rewards.events.models,
     rewards.gifts.models,
     rewards.grants.models,
+    rewards.issues.models,
+    rewards.matching.models,
     rewards.merges.models,
     rewards.offers.models,
     rewards.orders.models,

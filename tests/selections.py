@@ -67,6 +67,9 @@ SELECTIONS = {
         ("proposeClearingAdjustment", "decideClearingAdjustment"),
         "replayed adjustment { id owedFen reason status isOurs entryId decidedAt }",
     ),
+    "issuePartnersCoupon": """
+        replayed issue { id reference hostSlug status usableUntil feeFen reservedFen couponId }
+    """,
     "recordClearingPayment": f"replayed entry {{ {_CLEARED} }}",
     "requestSignInCode": "sentTo expiresInSeconds",
     "signInByCode": _SIGNED_IN,

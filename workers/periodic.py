@@ -18,10 +18,10 @@ from loyalty.outbox import LEASE_SECONDS, StaleLease
 from loyalty.periodic import LeasedJob
 from rewards.activities.service import settle_activities
 from rewards.clearing.statements import draw_statements
-from rewards.coupons.service import expire_coupons
 from rewards.events.service import settle_birthdays
 from rewards.gifts.service import give_days_gifts
 from rewards.grants.unlocking import settle_due
+from rewards.issues.service import expire_coupons
 from rewards.redemptions.service import lapse_holds
 from workers.expiry import expire_lots
 from workers.handing_back import in_order

@@ -8,6 +8,7 @@ from loyalty.notifications.providers import NotificationProvider
 from loyalty.outbox import LEASE_SECONDS
 from loyalty.settings import Settings
 from loyalty.webhooks.targets import Sender
+from rewards.matching.service import Matcher
 from rewards.payouts.providers import NullPayoutProvider, Paymaster
 from rewards.payouts.service import ASK_TOPIC, REQUESTED_TOPIC
 from workers.couriers import Courier, NotificationCourier
@@ -27,6 +28,8 @@ from workers.webhooks import WebhookSender
 
 SEEDS_SECONDS = 300
 RAFFLES_SECONDS = 15
+MATCHES_SECONDS = 5
+CHUNK_IDENTITIES = 1_000
 
 
 def make_jobs(keyring: Keyring) -> Mapping[str, Periodic]:
@@ -36,6 +39,7 @@ def make_jobs(keyring: Keyring) -> Mapping[str, Periodic]:
         "make_draw_seeds": Periodic(SEEDS_SECONDS, SeedMaker(keyring)),
         "reveal_draw_seeds": Periodic(SEEDS_SECONDS, SeedRevealer(keyring)),
         "settle_raffles": Periodic(RAFFLES_SECONDS, RaffleKeeper(keyring), CHUNK_ENTRIES),
+        "make_match_tokens": Periodic(MATCHES_SECONDS, Matcher(keyring), CHUNK_IDENTITIES),
         "replay_webhooks": Periodic(2, replay_webhooks),
         "run_simulations": Periodic(1, Simulator(), PIECE_EVENTS_MAX, PIECES_MAX),
     }

@@ -118,6 +118,7 @@ class WechatAccount(SQLModel, table=True):
     __tablename__ = "wechat_accounts"
     __table_args__ = (
         Index(None, "brand_id", "unionid"),
+        Index(None, "brand_id", "identity_id"),
         reference("identity_id", "identities"),
     )
 

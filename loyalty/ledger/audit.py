@@ -26,6 +26,7 @@ from loyalty.ledger.audit_draws import DRAWS
 from loyalty.ledger.audit_history import HISTORY
 from loyalty.ledger.audit_holds import HOLDS
 from loyalty.ledger.audit_issuance import ISSUANCE
+from loyalty.ledger.audit_issuing import ISSUING
 from loyalty.ledger.audit_lawful import LAWFUL
 from loyalty.ledger.audit_limits import KEYS, LIMITS
 from loyalty.ledger.audit_locks import LOCKS
@@ -44,7 +45,7 @@ from loyalty.ledger.audit_webhooks import WEBHOOKS
 _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
-    *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL, WEBHOOKS, CLEARING, ALLIANCES),
+    *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL, WEBHOOKS, CLEARING, ALLIANCES, ISSUING),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)

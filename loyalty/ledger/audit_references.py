@@ -159,6 +159,15 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("webhook_attempts", "Webhook 请求"): {"delivery_id": "webhook_deliveries"},
     ("partner_key_uses", "密钥用量"): {"key_id": "partner_keys"},
     ("agreement_versions", "协议版本"): {"agreement_id": "agreements"},
+    ("match_tokens", "匹配令牌"): {"agreement_id": "agreements", "identity_id": "identities"},
+    ("match_passes", "匹配进度"): {"agreement_id": "agreements"},
+    ("partner_issues", "联盟发券"): {
+        "agreement_id": "agreements",
+        "version_id": "agreement_versions",
+        "template_id": "coupon_templates",
+        "coupon_id": "coupons",
+    },
+    ("issue_counters", "发放额度"): {"agreement_id": "agreements"},
 }
 """(table, its Chinese name) -> column -> the table it names by (brand_id, id)."""
 
@@ -198,6 +207,8 @@ _TENANT_TABLES = (
 _BRAND_OF = {
     ("redemptions", "coupon_id"): "coupon_brand_id",
     ("redemptions", "template_id"): "coupon_brand_id",
+    ("partner_issues", "template_id"): "host_id",
+    ("partner_issues", "coupon_id"): "host_id",
 }
 """Where it is another brand's row that is named: the column that says whose."""
 

@@ -58,6 +58,7 @@ __all__ = [
     "pause_agreement",
     "period_of",
     "propose",
+    "require_active",
     "reserve_fen",
     "resume_agreement",
     "sign",
@@ -149,8 +150,7 @@ async def issuing_terms(
         agreement = await queries.find_live(tx, issuer_id, host_id)
     if agreement is None:
         raise NotFound(noun="coupon template")
-    if state_of(agreement) != AgreementStatus.ACTIVE:
-        raise AgreementStateWrong(status=state_of(agreement), wanted="ISSUED_UNDER")
+    require_active(agreement)
     versions = await queries.list_open_versions(tx, [issuer_id], agreement.id)
     for version in versions:
         if version.status != VersionStatus.IN_FORCE:
@@ -163,6 +163,12 @@ async def issuing_terms(
             raise AgreementStateWrong(status="OUTSIDE_ITS_DAYS", wanted="ISSUED_UNDER")
         return InForce(agreement.id, version.id, version.number, terms, line)
     raise NotFound(noun="coupon template")
+
+
+def require_active(agreement: Agreement) -> None:
+    """Refuses AgreementStateWrong unless it is in force and neither side has paused it."""
+    if state_of(agreement) != AgreementStatus.ACTIVE:
+        raise AgreementStateWrong(status=state_of(agreement), wanted="ISSUED_UNDER")
 
 
 # --- signing -----------------------------------------------------------------------------------

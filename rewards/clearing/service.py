@@ -9,7 +9,7 @@ from uuid import UUID
 
 from loyalty import outbox
 from loyalty.actor import SYSTEM_ID, Actor, ActorKind
-from loyalty.db import Tx
+from loyalty.db import Snapshot, Tx
 from loyalty.ids import new_id
 from loyalty.ledger.models import AccountKind, Asset, TransferKind
 from loyalty.ledger.rules import Book, Cause
@@ -38,6 +38,8 @@ __all__ = [
     "post_into",
     "release",
     "reserve",
+    "spend_funds",
+    "used_funds",
 ]
 
 
@@ -60,35 +62,61 @@ async def reserve(
     limit_fen: int,
     *,
     warning_fen: int = 0,
+    fees_fen: int = 0,
 ) -> bool:
     """Reserve what an issuer may come to owe a host: False where what it owes, what is reserved
     and this are more than the limit (0 for PREPAID). Both are told (``funds.low``) when less than
-    ``warning_fen`` is left by this. Of two at once the second one waits for the first."""
+    ``warning_fen`` is left by this, and by the ``fees_fen`` that are owed since just now with it.
+    Of two at once the second one waits for the first."""
     used_fen = await queries.reserve(tx, issuer_id, host_id, amount_fen, limit_fen)
     if used_fen is None:
         return False
     left_fen = limit_fen - used_fen
-    if left_fen < warning_fen <= left_fen + amount_fen:
-        sides = ((issuer_id, host_id, False), (host_id, issuer_id, True))
-        await outbox.emit(
-            tx,
-            [
-                Fact(
-                    one,
-                    FUNDS_LOW_TOPIC,
-                    other,
-                    {"by_partner": by_partner, "left_fen": left_fen},
-                    tx.now,
-                )
-                for one, other, by_partner in sides
-            ],
-        )
+    if left_fen < warning_fen <= left_fen + amount_fen + fees_fen:
+        await _warn(tx, issuer_id, host_id, left_fen)
     return True
 
 
-async def release(tx: Tx, issuer_id: UUID, host_id: UUID, amount_fen: int) -> None:
-    """Give up what was reserved. StatementMismatch when less is."""
-    await queries.move_positions(tx, {}, {(issuer_id, host_id): -amount_fen})
+async def _warn(tx: Tx, issuer_id: UUID, host_id: UUID, left_fen: int) -> None:
+    sides = ((issuer_id, host_id, False), (host_id, issuer_id, True))
+    facts = [
+        Fact(one, FUNDS_LOW_TOPIC, other, {"by_partner": theirs, "left_fen": left_fen}, tx.now)
+        for one, other, theirs in sides
+    ]
+    await outbox.emit(tx, facts)
+
+
+async def used_funds(snapshot: Snapshot, issuer_id: UUID, host_id: UUID) -> int:
+    """What an issuer owes a host and has reserved, in fen; below zero where it has paid in."""
+    position = await queries.find_position(snapshot, issuer_id, host_id)
+    return 0 if position is None else position.owed_fen + position.reserved_fen
+
+
+async def spend_funds(
+    tx: Tx,
+    actor: Actor,
+    key: PositionKey,
+    fees: Sequence[Due],
+    *,
+    reserved_fen: int,
+    limit_fen: int,
+    warning_fen: int,
+) -> bool:
+    """Post the fees of what an issuer issues, and reserve what it may come to owe, within one
+    limit; ``key`` is (issuer, host). False where it does not suffice: roll back then."""
+    if fees:
+        await post(tx, actor, fees)
+    fees_fen = sum(fee.amount_fen for fee in fees)
+    return await reserve(
+        tx, *key, reserved_fen, limit_fen, warning_fen=warning_fen, fees_fen=fees_fen
+    )
+
+
+async def release(tx: Tx, reserved: Mapping[PositionKey, int]) -> None:
+    """Give up so much of what (issuer, host) has reserved. StatementMismatch when less is."""
+    moves = {key: -amount_fen for key, amount_fen in reserved.items() if amount_fen}
+    if moves:
+        await queries.move_positions(tx, {}, moves)
 
 
 async def post(

@@ -116,11 +116,11 @@ EXPIRE_COUPONS = Statement(
     )
     UPDATE coupons SET status = 'EXPIRED', held_until = NULL, redemption_id = NULL, ended_at = :now
     WHERE (brand_id, id) IN (SELECT brand_id, id FROM due)
-    RETURNING id
+    RETURNING brand_id, id
     """,
     sets={"days": "brand_id uuid, today date"},
     params="now timestamptz, row_count_max bigint",
-    returns="id uuid",
+    returns="brand_id uuid, id uuid",
 )
 
 

@@ -304,8 +304,9 @@ async def _count_purchase(tx: Tx, template: CouponTemplate, member_id: UUID) -> 
 # --- expiring ----------------------------------------------------------------------------------
 
 
-async def expire_coupons(tx: Tx, limit: int) -> int:
-    """End up to ``limit`` coupons whose last day is over where their brand is; how many it were.
+async def expire_coupons(tx: Tx, limit: int) -> list[tuple[UUID, UUID]]:
+    """End up to ``limit`` coupons whose last day is over where their brand is: (brand_id, id) of
+    each. ``rewards.issues.service`` releases what partners have reserved for them.
 
     Those that somebody works on just now are left for the next time.
     """
@@ -313,4 +314,5 @@ async def expire_coupons(tx: Tx, limit: int) -> int:
         (brand.id, local_date(tx.now, brand.timezone))
         for brand in sorted(await list_brands(tx), key=lambda brand: brand.id)
     ]
-    return len(await tx.fetch(queries.EXPIRE_COUPONS, days=days, now=tx.now, row_count_max=limit))
+    ended = await tx.fetch(queries.EXPIRE_COUPONS, days=days, now=tx.now, row_count_max=limit)
+    return [(row[0], row[1]) for row in ended]

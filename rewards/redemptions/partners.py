@@ -20,6 +20,7 @@ from rewards.alliances.service import (
 from rewards.clearing.service import Due, EntryKind, post_into
 from rewards.coupons.models import Coupon, CouponCause, CouponStatus
 from rewards.coupons.rules import normalise_code
+from rewards.issues.service import issued_under
 from rewards.redemptions import queries
 from rewards.redemptions.models import Redemption, RedemptionStatus
 from rewards.redemptions.queries import FoundCoupon
@@ -57,24 +58,18 @@ async def find_taken(snapshot: Snapshot, coupon: Coupon) -> Taken | None:
 
 
 async def _find_line(snapshot: Snapshot, found: FoundCoupon, brand_id: UUID) -> InForce | None:
-    """What a till's brand has agreed on for a coupon, as it was when the coupon was issued; None
-    for one that is its brand's own affair, as what it gave out itself where the partner issues.
-    Costs no read where the template is under no agreement."""
+    """What a till's brand has agreed on for a coupon: as it was when its host issued it, or that
+    by which a partner did; None for one that is its brand's own affair, as what it gave out itself
+    where the partner issues. Costs no read where the template is under no agreement."""
     if found.terms.agreement_id is None:
         return None
     coupon = found.coupon
+    if coupon.cause_kind == CouponCause.PARTNER:
+        return await issued_under(snapshot, coupon, brand_id)
     agreed = await line_in_force(
         snapshot, coupon.brand_id, coupon.template_id, coupon.issued_at, reader_id=brand_id
     )
-    if agreed is None or is_of_issuer(coupon, agreed):
-        return agreed
-    return None
-
-
-def is_of_issuer(coupon: Coupon, agreed: InForce) -> bool:
-    """Whether a coupon was issued by who issues its line's. Of two that were under way at once, a
-    host's last own one and the partners' second signature, the times do not tell."""
-    return (coupon.cause_kind == CouponCause.PARTNER) == (agreed.line.issuer_id != coupon.brand_id)
+    return None if agreed is None or agreed.line.issuer_id != coupon.brand_id else agreed
 
 
 async def _find_partners(

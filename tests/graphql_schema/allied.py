@@ -7,16 +7,21 @@ from typing import Any
 from sqlalchemy import or_, update
 from sqlmodel import col
 
+from loyalty.actor import Scope
 from loyalty.brands.service import find_brand_by_slug
 from loyalty.db import Tx
 from rewards.clearing.models import ClearingPosition
 from rewards.clearing.statements import draw_statements
+from rewards.matching.rules import token_of
+from rewards.matching.service import Matcher
 from server.founding import BrandWanted, found_brand
+from tests.api import Caller
 from tests.graphql_schema.effects import WHY, Effect
 from tests.graphql_schema.shop import TEMPLATE
 from tests.graphql_schema.stage import Stage
 
-ALLY = "ally"
+ALLY, ISSUING = "ally", "issuing-ally"
+SECRET = "query ($id: ID!) { matchSecret(agreementId: $id) { ... on MatchSecret { secret } } }"
 STATEMENTS = "{ clearingStatements(first: 100) { nodes { id partnerSlug } } }"
 ENTRIES = "query ($id: ID!) { clearingEntries(statementId: $id) { nodes { id } } }"
 
@@ -109,6 +114,40 @@ async def cleared(stage: Stage) -> dict[str, str]:
     }
 
 
+async def issuer(stage: Stage, **more: Any) -> tuple[Caller, dict[str, Any]]:
+    """The brand as a partner that may issue another brand's coupons: a key of its that may do
+    everything, and what a coupon for the other brand's first member is asked for with. Of the
+    terms what is given is otherwise."""
+    host = await ally(stage, ISSUING)
+    said = terms(await template(host, f"for-{stage.slug}"))
+    for part in (said["lines"][0], said["funding"][0]):
+        part |= {name: value for name, value in more.items() if name in part}
+    made = await host.admin.done("proposeAgreement", partnerSlug=stage.slug, terms=said)
+    [version] = made["agreement"]["versions"]
+    agreement_id = made["agreement"]["id"]
+    for side in (host, stage):
+        signing = {"agreementId": agreement_id, "digest": version["digest"]}
+        await side.admin.done("signAgreement", **signing)
+    phone = "+8613800138999"
+    await (await host.member(phone)).do("setBirthday", month=5, day=17)  # enrolled by that
+    while await stage.database.in_transaction(Matcher(stage.keyring), 1_000):
+        pass
+    wanted = {"name": "ERP", "scopes": [scope.name for scope in Scope]}
+    key = stage.api.signed_in((await stage.admin.done("createPartnerKey", **wanted))["key"])
+    secret = (await key.ask(SECRET, id=agreement_id))["matchSecret"]["secret"]
+    return key, {
+        "agreementId": agreement_id,
+        "templateId": said["lines"][0]["templateId"],
+        "memberToken": token_of(secret, "phone", phone),
+    }
+
+
+async def issued(stage: Stage) -> dict[str, Any]:
+    """A coupon that the brand has issued to another brand's member."""
+    key, asked = await issuer(stage)
+    return dict((await key.done("issuePartnersCoupon", **asked, reference="order 1"))["issue"])
+
+
 # --- what takes effect -------------------------------------------------------------------------
 
 
@@ -180,6 +219,12 @@ async def record_payment(stage: Stage) -> Effect:
     return Effect(stage.admin, paid, paid | {"amountFen": 1}, paid | {"amountFen": 0})
 
 
+async def issue_coupon(stage: Stage) -> Effect:
+    key, asked = await issuer(stage)
+    other = asked | {"reference": "order 2"}
+    return Effect(key, asked, other, asked | {"memberToken": "A" * 43})
+
+
 ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "proposeAgreement": propose_agreement,
     "signAgreement": sign_agreement,
@@ -190,4 +235,5 @@ ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "proposeClearingAdjustment": propose_adjustment,
     "decideClearingAdjustment": decide_adjustment,
     "recordClearingPayment": record_payment,
+    "issuePartnersCoupon": issue_coupon,
 }

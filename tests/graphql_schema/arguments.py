@@ -73,6 +73,8 @@ _BY_NAME: dict[str, Any] = {
     "storePhone": "13800138000",
     "clerkNumber": "7",
     "number": "7",
+    "memberToken": "A" * 43,
+    "tokens": ["A" * 43],
     "pin": "2468",
     "totp": "123456",
     "email": "nobody@example.com",

@@ -8,7 +8,7 @@ from loyalty.actor import CLERK_ROLE, PARTNER_ROLE, MemberRole, OperatorRole, Sc
 from loyalty.notifications.providers import NullProvider
 from loyalty.partner_keys.service import add_uses
 from tests.api import Caller
-from tests.graphql_schema.allied import agreed, cleared
+from tests.graphql_schema.allied import agreed, cleared, issued
 from tests.graphql_schema.effects_of_value import MALL_TERMS
 from tests.graphql_schema.programs import ANSWERS, SURVEY
 from tests.graphql_schema.raffling import RAFFLE
@@ -34,7 +34,7 @@ CONNECTIONS = {
     **dict.fromkeys(("webhookEndpoints", "webhookDeliveries", "agreements"), "ADMIN"),
     **dict.fromkeys(("clearingStatements", "clearingEntries"), "ADMIN"),
     "clearingAdjustments": "ADMIN",
-    "partnerKeys": "ADMIN",
+    **dict.fromkeys(("partnerKeys", "partnerIssues"), "ADMIN"),
     **dict.fromkeys(("places", "couponTemplates", "redemptions", "payouts"), "ADMIN"),
     **dict.fromkeys(("purchases", "holds", "adjustments", "tierChanges"), "ADMIN"),
     **dict.fromkeys(("mallOffers", "offerOrders"), "ADMIN"),
@@ -147,6 +147,7 @@ async def live(stage: Stage) -> Lived:
         "Agreement": await agreed(stage),
         **await cleared(stage),
         "PartnerKey": key_id,
+        "PartnerIssue": (await issued(stage))["id"],
         "ScanEvent": scanned["scanId"],
         "CouponTemplate": template_id,
         "Coupon": coupon["id"],

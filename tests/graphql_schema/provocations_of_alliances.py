@@ -1,10 +1,18 @@
 """How to provoke what is refused of agreements."""
 
-from loyalty.errors import AgreementChanged, AgreementStateWrong, TemplateUnderAgreement
+from loyalty.errors import (
+    AgreementChanged,
+    AgreementStateWrong,
+    FundsTooLow,
+    IssueQuotaReached,
+    MemberUnknown,
+    TemplateUnderAgreement,
+)
 from tests.graphql_schema.allied import (
     ALLY,
     agreed,
     ally,
+    issuer,
     proposed,
     stop_agreement,
     template,
@@ -54,3 +62,22 @@ async def a_template_that_another_partner_has(stage: Stage) -> Call:
     ]
     said = {"partnerSlug": other.slug, "terms": terms(taken)}
     return Call(stage.admin, "proposeAgreement", said)
+
+
+@refused(MemberUnknown)
+async def a_coupon_for_nobody(stage: Stage) -> Call:
+    key, asked = await issuer(stage)
+    return Call(key, "issuePartnersCoupon", asked | {"memberToken": "A" * 43})
+
+
+@refused(IssueQuotaReached)
+async def more_coupons_than_agreed(stage: Stage) -> Call:
+    key, asked = await issuer(stage, quotas=[{"window": "ALL", "countMax": 1}])
+    await key.done("issuePartnersCoupon", **asked)
+    return Call(key, "issuePartnersCoupon", asked)
+
+
+@refused(FundsTooLow)
+async def a_coupon_for_more_than_was_paid_in(stage: Stage) -> Call:
+    key, asked = await issuer(stage, kind="PREPAID", limitFen=0)
+    return Call(key, "issuePartnersCoupon", asked)

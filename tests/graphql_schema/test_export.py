@@ -54,6 +54,7 @@ from rewards.draws.models import DrawSeed
 from rewards.event_types.models import EventType
 from rewards.events.models import EarningEvent
 from rewards.grants.models import LockedReward
+from rewards.issues.models import PartnerIssue
 from rewards.offers import terms
 from rewards.offers.rules import Mine
 from rewards.orders.models import OfferOrder, OfferOrderPart
@@ -166,6 +167,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "ClearingStatement": ClearingStatement,
     "PartnerKey": PartnerKey,
     "PartnerKeyUse": PartnerKeyUse,
+    "PartnerIssue": PartnerIssue,
     "WebhookAttempt": WebhookAttempt,
     "WebhookDelivery": WebhookDelivery,
     "WebhookEndpoint": WebhookEndpoint,
@@ -176,6 +178,8 @@ ROW_OF_TYPE: dict[str, type] = {
 """The row behind each type that resolvers answer with rows."""
 
 MADE_BY_RESOLVERS = {
+    "MatchSecret",
+    "MatchedMembers",
     *("EventField", "EventReward", "PostedEvent", "MemberDay"),
     *("SurveyQuestion", "SurveyOption", "QuestionAnswer"),
     *("Query", "Mutation", "PageInfo", "Refused", "RejectedRosterEntry"),

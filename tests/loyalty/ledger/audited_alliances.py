@@ -1,16 +1,24 @@
 """What the audited brand has agreed on with its partner, in the copies of both."""
 
+from uuid import UUID
+
 from loyalty.ids import new_id
 from rewards.alliances.models import Agreement, AgreementVersion
+from rewards.coupons.models import Coupon
+from rewards.issues.models import IssueCounter, PartnerIssue
+from rewards.matching.models import MatchToken
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_clearing import AuditedClearing
+from tests.loyalty.ledger.audited_clearing import RESERVED_FEN, AuditedClearing
+from tests.loyalty.ledger.audited_store import TODAY, YEAR_END
 
 
 class AuditedAlliances(AuditedClearing):
-    """A version in force, and the next one proposed by the partner, which has signed it."""
+    """A version in force, and the next one proposed by the partner, which has signed it. The
+    partner has issued a coupon."""
 
-    def _agreements(self) -> None:
-        self.agreement, self.agreed, self.next_version = new_id(), new_id(), new_id()
+    def _agreed(self) -> None:
+        """The agreement's copies: templates refer to them."""
+        self.agreement, self.partner = new_id(), new_id()
         for brand_id, other_id in ((self.id, self.partner), (self.partner, self.id)):
             is_ours = brand_id == self.id
             self.rows.append(
@@ -27,12 +35,17 @@ class AuditedAlliances(AuditedClearing):
                     created_at=AT,
                 )
             )
+
+    def _agreements(self) -> None:
+        self.agreed, self.next_version, template_id = new_id(), new_id(), new_id()
+        for brand_id in (self.id, self.partner):
+            is_ours = brand_id == self.id
             self.rows.append(
                 AgreementVersion(
                     id=self.agreed,
                     agreement_id=self.agreement,
                     number=1,
-                    terms="{}",
+                    terms=f'["{template_id.hex}"]',
                     digest="1",
                     status="IN_FORCE",
                     is_ours=is_ours,
@@ -59,3 +72,52 @@ class AuditedAlliances(AuditedClearing):
                     proposed_at=AT,
                 )
             )
+        self._issued(template_id)
+
+    def _issued(self, template_id: UUID) -> None:
+        issue_id, coupon_id = new_id(), new_id()
+        issued = {"agreement_id": self.agreement, "issued": 1}
+        self._template("partners", id=template_id, status="PARTNER", amount_off_fen=1, **issued)
+        self._add(
+            Coupon,
+            id=coupon_id,
+            template_id=template_id,
+            member_id=self.consumer,
+            code="partners",
+            cause_kind="PARTNER",
+            cause_id=issue_id,
+            usable_from=TODAY,
+            usable_until=YEAR_END,
+            issued_at=AT,
+        )
+        self.rows.append(
+            PartnerIssue(
+                brand_id=self.partner,
+                id=issue_id,
+                host_id=self.id,
+                agreement_id=self.agreement,
+                version_id=self.agreed,
+                template_id=template_id,
+                coupon_id=coupon_id,
+                fee_fen=0,
+                reserved_fen=RESERVED_FEN,
+                issued_at=AT,
+            )
+        )
+        self.rows.append(
+            IssueCounter(
+                brand_id=self.partner,
+                agreement_id=self.agreement,
+                template_id=template_id,
+                window="DAY",
+                starts_on=TODAY,
+                used=1,
+                used_max=1,
+            )
+        )
+        self._add(
+            MatchToken,
+            agreement_id=self.agreement,
+            token="A" * 43,
+            identity_id=self.consumer_identity,
+        )

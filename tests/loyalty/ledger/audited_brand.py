@@ -43,6 +43,7 @@ class AuditedBrand(AuditedAlliances):
     def __init__(self, slug: str) -> None:
         super().__init__(slug)
         self.scans = {}
+        self._agreed()
         self._people()
         self._ages()
         self._goods()

@@ -11,14 +11,15 @@ from rewards.clearing.models import ClearingEntry, ClearingPosition, ClearingSta
 from tests.loyalty.ledger.audited_books import AT
 from tests.loyalty.ledger.audited_channel import AuditedChannel
 
-FEE_FEN, PAID_FEN = 700, 200
+FEE_FEN, PAID_FEN, RESERVED_FEN = 700, 200, 30
 
 
 class AuditedClearing(AuditedChannel):
     """The brand owes its partner a fee, and has paid some of it."""
 
+    partner: UUID
+
     def _clearing(self) -> None:
-        self.partner = new_id()
         name = f"partner-{self.partner.hex}"
         self.rows.append(Brand(id=self.partner, slug=name, name=name, created_at=AT))
         self.rows.append(
@@ -58,6 +59,7 @@ class AuditedClearing(AuditedChannel):
                     partner_id=other,
                     account_id=account.id,
                     owed_fen=sign * owed,
+                    reserved_fen=RESERVED_FEN if one == self.partner else 0,
                     opened_at=AT,
                 )
             )

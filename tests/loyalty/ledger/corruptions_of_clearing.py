@@ -10,6 +10,7 @@ TRANSFER = "a clearing entry is one transfer to or from its partner's account"
 STATEMENT = "a statement goes on where the last one closed, and closes by its entries"
 STATEMENTS = "both brands have a statement alike, minus one another's"
 COPIES = "what is owed is told by both brands, minus one another's"
+RESERVED = "what is reserved is what the coupons that are out were reserved for"
 AGREED = "a redemption under an agreement comes to what it says is owed"
 
 OF_CLEARING = (
@@ -31,7 +32,7 @@ OF_CLEARING = (
         "a position is lost",
         5,
         lambda b, _: [remove(ClearingPosition, brand_id=b.partner)],
-        (POSITION, COPIES),
+        (POSITION, COPIES, RESERVED),
     ),
     Corruption(
         "one side's entry is of another amount",

@@ -14,7 +14,8 @@ from loyalty.ledger.audit import audit
 from loyalty.ledger.models import Asset
 from loyalty.notifications.providers import NullProvider
 from rewards.coupons.models import Coupon
-from rewards.coupons.service import buy_coupon, expire_coupons, get_coupon, void_coupon
+from rewards.coupons.service import buy_coupon, get_coupon
+from rewards.issues.service import expire_coupons, void_coupon
 from rewards.payouts.models import Payout
 from rewards.payouts.providers import NullPayoutProvider, Paymaster
 from rewards.payouts.rules import Report, ReportState, order_of

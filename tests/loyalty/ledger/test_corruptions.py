@@ -35,6 +35,7 @@ from tests.loyalty.ledger.corruptions_of_coupons import OF_COUPONS
 from tests.loyalty.ledger.corruptions_of_draws import OF_DRAWS
 from tests.loyalty.ledger.corruptions_of_events import OF_EVENTS
 from tests.loyalty.ledger.corruptions_of_holds import OF_HOLDS
+from tests.loyalty.ledger.corruptions_of_issuing import OF_ISSUING
 from tests.loyalty.ledger.corruptions_of_lawful import OF_LAWFUL
 from tests.loyalty.ledger.corruptions_of_limits import OF_LIMITS
 from tests.loyalty.ledger.corruptions_of_locks import OF_LOCKS
@@ -54,7 +55,7 @@ CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
     *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_PROGRAMS, *OF_REFERENCES),
-    *(*OF_LAWFUL, *OF_CHANNEL, *OF_WEBHOOKS, *OF_CLEARING, *OF_ALLIANCES),
+    *(*OF_LAWFUL, *OF_CHANNEL, *OF_WEBHOOKS, *OF_CLEARING, *OF_ALLIANCES, *OF_ISSUING),
 )
 
 _CONSTRAINTS = """

@@ -60,9 +60,9 @@ async def test_funds_stop_at_exactly_the_limit(alliance: Alliance) -> None:
     await alliance.post(due(a, b, 30, EntryKind.REDEMPTION), reserved={(a, b): -40})
     assert await alliance.owed(a, b) == (-70, 60)
     assert await reserve(10)
-    await alliance.db.in_transaction(service.release, a, b, 70)
+    await alliance.db.in_transaction(service.release, {(a, b): 70})
     with pytest.raises(StatementMismatch):
-        await alliance.db.in_transaction(service.release, a, b, 1)
+        await alliance.db.in_transaction(service.release, {(a, b): 1})
 
 
 async def test_low_funds_are_told_once_to_both(alliance: Alliance) -> None:

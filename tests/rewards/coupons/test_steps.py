@@ -17,6 +17,7 @@ from loyalty.errors import CouponNotUsable, NotFound
 from loyalty.ids import new_id
 from rewards.coupons import service
 from rewards.coupons.models import Coupon, CouponStatus, CouponTemplate
+from rewards.issues import service as issues
 from tests.brands_made import make_brand
 from tests.clocks import SettableClock
 from tests.rewards.coupons.wallets import add_template, coupon_of, issue
@@ -230,16 +231,16 @@ async def test_coupons_expire_when_the_day_is_over_where_their_brand_is(
         return [(await coupon_of(clocked_db, *which)).status for which in (*every, *more)]
 
     clock.set(datetime(2026, 11, 9, 15, 59, 59, tzinfo=UTC))  # a second before midnight
-    assert await clocked_db.in_transaction(service.expire_coupons, 100) == 0
+    assert await clocked_db.in_transaction(issues.expire_coupons, 100) == 0
     clock.advance(seconds=1)
-    assert await clocked_db.in_transaction(service.expire_coupons, 100) == 2
+    assert await clocked_db.in_transaction(issues.expire_coupons, 100) == 2
     assert await statuses() == ["EXPIRED", "ISSUED", "ISSUED", "HELD", "EXPIRED", "REDEEMED"]
     expired = await coupon_of(clocked_db, shanghai, lapsed)
     assert (expired.ended_at, expired.redemption_id) == (clock(), None)
 
     clock.set(datetime(2026, 11, 10, 5, 0, tzinfo=UTC))  # midnight in Lima
-    assert await clocked_db.in_transaction(service.expire_coupons, 1) == 1
-    assert await clocked_db.in_transaction(service.expire_coupons, 100) == 1
+    assert await clocked_db.in_transaction(issues.expire_coupons, 1) == 1
+    assert await clocked_db.in_transaction(issues.expire_coupons, 100) == 1
     assert await statuses() == ["EXPIRED", "ISSUED", "EXPIRED", "EXPIRED", "EXPIRED", "REDEEMED"]
 
 
@@ -252,9 +253,9 @@ async def test_a_coupon_that_somebody_works_on_is_left_for_the_next_time(db: Dat
     async def expire_meanwhile(tx: Tx) -> None:
         await service.lock_coupon(tx, brand.id, busy)
         if db.dialect == "postgresql":  # SQLite's writer is alone
-            assert await db.in_transaction(service.expire_coupons, 100) == 1
+            assert await db.in_transaction(issues.expire_coupons, 100) == 1
 
     await db.in_transaction(expire_meanwhile)
-    await db.in_transaction(service.expire_coupons, 100)
+    await db.in_transaction(issues.expire_coupons, 100)
     for coupon_id in (busy, free):
         assert (await coupon_of(db, brand, coupon_id)).status == "EXPIRED"

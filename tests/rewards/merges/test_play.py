@@ -14,9 +14,9 @@ from loyalty.errors import Refusal
 from loyalty.holds.service import hold_balance, release_hold
 from loyalty.ledger.expiry import sweep_chunk
 from rewards.coupons.models import Coupon, CouponStatus
-from rewards.coupons.service import expire_coupons, void_coupon
 from rewards.grants.models import LockedReward
 from rewards.grants.unlocking import settle_due
+from rewards.issues.service import expire_coupons, void_coupon
 from tests.clocks import SettableClock
 from tests.hurried import hurry
 from tests.rewards.merges.families import GUIDE, Family, Holding, make_family

@@ -13,6 +13,7 @@ from loyalty.errors import CouponNotUsable, CouponTaken, CouponUnknown
 from loyalty.ids import new_id
 from loyalty.ledger.audit import audit
 from loyalty.outbox import OutboxEvent
+from rewards.alliances.models import AgreementVersion
 from rewards.clearing import queries as clearing
 from rewards.clearing.models import ClearingEntry
 from rewards.clearing.service import open_position, reserve
@@ -21,6 +22,7 @@ from rewards.redemptions import service
 from rewards.redemptions.models import Redemption
 from tests.clocks import SettableClock
 from tests.rewards.alliances.agreed import Pair, agree
+from tests.rewards.issues.partners import add_issued
 from tests.rewards.redemptions.floor import Floor, refusal
 from tests.rewards.redemptions.shops import add_coupon, add_template, make_shops
 from tests.rewards.redemptions.test_statement_count import CAPTURE_MAX, HOLD_MAX, counted
@@ -36,6 +38,7 @@ class Allies:
     host: Floor
     partner: Floor
     pair: Pair
+    version: AgreementVersion
 
     async def coupon(self) -> Coupon:
         """One that the partner has issued: what it may come to owe is reserved."""
@@ -43,7 +46,7 @@ class Allies:
         async def issue(tx: Tx) -> Coupon:
             keys = self.pair.partner.id, self.pair.host.id
             assert await reserve(tx, *keys, RESERVED, 10_000)
-            return await add_coupon(tx, self.pair.template, cause_kind="PARTNER")
+            return await add_issued(tx, self.pair, self.version, reserved_fen=RESERVED)
 
         return await self.host.db.in_transaction(issue)
 
@@ -71,10 +74,10 @@ async def allies(clocked_db: Database, clock: SettableClock, floor: Floor) -> Al
     shops = await db.in_transaction(make_shops, f"partner-{new_id().hex}")
     template = await db.in_transaction(add_template, floor.brand_id)
     pair = Pair(floor.shops.brand, shops.brand, template)
-    await db.in_transaction(agree, pair)
+    version = await db.in_transaction(agree, pair)
     await db.in_transaction(open_position, pair.host.id, pair.partner.id)
     clock.advance(minutes=1)
-    return Allies(floor, Floor(db, clock, shops), pair)
+    return Allies(floor, Floor(db, clock, shops), pair, version)
 
 
 async def test_what_the_host_bears_it_owes_the_partner_whose_till_it_was(allies: Allies) -> None:
@@ -166,9 +169,10 @@ async def test_it_is_good_where_the_line_says(clocked_db: Database, floor: Floor
     shops = await db.in_transaction(make_shops, f"partner-{new_id().hex}")
     template = await db.in_transaction(add_template, floor.brand_id)
     pair = Pair(floor.shops.brand, shops.brand, template)
-    await db.in_transaction(agree, pair, pair.draft(redeemer_ids=(shops.brand.id,)))
+    draft = pair.draft(redeemer_ids=(shops.brand.id,))
+    version = await db.in_transaction(agree, pair, draft)
     floor.clock.advance(minutes=1)
-    coupon = await db.in_transaction(add_coupon, template, cause_kind="PARTNER")
+    coupon = await db.in_transaction(add_issued, pair, version)
     assert isinstance(await refusal(floor.hold(coupon)), CouponNotUsable)
     assert (await Floor(db, floor.clock, shops).hold(coupon)).status == "HELD"
 

@@ -1,0 +1,87 @@
+"""What must hold of coupons that partners issue: invariant 5, and 12 across the two brands."""
+
+from loyalty.ledger.audit_probe import Probe
+
+ISSUING = (
+    Probe(
+        12,
+        "what a partner issued is a coupon of its host's, and no other coupon is a partner's",
+        "联盟发券与券一一对应",
+        "partner_issues",
+        """
+        SELECT CAST(i.id AS text) AS id, 'is no coupon of its host''s' AS problem
+        FROM partner_issues i LEFT JOIN coupons c ON c.brand_id = i.host_id
+            AND c.id = i.coupon_id AND c.cause_kind = 'PARTNER' AND c.cause_id = i.id
+            AND c.template_id = i.template_id
+        WHERE i.brand_id = :brand AND c.id IS NULL
+        UNION ALL
+        SELECT CAST(c.id AS text), 'no partner has issued it'
+        FROM coupons c
+        WHERE c.brand_id = :brand AND c.cause_kind = 'PARTNER' AND NOT EXISTS (
+            SELECT 1 FROM coupon_templates t
+            JOIN agreements a ON a.brand_id = t.brand_id AND a.id = t.agreement_id
+            JOIN partner_issues i ON i.brand_id = a.partner_id AND i.id = c.cause_id
+                AND i.host_id = c.brand_id AND i.coupon_id = c.id AND i.agreement_id = a.id
+            WHERE t.brand_id = c.brand_id AND t.id = c.template_id)
+        """,
+    ),
+    Probe(
+        5,
+        "what is reserved is what the coupons that are out were reserved for",
+        "预留额度等于未核销联盟券之和",
+        "clearing_positions",
+        """
+        SELECT CAST(partner_id AS text) AS id, 'its position has ' || SUM(reserved)
+            || ', its coupons ' || SUM(needed) AS problem
+        FROM (
+            SELECT partner_id, reserved_fen AS reserved, 0 AS needed
+            FROM clearing_positions WHERE brand_id = :brand
+            UNION ALL
+            SELECT i.host_id, 0, i.reserved_fen
+            FROM partner_issues i JOIN coupons c ON c.brand_id = i.host_id AND c.id = i.coupon_id
+            WHERE i.brand_id = :brand AND c.status IN ('ISSUED', 'HELD')
+        ) AS funds
+        GROUP BY partner_id HAVING SUM(reserved) <> SUM(needed)
+        """,
+    ),
+    Probe(
+        5,
+        "the fee of issuing is owed once for each coupon",
+        "发券费逐张入账",
+        "partner_issues",
+        """
+        SELECT CAST(coupon_id AS text) AS id, 'a fee of ' || SUM(agreed) || ', and entries of '
+            || SUM(entered) AS problem
+        FROM (
+            SELECT coupon_id, fee_fen AS agreed, 0 AS entered
+            FROM partner_issues WHERE brand_id = :brand
+            UNION ALL
+            SELECT e.coupon_id, 0, e.owed_fen
+            FROM clearing_entries e
+            JOIN partner_issues i ON i.brand_id = e.brand_id AND i.coupon_id = e.coupon_id
+            WHERE e.brand_id = :brand AND e.kind = 'FEE' AND e.redemption_id IS NULL
+        ) AS fees
+        GROUP BY coupon_id HAVING SUM(agreed) <> SUM(entered)
+        """,
+    ),
+    Probe(
+        5,
+        "a quota's counters are the coupons that were issued",
+        "发放额度计数与实发一致",
+        "issue_counters",
+        """
+        SELECT CAST(k.template_id AS text) AS id, k.counted || ' counted by ' || k."window"
+            || ', ' || COALESCE(n.issued, 0) || ' issued' AS problem
+        FROM (
+            SELECT agreement_id, template_id, "window", SUM(used) AS counted
+            FROM issue_counters WHERE brand_id = :brand
+            GROUP BY agreement_id, template_id, "window"
+        ) AS k LEFT JOIN (
+            SELECT agreement_id, template_id, COUNT(*) AS issued
+            FROM partner_issues WHERE brand_id = :brand GROUP BY agreement_id, template_id
+        ) AS n ON n.agreement_id = k.agreement_id AND n.template_id = k.template_id
+        WHERE k.counted > COALESCE(n.issued, 0)
+        """,
+    ),
+)
+"""Of a quota that was agreed on later fewer are counted than were issued; never more."""

@@ -1,0 +1,140 @@
+"""The SQL of what partners issue: the issuer's own rows, and the states of the host's coupons."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from loyalty import keyed
+from loyalty.db import Snapshot, Statement, Tx, insert_statement
+from loyalty.statements import columns_of, names_of
+from rewards.alliances.models import Agreement, AgreementVersion
+from rewards.coupons.models import Coupon
+from rewards.issues.models import IssueCounter, PartnerIssue
+
+_ISSUE_COLUMNS = columns_of(PartnerIssue)
+_ISSUE_NAMES = names_of(_ISSUE_COLUMNS)
+
+INSERT_ISSUES = insert_statement(PartnerIssue, _ISSUE_COLUMNS)
+
+# The guard of quotas: of two at once the second one waits, and sees what the first has used.
+COUNT_ISSUES = Statement(
+    """
+    INSERT INTO issue_counters
+        (brand_id, agreement_id, template_id, "window", starts_on, used, used_max)
+    SELECT brand_id, agreement_id, template_id, "window", starts_on, used, used_max FROM {rows}
+    WHERE true
+    ON CONFLICT (brand_id, agreement_id, template_id, "window", starts_on) DO UPDATE
+        SET used = issue_counters.used + excluded.used, used_max = excluded.used_max
+        WHERE issue_counters.used + excluded.used <= excluded.used_max
+    RETURNING used
+    """,
+    sets={
+        "rows": 'brand_id uuid, agreement_id uuid, template_id uuid, "window" text,'
+        " starts_on date, used bigint, used_max bigint"
+    },
+    returns="used bigint",
+)
+
+# The template's row is the host's: only a partner's agreement lets it be counted here.
+TAKE_STOCK = Statement(
+    """
+    UPDATE coupon_templates SET issued = issued + :amount
+    WHERE brand_id = :brand_id AND id = :id AND status = 'PARTNER'
+        AND (stock_max IS NULL OR issued + :amount <= stock_max)
+    RETURNING id
+    """,
+    params="amount bigint, brand_id uuid, id uuid",
+    returns="id uuid",
+)
+
+# What was reserved for coupons that partners issued, of some that have ended unused.
+FIND_RESERVED = Statement(
+    """
+    SELECT i.brand_id, i.host_id, CAST(SUM(i.reserved_fen) AS bigint)
+    FROM {ended} {each:c coupons ON c.brand_id = ended.brand_id AND c.id = ended.id}
+    JOIN coupon_templates t ON t.brand_id = c.brand_id AND t.id = c.template_id
+    JOIN agreements a ON a.brand_id = t.brand_id AND a.id = t.agreement_id
+    JOIN partner_issues i ON i.brand_id = a.partner_id AND i.id = c.cause_id
+        AND i.coupon_id = c.id
+    WHERE c.cause_kind = 'PARTNER'
+    GROUP BY i.brand_id, i.host_id
+    """,
+    sets={"ended": "brand_id uuid, id uuid"},
+    returns="brand_id uuid, host_id uuid, reserved_fen bigint",
+)
+
+
+async def find_version(
+    snapshot: Snapshot, coupon: Coupon, reader_id: UUID
+) -> AgreementVersion | None:
+    """The version under which a partner issued a host's coupon, in the copies of one of the two;
+    None for a coupon that no partner issued."""
+    found = await snapshot.session.exec(
+        select(AgreementVersion)
+        .join(Agreement, col(Agreement.id) == AgreementVersion.agreement_id)
+        .join(
+            PartnerIssue,
+            (col(PartnerIssue.brand_id) == Agreement.partner_id)
+            & (col(PartnerIssue.agreement_id) == Agreement.id)
+            & (col(PartnerIssue.version_id) == AgreementVersion.id),
+        )
+        .where(
+            Agreement.brand_id == coupon.brand_id,
+            AgreementVersion.brand_id == reader_id,
+            PartnerIssue.id == coupon.cause_id,
+            PartnerIssue.coupon_id == coupon.id,
+        )
+    )
+    return found.first()
+
+
+async def list_counters(
+    snapshot: Snapshot, brand_id: UUID, agreement_id: UUID, template_id: UUID, days: Sequence[date]
+) -> list[IssueCounter]:
+    """The counters of windows that began on one of these days."""
+    found = await snapshot.session.exec(
+        select(IssueCounter)
+        .where(
+            IssueCounter.brand_id == brand_id,
+            IssueCounter.agreement_id == agreement_id,
+            IssueCounter.template_id == template_id,
+            col(IssueCounter.starts_on).in_(days),
+        )
+        .execution_options(populate_existing=True)
+    )
+    return list(found)
+
+
+async def add_issues(tx: Tx, issues: Sequence[PartnerIssue]) -> None:
+    rows = [tuple(getattr(issue, name) for name in _ISSUE_NAMES) for issue in issues]
+    await tx.fetch(INSERT_ISSUES, rows=rows)
+
+
+async def get_issue(snapshot: Snapshot, brand_id: UUID, issue_id: UUID) -> PartnerIssue:
+    """The issuer's row; NotFound when it has none such."""
+    return await keyed.get_row(snapshot, PartnerIssue, brand_id, issue_id, "issued coupon")
+
+
+async def list_issues(
+    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
+) -> list[PartnerIssue]:
+    """The issuer's rows, newest first, older than the id ``before``."""
+    return await keyed.list_newest(snapshot, PartnerIssue, brand_id, before=before, limit=limit)
+
+
+async def list_coupons(
+    snapshot: Snapshot, issuer_id: UUID, coupon_ids: Sequence[UUID]
+) -> list[Coupon]:
+    """The hosts' coupons that a brand has issued, for what an issuer is told of them."""
+    found = await snapshot.session.exec(
+        select(Coupon)
+        .join(
+            PartnerIssue,
+            (col(PartnerIssue.host_id) == Coupon.brand_id)
+            & (col(PartnerIssue.coupon_id) == Coupon.id),
+        )
+        .where(PartnerIssue.brand_id == issuer_id, col(PartnerIssue.coupon_id).in_(coupon_ids))
+    )
+    return list(found)

@@ -1,0 +1,265 @@
+"""The verbs of partners that issue a host's coupons: to members whom they know by tokens alone.
+
+Funds are reserved for what a coupon may come to cost its issuer, and released when it ends unused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from loyalty import outbox
+from loyalty.actor import Actor
+from loyalty.brands.service import get_brand
+from loyalty.clock import local_date
+from loyalty.db import RetryTransaction, Snapshot, StatementMismatch, Tx
+from loyalty.errors import InvalidInput, MemberClosed, MemberUnknown, NotFound, Refusal
+from loyalty.ids import new_id
+from loyalty.members.service import require_unmerged
+from loyalty.text import checked_text
+from rewards.alliances.rules import InForce
+from rewards.alliances.service import get_agreement, issuing_terms, reserve_fen
+from rewards.alliances.terms import terms_of
+from rewards.clearing import service as clearing
+from rewards.clearing.service import Due, EntryKind
+from rewards.coupons import service as coupons
+from rewards.coupons.models import Coupon, CouponCause, CouponTemplate
+from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
+from rewards.coupons.service import get_template, new_code, write_coupons
+from rewards.issues import queries
+from rewards.issues.models import PartnerIssue
+from rewards.issues.rules import REFERENCE_LENGTH_MAX, Room, admit, limit_of, starts_on
+from rewards.matching.rules import is_token
+from rewards.matching.service import find_members
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A coupon for whoever has a token; ``reference`` is the issuer's own word for it."""
+
+    token: str
+    reference: str | None = None
+
+
+async def issue_coupon(
+    tx: Tx, actor: Actor, agreement_id: UUID, template_id: UUID, one: Wanted
+) -> PartnerIssue:
+    """Issue one coupon of a partner's template to a member of its.
+
+    Refuses NotFound (agreement, coupon template), AgreementStateWrong, MemberUnknown,
+    IssueQuotaReached, FundsTooLow, OutOfStock and InvalidInput.
+    """
+    [found] = await issue_coupons(tx, actor, agreement_id, template_id, [one])
+    if isinstance(found, Refusal):
+        raise found
+    return found
+
+
+async def issue_coupons(
+    tx: Tx, actor: Actor, agreement_id: UUID, template_id: UUID, wanted: Sequence[Wanted]
+) -> list[PartnerIssue | Refusal]:
+    """Issue coupons to several members at once, the first ones where there is not room for all;
+    what became of each. Refuses what concerns all of them."""
+    agreement = await get_agreement(tx, actor.brand_id, agreement_id)
+    agreed = await issuing_terms(tx, actor.brand_id, agreement.partner_id, template_id)
+    if agreed.agreement_id != agreement_id:
+        raise NotFound(noun="coupon template")  # the pair has agreed anew since
+    host_id = agreed.line.host_id
+    tokens = [each.token for each in wanted]
+    members = await find_members(tx, host_id, agreement_id, tokens)
+    known = [each for each in wanted if each.token in members]
+    template = await get_template(tx, host_id, template_id)
+    count, refusal = await _admit(tx, agreed, template, len(known))
+    admitted = iter(await _issue(tx, actor, agreed, template, known[:count], members))
+    found: list[PartnerIssue | Refusal] = []
+    for each in wanted:
+        if each.token not in members:
+            found.append(MemberUnknown())
+        else:
+            issue = next(admitted, None)
+            found.append(issue if issue is not None else refusal or NotFound(noun="member"))
+    return found
+
+
+async def issued_under(snapshot: Snapshot, coupon: Coupon, reader_id: UUID) -> InForce | None:
+    """The line by which a partner issued a coupon, read in the copies of ``reader_id``: one of the
+    two sides. One statement; by what it says itself, not by its time, for it may have waited for
+    who signed meanwhile."""
+    version = await queries.find_version(snapshot, coupon, reader_id)
+    if version is None:
+        raise StatementMismatch("a partner's coupon without its issue")
+    terms = terms_of(version.terms)
+    line = terms.line_of(coupon.template_id)
+    if line is None:
+        raise StatementMismatch("a coupon was issued under terms that do not name it")
+    return InForce(version.agreement_id, version.id, version.number, terms, line)
+
+
+async def expire_coupons(tx: Tx, limit: int) -> int:
+    """End up to ``limit`` coupons of any brand whose last day is over, and release what partners
+    have reserved for them; how many it were."""
+    ended = await coupons.expire_coupons(tx, limit)
+    await clearing.release(tx, await _find_reserved(tx, ended))
+    return len(ended)
+
+
+async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Coupon:
+    """``rewards.coupons.service.void_coupon``, and release what a partner has reserved for it."""
+    coupon = await coupons.void_coupon(tx, actor, coupon_id, reason)
+    if coupon.cause_kind == CouponCause.PARTNER:
+        await clearing.release(tx, await _find_reserved(tx, [(coupon.brand_id, coupon.id)]))
+    return coupon
+
+
+async def _find_reserved(
+    tx: Tx, ended: Sequence[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], int]:
+    """What each (issuer, host) has reserved for coupons: (brand_id, coupon_id) of any cause."""
+    if not ended:
+        return {}
+    rows = await tx.fetch(queries.FIND_RESERVED, ended=sorted(ended))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def wanted(token: str, reference: str | None) -> Wanted:
+    """Refuses InvalidInput."""
+    if not is_token(token):
+        raise InvalidInput(field="memberToken", problem="43 characters of base64url")
+    if reference is not None:
+        reference = checked_text(reference, "reference", length_max=REFERENCE_LENGTH_MAX)
+    return Wanted(token, reference)
+
+
+async def _admit(
+    tx: Tx, agreed: InForce, template: CouponTemplate, wanted: int
+) -> tuple[int, Refusal | None]:
+    """How many there is room for, as it looks just now: guards have the last word."""
+    line = agreed.line
+    today = local_date(tx.now, agreed.terms.timezone)
+    days = [starts_on(quota.window, today) for quota in line.quotas]
+    counters = {
+        (row.window, row.starts_on): row.used
+        for row in await queries.list_counters(
+            tx, line.issuer_id, agreed.agreement_id, line.template_id, days
+        )
+    }
+    quotas = [
+        (quota, quota.count_max - counters.get((quota.window.value, day), 0))
+        for quota, day in zip(line.quotas, days, strict=True)
+    ]
+    limit_fen, _ = limit_of(agreed.terms, line)
+    used_fen = await clearing.used_funds(tx, line.issuer_id, line.host_id)
+    stock = None if template.stock_max is None else template.stock_max - template.issued
+    room = Room(quotas, limit_fen - used_fen, stock)
+    return admit(wanted, room, line.issue_fee_fen + reserve_fen(line, line.value_fen))
+
+
+async def _issue(
+    tx: Tx,
+    actor: Actor,
+    agreed: InForce,
+    template: CouponTemplate,
+    wanted: Sequence[Wanted],
+    members: dict[str, UUID],
+) -> list[PartnerIssue]:
+    """Write the coupons and what they come to. RetryTransaction where another process has used up
+    meanwhile what there was room for."""
+    if not wanted:
+        return []
+    line, host_id = agreed.line, agreed.line.host_id
+    host = await get_brand(tx, host_id)
+    dates = usable_dates(template, local_date(tx.now, host.timezone))
+    if dates is None:
+        raise NotFound(noun="coupon template")  # past its dates
+    keys = {(host_id, members[each.token]) for each in wanted}
+    try:
+        await require_unmerged(tx, keys)
+    except MemberClosed as late:
+        raise RetryTransaction from late  # merged into another since it was looked up
+    reserved_fen = reserve_fen(line, line.value_fen)
+    issues = [
+        PartnerIssue(
+            brand_id=line.issuer_id,
+            host_id=host_id,
+            agreement_id=agreed.agreement_id,
+            version_id=agreed.version_id,
+            template_id=line.template_id,
+            coupon_id=new_id(),
+            reference=each.reference,
+            fee_fen=line.issue_fee_fen,
+            reserved_fen=reserved_fen,
+            issued_at=tx.now,
+        )
+        for each in wanted
+    ]
+    written = [
+        CouponIssue(
+            brand_id=host_id,
+            id=issue.coupon_id,
+            template_id=line.template_id,
+            member_id=members[each.token],
+            code=new_code(),
+            cause=CouponCause.PARTNER,
+            cause_id=issue.id,
+            usable_from=dates[0],
+            usable_until=dates[1],
+        )
+        for issue, each in zip(issues, wanted, strict=True)
+    ]
+    await write_coupons(tx, written)
+    await queries.add_issues(tx, issues)
+    await outbox.emit(tx, [_fact(tx, coupon) for coupon in written])
+    await _count(tx, agreed, len(issues))
+    await _fund(tx, actor, agreed, issues)
+    return issues
+
+
+def _fact(tx: Tx, coupon: CouponIssue) -> outbox.Fact:
+    return outbox.Fact(
+        coupon.brand_id, ISSUED_TOPIC, coupon.member_id, issued_payload(coupon), tx.now
+    )
+
+
+async def _count(tx: Tx, agreed: InForce, count: int) -> None:
+    """Stock and quotas: hot rows, after what is the members' own."""
+    line = agreed.line
+    await tx.write(
+        queries.TAKE_STOCK, expected=1, amount=count, brand_id=line.host_id, id=line.template_id
+    )
+    today = local_date(tx.now, agreed.terms.timezone)
+    key = (line.issuer_id, agreed.agreement_id, line.template_id)
+    rows = [
+        (*key, quota.window.value, starts_on(quota.window, today), count, quota.count_max)
+        for quota in sorted(line.quotas, key=lambda quota: quota.window)
+    ]
+    if rows:
+        await tx.write(queries.COUNT_ISSUES, expected=len(rows), rows=rows)
+
+
+async def _fund(tx: Tx, actor: Actor, agreed: InForce, issues: Sequence[PartnerIssue]) -> None:
+    """Fees are owed at once, what coupons may come to cost is reserved: within the limit together,
+    since the fees are owed when it is asked."""
+    line = agreed.line
+    limit_fen, warning_fen = limit_of(agreed.terms, line)
+    dues = [
+        Due(
+            debtor_id=line.issuer_id,
+            creditor_id=line.host_id,
+            kind=EntryKind.FEE,
+            amount_fen=issue.fee_fen,
+            agreement_id=agreed.agreement_id,
+            template_id=line.template_id,
+            coupon_id=issue.coupon_id,
+        )
+        for issue in issues
+        if issue.fee_fen
+    ]
+    if not await clearing.spend_funds(
+        tx,
+        actor,
+        (line.issuer_id, line.host_id),
+        dues,
+        reserved_fen=sum(issue.reserved_fen for issue in issues),
+        limit_fen=limit_fen,
+        warning_fen=warning_fen,
+    ):
+        raise RetryTransaction

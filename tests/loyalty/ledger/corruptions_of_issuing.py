@@ -1,0 +1,55 @@
+"""Coupons of partners that are told wrongly: invariants 5 and 12."""
+
+from rewards.clearing.models import ClearingPosition
+from rewards.coupons.models import Coupon
+from rewards.issues.models import IssueCounter, PartnerIssue
+from tests.loyalty.ledger.audited_books import AT
+from tests.loyalty.ledger.corruptions import Corruption, add, change, remove
+from tests.loyalty.ledger.corruptions_of_clearing import RESERVED
+
+ISSUED = "what a partner issued is a coupon of its host's, and no other coupon is a partner's"
+FEES = "the fee of issuing is owed once for each coupon"
+COUNTED = "a quota's counters are the coupons that were issued"
+
+OF_ISSUING = (
+    Corruption(
+        "an issue that is lost",
+        12,
+        lambda b, _: [remove(PartnerIssue, brand_id=b.partner)],
+        (ISSUED, RESERVED, COUNTED),
+    ),
+    Corruption(
+        "an issue of another coupon",
+        12,
+        lambda b, _: [
+            change(PartnerIssue, {"brand_id": b.partner}, coupon_id=b.coupons["won too"])
+        ],
+        (ISSUED,),
+    ),
+    Corruption(
+        "a coupon that ended, and what was reserved for it is not released",
+        5,
+        lambda b, _: [
+            change(Coupon, {"brand_id": b.id, "cause_kind": "PARTNER"}, status="VOID", ended_at=AT)
+        ],
+        (RESERVED,),
+    ),
+    Corruption(
+        "funds that are reserved for nothing",
+        5,
+        lambda b, _: [add(ClearingPosition, {"brand_id": b.id}, "reserved_fen", 1)],
+        (RESERVED,),
+    ),
+    Corruption(
+        "a fee that nobody has booked",
+        5,
+        lambda b, _: [add(PartnerIssue, {"brand_id": b.partner}, "fee_fen", 5)],
+        (FEES,),
+    ),
+    Corruption(
+        "a quota that counts more than was issued",
+        5,
+        lambda b, _: [change(IssueCounter, {"brand_id": b.partner}, used=2, used_max=2)],
+        (COUNTED,),
+    ),
+)

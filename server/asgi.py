@@ -93,6 +93,9 @@ class Runtime:
         """Whom a partner's key names; None if it is no good, or not from this address."""
         return await read_holder(self.database, key, address, utc_now())
 
+    def downloads(self) -> StatementDownloads:
+        return StatementDownloads(self.database, self.verify, self.throttle, self.holder_of)
+
     def _make_waker(self) -> EmbeddedWorker | Waker:
         """With Redis facts are for ``loyalty worker``, called by it; without, we do the work."""
         settings = self.settings
@@ -202,7 +205,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Starlett
         Route("/readyz", readyz),
         Route("/", home),
     ]
-    routes.extend(StatementDownloads(runtime.database, runtime.verify, runtime.throttle).routes())
+    routes.extend(runtime.downloads().routes())
     routes.extend(payout_callback_routes(settings, runtime.database, runtime.providers.paymaster))
     if settings.graphiql:
         routes.extend(asset_routes())

@@ -46,7 +46,8 @@ class BrandCalendar:
     timezone: str
 
 
-def _lines(calendar: BrandCalendar, rows: Iterable[Iterable[Any]]) -> bytes:
+def csv_lines(calendar: BrandCalendar, rows: Iterable[Iterable[Any]]) -> bytes:
+    """Rows in UTF-8: instants in the calendar's zone, nothing for None, no text a formula."""
     out = StringIO()
     zone = ZoneInfo(calendar.timezone)
     csv.writer(out).writerows([_cell(value, zone) for value in row] for row in rows)
@@ -63,7 +64,8 @@ def _cell(value: Any, zone: ZoneInfo) -> str:
     return for_spreadsheet(value) if isinstance(value, str) else str(value)
 
 
-def _head(columns: Iterable[str]) -> bytes:
+def csv_head(columns: Iterable[str]) -> bytes:
+    """The mark and the names of the columns."""
     return (BYTE_ORDER_MARK + ",".join(columns) + "\r\n").encode()
 
 
@@ -73,7 +75,7 @@ async def member_statement(
     """A member's entries, oldest first, with the balance after each; before and after them what
     each asset stood at. Of some kinds alone no balance is told: it would not add up."""
     brand_id = calendar.brand_id
-    yield _head(STATEMENT_COLUMNS)
+    yield csv_head(STATEMENT_COLUMNS)
     balances: dict[str, int] = {}
     if wanted.since > EVER[0]:
         async with database.snapshot() as snapshot:
@@ -83,7 +85,7 @@ async def member_statement(
         balances = {b.asset: b.balance for b in stood if wanted.asset in (None, b.asset)}
     adds_up = not wanted.kinds
     if adds_up:
-        yield _lines(calendar, _standing(balances, OPENING, wanted.since))
+        yield csv_lines(calendar, _standing(balances, OPENING, wanted.since))
     start: UUID | None = None
     while True:
         async with database.snapshot() as snapshot:
@@ -93,12 +95,12 @@ async def member_statement(
                 limit=PAGE_ROWS,
                 oldest_first=True,
             )
-        yield _lines(calendar, (_statement_row(line, balances, adds_up) for line in lines))
+        yield csv_lines(calendar, (_statement_row(line, balances, adds_up) for line in lines))
         if len(lines) < PAGE_ROWS:
             break
         start = lines[-1].entry.id
     if adds_up:
-        yield _lines(calendar, _standing(balances, CLOSING, wanted.until))
+        yield csv_lines(calendar, _standing(balances, CLOSING, wanted.until))
 
 
 def _standing(balances: dict[str, int], what: str, at: datetime) -> Iterable[list[Any]]:
@@ -129,8 +131,8 @@ async def brand_books(
     since, until = history.booked_on(first, last, calendar.timezone, ("from", "until"))
     async with database.snapshot() as snapshot:
         books = await history.books_between(snapshot, calendar.brand_id, since, until)
-    yield _head(("from", "until", *BOOK_COLUMNS))
-    yield _lines(calendar, ((first, last, *book_row(*stages)) for stages in books))
+    yield csv_head(("from", "until", *BOOK_COLUMNS))
+    yield csv_lines(calendar, ((first, last, *book_row(*stages)) for stages in books))
 
 
 def book_row(before: BookOfAsset, during: BookOfAsset, after: BookOfAsset) -> tuple[str | int, ...]:
@@ -148,14 +150,14 @@ async def brand_entries(
     """All transfers of the brand that were booked from one of its days to another, both included.
     Refuses InvalidInput."""
     since, until = history.booked_on(first, last, calendar.timezone, ("from", "until"))
-    yield _head(ENTRY_COLUMNS)
+    yield csv_head(ENTRY_COLUMNS)
     after: UUID | None = None
     while True:
         async with database.snapshot() as snapshot:
             entries = await history.list_brand_entries(
                 snapshot, calendar.brand_id, since, until, after=after, limit=PAGE_ROWS
             )
-        yield _lines(
+        yield csv_lines(
             calendar, ([getattr(entry, name) for name in ENTRY_COLUMNS] for entry in entries)
         )
         if len(entries) < PAGE_ROWS:
@@ -169,7 +171,7 @@ async def brand_withholdings(
     """All tax that was withheld of prizes from one of the brand's days to another, both included,
     newest first. Refuses InvalidInput."""
     since, until = history.booked_on(first, last, calendar.timezone, ("from", "until"))
-    yield _head(WITHHOLDING_COLUMNS)
+    yield csv_head(WITHHOLDING_COLUMNS)
     before: UUID | None = None
     while True:
         async with database.snapshot() as snapshot:
@@ -177,7 +179,7 @@ async def brand_withholdings(
                 snapshot, calendar.brand_id, since, until, before=before, limit=PAGE_ROWS
             )
         names = WITHHOLDING_COLUMNS
-        yield _lines(calendar, ([getattr(row, name) for name in names] for row in rows))
+        yield csv_lines(calendar, ([getattr(row, name) for name in names] for row in rows))
         if len(rows) < PAGE_ROWS:
             break
         before = rows[-1].id

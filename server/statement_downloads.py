@@ -1,11 +1,12 @@
 """``GET /downloads/...csv``: statements and books for those who may read them, as they are read.
 
-The caller is who its token says (``Authorization: Bearer``), as at ``/graphql``. Answers 401, 403,
+The caller is who its token or a partner's key says (``Authorization: Bearer``), as at
+``/graphql``; keys read statements of clearing alone. Answers 401, 403,
 404, 400 and 429 as JSON: a stable code, and a message in the caller's language.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import date
 from uuid import UUID
 
@@ -17,14 +18,20 @@ from starlette.types import Receive, Scope, Send
 
 from graphql_schema.context import Language, language_of
 from graphql_schema.pagination import find_id_of
-from loyalty import audit_log
+from loyalty import audit_log, keyed
 from loyalty.actor import Actor, ActorKind, Grant
+from loyalty.actor import Scope as KeyScope
 from loyalty.brands.service import get_brand
 from loyalty.db import Database, Tx
 from loyalty.errors import InvalidInput, NotFound, Refusal
 from loyalty.ledger.history import EntryFilter, booked_on
 from loyalty.ledger.models import TransferKind
 from loyalty.members.queries import list_members_by_ids, read_member
+from loyalty.partner_keys.service import KeyHolder, looks_like_key
+from rewards.alliances.service import template_codes_of
+from rewards.clearing.models import ClearingStatement
+from rewards.clearing.statements import calendar_of
+from server.clearing_csv import COLUMNS, clearing_statement
 from server.statement_csv import (
     BrandCalendar,
     brand_books,
@@ -41,6 +48,7 @@ PATHS = {
     "books": "/downloads/books.csv",
     "entries": "/downloads/entries.csv",
     "withholdings": "/downloads/withholdings.csv",
+    "clearing": "/downloads/clearing.csv",
 }
 AT_ONCE_MAX = 16
 SECONDS_MAX = 900
@@ -51,6 +59,7 @@ _PARAMETERS = {
     "books": {"from", "until"},
     "entries": {"from", "until"},
     "withholdings": {"from", "until"},
+    "clearing": {"statement", "language"},
 }
 _MESSAGES = {
     "UNAUTHENTICATED": (401, "Please sign in.", "请先登录。"),
@@ -61,6 +70,7 @@ _MESSAGES = {
         "请求过于频繁,请稍后再试。",
     ),
 }
+_CLEARING = "clearing statement"
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -91,14 +101,17 @@ class _Stream(StreamingResponse):
 
 class StatementDownloads:
     """The downloads of one process. ``verify`` turns a bearer token into an Actor, None if it is
-    no good. Each caller has one at a time."""
+    no good; ``holder_of(key, address)`` does so for partners' keys. Each caller has one at a
+    time."""
 
     def __init__(
         self,
         database: Database,
         verify: Callable[[str], Actor | None],
         throttle: Throttle | None = None,
+        holder_of: Callable[[str, str], Awaitable[KeyHolder | None]] | None = None,
     ) -> None:
+        self._holder_of = holder_of
         self._database = database
         self._verify = verify
         self._throttle = throttle
@@ -121,10 +134,14 @@ class StatementDownloads:
         return answer
 
     async def _download(self, name: str, request: Request) -> Response:
-        actor = self._actor(request)
+        actor = await self._actor(request)
+        if actor.kind is ActorKind.PARTNER and name != "clearing":
+            raise _Turned("FORBIDDEN")
         unknown = set(request.query_params) - _PARAMETERS[name]
         if unknown:
             raise InvalidInput(field=min(unknown)[:40], problem="is not a parameter of this")
+        if name == "clearing":
+            return await self._clearing(request, actor)
         if name != "statement" and Grant.LEDGER not in actor.grants:
             raise _Turned("FORBIDDEN")
         async with self._database.snapshot() as snapshot:
@@ -144,7 +161,39 @@ class StatementDownloads:
         else:
             subject_id = actor.brand_id
             pieces = brand_entries(self._database, calendar, first, last)
-        return await self._streamed(name, actor, subject_id, pieces, first, last)
+        days = {"from": first, "until": last}
+        said = {end: None if day is None else day.isoformat() for end, day in days.items()}
+        named = "_".join([name, *filter(None, said.values())])
+        return await self._streamed(name, actor, subject_id, pieces, named, said)
+
+    async def _clearing(self, request: Request, actor: Actor) -> Response:
+        """One side's copy: of a statement of other brands nobody learns that there is one."""
+        if Grant.READ not in actor.grants and KeyScope.READ_STATEMENTS not in actor.scopes:
+            raise _Turned("FORBIDDEN")
+        wanted = request.query_params.get("statement")
+        if wanted is None:
+            raise InvalidInput(field="statement", problem="is missing")
+        said = request.query_params.get("language")
+        if said not in (None, *COLUMNS):
+            raise InvalidInput(field="language", problem=f"one of {', '.join(COLUMNS)}")
+        id = find_id_of("ClearingStatement", wanted)
+        async with self._database.snapshot() as snapshot:
+            if id is None:
+                raise NotFound(noun=_CLEARING)
+            statement = await keyed.get_row(
+                snapshot, ClearingStatement, actor.brand_id, id, _CLEARING
+            )
+            pair = (actor.brand_id, statement.partner_id)
+            _, timezone = await calendar_of(snapshot, *pair)
+            codes = await template_codes_of(snapshot, *pair)
+            slug = (await get_brand(snapshot, statement.partner_id)).slug
+        pieces = clearing_statement(
+            self._database,
+            BrandCalendar(actor.brand_id, timezone),
+            *(statement, codes, language_of(said or request.headers.get("accept-language", ""))),
+        )
+        named = f"clearing_{slug}_{statement.number}"
+        return await self._streamed("clearing", actor, id, pieces, named, {})
 
     async def _streamed(
         self,
@@ -152,50 +201,54 @@ class StatementDownloads:
         actor: Actor,
         subject_id: UUID,
         pieces: AsyncIterator[bytes],
-        first: date | None,
-        last: date | None,
+        named: str,
+        said: Mapping[str, str | None],
     ) -> Response:
         caller = (actor.brand_id, actor.id)
         if caller in self._busy or len(self._busy) >= AT_ONCE_MAX:
             raise _Turned("THROTTLED", RETRY_SECONDS)
         self._busy.add(caller)
         try:
-            if actor.kind is ActorKind.OPERATOR:
-                await self._database.in_transaction(_note, actor, name, subject_id, first, last)
+            if actor.kind is not ActorKind.MEMBER:
+                await self._database.in_transaction(_note, actor, name, subject_id, said)
         except BaseException:
             self._busy.discard(caller)
             raise
-        days = "_".join(day.isoformat() for day in (first, last) if day is not None)
-        named = f"{name}_{days}.csv" if days else f"{name}.csv"
         stream = _Stream(
             pieces,
             media_type="text/csv; charset=utf-8",
-            headers=_HEADERS | {"content-disposition": f'attachment; filename="{named}"'},
+            headers=_HEADERS | {"content-disposition": f'attachment; filename="{named}.csv"'},
         )
         stream.release = lambda: self._busy.discard(caller)
         return stream
 
-    def _actor(self, request: Request) -> Actor:
-        """Who calls: a member or an operator, and not too often."""
+    async def _actor(self, request: Request) -> Actor:
+        """Who calls: a member, an operator or a partner's system, and not too often."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        actor = self._verify(token.strip()) if scheme.lower() == "bearer" else None
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        address = request.client.host if request.client else ""
+        holder: KeyHolder | None = None
+        if self._holder_of is not None and looks_like_key(bearer):
+            holder = await self._holder_of(bearer, address)
+            actor = None if holder is None else holder.actor
+        else:
+            actor = self._verify(bearer) if bearer else None
         if self._throttle is not None:
             rates = self._throttle.rates
             if actor is None:
-                address = request.client.host if request.client else ""
                 wait = self._throttle.wait_seconds(address, rates.anonymous_per_minute)
             else:
-                rate = (
-                    rates.member_per_minute
-                    if actor.kind is ActorKind.MEMBER
-                    else rates.operator_per_minute
-                )
+                rate = rates.operator_per_minute
+                if holder is not None:
+                    rate = holder.requests_per_minute
+                elif actor.kind is ActorKind.MEMBER:
+                    rate = rates.member_per_minute
                 wait = self._throttle.wait_seconds((actor.brand_id, actor.id), rate)
             if wait:
                 raise _Turned("THROTTLED", wait)
         if actor is None:
             raise _Turned("UNAUTHENTICATED")
-        if actor.kind not in (ActorKind.MEMBER, ActorKind.OPERATOR):
+        if actor.kind not in (ActorKind.MEMBER, ActorKind.OPERATOR, ActorKind.PARTNER):
             raise _Turned("FORBIDDEN")
         return actor
 
@@ -238,14 +291,10 @@ class StatementDownloads:
 
 
 async def _note(
-    tx: Tx, actor: Actor, name: str, subject_id: UUID, first: date | None, last: date | None
+    tx: Tx, actor: Actor, name: str, subject_id: UUID, said: Mapping[str, str | None]
 ) -> None:
     """What leaves the house in bulk is on record."""
-    days = {
-        name: None if day is None else day.isoformat()
-        for name, day in (("from", first), ("until", last))
-    }
-    await audit_log.record(tx, actor, f"ledger.export_{name}", subject_id, "", **days)
+    await audit_log.record(tx, actor, f"ledger.export_{name}", subject_id, "", **said)
 
 
 def _day(request: Request, name: str) -> date | None:

@@ -63,6 +63,7 @@ __all__ = [
     "resume_agreement",
     "sign",
     "split",
+    "template_codes_of",
 ]
 
 
@@ -133,6 +134,19 @@ async def period_of(
     last = max(found, key=lambda version: (version.in_force_from, version.number))
     terms = terms_of(last.terms)
     return terms.statement_period, terms.timezone
+
+
+async def template_codes_of(
+    snapshot: Snapshot, brand_id: UUID, partner_id: UUID
+) -> dict[UUID, str]:
+    """The codes of all templates that are or were in force between two brands, of either, by id:
+    from the brand's own copies."""
+    return {
+        line.template_id: line.template_code
+        for id, version in await queries.list_ever_in_force(snapshot, brand_id)
+        if id == partner_id
+        for line in terms_of(version.terms).lines
+    }
 
 
 async def issuing_terms(

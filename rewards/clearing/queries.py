@@ -110,6 +110,19 @@ async def list_entries(
     )
 
 
+async def list_entries_of_statement(
+    snapshot: Snapshot, brand_id: UUID, statement_id: UUID, *, after: UUID | None, limit: int
+) -> list[ClearingEntry]:
+    """The brand's copies, oldest first, newer than the id ``after``."""
+    wanted = select(ClearingEntry).where(
+        col(ClearingEntry.brand_id) == brand_id, col(ClearingEntry.statement_id) == statement_id
+    )
+    if after is not None:
+        wanted = wanted.where(col(ClearingEntry.id) > after)
+    found = await snapshot.session.exec(wanted.order_by(col(ClearingEntry.id)).limit(limit))
+    return list(found)
+
+
 async def list_adjustments(
     snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
 ) -> list[ClearingAdjustment]:

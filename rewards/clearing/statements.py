@@ -7,7 +7,7 @@ from uuid import UUID
 from loyalty import audit_log, keyed
 from loyalty.actor import SYSTEM_ID, Actor, ActorKind
 from loyalty.brands.service import get_brand
-from loyalty.db import RetryTransaction, StatementMismatch, Tx
+from loyalty.db import RetryTransaction, Snapshot, StatementMismatch, Tx
 from loyalty.errors import AdjustmentStateWrong, InvalidInput, NotFound, TooManyOpen
 from loyalty.ids import new_id
 from loyalty.text import checked_text
@@ -53,7 +53,7 @@ async def _draw(tx: Tx, low: UUID, high: UUID) -> None:
     due_at = position.statement_due_at
     if due_at is not None and due_at > tx.now:
         return  # somebody else drew it
-    calendar = await _calendar(tx, low, high)
+    calendar = await calendar_of(tx, low, high)
     if due_at is None:
         await queries.set_due(tx, low, high, period_end(position.opened_at, *calendar))
         return
@@ -83,12 +83,15 @@ async def _draw(tx: Tx, low: UUID, high: UUID) -> None:
         )
 
 
-async def _calendar(tx: Tx, low: UUID, high: UUID) -> tuple[StatementPeriod, str]:
-    """As their last agreement has it; by the month where there never was one."""
-    agreed = await period_of(tx, low, high)
+async def calendar_of(
+    snapshot: Snapshot, brand_id: UUID, partner_id: UUID
+) -> tuple[StatementPeriod, str]:
+    """How often statements are drawn, and in which time zone, as the last agreement of the two has
+    it; by the month, in the lower brand's zone, where there never was one. The same for both."""
+    agreed = await period_of(snapshot, brand_id, partner_id)
     if agreed is not None:
         return agreed
-    return StatementPeriod.MONTH, (await get_brand(tx, low)).timezone
+    return StatementPeriod.MONTH, (await get_brand(snapshot, min(brand_id, partner_id))).timezone
 
 
 # --- confirming --------------------------------------------------------------------------------

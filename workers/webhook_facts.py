@@ -24,6 +24,13 @@ from rewards.alliances.rules import (
     RESUMED_TOPIC,
     SIGNED_TOPIC,
 )
+from rewards.clearing.rules import (
+    ADJUSTMENT_DECIDED_TOPIC,
+    ADJUSTMENT_PROPOSED_TOPIC,
+    CONFIRMED_TOPIC,
+    DRAWN_TOPIC,
+    PAYMENT_TOPIC,
+)
 from rewards.clearing.service import FUNDS_LOW_TOPIC
 from workers import queries
 from workers.relay import Settle
@@ -113,7 +120,8 @@ ANNOUNCED: Mapping[str, Settle] = dict.fromkeys(
     (
         *("coupon.reversed", "payout.paid", "payout.failed"),
         *(PROPOSED_TOPIC, SIGNED_TOPIC, PAUSED_TOPIC, RESUMED_TOPIC, ENDED_TOPIC),
-        FUNDS_LOW_TOPIC,
+        *(FUNDS_LOW_TOPIC, DRAWN_TOPIC, CONFIRMED_TOPIC, PAYMENT_TOPIC),
+        *(ADJUSTMENT_PROPOSED_TOPIC, ADJUSTMENT_DECIDED_TOPIC),
     ),
     announce,
 )

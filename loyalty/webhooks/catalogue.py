@@ -76,6 +76,15 @@ _PAYOUT = (
 )
 _AGREEMENT = _id("agreement_id", "Agreement", SUBJECT)
 _VERSION = (_AGREEMENT, *_plain("int", "number"), *_plain("text", "digest"))
+_STATEMENT = (
+    _id("statement_id", "ClearingStatement", SUBJECT),
+    *_plain("text", "partner_slug"),
+    *_plain("int", "number"),
+)
+_ADJUSTMENT = (
+    _id("clearing_adjustment_id", "ClearingAdjustment", SUBJECT),
+    *(*_plain("text", "partner_slug"), *_plain("bool", "by_partner"), *_plain("int", "owed_fen")),
+)
 _STEP = (_AGREEMENT, *_plain("bool", "by_partner"))
 
 EVENT_TYPES: tuple[EventType, ...] = (
@@ -200,6 +209,47 @@ EVENT_TYPES: tuple[EventType, ...] = (
         "预付余额不足",
         "Less is left for issuing coupons than a partner's agreement warns of.",
         (*_plain("bool", "by_partner"), *_plain("int", "left_fen")),
+    ),
+    EventType(
+        "statement.drawn",
+        "statement.drawn",
+        "对账单生成",
+        "A period with a partner is over.",
+        (
+            *(*_STATEMENT, *_plain("time", "starts_at", "ends_at")),
+            *_plain("int", "opening_fen", "closing_fen", "entry_count"),
+        ),
+    ),
+    EventType(
+        "statement.confirmed",
+        "statement.confirmed",
+        "对账单确认",
+        "One side has confirmed a statement; frozen once both have.",
+        (*_STATEMENT, *_plain("bool", "by_partner", "frozen"), *_plain("int", "closing_fen")),
+    ),
+    EventType(
+        "adjustment.proposed",
+        "adjustment.proposed",
+        "调整提议",
+        "One side wants something to be put right.",
+        _ADJUSTMENT,
+    ),
+    EventType(
+        "adjustment.decided",
+        "adjustment.decided",
+        "调整处理",
+        "An adjustment was accepted, declined or taken back.",
+        (*_ADJUSTMENT, *_plain("text", "status"), _id("entry_id", "ClearingEntry", nullable=True)),
+    ),
+    EventType(
+        "payment.recorded",
+        "payment.recorded",
+        "收付款登记",
+        "Who received money from a partner has recorded it.",
+        (
+            *(_id("entry_id", "ClearingEntry", SUBJECT), *_plain("text", "partner_slug")),
+            *(*_plain("bool", "by_partner"), *_plain("int", "owed_fen")),
+        ),
     ),
     EventType(
         TEST_TYPE,

@@ -6,6 +6,12 @@ from uuid import UUID
 
 from rewards.clearing.models import EntryKind
 
+DRAWN_TOPIC = "statement.drawn"
+CONFIRMED_TOPIC = "statement.confirmed"
+ADJUSTMENT_PROPOSED_TOPIC = "adjustment.proposed"
+ADJUSTMENT_DECIDED_TOPIC = "adjustment.decided"
+PAYMENT_TOPIC = "payment.recorded"
+
 PositionKey = tuple[UUID, UUID]
 """(brand_id, partner_id)"""
 

@@ -2,9 +2,11 @@
 frozen when both have confirmed them. The pair's positions are locked first, so that nothing is
 posted between the two brands meanwhile."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
-from loyalty import audit_log, keyed
+from loyalty import audit_log, keyed, outbox
 from loyalty.actor import SYSTEM_ID, Actor, ActorKind
 from loyalty.brands.service import get_brand
 from loyalty.db import RetryTransaction, Snapshot, StatementMismatch, Tx
@@ -21,7 +23,15 @@ from rewards.clearing.models import (
     EntryKind,
 )
 from rewards.clearing.periods import period_end
-from rewards.clearing.rules import Due
+from rewards.clearing.rules import (
+    ADJUSTMENT_DECIDED_TOPIC,
+    ADJUSTMENT_PROPOSED_TOPIC,
+    CONFIRMED_TOPIC,
+    DRAWN_TOPIC,
+    PAYMENT_TOPIC,
+    Due,
+    PositionKey,
+)
 from rewards.clearing.service import post
 
 REASON_LENGTH_MAX = 500
@@ -31,6 +41,29 @@ PROPOSED_MAX = 50
 
 ALONE = Actor(ActorKind.SYSTEM, SYSTEM_ID, SYSTEM_ID, "SYSTEM")
 """Who posts for both sides at once: neither."""
+
+
+async def _tell(
+    tx: Tx,
+    topic: str,
+    subject_id: UUID,
+    pair: PositionKey,
+    figures: Mapping[str, int],
+    *,
+    actor: Actor | None = None,
+    **said: Any,
+) -> None:
+    """Tell both sides of a pair, each in its own figures: ``figures`` are the first one's.
+    ``by_partner`` tells each whether the other one did it; nothing where nobody did."""
+    one, other = pair
+    facts = []
+    for sign, brand_id, partner_id in ((1, one, other), (-1, other, one)):
+        payload = {"partner_slug": (await get_brand(tx, partner_id)).slug, **said}
+        payload |= {name: sign * fen for name, fen in figures.items()}
+        if actor is not None:
+            payload["by_partner"] = brand_id != actor.brand_id
+        facts.append(outbox.Fact(brand_id, topic, subject_id, payload, tx.now))
+    await outbox.emit(tx, facts)
 
 
 # --- drawing -----------------------------------------------------------------------------------
@@ -81,6 +114,15 @@ async def _draw(tx: Tx, low: UUID, high: UUID) -> None:
                 drawn_at=tx.now,
             )
         )
+    owed_fen, count = sums[low]
+    figures = {"opening_fen": opening, "closing_fen": opening + owed_fen}
+    await _tell(
+        *(tx, DRAWN_TOPIC, id, (low, high), figures),
+        number=last.number + 1 if last is not None else 1,
+        entry_count=count,
+        starts_at=starts_at.isoformat(),
+        ends_at=due_at.isoformat(),
+    )
 
 
 async def calendar_of(
@@ -112,7 +154,15 @@ async def confirm_statement(
         return own
     await queries.confirm(tx, own, actor.id)
     await audit_log.record(tx, actor, "statement.confirm", statement_id, closing_fen=closing_fen)
-    return await _own_statement(tx, actor, statement_id)
+    own = await _own_statement(tx, actor, statement_id)
+    await _tell(
+        *(tx, CONFIRMED_TOPIC, own.id, (own.brand_id, own.partner_id)),
+        {"closing_fen": own.closing_fen},
+        actor=actor,
+        number=own.number,
+        frozen=own.partner_confirmed_at is not None,
+    )
+    return own
 
 
 async def _own_statement(tx: Tx, actor: Actor, id: UUID) -> ClearingStatement:
@@ -152,6 +202,8 @@ async def propose_adjustment(
     ]
     await tx.add(*rows)
     await audit_log.record(tx, actor, "adjustment.propose", id, reason, owed_fen=owed_fen)
+    pair = (actor.brand_id, partner_id)
+    await _tell(tx, ADJUSTMENT_PROPOSED_TOPIC, id, pair, {"owed_fen": owed_fen}, actor=actor)
     return rows[0]
 
 
@@ -180,6 +232,13 @@ async def decide_adjustment(
     if await queries.end_adjustment(tx, own, status, entry_id) != 2:
         raise RetryTransaction
     await audit_log.record(tx, actor, "adjustment.decide", adjustment_id, status=status.value)
+    await _tell(
+        *(tx, ADJUSTMENT_DECIDED_TOPIC, own.id, (own.brand_id, own.partner_id)),
+        {"owed_fen": own.owed_fen},
+        actor=actor,
+        status=status.value,
+        entry_id=None if entry_id is None else entry_id.hex,
+    )
     return await _own_adjustment(tx, actor, adjustment_id)
 
 
@@ -234,4 +293,6 @@ async def record_payment(
     )
     [entry_id] = await post(tx, actor, [due])
     await audit_log.record(tx, actor, "clearing.payment", entry_id, amount_fen=amount_fen)
+    pair = (actor.brand_id, partner_id)
+    await _tell(tx, PAYMENT_TOPIC, entry_id, pair, {"owed_fen": amount_fen}, actor=actor)
     return entry_id

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 import strawberry
 from sqlmodel import SQLModel
 
 from graphql_schema.context import Context
-from loyalty import idempotency
-from loyalty.actor import Actor
+from loyalty import audit_log, idempotency
+from loyalty.actor import Actor, ActorKind
 from loyalty.db import Tx
 
 Verb = Callable[[Tx, Actor], Awaitable[dict[str, Any]]]
@@ -29,15 +30,23 @@ async def effect_once(
 ) -> tuple[dict[str, Any], bool]:
     """Run a verb for the caller once per idempotency key: its reply, and whether replayed.
 
-    The whole input but the key is the body: the same key with another input is a conflict.
+    The whole input but the key is the body: the same key with another input is a conflict. What a
+    partner's key does is in the audit log: of programs nobody else tells who did it.
     """
     actor = context.caller
     body = asdict(input)  # type: ignore[call-overload]  # every Strawberry input is a dataclass
     key = body.pop("idempotency_key")
 
+    async def on_record(tx: Tx) -> dict[str, Any]:
+        reply = await verb(tx, actor)
+        if actor.kind is ActorKind.PARTNER:
+            subject_id = UUID(str(reply["id"])) if "id" in reply else actor.id
+            await audit_log.record(tx, actor, f"partner.{operation}", subject_id)
+        return reply
+
     async def run(tx: Tx) -> tuple[dict[str, Any], bool]:
         return await idempotency.once(
-            tx, actor, context.keyring, operation, key, body, lambda: verb(tx, actor)
+            tx, actor, context.keyring, operation, key, body, lambda: on_record(tx)
         )
 
     return await context.database.in_transaction(run)

@@ -43,6 +43,7 @@ from rewards.event_types.models import FieldKind as EventFieldKind
 from rewards.events.models import EventUnpaidReason
 from rewards.grants.models import BonusUnpaidReason
 from rewards.grants.models import LockStatus as LockedRewardStatus
+from rewards.issues.models import IssueListStatus
 from rewards.offers.models import LimitWindow, OfferKind, OfferStatus
 from rewards.offers.rules import Availability
 from rewards.orders.models import OrderStatus, PartPurpose
@@ -88,6 +89,7 @@ __all__ = [
     "ClearingAdjustmentStatus",
     "ClearingEntryKind",
     "CouponCause",
+    "IssueListStatus",
     "CouponKind",
     "CouponStatus",
     "CouponTemplateStatus",
@@ -283,6 +285,11 @@ strawberry.enum(
     ClearingEntryKind,
     name="ClearingEntryKind",
     description="核销, 撤销, 费用, 付款, 调整.",
+)
+strawberry.enum(
+    IssueListStatus,
+    name="IssueListStatus",
+    description="读取中, 发放中, 已完成, 已取消.",
 )
 strawberry.enum(
     ClearingAdjustmentStatus,

@@ -192,6 +192,7 @@ ANSWERS_TO_FOREIGN = {
     "matchSecret": "NOT_FOUND",
     "matchedMembers": "NOT_FOUND",
     "partnerIssues": "not listed",
+    "issueLists": "not listed",
     "partnerKeys": "not listed",
     "myPartnerKey": "not listed",
     "node": "null",
@@ -301,6 +302,7 @@ ANSWERS_TO_FOREIGN = {
     "decideClearingAdjustment": "NOT_FOUND",
     "recordClearingPayment": "not listed",
     "issuePartnersCoupon": "NOT_FOUND",
+    "cancelIssueList": "NOT_FOUND",
     "createPartnerKey": "not listed",
     "rotatePartnerKey": "NOT_FOUND",
     "configurePartnerKey": "NOT_FOUND",
@@ -366,6 +368,7 @@ ROWS_SHOWN = {
     "ClearingAdjustment": _shown(),
     "PartnerKey": _shown(),
     "PartnerIssue": _shown(),
+    "IssueList": _shown(),
 }
 
 

@@ -21,6 +21,7 @@ _NOUNS = {
     "ClearingAdjustment": "clearing adjustment",
     "ClearingStatement": "clearing statement",
     "PartnerIssue": "issued coupon",
+    "IssueList": "issue list",
     "CodeBatch": "batch",
     "CouponTemplate": "coupon template",
     "EarningEvent": "event",

@@ -7,7 +7,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 
-from graphql_schema import clearing, partner_issues
+from graphql_schema import clearing, issue_lists, partner_issues
 from graphql_schema.access import AccessMutation
 from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetch_adjustment
 from graphql_schema.ages import AgeMutation
@@ -124,6 +124,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Agreement": fetch_agreement,
     "ClearingStatement": clearing.fetch_statement,
     "PartnerIssue": partner_issues.fetch_issue,
+    "IssueList": issue_lists.fetch_list,
     "ClearingEntry": clearing.fetch_entry,
     "ClearingAdjustment": clearing.fetch_adjustment,
     "PartnerKey": fetch_partner_key,
@@ -172,6 +173,7 @@ class Query(
     AgreementQuery,
     clearing.ClearingQuery,
     partner_issues.PartnerIssueQuery,
+    issue_lists.IssueListQuery,
     PartnerKeyQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
@@ -225,6 +227,7 @@ class Mutation(
     AgreementMutation,
     clearing.ClearingMutation,
     partner_issues.PartnerIssueMutation,
+    issue_lists.IssueListMutation,
     PartnerKeyMutation,
 ):
     pass

@@ -175,6 +175,12 @@ class FundsTooLow(Refusal):
     zh = "额度不足：需要 {needed_fen} 分，剩余 {left_fen} 分。"
 
 
+class IssueListStateWrong(Refusal):
+    code = "ISSUE_LIST_STATE_WRONG"
+    en = "A list that is {status} cannot be cancelled."
+    zh = "状态为{status}的发券名单不能取消。"
+
+
 class WebhookDisabled(Refusal):
     code = "WEBHOOK_DISABLED"
     en = "This endpoint is disabled. Make it active first."

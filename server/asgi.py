@@ -28,6 +28,7 @@ from rewards.scans.batcher import ScanBatcher
 from rewards.scans.intake import ScanIntake
 from server.graphiql import asset_routes, query_page
 from server.graphql_http import GraphQLEndpoint
+from server.issue_list_files import IssueListFiles
 from server.key_usage import KeyUsageBook
 from server.payout_callbacks import payout_callback_routes
 from server.providers import Providers
@@ -152,6 +153,10 @@ class FrontDoor:
             await self._app(scope, receive, send)
 
 
+async def _healthz(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
 def create_app(settings: Settings, database: Database | None = None) -> Starlette:
     """The application of one server process; ``FrontDoor(app)`` serves it."""
     runtime = Runtime(settings, database)
@@ -183,9 +188,6 @@ def create_app(settings: Settings, database: Database | None = None) -> Starlett
         finally:
             await runtime.stop()
 
-    async def healthz(_: Request) -> Response:
-        return PlainTextResponse("ok")
-
     async def readyz(_: Request) -> Response:
         try:
             async with runtime.database.snapshot():
@@ -201,11 +203,13 @@ def create_app(settings: Settings, database: Database | None = None) -> Starlett
 
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint),
-        Route("/healthz", healthz),
+        Route("/healthz", _healthz),
         Route("/readyz", readyz),
         Route("/", home),
     ]
     routes.extend(runtime.downloads().routes())
+    lists = IssueListFiles(runtime.database, runtime.holder_of, runtime.key_usage, runtime.throttle)
+    routes.extend(lists.routes())
     routes.extend(payout_callback_routes(settings, runtime.database, runtime.providers.paymaster))
     if settings.graphiql:
         routes.extend(asset_routes())

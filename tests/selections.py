@@ -70,6 +70,7 @@ SELECTIONS = {
     "issuePartnersCoupon": """
         replayed issue { id reference hostSlug status usableUntil feeFen reservedFen couponId }
     """,
+    "cancelIssueList": "replayed issueList { id status rowCount doneCount issuedCount }",
     "recordClearingPayment": f"replayed entry {{ {_CLEARED} }}",
     "requestSignInCode": "sentTo expiresInSeconds",
     "signInByCode": _SIGNED_IN,

@@ -32,6 +32,7 @@ from rewards.clearing.rules import (
     PAYMENT_TOPIC,
 )
 from rewards.clearing.service import FUNDS_LOW_TOPIC
+from rewards.issues.lists import DONE_TOPIC
 from workers import queries
 from workers.relay import Settle
 
@@ -121,7 +122,7 @@ ANNOUNCED: Mapping[str, Settle] = dict.fromkeys(
         *("coupon.reversed", "payout.paid", "payout.failed"),
         *(PROPOSED_TOPIC, SIGNED_TOPIC, PAUSED_TOPIC, RESUMED_TOPIC, ENDED_TOPIC),
         *(FUNDS_LOW_TOPIC, DRAWN_TOPIC, CONFIRMED_TOPIC, PAYMENT_TOPIC),
-        *(ADJUSTMENT_PROPOSED_TOPIC, ADJUSTMENT_DECIDED_TOPIC),
+        *(ADJUSTMENT_PROPOSED_TOPIC, ADJUSTMENT_DECIDED_TOPIC, DONE_TOPIC),
     ),
     announce,
 )

@@ -16,6 +16,7 @@ from workers.draws import SeedMaker, SeedRevealer
 from workers.earning import earning
 from workers.gifts import GIFTS_TOPIC, give_level_gifts
 from workers.handlers import NEWS, SETTLED_HERE
+from workers.issue_lists import CHUNK_ROWS, ListWorker
 from workers.payouts import PayoutCourier
 from workers.periodic import JOBS, Periodic
 from workers.purchase_news import PURCHASE_NEWS
@@ -29,6 +30,7 @@ from workers.webhooks import WebhookSender
 SEEDS_SECONDS = 300
 RAFFLES_SECONDS = 15
 MATCHES_SECONDS = 5
+LISTS_SECONDS = 2
 CHUNK_IDENTITIES = 1_000
 
 
@@ -40,6 +42,7 @@ def make_jobs(keyring: Keyring) -> Mapping[str, Periodic]:
         "reveal_draw_seeds": Periodic(SEEDS_SECONDS, SeedRevealer(keyring)),
         "settle_raffles": Periodic(RAFFLES_SECONDS, RaffleKeeper(keyring), CHUNK_ENTRIES),
         "make_match_tokens": Periodic(MATCHES_SECONDS, Matcher(keyring), CHUNK_IDENTITIES),
+        "work_off_issue_lists": Periodic(LISTS_SECONDS, ListWorker(), CHUNK_ROWS),
         "replay_webhooks": Periodic(2, replay_webhooks),
         "run_simulations": Periodic(1, Simulator(), PIECE_EVENTS_MAX, PIECES_MAX),
     }

@@ -83,5 +83,24 @@ ISSUING = (
         WHERE k.counted > COALESCE(n.issued, 0)
         """,
     ),
+    Probe(
+        5,
+        "a list has come to what its rows say",
+        "发券名单进度与明细一致",
+        "issue_lists",
+        """
+        SELECT CAST(l.id AS text) AS id, l.status || ' with ' || l.issued_count || ' issued of '
+            || l.done_count || ', and rows that say ' || COUNT(r.issue_id) || ' of '
+            || COUNT(CASE WHEN r.row_no <= l.done_count THEN r.code END) AS problem
+        FROM issue_lists l LEFT JOIN issue_list_rows r ON r.brand_id = l.brand_id
+            AND r.list_id = l.id
+        WHERE l.brand_id = :brand
+        GROUP BY l.id, l.status, l.issued_count, l.done_count, l.row_count
+        HAVING COUNT(r.issue_id) <> l.issued_count
+            OR COUNT(DISTINCT r.issue_id) <> l.issued_count
+            OR COUNT(CASE WHEN r.row_no <= l.done_count THEN r.code END) <> l.done_count
+            OR l.status <> 'LOADING' AND COUNT(r.row_no) <> l.row_count
+        """,
+    ),
 )
 """Of a quota that was agreed on later fewer are counted than were issued; never more."""

@@ -168,6 +168,8 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "coupon_id": "coupons",
     },
     ("issue_counters", "发放额度"): {"agreement_id": "agreements"},
+    ("issue_lists", "发券名单"): {"agreement_id": "agreements"},
+    ("issue_list_rows", "名单明细"): {"list_id": "issue_lists", "issue_id": "partner_issues"},
 }
 """(table, its Chinese name) -> column -> the table it names by (brand_id, id)."""
 

@@ -252,6 +252,13 @@ EVENT_TYPES: tuple[EventType, ...] = (
         ),
     ),
     EventType(
+        "issue_list.done",
+        "issue_list.done",
+        "名单发券完成",
+        "All rows of a list of coupons to be issued have a result.",
+        (_id("list_id", "IssueList", SUBJECT), *_plain("int", "rows", "issued")),
+    ),
+    EventType(
         TEST_TYPE,
         TEST_TYPE,
         "测试",

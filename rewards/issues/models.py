@@ -2,9 +2,17 @@
 coupon itself, whose cause they are."""
 
 from datetime import date, datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from loyalty.tables import brand_reference, own_id, reference, tenant
@@ -52,3 +60,71 @@ class IssueCounter(SQLModel, table=True):
     starts_on: date = Field(primary_key=True)
     used: int = Field(sa_type=BigInteger)
     used_max: int = Field(sa_type=BigInteger)
+
+
+class IssueListStatus(StrEnum):
+    """LOADING while its file is being read; OPEN until the worker has come to its last row; DONE;
+    CANCELLED by the issuer: what was issued by then is."""
+
+    LOADING = "LOADING"
+    OPEN = "OPEN"
+    DONE = "DONE"
+    CANCELLED = "CANCELLED"
+
+
+class IssueList(SQLModel, table=True):
+    """A file of members to whom a partner issues a coupon each (名单发券). ``upload_key`` is good
+    for one file: ``digest`` is its SHA-256 in hex. The worker has come to ``done_count`` of its
+    rows, and has issued ``issued_count`` coupons."""
+
+    __tablename__ = "issue_lists"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "upload_key"),
+        CheckConstraint("status IN ('LOADING', 'OPEN', 'DONE', 'CANCELLED')", name="status_known"),
+        CheckConstraint(
+            "issued_count >= 0 AND issued_count <= done_count AND done_count <= row_count",
+            name="counts",
+        ),
+        CheckConstraint("status <> 'DONE' OR done_count = row_count", name="done_whole"),
+        CheckConstraint("(status IN ('DONE', 'CANCELLED')) = (ended_at IS NOT NULL)", name="ended"),
+        Index(
+            "ix_issue_lists_open",
+            "id",
+            sqlite_where=text("status = 'OPEN'"),
+            postgresql_where=text("status = 'OPEN'"),
+        ),
+        reference("agreement_id", "agreements"),
+        brand_reference(),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    agreement_id: UUID
+    template_id: UUID
+    name: str
+    upload_key: str
+    digest: str
+    status: str = IssueListStatus.LOADING.value
+    row_count: int = Field(default=0, sa_type=BigInteger)
+    done_count: int = Field(default=0, sa_type=BigInteger)
+    issued_count: int = Field(default=0, sa_type=BigInteger)
+    created_at: datetime
+    ended_at: datetime | None = None
+
+
+class IssueListRow(SQLModel, table=True):
+    """A row of a list, from 1. ``code`` None waits; ISSUED, or the code it was refused with."""
+
+    __tablename__ = "issue_list_rows"
+    __table_args__ = (
+        CheckConstraint("(code = 'ISSUED') = (issue_id IS NOT NULL)", name="issued"),
+        reference("list_id", "issue_lists"),
+    )
+
+    brand_id: UUID = tenant()
+    list_id: UUID = Field(primary_key=True)
+    row_no: int = Field(primary_key=True, sa_type=BigInteger)
+    token: str
+    reference: str | None = None
+    code: str | None = None
+    issue_id: UUID | None = None

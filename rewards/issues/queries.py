@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import inspect, update
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col, select
 
 from loyalty import keyed
@@ -11,7 +14,13 @@ from loyalty.db import Snapshot, Statement, Tx, insert_statement
 from loyalty.statements import columns_of, names_of
 from rewards.alliances.models import Agreement, AgreementVersion
 from rewards.coupons.models import Coupon
-from rewards.issues.models import IssueCounter, PartnerIssue
+from rewards.issues.models import (
+    IssueCounter,
+    IssueList,
+    IssueListRow,
+    IssueListStatus,
+    PartnerIssue,
+)
 
 _ISSUE_COLUMNS = columns_of(PartnerIssue)
 _ISSUE_NAMES = names_of(_ISSUE_COLUMNS)
@@ -138,3 +147,107 @@ async def list_coupons(
         .where(PartnerIssue.brand_id == issuer_id, col(PartnerIssue.coupon_id).in_(coupon_ids))
     )
     return list(found)
+
+
+# --- lists --------------------------------------------------------------------------------------
+
+INSERT_ROWS = insert_statement(IssueListRow, columns_of(IssueListRow), "ON CONFLICT DO NOTHING")
+
+WRITE_RESULTS = Statement(
+    """
+    UPDATE issue_list_rows SET code = results.code, issue_id = results.issue_id
+    FROM {results} WHERE issue_list_rows.brand_id = results.brand_id
+        AND issue_list_rows.list_id = results.list_id AND issue_list_rows.row_no = results.row_no
+        AND issue_list_rows.code IS NULL
+    RETURNING issue_list_rows.row_no
+    """,
+    sets={"results": "brand_id uuid, list_id uuid, row_no bigint, code text, issue_id uuid"},
+    returns="row_no bigint",
+)
+
+
+async def find_by_upload_key(snapshot: Snapshot, brand_id: UUID, key: str) -> IssueList | None:
+    found = await snapshot.session.exec(
+        select(IssueList)
+        .where(IssueList.brand_id == brand_id, IssueList.upload_key == key)
+        .execution_options(populate_existing=True)
+    )
+    return found.first()
+
+
+async def lock_list(tx: Tx, brand_id: UUID, list_id: UUID) -> IssueList | None:
+    """The row as it is now, and nobody else changes it until this transaction ends."""
+    return await keyed.lock_row(tx, IssueList, brand_id, list_id)
+
+
+async def lock_next(tx: Tx, failed: set[UUID]) -> IssueList | None:
+    """The open list that has waited longest, those that have ``failed`` after all others; skips
+    those that another worker has."""
+    for condition in (
+        col(IssueList.id).not_in(failed),
+        col(IssueList.id).in_(failed),
+    ):
+        found = await tx.session.exec(
+            select(IssueList)
+            .where(IssueList.status == IssueListStatus.OPEN, condition)
+            .order_by(col(IssueList.id))
+            .limit(1)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+        row = found.first()
+        if row is not None:
+            return row
+    return None
+
+
+async def write_list(tx: Tx, row: IssueList, **changes: Any) -> None:
+    """Change a row that is locked; the value in hand changes with it."""
+    columns: Any = inspect(IssueList).local_table.c
+    await tx.session.exec(
+        update(IssueList)
+        .where(columns.brand_id == row.brand_id, columns.id == row.id)
+        .values(**changes)
+        .execution_options(synchronize_session=False)
+    )
+    for name, value in changes.items():
+        set_committed_value(row, name, value)
+
+
+async def list_rows(
+    snapshot: Snapshot, brand_id: UUID, list_id: UUID, *, after: int, limit: int
+) -> list[IssueListRow]:
+    """A page of a list's rows, in their order."""
+    found = await snapshot.session.exec(
+        select(IssueListRow)
+        .where(
+            IssueListRow.brand_id == brand_id,
+            IssueListRow.list_id == list_id,
+            col(IssueListRow.row_no) > after,
+        )
+        .order_by(col(IssueListRow.row_no))
+        .limit(limit)
+        .execution_options(populate_existing=True)
+    )
+    return list(found)
+
+
+async def list_lists(
+    snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
+) -> list[IssueList]:
+    """The brand's lists, newest first, older than the id ``before``."""
+    return await keyed.list_newest(snapshot, IssueList, brand_id, before=before, limit=limit)
+
+
+async def get_list(snapshot: Snapshot, brand_id: UUID, list_id: UUID) -> IssueList:
+    """NotFound when the brand has none such."""
+    return await keyed.get_row(snapshot, IssueList, brand_id, list_id, "issue list")
+
+
+async def add_rows(tx: Tx, rows: Sequence[IssueListRow]) -> None:
+    """Those that are not there yet."""
+    values = [
+        (row.brand_id, row.list_id, row.row_no, row.token, row.reference, row.code, row.issue_id)
+        for row in rows
+    ]
+    await tx.fetch(INSERT_ROWS, rows=values)

@@ -1,17 +1,20 @@
 """A brand's partners, what is agreed with them, and the mutations' inputs that take effect."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import or_, update
 from sqlmodel import col
 
-from loyalty.actor import Scope
+from graphql_schema.nodes import local_id
+from graphql_schema.pagination import encode_id
+from loyalty.actor import Scope, system_actor
 from loyalty.brands.service import find_brand_by_slug
 from loyalty.db import Tx
 from rewards.clearing.models import ClearingPosition
 from rewards.clearing.statements import draw_statements
+from rewards.issues.lists import ListWanted, upload
 from rewards.matching.rules import token_of
 from rewards.matching.service import Matcher
 from server.founding import BrandWanted, found_brand
@@ -147,10 +150,25 @@ async def issuer(stage: Stage, **more: Any) -> tuple[Caller, dict[str, Any]]:
     }
 
 
-async def issued(stage: Stage) -> dict[str, Any]:
-    """A coupon that the brand has issued to another brand's member."""
+async def issued(stage: Stage) -> dict[str, str]:
+    """Global ids of a coupon that the brand has issued to another brand's member, and of a list of
+    such."""
     key, asked = await issuer(stage)
-    return dict((await key.done("issuePartnersCoupon", **asked, reference="order 1"))["issue"])
+    made = await key.done("issuePartnersCoupon", **asked, reference="order 1")
+    return {"PartnerIssue": made["issue"]["id"], "IssueList": await listed(stage, asked)}
+
+
+async def listed(stage: Stage, asked: Mapping[str, str], key: str = "file 1") -> str:
+    """The global id of a list of one row that waits."""
+    wanted = ListWanted(
+        local_id("Agreement", asked["agreementId"]),
+        local_id("CouponTemplate", asked["templateId"]),
+        "a list",
+        key,
+    )
+    body = f"token\n{asked['memberToken']}\n".encode()
+    row, _ = await upload(stage.database, system_actor(stage.brand_id), wanted, body)
+    return encode_id("IssueList", row.id)
 
 
 # --- what takes effect -------------------------------------------------------------------------
@@ -230,6 +248,19 @@ async def issue_coupon(stage: Stage) -> Effect:
     return Effect(key, asked, other, asked | {"memberToken": "A" * 43})
 
 
+async def cancel_list(stage: Stage) -> Effect:
+    key, asked = await issuer(stage)
+    one, other, unknown = [
+        {"issueListId": id}
+        for id in (
+            await listed(stage, asked),
+            await listed(stage, asked, "file 2"),
+            stage.unknown_id("IssueList"),
+        )
+    ]
+    return Effect(key, one, other, unknown)
+
+
 ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "proposeAgreement": propose_agreement,
     "signAgreement": sign_agreement,
@@ -241,4 +272,5 @@ ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "decideClearingAdjustment": decide_adjustment,
     "recordClearingPayment": record_payment,
     "issuePartnersCoupon": issue_coupon,
+    "cancelIssueList": cancel_list,
 }

@@ -55,6 +55,7 @@ TYPE_OF_ID = {
     "deliveryId": "WebhookDelivery",
     "agreementId": "Agreement",
     "keyId": "PartnerKey",
+    "issueListId": "IssueList",
     "statementId": "ClearingStatement",
     "clearingAdjustmentId": "ClearingAdjustment",
 }

@@ -4,6 +4,7 @@ from loyalty.errors import (
     AgreementChanged,
     AgreementStateWrong,
     FundsTooLow,
+    IssueListStateWrong,
     IssueQuotaReached,
     MemberUnknown,
     TemplateUnderAgreement,
@@ -13,6 +14,7 @@ from tests.graphql_schema.allied import (
     agreed,
     ally,
     issuer,
+    listed,
     proposed,
     stop_agreement,
     template,
@@ -81,3 +83,11 @@ async def more_coupons_than_agreed(stage: Stage) -> Call:
 async def a_coupon_for_more_than_was_paid_in(stage: Stage) -> Call:
     key, asked = await issuer(stage, kind="PREPAID", limitFen=0)
     return Call(key, "issuePartnersCoupon", asked)
+
+
+@refused(IssueListStateWrong)
+async def a_list_cancelled_twice(stage: Stage) -> Call:
+    key, asked = await issuer(stage)
+    cancelled = {"issueListId": await listed(stage, asked)}
+    await key.done("cancelIssueList", **cancelled)
+    return Call(key, "cancelIssueList", cancelled)

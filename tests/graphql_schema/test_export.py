@@ -54,7 +54,7 @@ from rewards.draws.models import DrawSeed
 from rewards.event_types.models import EventType
 from rewards.events.models import EarningEvent
 from rewards.grants.models import LockedReward
-from rewards.issues.models import PartnerIssue
+from rewards.issues.models import IssueList, PartnerIssue
 from rewards.offers import terms
 from rewards.offers.rules import Mine
 from rewards.orders.models import OfferOrder, OfferOrderPart
@@ -168,6 +168,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "PartnerKey": PartnerKey,
     "PartnerKeyUse": PartnerKeyUse,
     "PartnerIssue": PartnerIssue,
+    "IssueList": IssueList,
     "WebhookAttempt": WebhookAttempt,
     "WebhookDelivery": WebhookDelivery,
     "WebhookEndpoint": WebhookEndpoint,

@@ -46,6 +46,7 @@ NULL_TO_ALL = {
     "Simulation": {"problem", "startedAt", "endedAt", "draft", "running"},
     "WebhookEndpoint": {"blockedUntil"},
     "PartnerKey": {"revokedAt"},
+    "IssueList": {"endedAt"},
     "ClearingStatement": {"confirmedAt", "partnerConfirmedAt"},
     "ClearingEntry": {"agreementId", "couponId", "redemptionId", "placeName", "tillName"},
     "ClearingAdjustment": {"decidedAt", "entryId"},

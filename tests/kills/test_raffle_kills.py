@@ -1,13 +1,11 @@
 """SIGKILL of a worker that draws a raffle, pays its winners, or gives entries back: the next one
 goes on, the winners are those that the seed says, and each is paid, or given back, once."""
 
-import signal
-import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlmodel import SQLModel, col, func, select
+from sqlmodel import col, select
 
 from loyalty.actor import Actor, ActorKind, system_actor
 from loyalty.brands.models import Brand
@@ -22,8 +20,7 @@ from rewards.raffles.models import Raffle, RaffleEntry, RaffleWinner
 from rewards.raffles.rules import Prize, RaffleDefinition, Step
 from rewards.raffles.service import cancel_raffle, create_raffle, enter_raffle
 from tests.brands_made import make_brand
-from tests.child import start_child, stop_child
-from tests.kills.holding import process_is_gone
+from tests.kills.killed import KilledWorker, count
 from tests.kills.raffling import finish
 from tests.loyalty.ledger.lots_made import POINTS, add_members, give
 
@@ -31,41 +28,8 @@ PEOPLE, WINNERS, POINTS_EACH, COST, PRIZE = 30, 20, 9, 2, 7
 
 
 @pytest.fixture
-def worker(command_env: dict[str, str], tmp_path: Path) -> "KilledWorker":
-    return KilledWorker(command_env, tmp_path / "log")
-
-
-class KilledWorker:
-    """Starts workers, and kills them."""
-
-    def __init__(self, environment: dict[str, str], log_path: Path) -> None:
-        self._environment, self._log_path = environment, log_path
-
-    async def kill_after(self, db: Database, counted: tuple[type[SQLModel], str], n: int) -> None:
-        """SIGKILL one as soon as so many rows have this column."""
-        model, column = counted
-        with self._log_path.open("ab") as log:
-            process = start_child(
-                [sys.executable, "-m", "tests.kills.raffling", db.url],
-                log=log,
-                environment=self._environment,
-            )
-            try:
-                while await count(db, model, column) < n:
-                    assert process.poll() is None, "it ended before it could be killed"
-            finally:
-                code = stop_child(process, signal.SIGKILL, seconds=10)
-        assert code == -signal.SIGKILL
-        await process_is_gone(db.url)
-        assert n <= await count(db, model, column) < min(WINNERS, PEOPLE), "not in the middle"
-
-
-async def count(db: Database, model: type[SQLModel], column: str) -> int:
-    async with db.snapshot() as snapshot:
-        counted = await snapshot.session.exec(
-            select(func.count(getattr(model, column))).select_from(model)
-        )
-        return counted.one()
+def worker(command_env: dict[str, str], tmp_path: Path) -> KilledWorker:
+    return KilledWorker("tests.kills.raffling", command_env, tmp_path / "log", min(WINNERS, PEOPLE))
 
 
 async def announce(tx: Tx, brand: Brand, keyring: Keyring) -> Raffle:

@@ -5,7 +5,7 @@ from uuid import UUID
 from loyalty.ids import new_id
 from rewards.alliances.models import Agreement, AgreementVersion
 from rewards.coupons.models import Coupon
-from rewards.issues.models import IssueCounter, PartnerIssue
+from rewards.issues.models import IssueCounter, IssueList, IssueListRow, PartnerIssue
 from rewards.matching.models import MatchToken
 from tests.loyalty.ledger.audited_books import AT
 from tests.loyalty.ledger.audited_clearing import RESERVED_FEN, AuditedClearing
@@ -120,4 +120,31 @@ class AuditedAlliances(AuditedClearing):
             agreement_id=self.agreement,
             token="A" * 43,
             identity_id=self.consumer_identity,
+        )
+        self._listed(template_id, issue_id)
+
+    def _listed(self, template_id: UUID, issue_id: UUID) -> None:
+        issue_list = IssueList(
+            brand_id=self.partner,
+            agreement_id=self.agreement,
+            template_id=template_id,
+            name="list",
+            upload_key="1",
+            digest="1",
+            status="OPEN",
+            row_count=1,
+            done_count=1,
+            issued_count=1,
+            created_at=AT,
+        )
+        self.rows.append(issue_list)
+        self.rows.append(
+            IssueListRow(
+                brand_id=self.partner,
+                list_id=issue_list.id,
+                row_no=1,
+                token="A" * 43,
+                code="ISSUED",
+                issue_id=issue_id,
+            )
         )

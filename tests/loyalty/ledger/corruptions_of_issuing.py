@@ -2,13 +2,15 @@
 
 from rewards.clearing.models import ClearingPosition
 from rewards.coupons.models import Coupon
-from rewards.issues.models import IssueCounter, PartnerIssue
+from rewards.issues.models import IssueCounter, IssueList, IssueListRow, PartnerIssue
 from tests.loyalty.ledger.audited_books import AT
 from tests.loyalty.ledger.corruptions import Corruption, add, change, remove
 from tests.loyalty.ledger.corruptions_of_clearing import RESERVED
 
 ISSUED = "what a partner issued is a coupon of its host's, and no other coupon is a partner's"
 FEES = "the fee of issuing is owed once for each coupon"
+LIST_ROWS = "issue_list_rows refers only to its own brand"
+LISTED = "a list has come to what its rows say"
 COUNTED = "a quota's counters are the coupons that were issued"
 
 OF_ISSUING = (
@@ -16,7 +18,7 @@ OF_ISSUING = (
         "an issue that is lost",
         12,
         lambda b, _: [remove(PartnerIssue, brand_id=b.partner)],
-        (ISSUED, RESERVED, COUNTED),
+        (ISSUED, RESERVED, COUNTED, LIST_ROWS),
     ),
     Corruption(
         "an issue of another coupon",
@@ -51,5 +53,18 @@ OF_ISSUING = (
         5,
         lambda b, _: [change(IssueCounter, {"brand_id": b.partner}, used=2, used_max=2)],
         (COUNTED,),
+    ),
+    Corruption(
+        "a list that says more than its rows",
+        5,
+        lambda b, _: [change(IssueListRow, {"brand_id": b.partner}, code="X", issue_id=None)],
+        (LISTED,),
+    ),
+    Corruption(
+        "a list that has come to a row without a result",
+        5,
+        lambda b, _: [add(IssueList, {"brand_id": b.partner}, "done_count", 1)],
+        (LISTED,),
+        ("issue_lists",),
     ),
 )

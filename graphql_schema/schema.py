@@ -7,7 +7,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 
-from graphql_schema import clearing, issue_lists, partner_issues
+from graphql_schema import clearing, issue_lists, partner_issues, partner_redemptions
 from graphql_schema.access import AccessMutation
 from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetch_adjustment
 from graphql_schema.ages import AgeMutation
@@ -174,6 +174,7 @@ class Query(
     clearing.ClearingQuery,
     partner_issues.PartnerIssueQuery,
     issue_lists.IssueListQuery,
+    partner_redemptions.PartnerRedemptionQuery,
     PartnerKeyQuery,
 ):
     @strawberry.field(graphql_type=Node | None, extensions=[IsSignedIn()])
@@ -228,6 +229,7 @@ class Mutation(
     clearing.ClearingMutation,
     partner_issues.PartnerIssueMutation,
     issue_lists.IssueListMutation,
+    partner_redemptions.PartnerRedemptionMutation,
     PartnerKeyMutation,
 ):
     pass

@@ -78,7 +78,8 @@ PARTNER_ROLE = "PARTNER"
 class Actor:
     """One caller. ``id`` is a member's identity, the operator, the clerk, or the key that a
     partner's system calls with; ``role`` the role acted in. A clerk acts at one till of one place;
-    a key acts for its own brand, within its scopes."""
+    a key acts for its own brand, within its scopes, and may report what ``clerk_id`` does at a
+    till of its brand's own."""
 
     kind: ActorKind
     brand_id: UUID
@@ -88,6 +89,7 @@ class Actor:
     place_id: UUID | None = None
     till_id: UUID | None = None
     scopes: frozenset[Scope] = field(default_factory=frozenset)
+    clerk_id: UUID | None = None
 
 
 def system_actor(brand_id: UUID) -> Actor:

@@ -187,6 +187,8 @@ SELECTIONS = {
     "holdCoupon": f"replayed redemption {{ {_REDEMPTION} }}",
     "captureRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
     "voidRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
+    "redeemPartnersCoupon": f"replayed redemption {{ {_REDEMPTION} }}",
+    "reversePartnersRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
     "reverseRedemption": f"replayed redemption {{ {_REDEMPTION} }}",
     "recordPurchase": f"""
         replayed alreadyRecorded purchase {{ {_PURCHASE} }} earned {{ asset amount locked }}

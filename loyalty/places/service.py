@@ -7,7 +7,7 @@ the last gives a value and whoever called it raises the refusal after the commit
 
 import hmac
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from loyalty import audit_log
@@ -55,6 +55,7 @@ __all__ = [
     "Desk",
     "NewPin",
     "NewTill",
+    "at_desk",
     "clerk_in_service",
     "close_place",
     "create_clerk",
@@ -107,17 +108,29 @@ class ClerkAttempt:
 
 
 async def require_desk(snapshot: Snapshot, actor: Actor) -> Desk:
-    """Where a clerk stands, as it is now (one statement; a ``Tx`` is a ``Snapshot`` too).
+    """Where a clerk stands, as it is now (one statement; a ``Tx`` is a ``Snapshot`` too), or the
+    one whom a key reports for (``at_desk``).
 
     PlaceClosed when the place is closed, the till revoked, the clerk gone, or the three are no
-    longer of one place; NotFound for an actor that is no clerk.
+    longer of one place; NotFound for an actor that is at no till.
     """
-    if actor.kind is not ActorKind.CLERK or actor.place_id is None or actor.till_id is None:
+    clerk_id = actor.id if actor.kind is ActorKind.CLERK else actor.clerk_id
+    if clerk_id is None or actor.place_id is None or actor.till_id is None:
         raise NotFound(noun="till")
-    desk = await queries.find_desk(snapshot, actor.brand_id, actor.till_id, actor.id)
+    desk = await queries.find_desk(snapshot, actor.brand_id, actor.till_id, clerk_id)
     if desk is None or desk.place.id != actor.place_id or not is_in_service(desk):
         raise PlaceClosed()
     return desk
+
+
+async def at_desk(snapshot: Snapshot, actor: Actor, till_id: UUID, clerk_id: UUID) -> Actor:
+    """A key of the brand's own systems as it reports what a clerk does at a till. NotFound where
+    the brand has no such till or clerk, or the clerk is not of its place."""
+    till = await queries.get_till(snapshot, actor.brand_id, till_id)
+    clerk = await queries.get_clerk(snapshot, actor.brand_id, clerk_id)
+    if clerk.place_id != till.place_id:
+        raise NotFound(noun="clerk")
+    return replace(actor, place_id=till.place_id, till_id=till_id, clerk_id=clerk_id)
 
 
 async def clerk_in_service(

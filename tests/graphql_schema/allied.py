@@ -1,7 +1,7 @@
 """A brand's partners, what is agreed with them, and the mutations' inputs that take effect."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import or_, update
@@ -12,6 +12,7 @@ from graphql_schema.pagination import encode_id
 from loyalty.actor import Scope, system_actor
 from loyalty.brands.service import find_brand_by_slug
 from loyalty.db import Tx
+from loyalty.ids import new_id
 from rewards.clearing.models import ClearingPosition
 from rewards.clearing.statements import draw_statements
 from rewards.issues.lists import ListWanted, upload
@@ -20,7 +21,7 @@ from rewards.matching.service import Matcher
 from server.founding import BrandWanted, found_brand
 from tests.api import Caller
 from tests.graphql_schema.effects import WHY, Effect
-from tests.graphql_schema.shop import TEMPLATE
+from tests.graphql_schema.shop import TEMPLATE, Shop, open_place, open_shop
 from tests.graphql_schema.stage import Stage
 
 ALLY, ISSUING = "ally", "issuing-ally"
@@ -261,6 +262,63 @@ async def cancel_list(stage: Stage) -> Effect:
     return Effect(key, one, other, unknown)
 
 
+@dataclass
+class Floor:
+    """The brand as a partner that runs its own tills: a key of its that may do everything, where
+    it reports from, and a host whose coupons are good there; it bears 60 % of 5.20."""
+
+    key: Caller
+    at: dict[str, Any]
+    host: Shop
+    template_id: str
+
+    async def code(self) -> str:
+        return str((await self.host.coupon(self.template_id))["code"])
+
+    async def captured(self) -> str:
+        """The global id of a redemption that the key may reverse."""
+        made = await self.key.done("redeemPartnersCoupon", **self.at, code=await self.code())
+        return str(made["redemption"]["id"])
+
+
+async def floor(stage: Stage) -> Floor:
+    host = await open_shop(await stage.sister("host"))
+    own = await open_place(stage, stage.admin, f"own-{new_id().hex[-6:]}")
+    template_id = await host.template("good-at-allies")
+    line = {
+        "templateId": template_id,
+        "issuer": "OWN",
+        "redeemers": ["OWN", "PARTNER"],
+        "issuerShare": {"basisPoints": 6_000},
+    }
+    said = {"firstOn": "2020-01-01", "lines": [line]}
+    asked = {"partnerSlug": stage.slug, "terms": said}
+    made = (await host.stage.admin.done("proposeAgreement", **asked))["agreement"]
+    signing = {"agreementId": made["id"], "digest": made["versions"][0]["digest"]}
+    for side in (host.stage, stage):
+        await side.admin.done("signAgreement", **signing)
+    wanted = {"name": "POS", "scopes": [scope.name for scope in Scope]}
+    key = stage.api.signed_in((await stage.admin.done("createPartnerKey", **wanted))["key"])
+    return Floor(key, {"tillId": own.till_id, "clerkId": own.clerk_id}, host, template_id)
+
+
+async def redeem_coupon(stage: Stage) -> Effect:
+    on = await floor(stage)
+    one, other, unknown = [
+        on.at | {"code": code} for code in (await on.code(), await on.code(), "9" * 12)
+    ]
+    return Effect(on.key, one, other, unknown)
+
+
+async def reverse_redemption(stage: Stage) -> Effect:
+    on = await floor(stage)
+    one, other, unknown = [
+        on.at | WHY | {"redemptionId": id}
+        for id in (await on.captured(), await on.captured(), stage.unknown_id("Redemption"))
+    ]
+    return Effect(on.key, one, other, unknown)
+
+
 ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "proposeAgreement": propose_agreement,
     "signAgreement": sign_agreement,
@@ -273,4 +331,6 @@ ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "recordClearingPayment": record_payment,
     "issuePartnersCoupon": issue_coupon,
     "cancelIssueList": cancel_list,
+    "redeemPartnersCoupon": redeem_coupon,
+    "reversePartnersRedemption": reverse_redemption,
 }

@@ -73,6 +73,7 @@ async def test_low_funds_are_told_once_to_both(alliance: Alliance) -> None:
         told.append(len(await alliance.facts(service.FUNDS_LOW_TOPIC)))
     assert told == [0, 2, 2]
     assert {fact.brand_id for fact in await alliance.facts(service.FUNDS_LOW_TOPIC)} == {a, b}
+    await alliance.db.in_transaction(service.release, {(a, b): 120})  # for no coupon at all
 
 
 async def test_the_other_brand_is_not_told_who_did_it(alliance: Alliance) -> None:

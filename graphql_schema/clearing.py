@@ -110,7 +110,7 @@ RecordClearingPaymentResult = Annotated[
 ]
 
 
-async def _fetch(context: Context, model: type[Row], id: UUID) -> Row | None:
+async def fetch_own(context: Context, model: type[Row], id: UUID) -> Row | None:
     """For ``node``: operators of either side, each its own copy."""
     if Grant.READ not in context.caller.grants:
         return None
@@ -119,18 +119,18 @@ async def _fetch(context: Context, model: type[Row], id: UUID) -> Row | None:
 
 
 async def fetch_statement(context: Context, id: UUID) -> StatementRow | None:
-    return await _fetch(context, StatementRow, id)
+    return await fetch_own(context, StatementRow, id)
 
 
 async def fetch_entry(context: Context, id: UUID) -> EntryRow | None:
-    return await _fetch(context, EntryRow, id)
+    return await fetch_own(context, EntryRow, id)
 
 
 async def fetch_adjustment(context: Context, id: UUID) -> AdjustmentRow | None:
-    return await _fetch(context, AdjustmentRow, id)
+    return await fetch_own(context, AdjustmentRow, id)
 
 
-async def _partner_id(tx: Tx, slug: str) -> UUID:
+async def partner_id_of(tx: Tx, slug: str) -> UUID:
     """NotFound as for a brand that is no partner: nobody learns which brands there are."""
     brand = await find_brand_by_slug(tx, slug)
     if brand is None:
@@ -200,7 +200,7 @@ class ClearingMutation:
         """Propose to a partner that something be put right; nothing moves before it accepts."""
 
         async def step(tx: Tx, actor: Actor) -> AdjustmentRow:
-            partner_id = await _partner_id(tx, input.partner_slug)
+            partner_id = await partner_id_of(tx, input.partner_slug)
             owed_fen = int(input.owed_fen)
             return await statements.propose_adjustment(
                 tx, actor, partner_id, owed_fen, input.reason
@@ -233,7 +233,7 @@ class ClearingMutation:
         in for what it will issue."""
 
         async def step(tx: Tx, actor: Actor) -> EntryRow:
-            partner_id = await _partner_id(tx, input.partner_slug)
+            partner_id = await partner_id_of(tx, input.partner_slug)
             entry_id = await statements.record_payment(
                 tx, actor, partner_id, int(input.amount_fen), input.reference
             )

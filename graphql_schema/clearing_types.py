@@ -28,8 +28,9 @@ from rewards.clearing.models import (
 from rewards.clearing.models import (
     ClearingStatement as StatementRow,
 )
+from rewards.netting.models import NettingLeg as LegRow
 
-Paired = AdjustmentRow | EntryRow | PositionRow | StatementRow
+Paired = AdjustmentRow | EntryRow | LegRow | PositionRow | StatementRow
 
 
 async def _partners(snapshot: Snapshot, _: UUID, ids: Sequence[UUID]) -> dict[UUID, Brand]:
@@ -41,7 +42,7 @@ _partner = value_loader(_partners)
 
 @strawberry.type
 class WithPartner:
-    """Whom it is with: a brand that there is an agreement with."""
+    """Whom it is with: a brand that there is an agreement with, or that a netting run has pay."""
 
     @strawberry.field
     async def partner_slug(self, row: strawberry.Parent[Paired], info: Info) -> str:
@@ -113,6 +114,10 @@ class ClearingEntry(WithPartner, Node):
     @strawberry.field(description="The same on both sides; the Redemption of whose till it was.")
     def redemption_id(self, row: strawberry.Parent[EntryRow]) -> strawberry.ID | None:
         return None if row.redemption_id is None else encode_id("Redemption", row.redemption_id)
+
+    @strawberry.field(description="Of NETTING: what has replaced what was owed.")
+    def netting_run_id(self, row: strawberry.Parent[EntryRow]) -> strawberry.ID | None:
+        return None if row.netting_run_id is None else encode_id("NettingRun", row.netting_run_id)
 
     @strawberry.field(description="Null in the open period.")
     def statement_id(self, row: strawberry.Parent[EntryRow]) -> strawberry.ID | None:

@@ -44,6 +44,7 @@ from rewards.events.models import EventUnpaidReason
 from rewards.grants.models import BonusUnpaidReason
 from rewards.grants.models import LockStatus as LockedRewardStatus
 from rewards.issues.models import IssueListStatus
+from rewards.netting.models import NettingStatus
 from rewards.offers.models import LimitWindow, OfferKind, OfferStatus
 from rewards.offers.rules import Availability
 from rewards.orders.models import OrderStatus, PartPurpose
@@ -88,6 +89,7 @@ __all__ = [
     "CodePurpose",
     "ClearingAdjustmentStatus",
     "ClearingEntryKind",
+    "NettingStatus",
     "CouponCause",
     "IssueListStatus",
     "CouponKind",
@@ -284,8 +286,9 @@ strawberry.enum(Scope, name="PartnerScope", description="发券, 查券, 核销,
 strawberry.enum(
     ClearingEntryKind,
     name="ClearingEntryKind",
-    description="核销, 撤销, 费用, 付款, 调整.",
+    description="核销, 撤销, 费用, 付款, 调整, 轧差.",
 )
+strawberry.enum(NettingStatus, description="待各方批准, 已过账, 已拒绝, 已撤回.")
 strawberry.enum(
     IssueListStatus,
     name="IssueListStatus",

@@ -20,6 +20,7 @@ _NOUNS = {
     "CampaignDraft": "draft",
     "ClearingAdjustment": "clearing adjustment",
     "ClearingStatement": "clearing statement",
+    "NettingRun": "netting run",
     "PartnerIssue": "issued coupon",
     "IssueList": "issue list",
     "CodeBatch": "batch",

@@ -7,7 +7,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 
-from graphql_schema import clearing, issue_lists, partner_issues, partner_redemptions
+from graphql_schema import clearing, issue_lists, netting, partner_issues, partner_redemptions
 from graphql_schema.access import AccessMutation
 from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetch_adjustment
 from graphql_schema.ages import AgeMutation
@@ -127,6 +127,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "IssueList": issue_lists.fetch_list,
     "ClearingEntry": clearing.fetch_entry,
     "ClearingAdjustment": clearing.fetch_adjustment,
+    "NettingRun": netting.fetch_run,
     "PartnerKey": fetch_partner_key,
 }
 
@@ -172,6 +173,7 @@ class Query(
     WebhookQuery,
     AgreementQuery,
     clearing.ClearingQuery,
+    netting.NettingQuery,
     partner_issues.PartnerIssueQuery,
     issue_lists.IssueListQuery,
     partner_redemptions.PartnerRedemptionQuery,
@@ -227,6 +229,7 @@ class Mutation(
     WebhookMutation,
     AgreementMutation,
     clearing.ClearingMutation,
+    netting.NettingMutation,
     partner_issues.PartnerIssueMutation,
     issue_lists.IssueListMutation,
     partner_redemptions.PartnerRedemptionMutation,

@@ -259,6 +259,18 @@ class AdjustmentStateWrong(Refusal):
     zh = "状态为{status}的调账不能变更为{wanted}。"
 
 
+class NettingOpen(Refusal):
+    code = "NETTING_OPEN"
+    en = "Two of these brands are in a netting run that has not ended."
+    zh = "其中有品牌之间的轧差尚未结束。"
+
+
+class NettingStateWrong(Refusal):
+    code = "NETTING_STATE_WRONG"
+    en = "A netting run that is {status} cannot be {wanted}."
+    zh = "状态为{status}的轧差不能变更为{wanted}。"
+
+
 class SecondOperatorNeeded(Refusal):
     code = "SECOND_OPERATOR_NEEDED"
     en = "Who proposed this cannot decide on it. Another operator has to."

@@ -39,6 +39,7 @@ import rewards.grants.models
 import rewards.issues.models
 import rewards.matching.models
 import rewards.merges.models
+import rewards.netting.models
 import rewards.offers.models
 import rewards.orders.models
 import rewards.payouts.models
@@ -90,6 +91,7 @@ MODULES = (
     rewards.issues.models,
     rewards.matching.models,
     rewards.merges.models,
+    rewards.netting.models,
     rewards.offers.models,
     rewards.orders.models,
     rewards.payouts.models,

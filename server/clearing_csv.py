@@ -33,6 +33,7 @@ KINDS_ZH: Mapping[str, str] = {
     "FEE": "服务费",
     "PAYMENT": "收付款",
     "ADJUSTMENT": "调整",
+    "NETTING": "轧差",
     CLOSING: "期末",
 }
 

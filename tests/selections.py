@@ -71,6 +71,11 @@ SELECTIONS = {
         replayed issue { id reference hostSlug status usableUntil feeFen reservedFen couponId }
     """,
     "cancelIssueList": "replayed issueList { id status rowCount doneCount issuedCount }",
+    **dict.fromkeys(
+        ("proposeNetting", "approveNetting", "declineNetting", "withdrawNetting"),
+        "replayed run { id status isOurs netFen reason approvedAt legs"
+        " { partnerSlug owedFen paysFen } }",
+    ),
     "recordClearingPayment": f"replayed entry {{ {_CLEARED} }}",
     "requestSignInCode": "sentTo expiresInSeconds",
     "signInByCode": _SIGNED_IN,

@@ -33,6 +33,7 @@ from rewards.clearing.rules import (
 )
 from rewards.clearing.service import FUNDS_LOW_TOPIC
 from rewards.issues.lists import DONE_TOPIC
+from rewards.netting.rules import NETTING_TOPICS
 from workers import queries
 from workers.relay import Settle
 
@@ -123,6 +124,7 @@ ANNOUNCED: Mapping[str, Settle] = dict.fromkeys(
         *(PROPOSED_TOPIC, SIGNED_TOPIC, PAUSED_TOPIC, RESUMED_TOPIC, ENDED_TOPIC),
         *(FUNDS_LOW_TOPIC, DRAWN_TOPIC, CONFIRMED_TOPIC, PAYMENT_TOPIC),
         *(ADJUSTMENT_PROPOSED_TOPIC, ADJUSTMENT_DECIDED_TOPIC, DONE_TOPIC),
+        *NETTING_TOPICS,
     ),
     announce,
 )

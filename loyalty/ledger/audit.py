@@ -31,6 +31,7 @@ from loyalty.ledger.audit_lawful import LAWFUL
 from loyalty.ledger.audit_limits import KEYS, LIMITS
 from loyalty.ledger.audit_locks import LOCKS
 from loyalty.ledger.audit_merges import MERGES
+from loyalty.ledger.audit_netting import NETTING
 from loyalty.ledger.audit_offers import OFFERS
 from loyalty.ledger.audit_payouts import PAYOUTS
 from loyalty.ledger.audit_probe import EXAMPLES_MAX, Probe
@@ -46,6 +47,7 @@ _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
     *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL, WEBHOOKS, CLEARING, ALLIANCES, ISSUING),
+    NETTING,
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)

@@ -87,6 +87,11 @@ _ADJUSTMENT = (
 )
 _STEP = (_AGREEMENT, *_plain("bool", "by_partner"))
 
+_NETTING = (
+    _id("netting_run_id", "NettingRun", SUBJECT),
+    *(*_plain("int", "net_fen"), *_plain("bool", "by_partner")),
+)
+
 EVENT_TYPES: tuple[EventType, ...] = (
     EventType(
         "member.enrolled",
@@ -209,6 +214,15 @@ EVENT_TYPES: tuple[EventType, ...] = (
         "预付余额不足",
         "Less is left for issuing coupons than a partner's agreement warns of.",
         (*_plain("bool", "by_partner"), *_plain("int", "left_fen")),
+    ),
+    *(
+        EventType(name, name, zh, en, _NETTING)
+        for name, zh, en in (
+            ("netting.proposed", "轧差提议", "A netting run wants the brand's approval."),
+            ("netting.posted", "轧差过账", "All brands have approved a netting run: it is posted."),
+            ("netting.declined", "轧差拒绝", "A brand of a netting run has declined it."),
+            ("netting.withdrawn", "轧差撤回", "Who proposed a netting run has taken it back."),
+        )
     ),
     EventType(
         "statement.drawn",

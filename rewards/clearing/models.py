@@ -20,13 +20,14 @@ from loyalty.tables import brand_reference, own_id, reference, tenant
 
 class EntryKind(StrEnum):
     """What an entry is for: a coupon taken at a till and its reversal, a fee, money that was paid,
-    or what both sides have agreed to put right."""
+    what both sides have agreed to put right, or what a netting run replaces."""
 
     REDEMPTION = "REDEMPTION"
     REVERSAL = "REVERSAL"
     FEE = "FEE"
     PAYMENT = "PAYMENT"
     ADJUSTMENT = "ADJUSTMENT"
+    NETTING = "NETTING"
 
 
 class ClearingPosition(SQLModel, table=True):
@@ -61,9 +62,10 @@ class ClearingEntry(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("owed_fen <> 0", name="amount_not_zero"),
         CheckConstraint(
-            "kind IN ('REDEMPTION', 'REVERSAL', 'FEE', 'PAYMENT', 'ADJUSTMENT')",
+            "kind IN ('REDEMPTION', 'REVERSAL', 'FEE', 'PAYMENT', 'ADJUSTMENT', 'NETTING')",
             name="kind_known",
         ),
+        CheckConstraint("(kind = 'NETTING') = (netting_run_id IS NOT NULL)", name="netting_run"),
         Index(None, "brand_id", "partner_id", "id"),
         Index(None, "brand_id", "statement_id", "id"),
         Index(
@@ -88,6 +90,7 @@ class ClearingEntry(SQLModel, table=True):
     place_name: str | None = None
     till_name: str | None = None
     note: str | None = None
+    netting_run_id: UUID | None = None
     statement_id: UUID | None = None
     occurred_at: datetime
     created_at: datetime

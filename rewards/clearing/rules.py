@@ -33,6 +33,7 @@ class Due:
     till_name: str | None = None
     note: str | None = None
     statement_id: UUID | None = None
+    netting_run_id: UUID | None = None
 
     def sides(self) -> tuple[tuple[PositionKey, int], tuple[PositionKey, int]]:
         """What each brand owes the other from now on."""

@@ -23,7 +23,7 @@ from loyalty.ledger.service import (
 from loyalty.outbox import Fact
 from rewards.clearing import queries
 from rewards.clearing.models import ClearingEntry, ClearingPosition, EntryKind
-from rewards.clearing.queries import get_entry
+from rewards.clearing.queries import get_entry, lock_positions
 from rewards.clearing.rules import Due, PositionKey, moved
 
 FUNDS_LOW_TOPIC = "funds.low"
@@ -33,6 +33,7 @@ __all__ = [
     "Due",
     "EntryKind",
     "get_entry",
+    "lock_positions",
     "open_position",
     "post",
     "post_into",
@@ -179,6 +180,7 @@ def _entry(tx: Tx, id: UUID, due: Due, key: PositionKey, owed_fen: int) -> Clear
         till_name=due.till_name,
         note=due.note,
         statement_id=due.statement_id,
+        netting_run_id=due.netting_run_id,
         occurred_at=tx.now,
         created_at=tx.now,
     )

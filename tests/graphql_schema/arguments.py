@@ -58,6 +58,7 @@ TYPE_OF_ID = {
     "issueListId": "IssueList",
     "statementId": "ClearingStatement",
     "clearingAdjustmentId": "ClearingAdjustment",
+    "nettingRunId": "NettingRun",
 }
 """What an argument's global id is of."""
 

@@ -8,6 +8,7 @@ from tests.api import Caller
 from tests.graphql_schema import effects
 from tests.graphql_schema.allied import ALLIANCE_EFFECTS
 from tests.graphql_schema.effects import BOB, CAROL, WHY, Effect
+from tests.graphql_schema.netted import NETTING_EFFECTS
 from tests.graphql_schema.programs import PROGRAM_EFFECTS
 from tests.graphql_schema.raffling import RAFFLE_EFFECTS
 from tests.graphql_schema.shop import ALICE, OF_A_GIFT, open_shop
@@ -362,4 +363,5 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     **RAFFLE_EFFECTS,
     **PROGRAM_EFFECTS,
     **ALLIANCE_EFFECTS,
+    **NETTING_EFFECTS,
 }

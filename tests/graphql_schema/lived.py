@@ -10,6 +10,7 @@ from loyalty.partner_keys.service import add_uses
 from tests.api import Caller
 from tests.graphql_schema.allied import agreed, cleared, issued
 from tests.graphql_schema.effects_of_value import MALL_TERMS
+from tests.graphql_schema.netted import run_of
 from tests.graphql_schema.programs import ANSWERS, SURVEY
 from tests.graphql_schema.raffling import RAFFLE
 from tests.graphql_schema.shop import ALICE, Shop, open_shop
@@ -33,8 +34,8 @@ CONNECTIONS = {
     **dict.fromkeys(("campaignDrafts", "simulations"), "ADMIN"),
     **dict.fromkeys(("webhookEndpoints", "webhookDeliveries", "agreements"), "ADMIN"),
     **dict.fromkeys(("clearingStatements", "clearingEntries"), "ADMIN"),
-    "clearingAdjustments": "ADMIN",
     **dict.fromkeys(("partnerKeys", "partnerIssues", "issueLists"), "ADMIN"),
+    **dict.fromkeys(("clearingAdjustments", "nettingRuns"), "ADMIN"),
     **dict.fromkeys(("places", "couponTemplates", "redemptions", "payouts"), "ADMIN"),
     **dict.fromkeys(("purchases", "holds", "adjustments", "tierChanges"), "ADMIN"),
     **dict.fromkeys(("mallOffers", "offerOrders"), "ADMIN"),
@@ -145,7 +146,7 @@ async def live(stage: Stage) -> Lived:
         "Simulation": run["id"],
         **await live_webhooks(stage),
         "Agreement": await agreed(stage),
-        **await cleared(stage),
+        **(await cleared(stage) | await run_of(stage)),
         "PartnerKey": key_id,
         **await issued(stage),
         "ScanEvent": scanned["scanId"],

@@ -7,6 +7,8 @@ from loyalty.errors import (
     IssueListStateWrong,
     IssueQuotaReached,
     MemberUnknown,
+    NettingOpen,
+    NettingStateWrong,
     TemplateUnderAgreement,
 )
 from tests.graphql_schema.allied import (
@@ -21,6 +23,7 @@ from tests.graphql_schema.allied import (
     terms,
 )
 from tests.graphql_schema.effects import WHY
+from tests.graphql_schema.netted import chain, netted
 from tests.graphql_schema.provoking import Call, refused
 from tests.graphql_schema.stage import Stage
 
@@ -91,3 +94,17 @@ async def a_list_cancelled_twice(stage: Stage) -> Call:
     cancelled = {"issueListId": await listed(stage, asked)}
     await key.done("cancelIssueList", **cancelled)
     return Call(key, "cancelIssueList", cancelled)
+
+
+@refused(NettingOpen)
+async def a_pair_netted_twice_at_once(stage: Stage) -> Call:
+    await netted(stage, "first", "second")
+    await chain(stage, "first", "third")
+    return Call(stage.admin, "proposeNetting", {"partnerSlugs": ["first", "third"]})
+
+
+@refused(NettingStateWrong)
+async def a_netting_run_withdrawn_twice(stage: Stage) -> Call:
+    run = {"nettingRunId": await netted(stage, "first", "second")}
+    await stage.admin.done("withdrawNetting", **run)
+    return Call(stage.admin, "withdrawNetting", run)

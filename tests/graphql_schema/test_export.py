@@ -55,6 +55,7 @@ from rewards.event_types.models import EventType
 from rewards.events.models import EarningEvent
 from rewards.grants.models import LockedReward
 from rewards.issues.models import IssueList, PartnerIssue
+from rewards.netting.models import NettingLeg, NettingRun
 from rewards.offers import terms
 from rewards.offers.rules import Mine
 from rewards.orders.models import OfferOrder, OfferOrderPart
@@ -165,6 +166,8 @@ ROW_OF_TYPE: dict[str, type] = {
     "ClearingEntry": ClearingEntry,
     "ClearingPosition": ClearingPosition,
     "ClearingStatement": ClearingStatement,
+    "NettingLeg": NettingLeg,
+    "NettingRun": NettingRun,
     "PartnerKey": PartnerKey,
     "PartnerKeyUse": PartnerKeyUse,
     "PartnerIssue": PartnerIssue,

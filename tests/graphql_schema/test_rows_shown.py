@@ -48,8 +48,10 @@ NULL_TO_ALL = {
     "PartnerKey": {"revokedAt"},
     "IssueList": {"endedAt"},
     "ClearingStatement": {"confirmedAt", "partnerConfirmedAt"},
-    "ClearingEntry": {"agreementId", "couponId", "redemptionId", "placeName", "tillName"},
+    "ClearingEntry": {"agreementId", "couponId", "redemptionId", "placeName", "tillName"}
+    | {"nettingRunId"},
     "ClearingAdjustment": {"decidedAt", "entryId"},
+    "NettingRun": {"approvedAt", "decidedAt", "reason"},
     "WebhookDelivery": {"deliveredAt", "deadAt", "lastStatusCode", "lastError"},
     "Raffle": {
         *("seed", "reason", "entriesCount", "entrantsCount"),

@@ -8,6 +8,7 @@ from loyalty.brands.models import Brand
 from loyalty.ids import new_id
 from loyalty.ledger.models import Account, Transfer
 from rewards.clearing.models import ClearingEntry, ClearingPosition, ClearingStatement
+from rewards.netting.models import NettingLeg, NettingRun
 from tests.loyalty.ledger.audited_books import AT
 from tests.loyalty.ledger.audited_channel import AuditedChannel
 
@@ -32,7 +33,7 @@ class AuditedClearing(AuditedChannel):
                 created_at=AT,
             )
         )
-        self.fee, self.payment, self.statement = new_id(), new_id(), new_id()
+        self.fee, self.payment, self.statement, self.netting = (new_id() for _ in range(4))
         owed = FEE_FEN - PAID_FEN
         for one, other, sign in ((self.id, self.partner, 1), (self.partner, self.id, -1)):
             account, book = (
@@ -63,8 +64,34 @@ class AuditedClearing(AuditedChannel):
                     opened_at=AT,
                 )
             )
+            self._netting(one, other, sign * owed)
             self._owes(one, other, self.fee, "FEE", sign * FEE_FEN, account, book)
             self._owes(one, other, self.payment, "PAYMENT", -sign * PAID_FEN, account, book)
+
+    def _netting(self, brand_id: UUID, partner_id: UUID, owed_fen: int) -> None:
+        """A run that is proposed: nothing of it is posted."""
+        is_ours = brand_id == self.id
+        self.rows.append(
+            NettingRun(
+                brand_id=brand_id,
+                id=self.netting,
+                is_ours=is_ours,
+                net_fen=owed_fen,
+                proposed_at=AT,
+                approved_at=AT if is_ours else None,
+                approved_by=self.partner if is_ours else None,
+            )
+        )
+        self.rows.append(
+            NettingLeg(
+                brand_id=brand_id,
+                run_id=self.netting,
+                partner_id=partner_id,
+                owed_fen=owed_fen,
+                pays_fen=owed_fen,
+                is_open=True,
+            )
+        )
 
     def _partner_account(self, brand_id: UUID, owner_id: UUID, kind: str) -> Account:
         account = Account(

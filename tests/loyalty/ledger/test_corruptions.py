@@ -40,6 +40,7 @@ from tests.loyalty.ledger.corruptions_of_lawful import OF_LAWFUL
 from tests.loyalty.ledger.corruptions_of_limits import OF_LIMITS
 from tests.loyalty.ledger.corruptions_of_locks import OF_LOCKS
 from tests.loyalty.ledger.corruptions_of_merges import OF_MERGES
+from tests.loyalty.ledger.corruptions_of_netting import OF_NETTING
 from tests.loyalty.ledger.corruptions_of_offers import OF_OFFERS
 from tests.loyalty.ledger.corruptions_of_payouts import OF_PAYOUTS
 from tests.loyalty.ledger.corruptions_of_programs import OF_PROGRAMS
@@ -56,6 +57,7 @@ CORRUPTIONS = (
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
     *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_PROGRAMS, *OF_REFERENCES),
     *(*OF_LAWFUL, *OF_CHANNEL, *OF_WEBHOOKS, *OF_CLEARING, *OF_ALLIANCES, *OF_ISSUING),
+    *OF_NETTING,
 )
 
 _CONSTRAINTS = """

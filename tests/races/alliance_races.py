@@ -37,7 +37,7 @@ async def _add_side(tx: Tx, /, slug: str) -> Side:
     return brand.id, slug, template.id
 
 
-def _call(brand_id: UUID, document: str, **input: Any) -> bytes:
+def call(brand_id: UUID, document: str, **input: Any) -> bytes:
     """By an administrator of the brand."""
     role = OperatorRole.ADMIN
     actor = Actor(ActorKind.OPERATOR, brand_id, new_id(), role.value, GRANTS_BY_ROLE[role])
@@ -53,7 +53,7 @@ def _proposal(own: Side, other: Side) -> bytes:
         "issuerShare": {"basisPoints": 5_000},
     }
     terms = {"firstOn": "2020-01-01", "lines": [line]}
-    return _call(own[0], PROPOSE, partnerSlug=other[1], terms=terms)
+    return call(own[0], PROPOSE, partnerSlug=other[1], terms=terms)
 
 
 async def two_brands_agree_once(arena: Arena, size: int) -> Broken:
@@ -85,7 +85,7 @@ async def two_brands_agree_once(arena: Arena, size: int) -> Broken:
         if row.status == "PROPOSED" and row.brand_id in ids
     }
     signing = [
-        _call(
+        call(
             brand_id,
             SIGN,
             agreementId=encode_id("Agreement", row.agreement_id),

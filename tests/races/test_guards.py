@@ -25,6 +25,7 @@ from tests.races.guards import Edit, Guard
 from tests.races.ledger_guards import LEDGER_GUARDS
 from tests.races.lock_guards import LOCK_GUARDS
 from tests.races.merge_guards import MERGE_GUARDS
+from tests.races.netting_guards import NETTING_GUARDS
 from tests.races.offer_guards import OFFER_GUARDS
 from tests.races.purchase_guards import PURCHASE_GUARDS
 from tests.races.raffle_guards import RAFFLE_GUARDS
@@ -46,6 +47,7 @@ GUARDS = (
     *RAFFLE_GUARDS,
     *WEBHOOK_GUARDS,
     *ALLIANCE_GUARDS,
+    *NETTING_GUARDS,
 )
 ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"

@@ -10,6 +10,7 @@ from tests.races import (
     ledger_races,
     lock_races,
     merge_races,
+    netting_races,
     offer_races,
     program_races,
     purchase_races,
@@ -75,6 +76,7 @@ RACES: dict[Race, int] = {
     settlement_races.one_worker_has_a_periodic_job: 60,
     webhook_races.one_worker_has_an_endpoint: 60,
     alliance_races.two_brands_agree_once: 20,
+    netting_races.netted_once: 20,
     paused_worker_counts_nothing: 100,
 }
 

@@ -67,6 +67,7 @@ class AgreementLine:
     rounding: ShareRounding
     issue_fee_fen: BigInt
     redeem_fee_fen: BigInt
+    pooled: bool
     quotas: list[AgreementQuota]
 
 
@@ -99,6 +100,7 @@ def _line(line: terms.Line, own_id: UUID) -> AgreementLine:
         rounding=line.rounding,
         issue_fee_fen=BigInt(line.issue_fee_fen),
         redeem_fee_fen=BigInt(line.redeem_fee_fen),
+        pooled=line.pooled,
         quotas=[AgreementQuota(window=q.window, count_max=q.count_max) for q in line.quotas],
     )
 

@@ -28,6 +28,7 @@ from loyalty.db import Tx
 from rewards.alliances import queries, service
 from rewards.alliances.models import Agreement as AgreementRow
 from rewards.alliances.terms import Draft, DraftLine, Funding, Quota, Share
+from rewards.issues import pools
 
 CURSOR = Cursor(UUID)
 
@@ -73,6 +74,10 @@ class AgreementLineInput:
     )
     redeem_fee_fen: BigInt = BigInt(0)
     quotas: list[AgreementQuotaInput] = strawberry.field(default_factory=list)
+    pooled: bool = strawberry.field(
+        default=False,
+        description="The issuer puts coupons into a pool; the host's campaigns give them out.",
+    )
 
 
 @strawberry.input
@@ -204,6 +209,7 @@ def _draft(input: AgreementTermsInput, own_id: UUID, partner_id: UUID) -> Draft:
                 issue_fee_fen=line.issue_fee_fen,
                 redeem_fee_fen=line.redeem_fee_fen,
                 quotas=tuple(Quota(each.window, each.count_max) for each in line.quotas),
+                pooled=line.pooled,
             )
             for line in input.lines
         ),
@@ -298,7 +304,7 @@ class AgreementMutation:
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
             agreement_id = local_id("Agreement", input.agreement_id)
-            row = await service.end_agreement(tx, actor, agreement_id, input.reason)
+            row = await pools.end_agreement(tx, actor, agreement_id, input.reason)
             return {"agreement_id": row.id.hex}
 
         reply, replayed = await effect_once(info.context, "endAgreement", input, verb)

@@ -7,7 +7,14 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 
-from graphql_schema import clearing, issue_lists, netting, partner_issues, partner_redemptions
+from graphql_schema import (
+    clearing,
+    coupon_pools,
+    issue_lists,
+    netting,
+    partner_issues,
+    partner_redemptions,
+)
 from graphql_schema.access import AccessMutation
 from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetch_adjustment
 from graphql_schema.ages import AgeMutation
@@ -176,6 +183,7 @@ class Query(
     netting.NettingQuery,
     partner_issues.PartnerIssueQuery,
     issue_lists.IssueListQuery,
+    coupon_pools.CouponPoolQuery,
     partner_redemptions.PartnerRedemptionQuery,
     PartnerKeyQuery,
 ):
@@ -232,6 +240,7 @@ class Mutation(
     netting.NettingMutation,
     partner_issues.PartnerIssueMutation,
     issue_lists.IssueListMutation,
+    coupon_pools.CouponPoolMutation,
     partner_redemptions.PartnerRedemptionMutation,
     PartnerKeyMutation,
 ):

@@ -70,6 +70,9 @@ SELECTIONS = {
     "issuePartnersCoupon": """
         replayed issue { id reference hostSlug status usableUntil feeFen reservedFen couponId }
     """,
+    **dict.fromkeys(
+        ("fillCouponPool", "drainCouponPool"), "replayed move { count feeFen movedAt }"
+    ),
     "cancelIssueList": "replayed issueList { id status rowCount doneCount issuedCount }",
     **dict.fromkeys(
         ("proposeNetting", "approveNetting", "declineNetting", "withdrawNetting"),

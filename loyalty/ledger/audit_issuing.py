@@ -40,6 +40,15 @@ ISSUING = (
             SELECT i.host_id, 0, i.reserved_fen
             FROM partner_issues i JOIN coupons c ON c.brand_id = i.host_id AND c.id = i.coupon_id
             WHERE i.brand_id = :brand AND c.status IN ('ISSUED', 'HELD')
+            UNION ALL
+            SELECT own.partner_id, 0, p.reserve_fen * (t.stock_max - t.issued + (
+                SELECT COUNT(*) FROM coupons c WHERE c.brand_id = t.brand_id
+                AND c.template_id = t.id AND c.issued_at >= p.opened_at
+                AND c.status IN ('ISSUED', 'HELD')))
+            FROM agreements own
+            JOIN coupon_pools p ON p.brand_id = own.partner_id AND p.agreement_id = own.id
+            JOIN coupon_templates t ON t.brand_id = p.brand_id AND t.id = p.template_id
+            WHERE own.brand_id = :brand
         ) AS funds
         GROUP BY partner_id HAVING SUM(reserved) <> SUM(needed)
         """,
@@ -66,6 +75,30 @@ ISSUING = (
     ),
     Probe(
         5,
+        "a pool has what was put into it, and its fees are owed",
+        "券池库存与发券费等于投放",
+        "coupon_pools",
+        """
+        SELECT CAST(template_id AS text) AS id, 'its stock is off by ' || SUM(stock)
+            || ', its fees by ' || SUM(fee) AS problem
+        FROM (
+            SELECT p.template_id, t.stock_max - p.base AS stock, 0 AS fee
+            FROM coupon_pools p JOIN coupon_templates t
+                ON t.brand_id = p.brand_id AND t.id = p.template_id
+            WHERE p.brand_id = :brand
+            UNION ALL
+            SELECT template_id, -count, fee_fen FROM pool_moves WHERE host_id = :brand
+            UNION ALL
+            SELECT e.template_id, 0, e.owed_fen
+            FROM clearing_entries e JOIN coupon_pools p
+                ON p.brand_id = e.brand_id AND p.template_id = e.template_id
+            WHERE e.brand_id = :brand AND e.kind = 'FEE' AND e.coupon_id IS NULL
+        ) AS parts
+        GROUP BY template_id HAVING SUM(stock) <> 0 OR SUM(fee) <> 0
+        """,
+    ),
+    Probe(
+        5,
         "a quota's counters are the coupons that were issued",
         "发放额度计数与实发一致",
         "issue_counters",
@@ -77,8 +110,16 @@ ISSUING = (
             FROM issue_counters WHERE brand_id = :brand
             GROUP BY agreement_id, template_id, "window"
         ) AS k LEFT JOIN (
-            SELECT agreement_id, template_id, COUNT(*) AS issued
-            FROM partner_issues WHERE brand_id = :brand GROUP BY agreement_id, template_id
+            SELECT agreement_id, template_id, SUM(issued) AS issued
+            FROM (
+                SELECT agreement_id, template_id, COUNT(*) AS issued
+                FROM partner_issues WHERE brand_id = :brand GROUP BY agreement_id, template_id
+                UNION ALL
+                SELECT agreement_id, template_id, SUM(count)
+                FROM pool_moves WHERE brand_id = :brand AND count > 0
+                GROUP BY agreement_id, template_id
+            ) AS both_ways
+            GROUP BY agreement_id, template_id
         ) AS n ON n.agreement_id = k.agreement_id AND n.template_id = k.template_id
         WHERE k.counted > COALESCE(n.issued, 0)
         """,

@@ -170,6 +170,14 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "coupon_id": "coupons",
     },
     ("issue_counters", "发放额度"): {"agreement_id": "agreements"},
+    ("coupon_pools", "券池"): {
+        "template_id": "coupon_templates",
+        "agreement_id": "agreements",
+    },
+    ("pool_moves", "券池投放"): {
+        "agreement_id": "agreements",
+        "template_id": "coupon_templates",
+    },
     ("issue_lists", "发券名单"): {"agreement_id": "agreements"},
     ("issue_list_rows", "名单明细"): {"list_id": "issue_lists", "issue_id": "partner_issues"},
 }
@@ -213,6 +221,7 @@ _BRAND_OF = {
     ("redemptions", "template_id"): "coupon_brand_id",
     ("partner_issues", "template_id"): "host_id",
     ("partner_issues", "coupon_id"): "host_id",
+    ("pool_moves", "template_id"): "host_id",
 }
 """Where it is another brand's row that is named: the column that says whose."""
 

@@ -50,6 +50,30 @@ def check_lines(draft: Draft, lines: Sequence[Line]) -> None:
         _check_range(f"{path}.warningFen", funding.warning_fen, 0)
 
 
+def check_pools(draft: Draft, in_force: Sequence[Line]) -> None:
+    """A pool's coupons are paid for when they are put in: until the agreement ends its line stays
+    as it was signed, but for its quotas; and no line becomes one, or ceases to be."""
+    said = {line.template_id: (n, line) for n, line in enumerate(draft.lines)}
+    for line in in_force:
+        number, new = said.get(line.template_id, (None, None))
+        if number is None or new is None:
+            if line.pooled:
+                problem = f"the pool of {line.template_code} stays until the agreement ends"
+                raise InvalidInput(field="terms.lines", problem=problem)
+        elif new.pooled != line.pooled:
+            problem = "stays as it was agreed"
+            raise InvalidInput(field=f"terms.lines[{number}].pooled", problem=problem)
+        elif line.pooled and _terms_of_pool(new) != _terms_of_pool(line):
+            problem = "a pool's terms stay, but for its quotas"
+            raise InvalidInput(field=f"terms.lines[{number}]", problem=problem)
+
+
+def _terms_of_pool(line: DraftLine) -> tuple[object, ...]:
+    shares = (line.issuer_share, line.host_share, line.rounding)
+    fees = (line.issue_fee_fen, line.redeem_fee_fen)
+    return (line.issuer_id, frozenset(line.redeemer_ids), shares, fees)
+
+
 def _check_days(draft: Draft) -> None:
     for path, day in (("firstOn", draft.first_on), ("lastOn", draft.last_on)):
         if day is not None and not FIRST_DAY <= day <= LAST_DAY:
@@ -105,6 +129,7 @@ def _check_line(path: str, line: Line) -> None:
         ("issueFeeFen", line.issue_fee_fen != 0),
         ("redeemFeeFen", line.redeem_fee_fen != 0),
         ("quotas", bool(line.quotas)),
+        ("pooled", line.pooled),
     ):
         if has_it:
             problem = "not where the host issues its own coupons"

@@ -19,7 +19,7 @@ from loyalty.errors import (
 )
 from loyalty.ids import new_id
 from rewards.alliances import queries
-from rewards.alliances.checks import check_draft, check_lines
+from rewards.alliances.checks import check_draft, check_lines, check_pools
 from rewards.alliances.models import Agreement, AgreementStatus, AgreementVersion, VersionStatus
 from rewards.alliances.rules import LIVE_MAX, PROPOSED_TOPIC
 from rewards.alliances.terms import Draft, DraftLine, Line, Terms, digest_of, terms_of, text_of
@@ -54,6 +54,8 @@ async def propose(tx: Tx, actor: Actor, partner_slug: str, draft: Draft) -> Agre
     open_versions = await queries.list_open_versions(tx, [own.id], agreement_id)
     lines = await _completed(tx, own.id, partner.id, agreement_id, draft, open_versions)
     check_lines(draft, lines)
+    in_force = [version for version in open_versions if version.status == VersionStatus.IN_FORCE]
+    check_pools(draft, [line for version in in_force for line in terms_of(version.terms).lines])
     terms = Terms(
         brand_ids=brand_ids,
         timezone=_timezone_of(open_versions) or own.timezone,

@@ -11,10 +11,12 @@ from sqlmodel import col, func, or_, select
 
 from loyalty import keyed
 from loyalty.db import Snapshot, Tx
+from loyalty.errors import NotFound
 from rewards.alliances.models import (
     Agreement,
     AgreementStatus,
     AgreementVersion,
+    CouponPool,
     VersionStatus,
 )
 from rewards.coupons.models import CouponTemplate, CouponTemplateStatus
@@ -206,6 +208,34 @@ async def find_in_force_at(
     return found.first()
 
 
+async def find_last_in_force(
+    snapshot: Snapshot, host_id: UUID, template_id: UUID
+) -> tuple[Agreement, AgreementVersion] | None:
+    """The host's copies of the version that was the last to come in force for a template of its
+    own."""
+    found = await snapshot.session.exec(
+        select(Agreement, AgreementVersion)
+        .join(
+            CouponTemplate,
+            (col(CouponTemplate.brand_id) == Agreement.brand_id)
+            & (col(CouponTemplate.agreement_id) == Agreement.id),
+        )
+        .join(
+            AgreementVersion,
+            (col(AgreementVersion.brand_id) == Agreement.brand_id)
+            & (col(AgreementVersion.agreement_id) == Agreement.id),
+        )
+        .where(
+            CouponTemplate.brand_id == host_id,
+            CouponTemplate.id == template_id,
+            col(AgreementVersion.in_force_from).is_not(None),
+        )
+        .order_by(col(AgreementVersion.number).desc())
+        .limit(1)
+    )
+    return found.first()
+
+
 async def list_ever_in_force(
     snapshot: Snapshot, brand_id: UUID
 ) -> list[tuple[UUID, AgreementVersion]]:
@@ -257,6 +287,49 @@ async def bind_templates(
         .execution_options(synchronize_session=False)
     )
     return bound.rowcount
+
+
+async def open_pools(
+    tx: Tx, host_id: UUID, agreement_id: UUID, reserves: Mapping[UUID, int]
+) -> None:
+    """Make templates under an agreement pools, those that are none yet: with nothing in them.
+    ``reserves``: what is reserved for a coupon of each."""
+    for template_id, reserve_fen in sorted(reserves.items()):
+        template = await keyed.lock_row(tx, CouponTemplate, host_id, template_id)
+        if template is None:
+            raise NotFound(noun="coupon template")
+        pool = CouponPool(
+            brand_id=host_id,
+            template_id=template_id,
+            agreement_id=agreement_id,
+            base=template.issued,
+            reserve_fen=reserve_fen,
+            opened_at=tx.now,
+        )
+        if await tx.insert_if_absent(pool):
+            await tx.session.exec(
+                update(CouponTemplate)
+                .where(
+                    col(CouponTemplate.brand_id) == host_id, col(CouponTemplate.id) == template_id
+                )
+                .values(stock_max=template.issued)
+                .execution_options(synchronize_session=False)
+            )
+
+
+async def set_pools(
+    tx: Tx, host_id: UUID, agreement_id: UUID, status: CouponTemplateStatus
+) -> None:
+    """All pools of a host's under an agreement give coupons out (ACTIVE), or do not."""
+    pools = select(CouponPool.template_id).where(
+        CouponPool.brand_id == host_id, CouponPool.agreement_id == agreement_id
+    )
+    await tx.session.exec(
+        update(CouponTemplate)
+        .where(col(CouponTemplate.brand_id) == host_id, col(CouponTemplate.id).in_(pools))
+        .values(status=status.value)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def leave_to_partner(

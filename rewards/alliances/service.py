@@ -31,6 +31,7 @@ from rewards.alliances.rules import (
     InForce,
     begin_pause,
     end_pause,
+    is_paused,
     lines_at,
     state_of,
 )
@@ -43,6 +44,7 @@ from rewards.alliances.terms import (
     terms_of,
 )
 from rewards.clearing.service import open_position
+from rewards.coupons.models import CouponTemplateStatus
 
 # Other nouns may call this service and never the queries: these are the reads they need.
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "may_redeem",
     "pause_agreement",
     "period_of",
+    "pool_terms",
     "propose",
     "require_active",
     "reserve_fen",
@@ -179,6 +182,19 @@ async def issuing_terms(
     raise NotFound(noun="coupon template")
 
 
+async def pool_terms(snapshot: Snapshot, host_id: UUID, template_id: UUID) -> InForce:
+    """The line of a host's pool, also after its end: a pool's terms stay as they were."""
+    found = await queries.find_last_in_force(snapshot, host_id, template_id)
+    if found is None:
+        raise NotFound(noun="coupon template")
+    agreement, version = found
+    terms = terms_of(version.terms)
+    line = terms.line_of(template_id)
+    if line is None or not line.pooled:
+        raise NotFound(noun="coupon template")
+    return InForce(agreement.id, version.id, version.number, terms, line)
+
+
 def require_active(agreement: Agreement) -> None:
     """Refuses AgreementStateWrong unless it is in force and neither side has paused it."""
     if state_of(agreement) != AgreementStatus.ACTIVE:
@@ -249,12 +265,24 @@ async def _put_in_force(
         await open_position(tx, copy.brand_id, copy.partner_id)
         if await queries.bind_templates(tx, copy.brand_id, ids, copy.id) != len(ids):
             raise TemplateUnderAgreement(template=", ".join(line.template_code for line in hosted))
+        reserves = {
+            line.template_id: reserve_fen(line, line.value_fen) for line in hosted if line.pooled
+        }
+        await queries.open_pools(tx, copy.brand_id, copy.id, reserves)
         await _leave_to_partner(tx, copy, hosted)
+        if not is_paused(copy):
+            await _set_pools(tx, copy, CouponTemplateStatus.ACTIVE)
 
 
 async def _leave_to_partner(tx: Tx, copy: Agreement, hosted: Sequence[Line]) -> None:
     theirs = sorted(line.template_id for line in hosted if line.issuer_id == copy.partner_id)
     await queries.leave_to_partner(tx, copy.brand_id, copy.id, theirs)
+    await touch_configuration(tx, copy.brand_id)
+
+
+async def _set_pools(tx: Tx, copy: Agreement, status: CouponTemplateStatus) -> None:
+    """The host gives out what is in its pools, or does not for now."""
+    await queries.set_pools(tx, copy.brand_id, copy.id, status)
     await touch_configuration(tx, copy.brand_id)
 
 
@@ -271,6 +299,8 @@ async def pause_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str)
     pauses = begin_pause(mine.pauses, tx.now)
     await _write(tx, mine, paused_at=tx.now, pauses=pauses)
     await _write(tx, theirs, partner_paused_at=tx.now, pauses=pauses)
+    for copy in sorted((mine, theirs), key=lambda copy: copy.brand_id):
+        await _set_pools(tx, copy, CouponTemplateStatus.PARTNER)
     await audit_log.record(tx, actor, "agreement.pause", agreement_id, why)
     await tell(tx, actor, PAUSED_TOPIC, mine, reason=why)
     return mine
@@ -285,13 +315,17 @@ async def resume_agreement(tx: Tx, actor: Actor, agreement_id: UUID) -> Agreemen
     pauses = end_pause(mine.pauses, tx.now) if is_over else list(mine.pauses)
     await _write(tx, mine, paused_at=None, pauses=pauses)
     await _write(tx, theirs, partner_paused_at=None, pauses=pauses)
+    for copy in sorted((mine, theirs), key=lambda copy: copy.brand_id):
+        if is_over:
+            await _set_pools(tx, copy, CouponTemplateStatus.ACTIVE)
     await audit_log.record(tx, actor, "agreement.resume", agreement_id)
     await tell(tx, actor, RESUMED_TOPIC, mine, active=is_over)
     return mine
 
 
 async def end_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str) -> Agreement:
-    """End it for good; what was issued under it stays good, and is cleared as agreed."""
+    """End it for good; what was issued under it stays good, and is cleared as agreed. What is left
+    in pools ``rewards.issues.pools`` takes out."""
     why = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
     mine, theirs = await _lock_sides(tx, actor, agreement_id)
     brand_ids = (mine.brand_id, theirs.brand_id)
@@ -304,6 +338,7 @@ async def end_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str) -
             await _write(tx, row, status=VersionStatus.WITHDRAWN.value)
     for copy in (mine, theirs):
         await _write(tx, copy, status=AgreementStatus.ENDED.value, ended_at=tx.now)
+        await _set_pools(tx, copy, CouponTemplateStatus.PARTNER)
         await _leave_to_partner(tx, copy, [])
     await audit_log.record(tx, actor, "agreement.end", agreement_id, why)
     await tell(tx, actor, ENDED_TOPIC, mine, reason=why)

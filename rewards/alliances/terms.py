@@ -102,6 +102,9 @@ class DraftLine:
     issue_fee_fen: int = 0
     redeem_fee_fen: int = 0
     quotas: tuple[Quota, ...] = ()
+    pooled: bool = False
+    """The issuer puts coupons into a pool, and the host's campaigns, offers and gifts give them
+    out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +256,7 @@ def _line_of(stored: Mapping[str, Any]) -> Line:
         quotas=tuple(
             Quota(QuotaWindow(each["window"]), each["count_max"]) for each in stored["quotas"]
         ),
+        pooled=stored.get("pooled", False),  # texts that were signed before do not say
         host_id=UUID(hex=stored["host_id"]),
         template_code=stored["template_code"],
         name_zh=stored["name_zh"],

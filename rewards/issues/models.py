@@ -62,6 +62,30 @@ class IssueCounter(SQLModel, table=True):
     used_max: int = Field(sa_type=BigInteger)
 
 
+class PoolMove(SQLModel, table=True):
+    """Coupons that their issuer has put into a host's pool, or (below zero) taken out of it.
+    ``fee_fen`` came to be owed for them, or was given back."""
+
+    __tablename__ = "pool_moves"
+    __table_args__ = (
+        CheckConstraint("brand_id <> host_id", name="two_brands"),
+        CheckConstraint("count <> 0", name="some"),
+        Index(None, "brand_id", "host_id", "template_id"),
+        ForeignKeyConstraint(["host_id"], ["brands.id"]),
+        reference("agreement_id", "agreements"),
+        brand_reference(),
+    )
+
+    brand_id: UUID = tenant()
+    id: UUID = own_id()
+    host_id: UUID
+    agreement_id: UUID
+    template_id: UUID
+    count: int = Field(sa_type=BigInteger)
+    fee_fen: int = Field(sa_type=BigInteger)
+    moved_at: datetime
+
+
 class IssueListStatus(StrEnum):
     """LOADING while its file is being read; OPEN until the worker has come to its last row; DONE;
     CANCELLED by the issuer: what was issued by then is."""

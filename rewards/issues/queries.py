@@ -1,6 +1,7 @@
 """The SQL of what partners issue: the issuer's own rows, and the states of the host's coupons."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -58,17 +59,50 @@ TAKE_STOCK = Statement(
     returns="id uuid",
 )
 
-# What was reserved for coupons that partners issued, of some that have ended unused.
+# The stock of a pool is what was put in: never less than what is out.
+MOVE_POOL = Statement(
+    """
+    UPDATE coupon_templates SET stock_max = stock_max + :amount
+    WHERE brand_id = :brand_id AND id = :id AND stock_max + :amount >= issued
+        AND EXISTS (SELECT 1 FROM coupon_pools p WHERE p.brand_id = :brand_id
+            AND p.template_id = :id)
+    RETURNING stock_max - issued
+    """,
+    params="amount bigint, brand_id uuid, id uuid",
+    returns="stock_left bigint",
+)
+
+# A host's pools that a partner fills under an agreement, whichever side is asked about.
+LIST_POOLS = Statement(
+    """
+    SELECT a.brand_id, t.id, a.id, t.code, t.name_zh, t.name_en, t.stock_max - t.issued,
+        t.issued - p.base, p.reserve_fen
+    FROM agreements own
+    JOIN agreements a ON a.brand_id = own.partner_id AND a.id = own.id
+    JOIN coupon_pools p ON p.brand_id = a.brand_id AND p.agreement_id = a.id
+    JOIN coupon_templates t ON t.brand_id = p.brand_id AND t.id = p.template_id
+    WHERE own.brand_id = :brand_id
+    ORDER BY p.opened_at, t.id
+    """,
+    params="brand_id uuid",
+    returns="host_id uuid, template_id uuid, agreement_id uuid, code text, name_zh text,"
+    " name_en text, left_count bigint, given bigint, reserve_fen bigint",
+)
+
+# What was reserved for coupons that partners issued or put into pools, of some that have ended
+# unused.
 FIND_RESERVED = Statement(
     """
-    SELECT i.brand_id, i.host_id, CAST(SUM(i.reserved_fen) AS bigint)
+    SELECT a.partner_id, a.brand_id,
+        CAST(SUM(COALESCE(i.reserved_fen, p.reserve_fen, 0)) AS bigint)
     FROM {ended} {each:c coupons ON c.brand_id = ended.brand_id AND c.id = ended.id}
     JOIN coupon_templates t ON t.brand_id = c.brand_id AND t.id = c.template_id
     JOIN agreements a ON a.brand_id = t.brand_id AND a.id = t.agreement_id
-    JOIN partner_issues i ON i.brand_id = a.partner_id AND i.id = c.cause_id
-        AND i.coupon_id = c.id
-    WHERE c.cause_kind = 'PARTNER'
-    GROUP BY i.brand_id, i.host_id
+    LEFT JOIN partner_issues i ON c.cause_kind = 'PARTNER' AND i.brand_id = a.partner_id
+        AND i.id = c.cause_id AND i.coupon_id = c.id
+    LEFT JOIN coupon_pools p ON p.brand_id = t.brand_id AND p.template_id = t.id
+        AND p.opened_at <= c.issued_at
+    GROUP BY a.partner_id, a.brand_id
     """,
     sets={"ended": "brand_id uuid, id uuid"},
     returns="brand_id uuid, host_id uuid, reserved_fen bigint",
@@ -97,6 +131,26 @@ async def find_version(
         )
     )
     return found.first()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """A host's pool as its partner sees it: what is left in it, and what was given out of it."""
+
+    host_id: UUID
+    template_id: UUID
+    agreement_id: UUID
+    code: str
+    name_zh: str
+    name_en: str
+    left_count: int
+    given: int
+    reserve_fen: int
+
+
+async def list_pools(snapshot: Snapshot, brand_id: UUID) -> list[PoolView]:
+    """The pools that a brand fills, the oldest first."""
+    return [PoolView(*row) for row in await snapshot.fetch(LIST_POOLS, brand_id=brand_id)]
 
 
 async def list_counters(

@@ -5,6 +5,7 @@ Funds are reserved for what a coupon may come to cost its issuer, and released w
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from loyalty import outbox
@@ -61,14 +62,14 @@ async def issue_coupons(
     what became of each. Refuses what concerns all of them."""
     agreement = await get_agreement(tx, actor.brand_id, agreement_id)
     agreed = await issuing_terms(tx, actor.brand_id, agreement.partner_id, template_id)
-    if agreed.agreement_id != agreement_id:
-        raise NotFound(noun="coupon template")  # the pair has agreed anew since
+    if agreed.agreement_id != agreement_id or agreed.line.pooled:
+        raise NotFound(noun="coupon template")  # agreed anew since, or a pool
     host_id = agreed.line.host_id
     tokens = [each.token for each in wanted]
     members = await find_members(tx, host_id, agreement_id, tokens)
     known = [each for each in wanted if each.token in members]
     template = await get_template(tx, host_id, template_id)
-    count, refusal = await _admit(tx, agreed, template, len(known))
+    count, refusal = await admit_now(tx, agreed, template, len(known))
     admitted = iter(await _issue(tx, actor, agreed, template, known[:count], members))
     found: list[PartnerIssue | Refusal] = []
     for each in wanted:
@@ -105,9 +106,16 @@ async def expire_coupons(tx: Tx, limit: int) -> int:
 async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Coupon:
     """``rewards.coupons.service.void_coupon``, and release what a partner has reserved for it."""
     coupon = await coupons.void_coupon(tx, actor, coupon_id, reason)
-    if coupon.cause_kind == CouponCause.PARTNER:
-        await clearing.release(tx, await _find_reserved(tx, [(coupon.brand_id, coupon.id)]))
+    await clearing.release(tx, await _find_reserved(tx, [(coupon.brand_id, coupon.id)]))
     return coupon
+
+
+async def void_won(tx: Tx, owner: tuple[UUID, UUID], scan_id: UUID) -> int:
+    """``rewards.coupons.service.void_won``, and release what a partner has reserved for what came
+    out of its pools; how many coupons ended."""
+    ended = await coupons.void_won(tx, owner, scan_id)
+    await clearing.release(tx, await _find_reserved(tx, ended))
+    return len(ended)
 
 
 async def _find_reserved(
@@ -129,10 +137,11 @@ def wanted(token: str, reference: str | None) -> Wanted:
     return Wanted(token, reference)
 
 
-async def _admit(
-    tx: Tx, agreed: InForce, template: CouponTemplate, wanted: int
+async def admit_now(
+    tx: Tx, agreed: InForce, template: CouponTemplate | None, wanted: int
 ) -> tuple[int, Refusal | None]:
-    """How many there is room for, as it looks just now: guards have the last word."""
+    """How many there is room for, as it looks just now: guards have the last word. Without a
+    ``template`` its stock does not matter."""
     line = agreed.line
     today = local_date(tx.now, agreed.terms.timezone)
     days = [starts_on(quota.window, today) for quota in line.quotas]
@@ -148,7 +157,9 @@ async def _admit(
     ]
     limit_fen, _ = limit_of(agreed.terms, line)
     used_fen = await clearing.used_funds(tx, line.issuer_id, line.host_id)
-    stock = None if template.stock_max is None else template.stock_max - template.issued
+    stock = None
+    if template is not None and template.stock_max is not None:
+        stock = template.stock_max - template.issued
     room = Room(quotas, limit_fen - used_fen, stock)
     return admit(wanted, room, line.issue_fee_fen + reserve_fen(line, line.value_fen))
 
@@ -192,25 +203,36 @@ async def _issue(
         for each in wanted
     ]
     written = [
-        CouponIssue(
-            brand_id=host_id,
-            id=issue.coupon_id,
-            template_id=line.template_id,
-            member_id=members[each.token],
-            code=new_code(),
-            cause=CouponCause.PARTNER,
-            cause_id=issue.id,
-            usable_from=dates[0],
-            usable_until=dates[1],
-        )
+        _coupon(issue, members[each.token], dates)
         for issue, each in zip(issues, wanted, strict=True)
     ]
     await write_coupons(tx, written)
     await queries.add_issues(tx, issues)
     await outbox.emit(tx, [_fact(tx, coupon) for coupon in written])
-    await _count(tx, agreed, len(issues))
+    await tx.write(
+        queries.TAKE_STOCK,
+        expected=1,
+        amount=len(issues),
+        brand_id=host_id,
+        id=line.template_id,
+    )
+    await count_quotas(tx, agreed, len(issues))
     await _fund(tx, actor, agreed, issues)
     return issues
+
+
+def _coupon(issue: PartnerIssue, member_id: UUID, dates: tuple[date, date]) -> CouponIssue:
+    return CouponIssue(
+        brand_id=issue.host_id,
+        id=issue.coupon_id,
+        template_id=issue.template_id,
+        member_id=member_id,
+        code=new_code(),
+        cause=CouponCause.PARTNER,
+        cause_id=issue.id,
+        usable_from=dates[0],
+        usable_until=dates[1],
+    )
 
 
 def _fact(tx: Tx, coupon: CouponIssue) -> outbox.Fact:
@@ -219,12 +241,9 @@ def _fact(tx: Tx, coupon: CouponIssue) -> outbox.Fact:
     )
 
 
-async def _count(tx: Tx, agreed: InForce, count: int) -> None:
-    """Stock and quotas: hot rows, after what is the members' own."""
+async def count_quotas(tx: Tx, agreed: InForce, count: int) -> None:
+    """Hot rows, after what is the members' own. RetryTransaction where the last ones are gone."""
     line = agreed.line
-    await tx.write(
-        queries.TAKE_STOCK, expected=1, amount=count, brand_id=line.host_id, id=line.template_id
-    )
     today = local_date(tx.now, agreed.terms.timezone)
     key = (line.issuer_id, agreed.agreement_id, line.template_id)
     rows = [

@@ -69,7 +69,9 @@ async def _find_line(snapshot: Snapshot, found: FoundCoupon, brand_id: UUID) -> 
     agreed = await line_in_force(
         snapshot, coupon.brand_id, coupon.template_id, coupon.issued_at, reader_id=brand_id
     )
-    return None if agreed is None or agreed.line.issuer_id != coupon.brand_id else agreed
+    if agreed is None or not (agreed.line.pooled or agreed.line.issuer_id == coupon.brand_id):
+        return None
+    return agreed
 
 
 async def _find_partners(
@@ -105,7 +107,7 @@ def agreed_parts(
     if agreed is None:
         return {}
     line = agreed.line
-    is_partners = coupon.cause_kind == CouponCause.PARTNER
+    is_partners = coupon.cause_kind == CouponCause.PARTNER or line.pooled
     return {
         "agreement_id": agreed.agreement_id,
         "partner_id": agreed.terms.other(brand_id),

@@ -20,7 +20,6 @@ from loyalty.text import checked_text
 from loyalty.withholdings.service import find_of_credits, return_tax
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
 from rewards.campaigns.service import find_versions, uncount_caps
-from rewards.coupons.service import void_won
 from rewards.grants import service as grants
 from rewards.grants.models import Bonus, LockedReward, LockStatus
 from rewards.grants.paying import caps_of
@@ -30,6 +29,7 @@ from rewards.grants.rules import (
     return_to_budgets,
 )
 from rewards.grants.world import GrantWorld, MemberState
+from rewards.issues.service import void_won
 from rewards.scans import queries
 from rewards.scans.models import ClaimOutcome, ScanEvent, ScanReversal
 from rewards.scans.world import CONSUMER

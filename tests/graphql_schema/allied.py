@@ -129,6 +129,7 @@ async def issuer(stage: Stage, **more: Any) -> tuple[Caller, dict[str, Any]]:
     terms what is given is otherwise."""
     host = await ally(stage, ISSUING)
     said = terms(await template(host, f"for-{stage.slug}"))
+    said["lines"][0]["pooled"] = False
     for part in (said["lines"][0], said["funding"][0]):
         part |= {name: value for name, value in more.items() if name in part}
     made = await host.admin.done("proposeAgreement", partnerSlug=stage.slug, terms=said)
@@ -319,6 +320,20 @@ async def reverse_redemption(stage: Stage) -> Effect:
     return Effect(on.key, one, other, unknown)
 
 
+async def fill_pool(stage: Stage) -> Effect:
+    key, asked = await issuer(stage, pooled=True)
+    pool = {name: asked[name] for name in ("agreementId", "templateId")}
+    unknown = pool | {"templateId": stage.unknown_id("CouponTemplate")}
+    good, other = pool | {"count": 2}, pool | {"count": 1}
+    return Effect(key, good, other, unknown | {"count": 2})
+
+
+async def drain_pool(stage: Stage) -> Effect:
+    effect = await fill_pool(stage)
+    await effect.caller.done("fillCouponPool", **effect.good | {"count": 9})
+    return effect
+
+
 ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "proposeAgreement": propose_agreement,
     "signAgreement": sign_agreement,
@@ -331,6 +346,8 @@ ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "recordClearingPayment": record_payment,
     "issuePartnersCoupon": issue_coupon,
     "cancelIssueList": cancel_list,
+    "fillCouponPool": fill_pool,
+    "drainCouponPool": drain_pool,
     "redeemPartnersCoupon": redeem_coupon,
     "reversePartnersRedemption": reverse_redemption,
 }

@@ -54,7 +54,8 @@ from rewards.draws.models import DrawSeed
 from rewards.event_types.models import EventType
 from rewards.events.models import EarningEvent
 from rewards.grants.models import LockedReward
-from rewards.issues.models import IssueList, PartnerIssue
+from rewards.issues.models import IssueList, PartnerIssue, PoolMove
+from rewards.issues.queries import PoolView
 from rewards.netting.models import NettingLeg, NettingRun
 from rewards.offers import terms
 from rewards.offers.rules import Mine
@@ -172,6 +173,8 @@ ROW_OF_TYPE: dict[str, type] = {
     "PartnerKeyUse": PartnerKeyUse,
     "PartnerIssue": PartnerIssue,
     "IssueList": IssueList,
+    "CouponPool": PoolView,
+    "CouponPoolMove": PoolMove,
     "WebhookAttempt": WebhookAttempt,
     "WebhookDelivery": WebhookDelivery,
     "WebhookEndpoint": WebhookEndpoint,

@@ -3,12 +3,12 @@
 from uuid import UUID
 
 from loyalty.ids import new_id
-from rewards.alliances.models import Agreement, AgreementVersion
+from rewards.alliances.models import Agreement, AgreementVersion, CouponPool
 from rewards.coupons.models import Coupon
-from rewards.issues.models import IssueCounter, IssueList, IssueListRow, PartnerIssue
+from rewards.issues.models import IssueCounter, IssueList, IssueListRow, PartnerIssue, PoolMove
 from rewards.matching.models import MatchToken
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_clearing import RESERVED_FEN, AuditedClearing
+from tests.loyalty.ledger.audited_clearing import POOLED_FEN, RESERVED_FEN, AuditedClearing
 from tests.loyalty.ledger.audited_store import TODAY, YEAR_END
 
 
@@ -37,7 +37,8 @@ class AuditedAlliances(AuditedClearing):
             )
 
     def _agreements(self) -> None:
-        self.agreed, self.next_version, template_id = new_id(), new_id(), new_id()
+        self.agreed, self.next_version = new_id(), new_id()
+        template_id, pool_id = new_id(), new_id()
         for brand_id in (self.id, self.partner):
             is_ours = brand_id == self.id
             self.rows.append(
@@ -45,7 +46,7 @@ class AuditedAlliances(AuditedClearing):
                     id=self.agreed,
                     agreement_id=self.agreement,
                     number=1,
-                    terms=f'["{template_id.hex}"]',
+                    terms=f'["{template_id.hex}", "{pool_id.hex}"]',
                     digest="1",
                     status="IN_FORCE",
                     is_ours=is_ours,
@@ -73,6 +74,7 @@ class AuditedAlliances(AuditedClearing):
                 )
             )
         self._issued(template_id)
+        self._pooled(pool_id)
 
     def _issued(self, template_id: UUID) -> None:
         issue_id, coupon_id = new_id(), new_id()
@@ -146,5 +148,29 @@ class AuditedAlliances(AuditedClearing):
                 token="A" * 43,
                 code="ISSUED",
                 issue_id=issue_id,
+            )
+        )
+
+    def _pooled(self, template_id: UUID) -> None:
+        """One coupon in a pool that nobody has."""
+        agreed = {"agreement_id": self.agreement, "issued": 0, "stock_max": 1}
+        self._template("pooled", id=template_id, amount_off_fen=1, **agreed)
+        self._add(
+            CouponPool,
+            template_id=template_id,
+            agreement_id=self.agreement,
+            base=0,
+            reserve_fen=POOLED_FEN,
+            opened_at=AT,
+        )
+        self.rows.append(
+            PoolMove(
+                brand_id=self.partner,
+                host_id=self.id,
+                agreement_id=self.agreement,
+                template_id=template_id,
+                count=1,
+                fee_fen=0,
+                moved_at=AT,
             )
         )

@@ -12,7 +12,7 @@ from rewards.netting.models import NettingLeg, NettingRun
 from tests.loyalty.ledger.audited_books import AT
 from tests.loyalty.ledger.audited_channel import AuditedChannel
 
-FEE_FEN, PAID_FEN, RESERVED_FEN = 700, 200, 30
+FEE_FEN, PAID_FEN, RESERVED_FEN, POOLED_FEN = 700, 200, 30, 7
 
 
 class AuditedClearing(AuditedChannel):
@@ -60,7 +60,7 @@ class AuditedClearing(AuditedChannel):
                     partner_id=other,
                     account_id=account.id,
                     owed_fen=sign * owed,
-                    reserved_fen=RESERVED_FEN if one == self.partner else 0,
+                    reserved_fen=RESERVED_FEN + POOLED_FEN if one == self.partner else 0,
                     opened_at=AT,
                 )
             )

@@ -1,16 +1,17 @@
 """Coupons of partners that are told wrongly: invariants 5 and 12."""
 
 from rewards.clearing.models import ClearingPosition
-from rewards.coupons.models import Coupon
-from rewards.issues.models import IssueCounter, IssueList, IssueListRow, PartnerIssue
+from rewards.coupons.models import Coupon, CouponTemplate
+from rewards.issues.models import IssueCounter, IssueList, IssueListRow, PartnerIssue, PoolMove
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.corruptions import Corruption, add, change, remove
+from tests.loyalty.ledger.corruptions import Corruption, add, change, remove, the_template
 from tests.loyalty.ledger.corruptions_of_clearing import RESERVED
 
 ISSUED = "what a partner issued is a coupon of its host's, and no other coupon is a partner's"
 FEES = "the fee of issuing is owed once for each coupon"
 LIST_ROWS = "issue_list_rows refers only to its own brand"
 LISTED = "a list has come to what its rows say"
+POOLED = "a pool has what was put into it, and its fees are owed"
 COUNTED = "a quota's counters are the coupons that were issued"
 
 OF_ISSUING = (
@@ -66,5 +67,17 @@ OF_ISSUING = (
         lambda b, _: [add(IssueList, {"brand_id": b.partner}, "done_count", 1)],
         (LISTED,),
         ("issue_lists",),
+    ),
+    Corruption(
+        "a pool with a coupon that nobody has put in",
+        5,
+        lambda b, _: [add(CouponTemplate, the_template(b, "pooled"), "stock_max", 1)],
+        (POOLED, RESERVED),
+    ),
+    Corruption(
+        "coupons put into a pool whose fee nobody has booked",
+        5,
+        lambda b, _: [change(PoolMove, {"brand_id": b.partner}, fee_fen=5)],
+        (POOLED,),
     ),
 )

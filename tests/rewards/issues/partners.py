@@ -8,6 +8,7 @@ from loyalty.actor import Actor, ActorKind, MemberRole
 from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
 from loyalty.errors import Refusal
+from loyalty.ids import new_id
 from loyalty.ledger.audit import audit
 from loyalty.members.models import Member
 from loyalty.members.service import enrol, find_or_create_identity_by_phone
@@ -101,7 +102,7 @@ class Issuers:
 
 async def make_issuers(db: Database, keyring: Keyring, members: int = 4, **line: Any) -> Issuers:
     """So many members of the host, with tokens; the line's fields as given."""
-    pair = await db.in_transaction(make_pair)
+    pair = await db.in_transaction(make_pair, f"host-{new_id().hex}", f"partner-{new_id().hex}")
     version = await db.in_transaction(agree, pair, pair.draft(**line))
     issuers = Issuers(db, keyring, pair, version)
     for number in range(members):

@@ -1,0 +1,142 @@
+"""Pools (券池): a partner puts coupons into a host's template and pays for them then; the host's
+campaigns, offers and gifts give them out like any other, at no cost of theirs."""
+
+from uuid import UUID
+
+from loyalty import audit_log
+from loyalty.actor import Actor, system_actor
+from loyalty.brands.service import touch_configuration
+from loyalty.db import RetryTransaction, Tx
+from loyalty.errors import InvalidInput, NotFound, OutOfStock
+from rewards.alliances import service as alliances
+from rewards.alliances.models import Agreement
+from rewards.alliances.rules import InForce
+from rewards.alliances.service import get_agreement, issuing_terms, reserve_fen
+from rewards.clearing import service as clearing
+from rewards.clearing.service import Due, EntryKind
+from rewards.coupons.service import get_template
+from rewards.issues import queries
+from rewards.issues.models import PoolMove
+from rewards.issues.rules import limit_of
+from rewards.issues.service import admit_now, count_quotas
+
+COUNT_MAX = 10**6
+
+
+async def fill_pool(
+    tx: Tx, actor: Actor, agreement_id: UUID, template_id: UUID, count: int
+) -> PoolMove:
+    """Put so many coupons into a host's pool: their fees are owed and what they may come to cost
+    is reserved at once, for all of them or none.
+
+    Refuses InvalidInput, NotFound (agreement, coupon template: also one that is no pool),
+    AgreementStateWrong, IssueQuotaReached and FundsTooLow.
+    """
+    _check_count(count)
+    agreement = await get_agreement(tx, actor.brand_id, agreement_id)
+    agreed = await issuing_terms(tx, actor.brand_id, agreement.partner_id, template_id)
+    line = agreed.line
+    if agreed.agreement_id != agreement_id or not line.pooled:
+        raise NotFound(noun="coupon template")
+    admitted, refusal = await admit_now(tx, agreed, None, count)
+    if admitted < count and refusal is not None:
+        raise refusal
+    await _move(tx, agreed.line.host_id, template_id, count)
+    await count_quotas(tx, agreed, count)
+    move = _moved(tx, agreed, count, count * line.issue_fee_fen)
+    await tx.add(move)
+    await audit_log.record(tx, actor, "coupon_pool.fill", template_id, count=count)
+    limit_fen, warning_fen = limit_of(agreed.terms, line)
+    if not await clearing.spend_funds(
+        tx,
+        actor,
+        (line.issuer_id, line.host_id),
+        [_fee(move)] if move.fee_fen else [],
+        reserved_fen=count * reserve_fen(line, line.value_fen),
+        limit_fen=limit_fen,
+        warning_fen=warning_fen,
+    ):
+        raise RetryTransaction
+    return move
+
+
+async def drain_pool(
+    tx: Tx, actor: Actor, agreement_id: UUID, template_id: UUID, count: int
+) -> PoolMove:
+    """Take coupons out of a pool again that nobody has: their reserve is free, their fees are
+    given back. Quotas count what was put in.
+
+    Refuses InvalidInput, NotFound, AgreementStateWrong and OutOfStock (fewer are left).
+    """
+    _check_count(count)
+    agreement = await get_agreement(tx, actor.brand_id, agreement_id)
+    agreed = await issuing_terms(tx, actor.brand_id, agreement.partner_id, template_id)
+    if agreed.agreement_id != agreement_id or not agreed.line.pooled:
+        raise NotFound(noun="coupon template")
+    move = await _take_out(tx, actor, agreed, count)
+    await audit_log.record(tx, actor, "coupon_pool.drain", template_id, count=count)
+    return move
+
+
+async def end_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str) -> Agreement:
+    """``rewards.alliances.service.end_agreement``, and take out what is left in the pools of both
+    sides."""
+    own = await alliances.end_agreement(tx, actor, agreement_id, reason)
+    for issuer_id in sorted((own.brand_id, own.partner_id)):
+        for pool in await queries.list_pools(tx, issuer_id):
+            if pool.agreement_id == agreement_id and pool.left_count:
+                agreed = await alliances.pool_terms(tx, pool.host_id, pool.template_id)
+                await _take_out(tx, system_actor(issuer_id), agreed, pool.left_count)
+    return own
+
+
+async def _take_out(tx: Tx, actor: Actor, agreed: InForce, count: int) -> PoolMove:
+    line = agreed.line
+    await _move(tx, line.host_id, line.template_id, -count)
+    move = _moved(tx, agreed, -count, -count * line.issue_fee_fen)
+    await tx.add(move)
+    key = (line.issuer_id, line.host_id)
+    released = {key: -count * reserve_fen(line, line.value_fen)}
+    await clearing.post(tx, actor, [_fee(move)] if move.fee_fen else [], reserved=released)
+    return move
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= COUNT_MAX:
+        raise InvalidInput(field="count", problem=f"1 to {COUNT_MAX}")
+
+
+async def _move(tx: Tx, host_id: UUID, template_id: UUID, count: int) -> None:
+    """The pool's stock: campaigns that have looked at it before learn of it."""
+    await get_template(tx, host_id, template_id)
+    moved = await tx.fetch(queries.MOVE_POOL, amount=count, brand_id=host_id, id=template_id)
+    if not moved:
+        raise OutOfStock()
+    await touch_configuration(tx, host_id)
+
+
+def _moved(tx: Tx, agreed: InForce, count: int, fee_fen: int) -> PoolMove:
+    return PoolMove(
+        brand_id=agreed.line.issuer_id,
+        host_id=agreed.line.host_id,
+        agreement_id=agreed.agreement_id,
+        template_id=agreed.line.template_id,
+        count=count,
+        fee_fen=fee_fen,
+        moved_at=tx.now,
+    )
+
+
+def _fee(move: PoolMove) -> Due:
+    """Of all coupons of a move at once."""
+    sides = (move.brand_id, move.host_id)
+    debtor_id, creditor_id = sides if move.fee_fen > 0 else sides[::-1]
+    return Due(
+        debtor_id=debtor_id,
+        creditor_id=creditor_id,
+        kind=EntryKind.FEE,
+        amount_fen=abs(move.fee_fen),
+        agreement_id=move.agreement_id,
+        template_id=move.template_id,
+        note=f"{move.count} × {move.fee_fen // move.count} fen",
+    )

@@ -182,7 +182,7 @@ strawberry.enum(
     " again.",
 )
 strawberry.enum(CapWindow, description="A local day of the brand, or the whole campaign.")
-strawberry.enum(CouponKind, description="代金券, 再来一瓶, N元换购, 实物礼品.")
+strawberry.enum(CouponKind, description="代金券, 再来一瓶, N元换购, 实物礼品, 第三方券码.")
 strawberry.enum(CouponStatus, description="可用, 核销中, 已核销, 已兑换, 已过期, 已作废.")
 strawberry.enum(CouponCause, description="Won, bought, taken in the mall, a gift, a partner's.")
 strawberry.enum(

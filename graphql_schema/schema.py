@@ -9,6 +9,7 @@ from strawberry.schema.name_converter import NameConverter
 
 from graphql_schema import (
     clearing,
+    coupon_codes,
     coupon_pools,
     issue_lists,
     netting,
@@ -241,6 +242,7 @@ class Mutation(
     partner_issues.PartnerIssueMutation,
     issue_lists.IssueListMutation,
     coupon_pools.CouponPoolMutation,
+    coupon_codes.CouponCodeMutation,
     partner_redemptions.PartnerRedemptionMutation,
     PartnerKeyMutation,
 ):

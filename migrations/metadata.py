@@ -30,6 +30,7 @@ import rewards.activities.models
 import rewards.alliances.models
 import rewards.campaigns.models
 import rewards.clearing.models
+import rewards.code_lists.models
 import rewards.coupons.models
 import rewards.draws.models
 import rewards.event_types.models
@@ -82,6 +83,7 @@ MODULES = (
     rewards.alliances.models,
     rewards.campaigns.models,
     rewards.clearing.models,
+    rewards.code_lists.models,
     rewards.coupons.models,
     rewards.draws.models,
     rewards.event_types.models,

@@ -71,8 +71,11 @@ SELECTIONS = {
         replayed issue { id reference hostSlug status usableUntil feeFen reservedFen couponId }
     """,
     **dict.fromkeys(
-        ("fillCouponPool", "drainCouponPool"), "replayed move { count feeFen movedAt }"
+        ("fillCouponPool", "drainCouponPool", "fillCouponPoolWithCodes"),
+        "replayed move { count feeFen movedAt }",
     ),
+    "addCouponCodes": "replayed added",
+    "revealCouponCode": "replayed code",
     "cancelIssueList": "replayed issueList { id status rowCount doneCount issuedCount }",
     **dict.fromkeys(
         ("proposeNetting", "approveNetting", "declineNetting", "withdrawNetting"),

@@ -99,6 +99,24 @@ ISSUING = (
     ),
     Probe(
         5,
+        "a template of codes has a coupon for each code, and a code is of its coupon's template",
+        "第三方券码库存与券一致",
+        "coupon_templates WHERE kind = 'CODE'",
+        """
+        SELECT CAST(t.id AS text) AS id, COALESCE(t.stock_max, -1) || ' in stock, '
+            || COUNT(o.id) || ' codes, ' || COUNT(c.id) || ' of '
+            || COUNT(o.coupon_id) || ' given to coupons of its' AS problem
+        FROM coupon_templates t
+        LEFT JOIN outside_codes o ON o.brand_id = t.brand_id AND o.template_id = t.id
+        LEFT JOIN coupons c ON c.brand_id = o.brand_id AND c.id = o.coupon_id
+            AND c.template_id = t.id
+        WHERE t.brand_id = :brand AND t.kind = 'CODE'
+        GROUP BY t.id, t.stock_max
+        HAVING COUNT(o.id) <> COALESCE(t.stock_max, -1) OR COUNT(c.id) <> COUNT(o.coupon_id)
+        """,
+    ),
+    Probe(
+        5,
         "a quota's counters are the coupons that were issued",
         "发放额度计数与实发一致",
         "issue_counters",

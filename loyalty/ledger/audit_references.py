@@ -170,6 +170,10 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "coupon_id": "coupons",
     },
     ("issue_counters", "发放额度"): {"agreement_id": "agreements"},
+    ("outside_codes", "第三方券码"): {
+        "template_id": "coupon_templates",
+        "coupon_id": "coupons",
+    },
     ("coupon_pools", "券池"): {
         "template_id": "coupon_templates",
         "agreement_id": "agreements",

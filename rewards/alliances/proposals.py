@@ -120,9 +120,7 @@ async def _completed(
         if template is not None:
             if template.agreement_id not in (None, agreement_id):
                 raise TemplateUnderAgreement(template=template.code)
-            if template.kind == CouponKind.GIFT:
-                path = f"terms.lines[{number}].templateId"
-                raise InvalidInput(field=path, problem="coupons that a till takes")
+            _check_kind(f"terms.lines[{number}]", CouponKind(template.kind), said)
             facts: dict[str, Any] = {
                 "host_id": own_id,
                 "template_code": template.code,
@@ -137,6 +135,16 @@ async def _completed(
             raise NotFound(noun="coupon template")
         lines.append(Line(**values, **facts))
     return lines
+
+
+def _check_kind(path: str, kind: CouponKind, said: DraftLine) -> None:
+    """What no till takes costs nobody anything there: codes are for pools alone, gifts for none."""
+    if kind is CouponKind.GIFT:
+        raise InvalidInput(field=f"{path}.templateId", problem="coupons that a till takes")
+    if kind is CouponKind.CODE and not said.pooled:
+        raise InvalidInput(field=f"{path}.pooled", problem="needed for a template of codes")
+    if kind is CouponKind.CODE and said.redeem_fee_fen:
+        raise InvalidInput(field=f"{path}.redeemFeeFen", problem="not for codes")
 
 
 def _timezone_of(versions: Sequence[AgreementVersion]) -> str | None:

@@ -19,7 +19,7 @@ from rewards.alliances.models import (
     CouponPool,
     VersionStatus,
 )
-from rewards.coupons.models import CouponTemplate, CouponTemplateStatus
+from rewards.coupons.models import CouponKind, CouponTemplate, CouponTemplateStatus
 
 
 async def get_agreement(snapshot: Snapshot, brand_id: UUID, agreement_id: UUID) -> Agreement:
@@ -298,11 +298,14 @@ async def open_pools(
         template = await keyed.lock_row(tx, CouponTemplate, host_id, template_id)
         if template is None:
             raise NotFound(noun="coupon template")
+        # Codes that its brand has put in stay its own; of anything else nothing is left to give.
+        of_codes = template.kind == CouponKind.CODE
+        base = (template.stock_max or 0) if of_codes else template.issued
         pool = CouponPool(
             brand_id=host_id,
             template_id=template_id,
             agreement_id=agreement_id,
-            base=template.issued,
+            base=base,
             reserve_fen=reserve_fen,
             opened_at=tx.now,
         )
@@ -312,7 +315,7 @@ async def open_pools(
                 .where(
                     col(CouponTemplate.brand_id) == host_id, col(CouponTemplate.id) == template_id
                 )
-                .values(stock_max=template.issued)
+                .values(stock_max=base)
                 .execution_options(synchronize_session=False)
             )
 

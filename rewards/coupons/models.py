@@ -16,12 +16,14 @@ class CouponKind(StrEnum):
     """AMOUNT_OFF 代金券: ``amount_off_fen`` off a basket of ``spend_min_fen`` or more.
     FREE_ITEM 再来一瓶: one ``product_id`` for nothing. PAY_N N元换购: one for ``pay_fen``.
     GIFT 实物礼品: a gift of the mall (``offer_id``), which its member orders and an operator hands
-    out or sends; no till takes it."""
+    out or sends; no till takes it. CODE 第三方券码: a third party's code, shown to its member; as
+    many as were put in."""
 
     AMOUNT_OFF = "AMOUNT_OFF"
     FREE_ITEM = "FREE_ITEM"
     PAY_N = "PAY_N"
     GIFT = "GIFT"
+    CODE = "CODE"
 
 
 class CouponStatus(StrEnum):
@@ -74,14 +76,18 @@ class CouponTemplate(SQLModel, table=True):
     __tablename__ = "coupon_templates"
     __table_args__ = (
         UniqueConstraint("brand_id", "code"),
-        CheckConstraint("kind IN ('AMOUNT_OFF', 'FREE_ITEM', 'PAY_N', 'GIFT')", name="kind_known"),
+        CheckConstraint(
+            "kind IN ('AMOUNT_OFF', 'FREE_ITEM', 'PAY_N', 'GIFT', 'CODE')", name="kind_known"
+        ),
         CheckConstraint("status IN ('ACTIVE', 'PAUSED', 'PARTNER')", name="status_known"),
         CheckConstraint("(kind = 'AMOUNT_OFF') = (amount_off_fen IS NOT NULL)", name="amount_off"),
         CheckConstraint(
             "status <> 'PARTNER' OR agreement_id IS NOT NULL", name="partner_of_an_agreement"
         ),
         CheckConstraint("(kind = 'PAY_N') = (pay_fen IS NOT NULL)", name="pay"),
-        CheckConstraint("(kind IN ('AMOUNT_OFF', 'GIFT')) = (product_id IS NULL)", name="product"),
+        CheckConstraint(
+            "(kind IN ('AMOUNT_OFF', 'GIFT', 'CODE')) = (product_id IS NULL)", name="product"
+        ),
         CheckConstraint("(kind = 'GIFT') = (offer_id IS NOT NULL)", name="gift"),
         CheckConstraint(
             "issued >= 0 AND (stock_max IS NULL OR issued <= stock_max)", name="within_stock"

@@ -191,8 +191,10 @@ def _check_kind(definition: TemplateDefinition) -> None:
         "feeFen": definition.fee_fen,
     }
     for path, given in of_tills.items():
-        if kind is CouponKind.GIFT and given:
-            raise InvalidInput(field=path, problem="not for GIFT, which no till takes")
+        if kind in (CouponKind.GIFT, CouponKind.CODE) and given:
+            raise InvalidInput(field=path, problem=f"not for {kind.value}, which no till takes")
+    if kind is CouponKind.CODE and definition.stock_max is not None:
+        raise InvalidInput(field="stockMax", problem="not for CODE: as many as codes are put in")
 
 
 def _check_dates(definition: TemplateDefinition) -> None:

@@ -33,6 +33,7 @@ from rewards.coupons import queries
 from rewards.coupons.models import (
     Coupon,
     CouponCause,
+    CouponKind,
     CouponStatus,
     CouponTemplate,
     CouponTemplateStatus,
@@ -129,6 +130,8 @@ async def create_template(tx: Tx, actor: Actor, definition: TemplateDefinition) 
         "place_ids": [id.hex for id in definition.place_ids],
         "product_ids": [id.hex for id in definition.product_ids],
     }
+    if definition.kind is CouponKind.CODE:
+        values["stock_max"] = 0  # until codes are put in
     template = CouponTemplate(brand_id=actor.brand_id, created_at=tx.now, **values)
     await touch_configuration(tx, actor.brand_id)
     if not await tx.insert_if_absent(template):

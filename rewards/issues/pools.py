@@ -1,19 +1,23 @@
 """Pools (券池): a partner puts coupons into a host's template and pays for them then; the host's
 campaigns, offers and gifts give them out like any other, at no cost of theirs."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from loyalty import audit_log
 from loyalty.actor import Actor, system_actor
 from loyalty.brands.service import touch_configuration
+from loyalty.crypto import Keyring
 from loyalty.db import RetryTransaction, Tx
-from loyalty.errors import InvalidInput, NotFound, OutOfStock
+from loyalty.errors import AlreadyExists, InvalidInput, NotFound, OutOfStock
 from rewards.alliances import service as alliances
 from rewards.alliances.models import Agreement
 from rewards.alliances.rules import InForce
 from rewards.alliances.service import get_agreement, issuing_terms, reserve_fen
 from rewards.clearing import service as clearing
 from rewards.clearing.service import Due, EntryKind
+from rewards.code_lists import service as code_lists
+from rewards.coupons.models import CouponKind
 from rewards.coupons.service import get_template
 from rewards.issues import queries
 from rewards.issues.models import PoolMove
@@ -33,19 +37,56 @@ async def fill_pool(
     AgreementStateWrong, IssueQuotaReached and FundsTooLow.
     """
     _check_count(count)
+    agreed = await _terms_of(tx, actor, agreement_id, template_id)
+    if await _is_of_codes(tx, agreed):
+        raise InvalidInput(
+            field="templateId", problem="codes are put in by fillCouponPoolWithCodes"
+        )
+    return await _fill(tx, actor, agreed, count)
+
+
+async def fill_pool_with_codes(
+    tx: Tx,
+    actor: Actor,
+    keyring: Keyring,
+    agreement_id: UUID,
+    template_id: UUID,
+    codes: Sequence[str],
+) -> PoolMove:
+    """``fill_pool`` for a template of codes: those that are new, each a coupon. Refuses also
+    AlreadyExists where none is."""
+    agreed = await _terms_of(tx, actor, agreement_id, template_id)
+    if not await _is_of_codes(tx, agreed):
+        raise InvalidInput(field="templateId", problem="a template of the kind CODE")
+    added = await code_lists.keep(tx, keyring, (agreed.line.host_id, template_id), codes)
+    if not added:
+        raise AlreadyExists(noun="code", field="codes")
+    return await _fill(tx, actor, agreed, added)
+
+
+async def _terms_of(tx: Tx, actor: Actor, agreement_id: UUID, template_id: UUID) -> InForce:
     agreement = await get_agreement(tx, actor.brand_id, agreement_id)
     agreed = await issuing_terms(tx, actor.brand_id, agreement.partner_id, template_id)
-    line = agreed.line
-    if agreed.agreement_id != agreement_id or not line.pooled:
+    if agreed.agreement_id != agreement_id or not agreed.line.pooled:
         raise NotFound(noun="coupon template")
+    return agreed
+
+
+async def _is_of_codes(tx: Tx, agreed: InForce) -> bool:
+    template = await get_template(tx, agreed.line.host_id, agreed.line.template_id)
+    return template.kind == CouponKind.CODE
+
+
+async def _fill(tx: Tx, actor: Actor, agreed: InForce, count: int) -> PoolMove:
+    line = agreed.line
     admitted, refusal = await admit_now(tx, agreed, None, count)
     if admitted < count and refusal is not None:
         raise refusal
-    await _move(tx, agreed.line.host_id, template_id, count)
+    await _move(tx, line.host_id, line.template_id, count)
     await count_quotas(tx, agreed, count)
     move = _moved(tx, agreed, count, count * line.issue_fee_fen)
     await tx.add(move)
-    await audit_log.record(tx, actor, "coupon_pool.fill", template_id, count=count)
+    await audit_log.record(tx, actor, "coupon_pool.fill", line.template_id, count=count)
     limit_fen, warning_fen = limit_of(agreed.terms, line)
     if not await clearing.spend_funds(
         tx,
@@ -69,10 +110,7 @@ async def drain_pool(
     Refuses InvalidInput, NotFound, AgreementStateWrong and OutOfStock (fewer are left).
     """
     _check_count(count)
-    agreement = await get_agreement(tx, actor.brand_id, agreement_id)
-    agreed = await issuing_terms(tx, actor.brand_id, agreement.partner_id, template_id)
-    if agreed.agreement_id != agreement_id or not agreed.line.pooled:
-        raise NotFound(noun="coupon template")
+    agreed = await _terms_of(tx, actor, agreement_id, template_id)
     move = await _take_out(tx, actor, agreed, count)
     await audit_log.record(tx, actor, "coupon_pool.drain", template_id, count=count)
     return move
@@ -93,6 +131,8 @@ async def end_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str) -
 async def _take_out(tx: Tx, actor: Actor, agreed: InForce, count: int) -> PoolMove:
     line = agreed.line
     await _move(tx, line.host_id, line.template_id, -count)
+    if await _is_of_codes(tx, agreed):
+        await code_lists.drop_spare(tx, (line.host_id, line.template_id), count)
     move = _moved(tx, agreed, -count, -count * line.issue_fee_fen)
     await tx.add(move)
     key = (line.issuer_id, line.host_id)
@@ -108,7 +148,6 @@ def _check_count(count: int) -> None:
 
 async def _move(tx: Tx, host_id: UUID, template_id: UUID, count: int) -> None:
     """The pool's stock: campaigns that have looked at it before learn of it."""
-    await get_template(tx, host_id, template_id)
     moved = await tx.fetch(queries.MOVE_POOL, amount=count, brand_id=host_id, id=template_id)
     if not moved:
         raise OutOfStock()

@@ -65,7 +65,7 @@ MOVE_POOL = Statement(
     UPDATE coupon_templates SET stock_max = stock_max + :amount
     WHERE brand_id = :brand_id AND id = :id AND stock_max + :amount >= issued
         AND EXISTS (SELECT 1 FROM coupon_pools p WHERE p.brand_id = :brand_id
-            AND p.template_id = :id)
+            AND p.template_id = :id AND p.base <= coupon_templates.stock_max + :amount)
     RETURNING stock_max - issued
     """,
     params="amount bigint, brand_id uuid, id uuid",
@@ -76,7 +76,7 @@ MOVE_POOL = Statement(
 LIST_POOLS = Statement(
     """
     SELECT a.brand_id, t.id, a.id, t.code, t.name_zh, t.name_en, t.stock_max - t.issued,
-        t.issued - p.base, p.reserve_fen
+        CASE WHEN t.issued > p.base THEN t.issued - p.base ELSE 0 END, p.reserve_fen
     FROM agreements own
     JOIN agreements a ON a.brand_id = own.partner_id AND a.id = own.id
     JOIN coupon_pools p ON p.brand_id = a.brand_id AND p.agreement_id = a.id

@@ -12,7 +12,7 @@ from rewards.redemptions.models import Redemption, RedemptionStatus, RedemptionS
 
 class NotUsableReason(StrEnum):
     """Why a coupon cannot be used: its dates, an operator, this place, this basket; or it is for a
-    GIFT, which is ordered and not had at a till."""
+    GIFT, which is ordered and not had at a till, or a CODE, which is used elsewhere."""
 
     NOT_YET = "NOT_YET"
     EXPIRED = "EXPIRED"
@@ -21,6 +21,13 @@ class NotUsableReason(StrEnum):
     PRODUCT = "PRODUCT"
     SPEND_MIN = "SPEND_MIN"
     GIFT = "GIFT"
+    CODE = "CODE"
+
+
+_AT_NO_TILL = {
+    CouponKind.GIFT.value: NotUsableReason.GIFT,
+    CouponKind.CODE.value: NotUsableReason.CODE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +102,8 @@ def quote(
     use a coupon that depends on it."""
     if coupon.status == CouponStatus.VOID.value:
         return NotUsableReason.VOID
-    if terms.kind == CouponKind.GIFT.value:
-        return NotUsableReason.GIFT
+    if terms.kind in _AT_NO_TILL:
+        return _AT_NO_TILL[terms.kind]
     if coupon.status == CouponStatus.EXPIRED.value or today > coupon.usable_until:
         return NotUsableReason.EXPIRED
     if today < coupon.usable_from:

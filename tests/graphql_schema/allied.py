@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import or_, update
@@ -22,7 +23,7 @@ from server.founding import BrandWanted, found_brand
 from tests.api import Caller
 from tests.graphql_schema.effects import WHY, Effect
 from tests.graphql_schema.shop import TEMPLATE, Shop, open_place, open_shop
-from tests.graphql_schema.stage import Stage
+from tests.graphql_schema.stage import CONSUMER, Stage
 
 ALLY, ISSUING = "ally", "issuing-ally"
 SECRET = "query ($id: ID!) { matchSecret(agreementId: $id) { ... on MatchSecret { secret } } }"
@@ -123,12 +124,14 @@ async def cleared(stage: Stage) -> dict[str, str]:
     }
 
 
-async def issuer(stage: Stage, **more: Any) -> tuple[Caller, dict[str, Any]]:
+async def issuer(
+    stage: Stage, of: Mapping[str, Any] = MappingProxyType({}), **more: Any
+) -> tuple[Caller, dict[str, Any]]:
     """The brand as a partner that may issue another brand's coupons: a key of its that may do
     everything, and what a coupon for the other brand's first member is asked for with. Of the
     terms what is given is otherwise."""
     host = await ally(stage, ISSUING)
-    said = terms(await template(host, f"for-{stage.slug}"))
+    said = terms(await template(host, f"for-{stage.slug}", **of))
     said["lines"][0]["pooled"] = False
     for part in (said["lines"][0], said["funding"][0]):
         part |= {name: value for name, value in more.items() if name in part}
@@ -334,6 +337,35 @@ async def drain_pool(stage: Stage) -> Effect:
     return effect
 
 
+OF_CODES = {"kind": "CODE", "amountOffFen": None, "costFen": 0, "feeFen": 0, "spendMinFen": 0}
+
+
+async def fill_with_codes(stage: Stage) -> Effect:
+    of_codes = {"redeemFeeFen": 0, "hostShare": {"fen": 0}, "pooled": True}
+    key, asked = await issuer(stage, OF_CODES, **of_codes)
+    pool = {name: asked[name] for name in ("agreementId", "templateId")}
+    return Effect(
+        key, pool | {"codes": ["A1", "A2"]}, pool | {"codes": ["B1"]}, pool | {"codes": []}
+    )
+
+
+async def add_codes(stage: Stage) -> Effect:
+    made = {"templateId": await template(stage, "codes", **OF_CODES)}
+    one, other, none = [made | {"codes": codes} for codes in (["A1", "A2"], ["B1"], [])]
+    return Effect(stage.admin, one, other, none)
+
+
+async def reveal_code(stage: Stage) -> Effect:
+    """Of two coupons that a scan each has won."""
+    template_id = await template(stage, "codes", **OF_CODES)
+    await stage.admin.done("addCouponCodes", templateId=template_id, codes=["A1", "A2"])
+    await stage.publish([{"beneficiary": CONSUMER, "couponTemplateId": template_id}])
+    alice = await stage.member("13800138001")
+    won = [(await alice.done("scanCode", code=await stage.code()))["coupons"] for _ in range(2)]
+    one, other = [{"couponId": coupon["id"]} for [coupon] in won]
+    return Effect(alice, one, other, {"couponId": stage.unknown_id("Coupon")})
+
+
 ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "proposeAgreement": propose_agreement,
     "signAgreement": sign_agreement,
@@ -348,6 +380,9 @@ ALLIANCE_EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = {
     "cancelIssueList": cancel_list,
     "fillCouponPool": fill_pool,
     "drainCouponPool": drain_pool,
+    "fillCouponPoolWithCodes": fill_with_codes,
+    "addCouponCodes": add_codes,
+    "revealCouponCode": reveal_code,
     "redeemPartnersCoupon": redeem_coupon,
     "reversePartnersRedemption": reverse_redemption,
 }

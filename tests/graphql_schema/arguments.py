@@ -77,6 +77,7 @@ _BY_NAME: dict[str, Any] = {
     "number": "7",
     "memberToken": "A" * 43,
     "tokens": ["A" * 43],
+    "codes": ["A1"],
     "pin": "2468",
     "totp": "123456",
     "email": "nobody@example.com",

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from loyalty.ids import new_id
 from rewards.alliances.models import Agreement, AgreementVersion, CouponPool
+from rewards.code_lists.models import OutsideCode
 from rewards.coupons.models import Coupon
 from rewards.issues.models import IssueCounter, IssueList, IssueListRow, PartnerIssue, PoolMove
 from rewards.matching.models import MatchToken
@@ -152,9 +153,10 @@ class AuditedAlliances(AuditedClearing):
         )
 
     def _pooled(self, template_id: UUID) -> None:
-        """One coupon in a pool that nobody has."""
+        """One coupon in a pool that nobody has, of a third party's code."""
         agreed = {"agreement_id": self.agreement, "issued": 0, "stock_max": 1}
-        self._template("pooled", id=template_id, amount_off_fen=1, **agreed)
+        of_codes = {"kind": "CODE", "cost_fen": 0, "fee_fen": 0}
+        self._template("pooled", id=template_id, **of_codes, **agreed)
         self._add(
             CouponPool,
             template_id=template_id,
@@ -174,3 +176,4 @@ class AuditedAlliances(AuditedClearing):
                 moved_at=AT,
             )
         )
+        self._add(OutsideCode, template_id=template_id, code_hash="1", code_cipher="1", added_at=AT)

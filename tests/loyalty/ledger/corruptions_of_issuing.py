@@ -1,6 +1,7 @@
 """Coupons of partners that are told wrongly: invariants 5 and 12."""
 
 from rewards.clearing.models import ClearingPosition
+from rewards.code_lists.models import OutsideCode
 from rewards.coupons.models import Coupon, CouponTemplate
 from rewards.issues.models import IssueCounter, IssueList, IssueListRow, PartnerIssue, PoolMove
 from tests.loyalty.ledger.audited_books import AT
@@ -12,6 +13,7 @@ FEES = "the fee of issuing is owed once for each coupon"
 LIST_ROWS = "issue_list_rows refers only to its own brand"
 LISTED = "a list has come to what its rows say"
 POOLED = "a pool has what was put into it, and its fees are owed"
+CODED = "a template of codes has a coupon for each code, and a code is of its coupon's template"
 COUNTED = "a quota's counters are the coupons that were issued"
 
 OF_ISSUING = (
@@ -72,12 +74,26 @@ OF_ISSUING = (
         "a pool with a coupon that nobody has put in",
         5,
         lambda b, _: [add(CouponTemplate, the_template(b, "pooled"), "stock_max", 1)],
-        (POOLED, RESERVED),
+        (POOLED, RESERVED, CODED),
     ),
     Corruption(
         "coupons put into a pool whose fee nobody has booked",
         5,
         lambda b, _: [change(PoolMove, {"brand_id": b.partner}, fee_fen=5)],
         (POOLED,),
+    ),
+    Corruption(
+        "a code that is lost",
+        5,
+        lambda b, _: [remove(OutsideCode, brand_id=b.id, coupon_id=None)],
+        (CODED,),
+    ),
+    Corruption(
+        "a code that a coupon of another template has",
+        5,
+        lambda b, _: [
+            change(OutsideCode, {"brand_id": b.id}, coupon_id=b.coupons["fresh"], given_at=AT)
+        ],
+        (CODED,),
     ),
 )

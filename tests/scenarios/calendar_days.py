@@ -4,6 +4,7 @@ the one that counts there, all go by a clock that the scene sets.
 Nothing else is replaced: what days bring about is done by the worker inside the server.
 """
 
+import os
 from datetime import UTC, date, datetime, time, timedelta
 from math import ceil
 from pathlib import Path
@@ -36,7 +37,8 @@ class CalendarDays:
         self._said = folder / "seconds-ahead"
         self._ahead = timedelta(0)
         self.environment = {
-            "PYTHONPATH": str(AHEAD),
+            # In front of what is there: our own code may be told of by it, too.
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(AHEAD), os.environ.get("PYTHONPATH")))),
             "SCENE_SECONDS_AHEAD": str(self._said),
             # Whoever has signed in stays so for years.
             "LOYALTY_TOKEN_TTL_SECONDS": str(10 * 366 * 86_400),

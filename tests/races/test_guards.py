@@ -22,6 +22,7 @@ from tests.races.draw_guards import DRAW_GUARDS
 from tests.races.event_guards import EVENT_GUARDS
 from tests.races.guards import GUARDS as ENGINE_GUARDS
 from tests.races.guards import Edit, Guard
+from tests.races.issue_guards import ISSUE_GUARDS
 from tests.races.ledger_guards import LEDGER_GUARDS
 from tests.races.lock_guards import LOCK_GUARDS
 from tests.races.merge_guards import MERGE_GUARDS
@@ -48,6 +49,7 @@ GUARDS = (
     *WEBHOOK_GUARDS,
     *ALLIANCE_GUARDS,
     *NETTING_GUARDS,
+    *ISSUE_GUARDS,
 )
 ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"

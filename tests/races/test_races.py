@@ -7,6 +7,7 @@ from tests.races import (
     coupon_races,
     draw_races,
     event_races,
+    issue_races,
     ledger_races,
     lock_races,
     merge_races,
@@ -77,6 +78,11 @@ RACES: dict[Race, int] = {
     webhook_races.one_worker_has_an_endpoint: 60,
     alliance_races.two_brands_agree_once: 20,
     netting_races.netted_once: 20,
+    issue_races.a_quota_is_issued_to_its_last: 40,
+    issue_races.what_is_paid_in_is_issued_to_the_fen: 40,
+    issue_races.a_templates_stock_is_issued_to_its_last: 40,
+    issue_races.nothing_is_issued_after_a_pause: 40,
+    issue_races.proposed_adjustments_are_limited: 10,
     paused_worker_counts_nothing: 100,
 }
 

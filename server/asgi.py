@@ -26,6 +26,7 @@ from loyalty.partner_keys.service import KeyHolder, read_holder
 from loyalty.settings import Settings
 from rewards.scans.batcher import ScanBatcher
 from rewards.scans.intake import ScanIntake
+from server.callers import Callers
 from server.graphiql import asset_routes, query_page
 from server.graphql_http import GraphQLEndpoint
 from server.issue_list_files import IssueListFiles
@@ -94,8 +95,14 @@ class Runtime:
         """Whom a partner's key names; None if it is no good, or not from this address."""
         return await read_holder(self.database, key, address, utc_now())
 
-    def downloads(self) -> StatementDownloads:
-        return StatementDownloads(self.database, self.verify, self.throttle, self.holder_of)
+    def file_routes(self) -> list[Route]:
+        """Files that are sent and read: statements, and lists of partners."""
+        callers = Callers(self.verify, self.holder_of, self.throttle)
+        downloads = StatementDownloads(self.database, callers)
+        return [
+            *downloads.routes(),
+            *IssueListFiles(self.database, callers, self.key_usage).routes(),
+        ]
 
     def _make_waker(self) -> EmbeddedWorker | Waker:
         """With Redis facts are for ``loyalty worker``, called by it; without, we do the work."""
@@ -207,9 +214,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Starlett
         Route("/readyz", readyz),
         Route("/", home),
     ]
-    routes.extend(runtime.downloads().routes())
-    lists = IssueListFiles(runtime.database, runtime.holder_of, runtime.key_usage, runtime.throttle)
-    routes.extend(lists.routes())
+    routes.extend(runtime.file_routes())
     routes.extend(payout_callback_routes(settings, runtime.database, runtime.providers.paymaster))
     if settings.graphiql:
         routes.extend(asset_routes())

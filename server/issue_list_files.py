@@ -15,20 +15,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from graphql_schema.context import Language, language_of
+from graphql_schema.context import language_of
 from graphql_schema.nodes import local_id
 from graphql_schema.pagination import encode_id
 from loyalty.actor import Actor, Scope
 from loyalty.db import Database, is_unavailable
 from loyalty.errors import AgreementStateWrong, IdempotencyConflict, InvalidInput, NotFound, Refusal
-from loyalty.partner_keys.service import KeyHolder, looks_like_key
 from loyalty.text import for_spreadsheet
 from rewards.issues import queries
 from rewards.issues.lists import ListWanted, upload
 from rewards.issues.models import IssueList, IssueListRow
+from server.callers import HEADERS, Callers, Turned, said, turned_away
 from server.key_usage import KeyUsageBook
 from server.statement_csv import BYTE_ORDER_MARK, PAGE_ROWS
-from server.throttle import Throttle
 
 PATH = "/partners/issue-lists"
 BODY_BYTES_MAX = 16 * 1024 * 1024
@@ -37,41 +36,15 @@ UPLOADS_AT_ONCE_MAX = 2
 """Of one process: each is kept in memory while it is read."""
 RESULT_COLUMNS = ("row", "reference", "result", "issue_id")
 _STATUS = {NotFound: 404, IdempotencyConflict: 409, AgreementStateWrong: 409}
-_MESSAGES = {
-    "UNAUTHENTICATED": (401, "This needs a partner's key.", "需要合作方密钥。"),
-    "FORBIDDEN": (403, "The key may not do this.", "该密钥无权进行此操作。"),
-    "THROTTLED": (429, "Too many requests. Please slow down.", "请求过于频繁,请稍后再试。"),
-    "TOO_LARGE": (413, "The file is too large.", "文件过大。"),
-    "TOO_SLOW": (408, "The file came too slowly.", "文件上传过慢。"),
-    "UNAVAILABLE": (503, "Please try again.", "请稍后重试。"),
-}
-_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-
-
-class _Turned(Exception):
-    """The caller is turned away."""
-
-    def __init__(self, code: str, wait_seconds: int = 0) -> None:
-        super().__init__(code)
-        self.code = code
-        self.wait_seconds = wait_seconds
 
 
 class IssueListFiles:
-    """The files of one process. ``holder_of(key, address)`` tells whom a key names, None if it is
-    no good."""
+    """The files of one process."""
 
-    def __init__(
-        self,
-        database: Database,
-        holder_of: Callable[[str, str], Awaitable[KeyHolder | None]],
-        usage: KeyUsageBook,
-        throttle: Throttle | None = None,
-    ) -> None:
+    def __init__(self, database: Database, callers: Callers, usage: KeyUsageBook) -> None:
         self._database = database
-        self._holder_of = holder_of
+        self._callers = callers
         self._usage = usage
-        self._throttle = throttle
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE_MAX)
 
     def routes(self) -> list[Route]:
@@ -87,40 +60,24 @@ class IssueListFiles:
             language = language_of(request.headers.get("accept-language", ""))
             try:
                 return await endpoint(request)
-            except _Turned as turned:
-                return _turned_away(turned, language)
+            except Turned as turned:
+                return turned_away(turned, language)
             except Refusal as refusal:
                 status = _STATUS.get(type(refusal), 400)
-                return _said(status, refusal.code, refusal.message(language))
+                return said(status, refusal.code, refusal.message(language))
             except Exception as error:
                 if not is_unavailable(error):
                     raise
-                return _turned_away(_Turned("UNAVAILABLE"), language)
+                return turned_away(Turned("UNAVAILABLE"), language)
 
         return answer
 
     async def _actor(self, request: Request, scope: Scope, name: str) -> Actor:
-        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        address = request.client.host if request.client else ""
-        holder = None
-        if scheme.lower() == "bearer" and looks_like_key(bearer.strip()):
-            holder = await self._holder_of(bearer.strip(), address)
-        if self._throttle is not None:
-            wait = (
-                self._throttle.wait_seconds(address, self._throttle.rates.anonymous_per_minute)
-                if holder is None
-                else self._throttle.wait_seconds(
-                    (holder.actor.brand_id, holder.actor.id), holder.requests_per_minute
-                )
-            )
-            if wait:
-                raise _Turned("THROTTLED", wait)
-        if holder is None:
-            raise _Turned("UNAUTHENTICATED")
-        if scope not in holder.actor.scopes:
-            raise _Turned("FORBIDDEN")
-        self._usage.count(holder.actor, name)
-        return holder.actor
+        actor = await self._callers.actor(request)
+        if scope not in actor.scopes:
+            raise Turned("FORBIDDEN")
+        self._usage.count(actor, name)
+        return actor
 
     async def _take(self, request: Request) -> Response:
         actor = await self._actor(request, Scope.ISSUE_COUPONS, "issueList")
@@ -137,14 +94,14 @@ class IssueListFiles:
         async with self._uploads:
             body = await _body(request)
             row, replayed = await upload(self._database, actor, wanted, body)
-        return JSONResponse(_told(row) | {"replayed": replayed}, status_code=202, headers=_HEADERS)
+        return JSONResponse(_told(row) | {"replayed": replayed}, status_code=202, headers=HEADERS)
 
     async def _results(self, request: Request) -> Response:
         actor = await self._actor(request, Scope.READ_COUPONS, "issueListResults")
         list_id = local_id("IssueList", request.path_params["id"])
         async with self._database.snapshot() as snapshot:
             row = await queries.get_list(snapshot, actor.brand_id, list_id)
-        headers = _HEADERS | {"content-disposition": 'attachment; filename="issue_list.csv"'}
+        headers = HEADERS | {"content-disposition": 'attachment; filename="issue_list.csv"'}
         return StreamingResponse(
             self._pages(row), media_type="text/csv; charset=utf-8", headers=headers
         )
@@ -180,33 +137,17 @@ def _told(row: IssueList) -> dict[str, str | int]:
 async def _body(request: Request) -> bytes:
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length[:20]) > BODY_BYTES_MAX:
-        raise _Turned("TOO_LARGE")
+        raise Turned("TOO_LARGE")
     chunks, size = [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > BODY_BYTES_MAX:
-                    raise _Turned("TOO_LARGE")
+                    raise Turned("TOO_LARGE")
                 chunks.append(chunk)
     except TimeoutError:
-        raise _Turned("TOO_SLOW") from None
+        raise Turned("TOO_SLOW") from None
     except ClientDisconnect:
-        raise _Turned("TOO_SLOW") from None
+        raise Turned("TOO_SLOW") from None
     return b"".join(chunks)
-
-
-def _turned_away(turned: _Turned, language: Language) -> Response:
-    status, en, zh = _MESSAGES[turned.code]
-    answer = _said(status, turned.code, zh if language.startswith("zh") else en)
-    if turned.wait_seconds:
-        answer.headers["retry-after"] = str(turned.wait_seconds)
-    if status == 401:
-        answer.headers["www-authenticate"] = 'Bearer error="invalid_token"'
-    if status in (408, 413):
-        answer.headers["connection"] = "close"
-    return answer
-
-
-def _said(status: int, code: str, message: str) -> Response:
-    return JSONResponse({"code": code, "message": message}, status_code=status, headers=_HEADERS)

@@ -12,11 +12,11 @@ from uuid import UUID
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from graphql_schema.context import Language, language_of
+from graphql_schema.context import language_of
 from graphql_schema.pagination import find_id_of
 from loyalty import audit_log, keyed
 from loyalty.actor import Actor, ActorKind, Grant
@@ -27,10 +27,10 @@ from loyalty.errors import InvalidInput, NotFound, Refusal
 from loyalty.ledger.history import EntryFilter, booked_on
 from loyalty.ledger.models import TransferKind
 from loyalty.members.queries import list_members_by_ids, read_member
-from loyalty.partner_keys.service import KeyHolder, looks_like_key
 from rewards.alliances.service import template_codes_of
 from rewards.clearing.models import ClearingStatement
 from rewards.clearing.statements import calendar_of
+from server.callers import HEADERS, Callers, Turned, said, turned_away
 from server.clearing_csv import COLUMNS, clearing_statement
 from server.statement_csv import (
     BrandCalendar,
@@ -39,7 +39,6 @@ from server.statement_csv import (
     brand_withholdings,
     member_statement,
 )
-from server.throttle import Throttle
 
 log = structlog.get_logger("downloads")
 
@@ -61,26 +60,7 @@ _PARAMETERS = {
     "withholdings": {"from", "until"},
     "clearing": {"statement", "language"},
 }
-_MESSAGES = {
-    "UNAUTHENTICATED": (401, "Please sign in.", "请先登录。"),
-    "FORBIDDEN": (403, "You may not do this.", "无权进行此操作。"),
-    "THROTTLED": (
-        429,
-        "Too many requests. Please slow down.",
-        "请求过于频繁,请稍后再试。",
-    ),
-}
 _CLEARING = "clearing statement"
-_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-
-
-class _Turned(Exception):
-    """The caller is turned away."""
-
-    def __init__(self, code: str, wait_seconds: int = 0) -> None:
-        super().__init__(code)
-        self.code = code
-        self.wait_seconds = wait_seconds
 
 
 class _Stream(StreamingResponse):
@@ -100,21 +80,11 @@ class _Stream(StreamingResponse):
 
 
 class StatementDownloads:
-    """The downloads of one process. ``verify`` turns a bearer token into an Actor, None if it is
-    no good; ``holder_of(key, address)`` does so for partners' keys. Each caller has one at a
-    time."""
+    """The downloads of one process. Each caller has one at a time."""
 
-    def __init__(
-        self,
-        database: Database,
-        verify: Callable[[str], Actor | None],
-        throttle: Throttle | None = None,
-        holder_of: Callable[[str, str], Awaitable[KeyHolder | None]] | None = None,
-    ) -> None:
-        self._holder_of = holder_of
+    def __init__(self, database: Database, callers: Callers) -> None:
         self._database = database
-        self._verify = verify
-        self._throttle = throttle
+        self._callers = callers
         self._busy: set[tuple[UUID, UUID]] = set()
 
     def routes(self) -> list[Route]:
@@ -125,25 +95,25 @@ class StatementDownloads:
             language = language_of(request.headers.get("accept-language", ""))
             try:
                 return await self._download(name, request)
-            except _Turned as turned:
-                return _turned_away(turned, language)
+            except Turned as turned:
+                return turned_away(turned, language)
             except Refusal as refusal:
                 status = 404 if isinstance(refusal, NotFound) else 400
-                return _said(status, refusal.code, refusal.message(language))
+                return said(status, refusal.code, refusal.message(language))
 
         return answer
 
     async def _download(self, name: str, request: Request) -> Response:
-        actor = await self._actor(request)
+        actor = await self._callers.actor(request)
         if actor.kind is ActorKind.PARTNER and name != "clearing":
-            raise _Turned("FORBIDDEN")
+            raise Turned("FORBIDDEN")
         unknown = set(request.query_params) - _PARAMETERS[name]
         if unknown:
             raise InvalidInput(field=min(unknown)[:40], problem="is not a parameter of this")
         if name == "clearing":
             return await self._clearing(request, actor)
         if name != "statement" and Grant.LEDGER not in actor.grants:
-            raise _Turned("FORBIDDEN")
+            raise Turned("FORBIDDEN")
         async with self._database.snapshot() as snapshot:
             timezone = (await get_brand(snapshot, actor.brand_id)).timezone
         calendar = BrandCalendar(actor.brand_id, timezone)
@@ -169,7 +139,7 @@ class StatementDownloads:
     async def _clearing(self, request: Request, actor: Actor) -> Response:
         """One side's copy: of a statement of other brands nobody learns that there is one."""
         if Grant.READ not in actor.grants and KeyScope.READ_STATEMENTS not in actor.scopes:
-            raise _Turned("FORBIDDEN")
+            raise Turned("FORBIDDEN")
         wanted = request.query_params.get("statement")
         if wanted is None:
             raise InvalidInput(field="statement", problem="is missing")
@@ -206,7 +176,7 @@ class StatementDownloads:
     ) -> Response:
         caller = (actor.brand_id, actor.id)
         if caller in self._busy or len(self._busy) >= AT_ONCE_MAX:
-            raise _Turned("THROTTLED", RETRY_SECONDS)
+            raise Turned("THROTTLED", RETRY_SECONDS)
         self._busy.add(caller)
         try:
             if actor.kind is not ActorKind.MEMBER:
@@ -217,40 +187,10 @@ class StatementDownloads:
         stream = _Stream(
             pieces,
             media_type="text/csv; charset=utf-8",
-            headers=_HEADERS | {"content-disposition": f'attachment; filename="{named}.csv"'},
+            headers=HEADERS | {"content-disposition": f'attachment; filename="{named}.csv"'},
         )
         stream.release = lambda: self._busy.discard(caller)
         return stream
-
-    async def _actor(self, request: Request) -> Actor:
-        """Who calls: a member, an operator or a partner's system, and not too often."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else ""
-        address = request.client.host if request.client else ""
-        holder: KeyHolder | None = None
-        if self._holder_of is not None and looks_like_key(bearer):
-            holder = await self._holder_of(bearer, address)
-            actor = None if holder is None else holder.actor
-        else:
-            actor = self._verify(bearer) if bearer else None
-        if self._throttle is not None:
-            rates = self._throttle.rates
-            if actor is None:
-                wait = self._throttle.wait_seconds(address, rates.anonymous_per_minute)
-            else:
-                rate = rates.operator_per_minute
-                if holder is not None:
-                    rate = holder.requests_per_minute
-                elif actor.kind is ActorKind.MEMBER:
-                    rate = rates.member_per_minute
-                wait = self._throttle.wait_seconds((actor.brand_id, actor.id), rate)
-            if wait:
-                raise _Turned("THROTTLED", wait)
-        if actor is None:
-            raise _Turned("UNAUTHENTICATED")
-        if actor.kind not in (ActorKind.MEMBER, ActorKind.OPERATOR, ActorKind.PARTNER):
-            raise _Turned("FORBIDDEN")
-        return actor
 
     async def _statement(
         self,
@@ -280,7 +220,7 @@ class StatementDownloads:
                 raise NotFound(noun="member")
             return own.id
         if Grant.READ not in actor.grants:
-            raise _Turned("FORBIDDEN")
+            raise Turned("FORBIDDEN")
         if wanted is None:
             raise InvalidInput(field="member", problem="is missing")
         async with self._database.snapshot() as snapshot:
@@ -305,17 +245,3 @@ def _day(request: Request, name: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise InvalidInput(field=name, problem="a day: 2026-11-09") from None
-
-
-def _turned_away(turned: _Turned, language: Language) -> Response:
-    status, en, zh = _MESSAGES[turned.code]
-    answer = _said(status, turned.code, zh if language.startswith("zh") else en)
-    if turned.wait_seconds:
-        answer.headers["retry-after"] = str(turned.wait_seconds)
-    if status == 401:
-        answer.headers["www-authenticate"] = 'Bearer error="invalid_token"'
-    return answer
-
-
-def _said(status: int, code: str, message: str) -> Response:
-    return JSONResponse({"code": code, "message": message}, status_code=status, headers=_HEADERS)

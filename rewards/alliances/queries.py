@@ -179,11 +179,9 @@ async def list_in_force_at(
     return list(await snapshot.session.exec(query.order_by(col(Agreement.id))))
 
 
-async def find_in_force_at(
-    snapshot: Snapshot, host_id: UUID, template_id: UUID, at: datetime
-) -> tuple[Agreement, AgreementVersion] | None:
-    """The host's copies of what was in force for a template of its own."""
-    found = await snapshot.session.exec(
+def _of_template(host_id: UUID, template_id: UUID) -> Any:
+    """The host's copies of the versions of the agreement that a template of its is under."""
+    return (
         select(Agreement, AgreementVersion)
         .join(
             CouponTemplate,
@@ -195,17 +193,22 @@ async def find_in_force_at(
             (col(AgreementVersion.brand_id) == Agreement.brand_id)
             & (col(AgreementVersion.agreement_id) == Agreement.id),
         )
-        .where(
-            CouponTemplate.brand_id == host_id,
-            CouponTemplate.id == template_id,
-            col(AgreementVersion.in_force_from) <= at,
-            or_(
-                col(AgreementVersion.in_force_until).is_(None),
-                col(AgreementVersion.in_force_until) > at,
-            ),
+        .where(CouponTemplate.brand_id == host_id, CouponTemplate.id == template_id)
+    )
+
+
+async def find_in_force_at(
+    snapshot: Snapshot, host_id: UUID, template_id: UUID, at: datetime
+) -> tuple[Agreement, AgreementVersion] | None:
+    """The host's copies of what was in force for a template of its own."""
+    until = col(AgreementVersion.in_force_until)
+    found = await snapshot.session.exec(
+        _of_template(host_id, template_id).where(
+            col(AgreementVersion.in_force_from) <= at, or_(until.is_(None), until > at)
         )
     )
-    return found.first()
+    row: tuple[Agreement, AgreementVersion] | None = found.first()
+    return row
 
 
 async def find_last_in_force(
@@ -214,26 +217,13 @@ async def find_last_in_force(
     """The host's copies of the version that was the last to come in force for a template of its
     own."""
     found = await snapshot.session.exec(
-        select(Agreement, AgreementVersion)
-        .join(
-            CouponTemplate,
-            (col(CouponTemplate.brand_id) == Agreement.brand_id)
-            & (col(CouponTemplate.agreement_id) == Agreement.id),
-        )
-        .join(
-            AgreementVersion,
-            (col(AgreementVersion.brand_id) == Agreement.brand_id)
-            & (col(AgreementVersion.agreement_id) == Agreement.id),
-        )
-        .where(
-            CouponTemplate.brand_id == host_id,
-            CouponTemplate.id == template_id,
-            col(AgreementVersion.in_force_from).is_not(None),
-        )
+        _of_template(host_id, template_id)
+        .where(col(AgreementVersion.in_force_from).is_not(None))
         .order_by(col(AgreementVersion.number).desc())
         .limit(1)
     )
-    return found.first()
+    row: tuple[Agreement, AgreementVersion] | None = found.first()
+    return row
 
 
 async def list_ever_in_force(

@@ -19,6 +19,7 @@ from loyalty.clock import local_date, utc_now
 from loyalty.db import Database
 from loyalty.ids import new_id
 from loyalty.ledger.history import EntryFilter
+from server.callers import Callers
 from server.statement_csv import PAGE_ROWS, BrandCalendar, brand_entries, member_statement
 from server.statement_downloads import StatementDownloads
 from tests.api import Caller
@@ -136,11 +137,15 @@ async def test_finance_reads_the_brands_books_and_entries(stage: Stage) -> None:
     assert rows_of(await get(theirs, ENTRIES, **{"from": today, "until": today})) == []
 
 
+async def nobody(_key: str, _address: str) -> None:
+    return None
+
+
 async def test_a_caller_has_one_download_at_a_time(stage: Stage, db: Database) -> None:
     await earner(stage, ALICE)
     finance = stage.operator(OperatorRole.FINANCE)
     actor = stage.tokens.verify(str(finance.token), utc_now())
-    routes = {r.path: r for r in StatementDownloads(db, lambda _: actor).routes()}
+    routes = {r.path: r for r in StatementDownloads(db, Callers(lambda _: actor, nobody)).routes()}
 
     async def ask(route: Route) -> Any:
         scope = {

@@ -26,6 +26,7 @@ from rewards.coupons import queries, service
 from rewards.coupons.models import CouponTemplate as TemplateRow
 from rewards.coupons.rules import TemplateDefinition
 from rewards.coupons.states import CouponView, Promise
+from rewards.issues import pools
 
 CURSOR = Cursor(UUID)
 Promising = TemplateRow | CouponView
@@ -288,7 +289,7 @@ class CouponTemplateMutation:
         """Stop issuing coupons of a template (members keep theirs), or go on."""
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-            template = await service.set_template_status(
+            template = await pools.set_template_status(
                 tx, actor, local_id("CouponTemplate", input.template_id), input.status
             )
             return {"id": template.id.hex}

@@ -10,6 +10,7 @@ import asyncio
 import csv
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from io import StringIO
+from uuid import UUID
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -32,8 +33,9 @@ from server.statement_csv import BYTE_ORDER_MARK, PAGE_ROWS
 PATH = "/partners/issue-lists"
 BODY_BYTES_MAX = 16 * 1024 * 1024
 BODY_SECONDS_MAX = 120
-UPLOADS_AT_ONCE_MAX = 2
-"""Of one process: each is kept in memory while it is read."""
+UPLOADS_AT_ONCE_MAX = 4
+"""Of one process, each of another brand: it is kept in memory while it is read."""
+RETRY_SECONDS = 5
 RESULT_COLUMNS = ("row", "reference", "result", "issue_id")
 _STATUS = {NotFound: 404, IdempotencyConflict: 409, AgreementStateWrong: 409}
 
@@ -45,7 +47,7 @@ class IssueListFiles:
         self._database = database
         self._callers = callers
         self._usage = usage
-        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE_MAX)
+        self._uploading: set[UUID] = set()
 
     def routes(self) -> list[Route]:
         return [
@@ -91,9 +93,14 @@ class IssueListFiles:
             said.get("name", ""),
             request.headers.get("idempotency-key", ""),
         )
-        async with self._uploads:
+        if actor.brand_id in self._uploading or len(self._uploading) >= UPLOADS_AT_ONCE_MAX:
+            raise Turned("THROTTLED", RETRY_SECONDS)
+        self._uploading.add(actor.brand_id)
+        try:
             body = await _body(request)
             row, replayed = await upload(self._database, actor, wanted, body)
+        finally:
+            self._uploading.discard(actor.brand_id)
         return JSONResponse(_told(row) | {"replayed": replayed}, status_code=202, headers=HEADERS)
 
     async def _results(self, request: Request) -> Response:

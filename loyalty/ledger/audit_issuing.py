@@ -43,7 +43,7 @@ ISSUING = (
             UNION ALL
             SELECT own.partner_id, 0, p.reserve_fen * (t.stock_max - t.issued + (
                 SELECT COUNT(*) FROM coupons c WHERE c.brand_id = t.brand_id
-                AND c.template_id = t.id AND c.issued_at >= p.opened_at
+                AND c.template_id = t.id
                 AND c.status IN ('ISSUED', 'HELD')))
             FROM agreements own
             JOIN coupon_pools p ON p.brand_id = own.partner_id AND p.agreement_id = own.id
@@ -82,7 +82,7 @@ ISSUING = (
         SELECT CAST(template_id AS text) AS id, 'its stock is off by ' || SUM(stock)
             || ', its fees by ' || SUM(fee) AS problem
         FROM (
-            SELECT p.template_id, t.stock_max - p.base AS stock, 0 AS fee
+            SELECT p.template_id, t.stock_max AS stock, 0 AS fee
             FROM coupon_pools p JOIN coupon_templates t
                 ON t.brand_id = p.brand_id AND t.id = p.template_id
             WHERE p.brand_id = :brand
@@ -158,7 +158,7 @@ ISSUING = (
         HAVING COUNT(r.issue_id) <> l.issued_count
             OR COUNT(DISTINCT r.issue_id) <> l.issued_count
             OR COUNT(CASE WHEN r.row_no <= l.done_count THEN r.code END) <> l.done_count
-            OR l.status <> 'LOADING' AND COUNT(r.row_no) <> l.row_count
+            OR l.status IN ('OPEN', 'DONE') AND COUNT(r.row_no) <> l.row_count
         """,
     ),
 )

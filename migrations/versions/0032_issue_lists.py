@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("done_count", sa.BigInteger(), nullable=False),
         sa.Column("issued_count", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("worked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "status IN ('LOADING', 'OPEN', 'DONE', 'CANCELLED')",
@@ -61,7 +62,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_issue_lists_open",
         "issue_lists",
-        ["id"],
+        ["worked_at"],
         sqlite_where=is_open,
         postgresql_where=is_open,
     )

@@ -19,12 +19,9 @@ def upgrade() -> None:
         sa.Column("brand_id", sa.Uuid(), nullable=False),
         sa.Column("template_id", sa.Uuid(), nullable=False),
         sa.Column("agreement_id", sa.Uuid(), nullable=False),
-        sa.Column("base", sa.BigInteger(), nullable=False),
         sa.Column("reserve_fen", sa.BigInteger(), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "base >= 0 AND reserve_fen >= 0", name=op.f("ck_coupon_pools_not_negative")
-        ),
+        sa.CheckConstraint("reserve_fen >= 0", name=op.f("ck_coupon_pools_not_negative")),
         sa.ForeignKeyConstraint(
             ["brand_id", "template_id"],
             ["coupon_templates.brand_id", "coupon_templates.id"],

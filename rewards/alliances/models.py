@@ -33,12 +33,13 @@ class AgreementStatus(StrEnum):
 
 class CouponPool(SQLModel, table=True):
     """That a host's template is a pool (券池), by an agreement, since ``opened_at``: its stock is
-    what the partner has put in beyond ``base``, which was issued before. ``reserve_fen`` is
-    reserved of the partner's funds for each coupon that is in it or out of it and not ended."""
+    what the partner has put in, and all its coupons are out of it, for there was none before.
+    ``reserve_fen`` is reserved of the partner's funds for each that is in it or out of it and not
+    ended."""
 
     __tablename__ = "coupon_pools"
     __table_args__ = (
-        CheckConstraint("base >= 0 AND reserve_fen >= 0", name="not_negative"),
+        CheckConstraint("reserve_fen >= 0", name="not_negative"),
         reference("template_id", "coupon_templates"),
         reference("agreement_id", "agreements"),
     )
@@ -46,7 +47,6 @@ class CouponPool(SQLModel, table=True):
     brand_id: UUID = tenant()
     template_id: UUID = Field(primary_key=True)
     agreement_id: UUID
-    base: int = Field(sa_type=BigInteger)
     reserve_fen: int = Field(sa_type=BigInteger)
     opened_at: datetime
 

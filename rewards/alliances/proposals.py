@@ -107,6 +107,7 @@ async def _completed(
     """The draft's lines with what their templates are."""
     ids = [line.template_id for line in draft.lines]
     templates = {row.id: row for row in await list_templates_by_ids(tx, own_id, ids)}
+    theirs = {row.id: row for row in await list_templates_by_ids(tx, partner_id, ids)}
     known = {
         line.template_id: line
         for version in sorted(open_versions, key=lambda version: version.number)
@@ -129,6 +130,7 @@ async def _completed(
                 "value_fen": template.cost_fen + template.fee_fen,
             }
         elif before is not None:
+            _check_kind(f"terms.lines[{number}]", CouponKind(theirs[said.template_id].kind), said)
             names = ("host_id", "template_code", "name_zh", "name_en", "value_fen")
             facts = {name: getattr(before, name) for name in names}
         else:

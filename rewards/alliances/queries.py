@@ -11,7 +11,7 @@ from sqlmodel import col, func, or_, select
 
 from loyalty import keyed
 from loyalty.db import Snapshot, Tx
-from loyalty.errors import NotFound
+from loyalty.errors import InvalidInput, NotFound
 from rewards.alliances.models import (
     Agreement,
     AgreementStatus,
@@ -211,19 +211,24 @@ async def find_in_force_at(
     return row
 
 
-async def find_last_in_force(
-    snapshot: Snapshot, host_id: UUID, template_id: UUID
-) -> tuple[Agreement, AgreementVersion] | None:
-    """The host's copies of the version that was the last to come in force for a template of its
-    own."""
+async def find_pool_version(
+    snapshot: Snapshot, host_id: UUID, template_id: UUID, reader_id: UUID
+) -> AgreementVersion | None:
+    """The version that was the last to come in force for a host's pool, in the copies of one of
+    the two sides; None for a template that is no pool."""
     found = await snapshot.session.exec(
-        _of_template(host_id, template_id)
-        .where(col(AgreementVersion.in_force_from).is_not(None))
+        select(AgreementVersion)
+        .join(CouponPool, col(CouponPool.agreement_id) == AgreementVersion.agreement_id)
+        .where(
+            CouponPool.brand_id == host_id,
+            CouponPool.template_id == template_id,
+            AgreementVersion.brand_id == reader_id,
+            col(AgreementVersion.in_force_from).is_not(None),
+        )
         .order_by(col(AgreementVersion.number).desc())
         .limit(1)
     )
-    row: tuple[Agreement, AgreementVersion] | None = found.first()
-    return row
+    return found.first()
 
 
 async def list_ever_in_force(
@@ -280,64 +285,88 @@ async def bind_templates(
 
 
 async def open_pools(
-    tx: Tx, host_id: UUID, agreement_id: UUID, reserves: Mapping[UUID, int]
+    tx: Tx,
+    host_id: UUID,
+    agreement_id: UUID,
+    reserves: Mapping[UUID, int],
+    status: CouponTemplateStatus,
 ) -> None:
-    """Make templates under an agreement pools, those that are none yet: with nothing in them.
-    ``reserves``: what is reserved for a coupon of each."""
+    """Make templates under an agreement pools, those that are none yet: with nothing in them, and
+    in a status. ``reserves``: what is reserved for a coupon of each. Refuses InvalidInput where
+    coupons of it were issued, or codes put in: whose they are would not be known.
+
+    The template is locked first: who is giving a coupon of it just now is waited for, and seen."""
     for template_id, reserve_fen in sorted(reserves.items()):
         template = await keyed.lock_row(tx, CouponTemplate, host_id, template_id)
         if template is None:
             raise NotFound(noun="coupon template")
-        # Codes that its brand has put in stay its own; of anything else nothing is left to give.
-        of_codes = template.kind == CouponKind.CODE
-        base = (template.stock_max or 0) if of_codes else template.issued
         pool = CouponPool(
             brand_id=host_id,
             template_id=template_id,
             agreement_id=agreement_id,
-            base=base,
             reserve_fen=reserve_fen,
             opened_at=tx.now,
         )
-        if await tx.insert_if_absent(pool):
-            await tx.session.exec(
-                update(CouponTemplate)
-                .where(
-                    col(CouponTemplate.brand_id) == host_id, col(CouponTemplate.id) == template_id
-                )
-                .values(stock_max=base)
-                .execution_options(synchronize_session=False)
-            )
+        if not await tx.insert_if_absent(pool):
+            continue
+        if template.issued or (template.kind == CouponKind.CODE and template.stock_max):
+            problem = f"coupons of {template.code} were issued: a pool needs a new template"
+            raise InvalidInput(field="terms.lines", problem=problem)
+        await tx.session.exec(
+            update(CouponTemplate)
+            .where(col(CouponTemplate.brand_id) == host_id, col(CouponTemplate.id) == template_id)
+            .values(stock_max=0, status=status.value)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _pools_of(host_id: UUID, agreement_id: UUID) -> Any:
+    return select(CouponPool.template_id).where(
+        CouponPool.brand_id == host_id, CouponPool.agreement_id == agreement_id
+    )
 
 
 async def set_pools(
-    tx: Tx, host_id: UUID, agreement_id: UUID, status: CouponTemplateStatus
+    tx: Tx,
+    host_id: UUID,
+    agreement_id: UUID,
+    was: CouponTemplateStatus,
+    is_now: CouponTemplateStatus,
 ) -> None:
-    """All pools of a host's under an agreement give coupons out (ACTIVE), or do not."""
-    pools = select(CouponPool.template_id).where(
-        CouponPool.brand_id == host_id, CouponPool.agreement_id == agreement_id
-    )
+    """Pools of a host's under an agreement that are in one status go to another: what the host
+    itself has paused stays so."""
     await tx.session.exec(
         update(CouponTemplate)
-        .where(col(CouponTemplate.brand_id) == host_id, col(CouponTemplate.id).in_(pools))
-        .values(status=status.value)
+        .where(
+            col(CouponTemplate.brand_id) == host_id,
+            col(CouponTemplate.id).in_(_pools_of(host_id, agreement_id)),
+            col(CouponTemplate.status) == was.value,
+        )
+        .values(status=is_now.value)
         .execution_options(synchronize_session=False)
     )
 
 
 async def leave_to_partner(
-    tx: Tx, host_id: UUID, agreement_id: UUID, template_ids: Sequence[UUID]
+    tx: Tx,
+    host_id: UUID,
+    agreement_id: UUID,
+    template_ids: Sequence[UUID],
+    *,
+    is_over: bool = False,
 ) -> None:
     """Of the host's templates under an agreement these alone are the partner's to issue; what was
-    so before is paused, for the host to decide."""
+    so before is paused, for the host to decide: pools only once the agreement is over."""
     of_agreement = (
         col(CouponTemplate.brand_id) == host_id,
         col(CouponTemplate.agreement_id) == agreement_id,
     )
     partners = col(CouponTemplate.status) == CouponTemplateStatus.PARTNER.value
     theirs = col(CouponTemplate.id).in_(template_ids)
+    kept = or_(theirs, col(CouponTemplate.id).in_(_pools_of(host_id, agreement_id)))
+    left = (partners,) if is_over else (partners, ~kept)
     for conditions, status in (
-        ((partners, ~theirs), CouponTemplateStatus.PAUSED),
+        (left, CouponTemplateStatus.PAUSED),
         ((theirs,), CouponTemplateStatus.PARTNER),
     ):
         await tx.session.exec(

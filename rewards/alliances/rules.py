@@ -54,15 +54,16 @@ def was_paused(pauses: Sequence[Sequence[str | None]], at: datetime) -> bool:
 def lines_at(agreement: Agreement, version: AgreementVersion, at: datetime) -> list[InForce]:
     """The lines that count for a coupon issued at an instant at which the version was in force:
     none outside the agreement's days. A pause ends the issuing by partners where they issue; what
-    the host itself issued in one is its own affair alone. What came out of a pool was paid for
-    before."""
+    the host itself issued in one is its own affair alone. Pools
+    are another matter: ``service.pool_line``."""
     terms = terms_of(version.terms)
-    is_over = not terms.covers(at)
+    if not terms.covers(at):
+        return []
     is_resting = was_paused(agreement.pauses, at)
     return [
         InForce(agreement.id, version.id, version.number, terms, line)
         for line in terms.lines
-        if not (is_over and not line.pooled) and not (is_resting and line.issuer_id == line.host_id)
+        if not (is_resting and line.issuer_id == line.host_id)
     ]
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from loyalty import audit_log
 from loyalty.actor import Actor
 from loyalty.brands.service import touch_configuration
-from loyalty.db import Snapshot, Tx
+from loyalty.db import Snapshot, StatementMismatch, Tx
 from loyalty.errors import (
     AgreementChanged,
     AgreementStateWrong,
@@ -59,7 +59,9 @@ __all__ = [
     "may_redeem",
     "pause_agreement",
     "period_of",
-    "pool_terms",
+    "pool_line",
+    "pool_rests",
+    "limit_of_issuer",
     "propose",
     "require_active",
     "reserve_fen",
@@ -182,17 +184,47 @@ async def issuing_terms(
     raise NotFound(noun="coupon template")
 
 
-async def pool_terms(snapshot: Snapshot, host_id: UUID, template_id: UUID) -> InForce:
-    """The line of a host's pool, also after its end: a pool's terms stay as they were."""
-    found = await queries.find_last_in_force(snapshot, host_id, template_id)
-    if found is None:
-        raise NotFound(noun="coupon template")
-    agreement, version = found
+async def pool_line(
+    snapshot: Snapshot, host_id: UUID, template_id: UUID, reader_id: UUID
+) -> InForce | None:
+    """The line of a host's pool in the copies of one of the two sides, also after its end: a
+    pool's terms stay as they were, so it does not matter when a coupon came out of it. None for a
+    template that is no pool, or none of the reader's."""
+    version = await queries.find_pool_version(snapshot, host_id, template_id, reader_id)
+    if version is None:
+        return None
     terms = terms_of(version.terms)
     line = terms.line_of(template_id)
-    if line is None or not line.pooled:
-        raise NotFound(noun="coupon template")
-    return InForce(agreement.id, version.id, version.number, terms, line)
+    if line is None:
+        raise StatementMismatch("a pool that the terms do not name")
+    return InForce(version.agreement_id, version.id, version.number, terms, line)
+
+
+async def pool_rests(tx: Tx, host_id: UUID, template_id: UUID) -> bool:
+    """Whether a host's template is a pool whose agreement is paused or over: nobody pauses or ends
+    it before this transaction ends."""
+    found = await pool_line(tx, host_id, template_id, host_id)
+    if found is None:
+        return False
+    agreement = await queries.share_live(tx, host_id, found.terms.other(host_id))
+    if agreement is None or agreement.id != found.agreement_id:
+        return True
+    return state_of(agreement) != AgreementStatus.ACTIVE
+
+
+async def limit_of_issuer(snapshot: Snapshot, issuer_id: UUID, host_id: UUID) -> int:
+    """Up to how many fen an issuer may owe a host, reserves included: as the version has it that
+    was the last to come in force between them."""
+    found = [
+        version
+        for id, version in await queries.list_ever_in_force(snapshot, issuer_id)
+        if id == host_id
+    ]
+    if not found:
+        return 0
+    last = max(found, key=lambda version: (version.in_force_from, version.number))
+    funding = terms_of(last.terms).funding_of(issuer_id)
+    return 0 if funding is None else funding.limit_fen
 
 
 def require_active(agreement: Agreement) -> None:
@@ -268,22 +300,25 @@ async def _put_in_force(
         reserves = {
             line.template_id: reserve_fen(line, line.value_fen) for line in hosted if line.pooled
         }
-        await queries.open_pools(tx, copy.brand_id, copy.id, reserves)
+        open_as = CouponTemplateStatus.PARTNER if is_paused(copy) else CouponTemplateStatus.ACTIVE
+        await queries.open_pools(tx, copy.brand_id, copy.id, reserves, open_as)
         await _leave_to_partner(tx, copy, hosted)
-        if not is_paused(copy):
-            await _set_pools(tx, copy, CouponTemplateStatus.ACTIVE)
 
 
 async def _leave_to_partner(tx: Tx, copy: Agreement, hosted: Sequence[Line]) -> None:
-    theirs = sorted(line.template_id for line in hosted if line.issuer_id == copy.partner_id)
+    theirs = sorted(
+        line.template_id for line in hosted if line.issuer_id == copy.partner_id and not line.pooled
+    )
     await queries.leave_to_partner(tx, copy.brand_id, copy.id, theirs)
     await touch_configuration(tx, copy.brand_id)
 
 
-async def _set_pools(tx: Tx, copy: Agreement, status: CouponTemplateStatus) -> None:
-    """The host gives out what is in its pools, or does not for now."""
-    await queries.set_pools(tx, copy.brand_id, copy.id, status)
-    await touch_configuration(tx, copy.brand_id)
+async def _set_pools(tx: Tx, copies: Sequence[Agreement], *, is_open: bool) -> None:
+    """The hosts give out what is in their pools, or do not for now."""
+    ways = (CouponTemplateStatus.PARTNER, CouponTemplateStatus.ACTIVE)
+    for copy in sorted(copies, key=lambda copy: copy.brand_id):
+        await queries.set_pools(tx, copy.brand_id, copy.id, *(ways if is_open else ways[::-1]))
+        await touch_configuration(tx, copy.brand_id)
 
 
 # --- pausing and ending ------------------------------------------------------------------------
@@ -299,8 +334,7 @@ async def pause_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str)
     pauses = begin_pause(mine.pauses, tx.now)
     await _write(tx, mine, paused_at=tx.now, pauses=pauses)
     await _write(tx, theirs, partner_paused_at=tx.now, pauses=pauses)
-    for copy in sorted((mine, theirs), key=lambda copy: copy.brand_id):
-        await _set_pools(tx, copy, CouponTemplateStatus.PARTNER)
+    await _set_pools(tx, (mine, theirs), is_open=False)
     await audit_log.record(tx, actor, "agreement.pause", agreement_id, why)
     await tell(tx, actor, PAUSED_TOPIC, mine, reason=why)
     return mine
@@ -315,9 +349,8 @@ async def resume_agreement(tx: Tx, actor: Actor, agreement_id: UUID) -> Agreemen
     pauses = end_pause(mine.pauses, tx.now) if is_over else list(mine.pauses)
     await _write(tx, mine, paused_at=None, pauses=pauses)
     await _write(tx, theirs, partner_paused_at=None, pauses=pauses)
-    for copy in sorted((mine, theirs), key=lambda copy: copy.brand_id):
-        if is_over:
-            await _set_pools(tx, copy, CouponTemplateStatus.ACTIVE)
+    if is_over:
+        await _set_pools(tx, (mine, theirs), is_open=True)
     await audit_log.record(tx, actor, "agreement.resume", agreement_id)
     await tell(tx, actor, RESUMED_TOPIC, mine, active=is_over)
     return mine
@@ -336,10 +369,10 @@ async def end_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str) -
             await _write(tx, row, status=VersionStatus.OVER.value, in_force_until=tx.now)
         else:
             await _write(tx, row, status=VersionStatus.WITHDRAWN.value)
-    for copy in (mine, theirs):
+    await _set_pools(tx, (mine, theirs), is_open=False)
+    for copy in sorted((mine, theirs), key=lambda copy: copy.brand_id):
         await _write(tx, copy, status=AgreementStatus.ENDED.value, ended_at=tx.now)
-        await _set_pools(tx, copy, CouponTemplateStatus.PARTNER)
-        await _leave_to_partner(tx, copy, [])
+        await queries.leave_to_partner(tx, copy.brand_id, copy.id, [], is_over=True)
     await audit_log.record(tx, actor, "agreement.end", agreement_id, why)
     await tell(tx, actor, ENDED_TOPIC, mine, reason=why)
     return mine

@@ -76,8 +76,9 @@ async def find_of_coupon(snapshot: Snapshot, brand_id: UUID, coupon_id: UUID) ->
 
 
 async def add_codes(tx: Tx, rows: Sequence[tuple[UUID, UUID, UUID, str, str, datetime]]) -> int:
-    """How many of them were not there."""
-    return len(await tx.fetch(INSERT_CODES, rows=sorted(rows)))
+    """How many of them were not there. In the order of their hashes: two that put in the same do
+    not wait for each other."""
+    return len(await tx.fetch(INSERT_CODES, rows=sorted(rows, key=lambda row: row[3])))
 
 
 async def count_spare(snapshot: Snapshot, brand_id: UUID, template_id: UUID) -> int:

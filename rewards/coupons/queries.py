@@ -93,12 +93,15 @@ REDEEM_COUPON = Statement(
     returns="id uuid",
 )
 
+# A code that its member has read is used: it cannot be taken back.
 VOID_WON = Statement(
     """
     UPDATE coupons SET status = 'VOID', held_until = NULL, redemption_id = NULL, ended_at = :now
     WHERE brand_id = :brand_id AND member_id = :member_id
         AND cause_kind = 'SCAN' AND cause_id = :scan_id
         AND (status = 'ISSUED' OR status = 'HELD' AND held_until <= :now)
+        AND NOT EXISTS (SELECT 1 FROM outside_codes o
+            WHERE o.brand_id = coupons.brand_id AND o.coupon_id = coupons.id)
     RETURNING id
     """,
     params="now timestamptz, brand_id uuid, member_id uuid, scan_id uuid",

@@ -159,7 +159,7 @@ async def set_template_status(
     brand_id = actor.brand_id
     changed = await queries.set_template_status(tx, brand_id, template_id, status)
     template = await get_template(tx, brand_id, template_id)
-    if template.status == CouponTemplateStatus.PARTNER:
+    if template.status != status:
         raise TemplateUnderAgreement(template=template.code)
     if changed:
         await touch_configuration(tx, brand_id)

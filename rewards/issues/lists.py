@@ -1,11 +1,13 @@
 """Coupons for everybody in a file (名单发券): the file is kept row by row, the worker comes to one
 chunk after another, each a transaction. Whoever is killed goes on where it was."""
 
+import asyncio
 import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
+from itertools import islice
 from uuid import UUID
 
 from loyalty import audit_log, outbox
@@ -17,6 +19,7 @@ from loyalty.errors import (
     IssueListStateWrong,
     NotFound,
     Refusal,
+    TooManyOpen,
 )
 from loyalty.text import checked_text
 from rewards.alliances.service import get_agreement, issuing_terms
@@ -30,6 +33,7 @@ ROWS_MAX = 100_000
 NAME_LENGTH_MAX = 80
 KEY_LENGTH_MAX = 64
 LOADED_AT_ONCE = 5_000
+UNFINISHED_MAX = 20
 ISSUED = "ISSUED"
 DONE_TOPIC = "issue_list.done"
 COLUMNS = ("token", "reference")
@@ -61,7 +65,7 @@ def read_file(body: bytes) -> list[tuple[str, str | None]]:
         head = tuple(cell.strip() for cell in next(lines, []))
         if head not in (COLUMNS[:1], COLUMNS):
             raise InvalidInput(field="file", problem="a first line of token,reference")
-        rows = [row for row in lines if row]
+        rows = list(islice((row for row in lines if row), ROWS_MAX + 1))
     except csv.Error:
         raise InvalidInput(field="file", problem="CSV as in RFC 4180") from None
     if not 1 <= len(rows) <= ROWS_MAX:
@@ -104,7 +108,7 @@ async def upload(
     Refuses InvalidInput, NotFound (agreement, coupon template), AgreementStateWrong and
     IdempotencyConflict (the key was for another file).
     """
-    rows = read_file(body)
+    rows = await asyncio.to_thread(read_file, body)
     digest = hashlib.sha256(body).hexdigest()
     row, is_replayed = await database.in_transaction(_begin, actor, wanted, digest, len(rows))
     if row.status != IssueListStatus.LOADING:
@@ -126,7 +130,11 @@ async def _begin(
     found = await queries.find_by_upload_key(tx, actor.brand_id, key)
     if found is None:
         agreement = await get_agreement(tx, actor.brand_id, wanted.agreement_id)
-        await issuing_terms(tx, actor.brand_id, agreement.partner_id, wanted.template_id)
+        agreed = await issuing_terms(tx, actor.brand_id, agreement.partner_id, wanted.template_id)
+        if agreed.agreement_id != agreement.id or agreed.line.pooled:
+            raise NotFound(noun="coupon template")
+        if await queries.count_unfinished(tx, actor.brand_id) >= UNFINISHED_MAX:
+            raise TooManyOpen(noun="issue list", limit=UNFINISHED_MAX)
         row = IssueList(
             brand_id=actor.brand_id,
             agreement_id=wanted.agreement_id,
@@ -136,6 +144,7 @@ async def _begin(
             digest=digest,
             row_count=row_count,
             created_at=tx.now,
+            worked_at=tx.now,
         )
         if await tx.insert_if_absent(row):
             await audit_log.record(tx, actor, "issue_list.upload", row.id, rows=row_count)
@@ -199,7 +208,7 @@ async def _work(tx: Tx, row: IssueList, limit: int) -> None:
         await tx.write(queries.WRITE_RESULTS, expected=len(results), results=results)
     done = row.done_count + len(rows)
     issued = row.issued_count + sum(code == ISSUED for *_, code, _ in results)
-    changes = {"done_count": done, "issued_count": issued}
+    changes = {"done_count": done, "issued_count": issued, "worked_at": tx.now}
     if done == row.row_count:
         await queries.write_list(
             tx, row, **changes, status=IssueListStatus.DONE.value, ended_at=tx.now

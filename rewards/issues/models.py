@@ -113,7 +113,7 @@ class IssueList(SQLModel, table=True):
         CheckConstraint("(status IN ('DONE', 'CANCELLED')) = (ended_at IS NOT NULL)", name="ended"),
         Index(
             "ix_issue_lists_open",
-            "id",
+            "worked_at",
             sqlite_where=text("status = 'OPEN'"),
             postgresql_where=text("status = 'OPEN'"),
         ),
@@ -133,6 +133,7 @@ class IssueList(SQLModel, table=True):
     done_count: int = Field(default=0, sa_type=BigInteger)
     issued_count: int = Field(default=0, sa_type=BigInteger)
     created_at: datetime
+    worked_at: datetime
     ended_at: datetime | None = None
 
 

@@ -6,10 +6,9 @@ from uuid import UUID
 
 from loyalty import audit_log
 from loyalty.actor import Actor, system_actor
-from loyalty.brands.service import touch_configuration
 from loyalty.crypto import Keyring
 from loyalty.db import RetryTransaction, Tx
-from loyalty.errors import AlreadyExists, InvalidInput, NotFound, OutOfStock
+from loyalty.errors import AlreadyExists, InvalidInput, NotFound, OutOfStock, TemplateUnderAgreement
 from rewards.alliances import service as alliances
 from rewards.alliances.models import Agreement
 from rewards.alliances.rules import InForce
@@ -17,7 +16,8 @@ from rewards.alliances.service import get_agreement, issuing_terms, reserve_fen
 from rewards.clearing import service as clearing
 from rewards.clearing.service import Due, EntryKind
 from rewards.code_lists import service as code_lists
-from rewards.coupons.models import CouponKind
+from rewards.coupons import service as coupons
+from rewards.coupons.models import CouponKind, CouponTemplate, CouponTemplateStatus
 from rewards.coupons.service import get_template
 from rewards.issues import queries
 from rewards.issues.models import PoolMove
@@ -105,15 +105,34 @@ async def drain_pool(
     tx: Tx, actor: Actor, agreement_id: UUID, template_id: UUID, count: int
 ) -> PoolMove:
     """Take coupons out of a pool again that nobody has: their reserve is free, their fees are
-    given back. Quotas count what was put in.
+    given back. Also in a pause, and after the agreement's last day. Quotas count what was put in.
 
-    Refuses InvalidInput, NotFound, AgreementStateWrong and OutOfStock (fewer are left).
+    Refuses InvalidInput, NotFound and OutOfStock (fewer are left).
     """
     _check_count(count)
-    agreed = await _terms_of(tx, actor, agreement_id, template_id)
+    agreement = await get_agreement(tx, actor.brand_id, agreement_id)
+    agreed = await alliances.pool_line(tx, agreement.partner_id, template_id, actor.brand_id)
+    if (
+        agreed is None
+        or agreed.agreement_id != agreement_id
+        or agreed.line.issuer_id != actor.brand_id
+    ):
+        raise NotFound(noun="coupon template")
     move = await _take_out(tx, actor, agreed, count)
     await audit_log.record(tx, actor, "coupon_pool.drain", template_id, count=count)
     return move
+
+
+async def set_template_status(
+    tx: Tx, actor: Actor, template_id: UUID, status: CouponTemplateStatus
+) -> CouponTemplate:
+    """``rewards.coupons.service.set_template_status``; a pool gives nothing out while its
+    agreement is paused or over. Refuses TemplateUnderAgreement."""
+    is_opening = status is CouponTemplateStatus.ACTIVE
+    if is_opening and await alliances.pool_rests(tx, actor.brand_id, template_id):
+        template = await get_template(tx, actor.brand_id, template_id)
+        raise TemplateUnderAgreement(template=template.code)
+    return await coupons.set_template_status(tx, actor, template_id, status)
 
 
 async def end_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str) -> Agreement:
@@ -123,8 +142,10 @@ async def end_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str) -
     for issuer_id in sorted((own.brand_id, own.partner_id)):
         for pool in await queries.list_pools(tx, issuer_id):
             if pool.agreement_id == agreement_id and pool.left_count:
-                agreed = await alliances.pool_terms(tx, pool.host_id, pool.template_id)
-                await _take_out(tx, system_actor(issuer_id), agreed, pool.left_count)
+                ids = (pool.host_id, pool.template_id)
+                agreed = await alliances.pool_line(tx, *ids, issuer_id)
+                if agreed is not None:
+                    await _take_out(tx, system_actor(issuer_id), agreed, pool.left_count)
     return own
 
 
@@ -147,11 +168,10 @@ def _check_count(count: int) -> None:
 
 
 async def _move(tx: Tx, host_id: UUID, template_id: UUID, count: int) -> None:
-    """The pool's stock: campaigns that have looked at it before learn of it."""
+    """The pool's stock, which campaigns look at each time."""
     moved = await tx.fetch(queries.MOVE_POOL, amount=count, brand_id=host_id, id=template_id)
     if not moved:
         raise OutOfStock()
-    await touch_configuration(tx, host_id)
 
 
 def _moved(tx: Tx, agreed: InForce, count: int, fee_fen: int) -> PoolMove:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import inspect, update
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from loyalty import keyed
 from loyalty.db import Snapshot, Statement, Tx, insert_statement
@@ -65,7 +65,7 @@ MOVE_POOL = Statement(
     UPDATE coupon_templates SET stock_max = stock_max + :amount
     WHERE brand_id = :brand_id AND id = :id AND stock_max + :amount >= issued
         AND EXISTS (SELECT 1 FROM coupon_pools p WHERE p.brand_id = :brand_id
-            AND p.template_id = :id AND p.base <= coupon_templates.stock_max + :amount)
+            AND p.template_id = :id)
     RETURNING stock_max - issued
     """,
     params="amount bigint, brand_id uuid, id uuid",
@@ -76,7 +76,7 @@ MOVE_POOL = Statement(
 LIST_POOLS = Statement(
     """
     SELECT a.brand_id, t.id, a.id, t.code, t.name_zh, t.name_en, t.stock_max - t.issued,
-        CASE WHEN t.issued > p.base THEN t.issued - p.base ELSE 0 END, p.reserve_fen
+        t.issued, p.reserve_fen
     FROM agreements own
     JOIN agreements a ON a.brand_id = own.partner_id AND a.id = own.id
     JOIN coupon_pools p ON p.brand_id = a.brand_id AND p.agreement_id = a.id
@@ -101,7 +101,6 @@ FIND_RESERVED = Statement(
     LEFT JOIN partner_issues i ON c.cause_kind = 'PARTNER' AND i.brand_id = a.partner_id
         AND i.id = c.cause_id AND i.coupon_id = c.id
     LEFT JOIN coupon_pools p ON p.brand_id = t.brand_id AND p.template_id = t.id
-        AND p.opened_at <= c.issued_at
     GROUP BY a.partner_id, a.brand_id
     """,
     sets={"ended": "brand_id uuid, id uuid"},
@@ -235,8 +234,8 @@ async def lock_list(tx: Tx, brand_id: UUID, list_id: UUID) -> IssueList | None:
 
 
 async def lock_next(tx: Tx, failed: set[UUID]) -> IssueList | None:
-    """The open list that has waited longest, those that have ``failed`` after all others; skips
-    those that another worker has."""
+    """The open list that was worked on longest ago, so that lists take turns; those that have
+    ``failed`` after all others. Skips those that another worker has."""
     for condition in (
         col(IssueList.id).not_in(failed),
         col(IssueList.id).in_(failed),
@@ -244,7 +243,7 @@ async def lock_next(tx: Tx, failed: set[UUID]) -> IssueList | None:
         found = await tx.session.exec(
             select(IssueList)
             .where(IssueList.status == IssueListStatus.OPEN, condition)
-            .order_by(col(IssueList.id))
+            .order_by(col(IssueList.worked_at), col(IssueList.id))
             .limit(1)
             .with_for_update(skip_locked=True)
             .execution_options(populate_existing=True)
@@ -253,6 +252,17 @@ async def lock_next(tx: Tx, failed: set[UUID]) -> IssueList | None:
         if row is not None:
             return row
     return None
+
+
+async def count_unfinished(snapshot: Snapshot, brand_id: UUID) -> int:
+    """Lists of a brand that are LOADING or OPEN."""
+    unfinished = [IssueListStatus.LOADING, IssueListStatus.OPEN]
+    found = await snapshot.session.exec(
+        select(func.count())
+        .select_from(IssueList)
+        .where(IssueList.brand_id == brand_id, col(IssueList.status).in_(unfinished))
+    )
+    return found.one()
 
 
 async def write_list(tx: Tx, row: IssueList, **changes: Any) -> None:

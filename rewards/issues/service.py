@@ -67,27 +67,31 @@ async def issue_coupons(
     host_id = agreed.line.host_id
     tokens = [each.token for each in wanted]
     members = await find_members(tx, host_id, agreement_id, tokens)
-    known = [each for each in wanted if each.token in members]
     template = await get_template(tx, host_id, template_id)
-    count, refusal = await admit_now(tx, agreed, template, len(known))
-    admitted = iter(await _issue(tx, actor, agreed, template, known[:count], members))
+    room, refusal = await admit_now(tx, agreed, template, len(wanted))
+    admitted = [each for each in wanted if each.token in members][:room]
+    issues = iter(await _issue(tx, actor, agreed, template, admitted, members))
     found: list[PartnerIssue | Refusal] = []
     for each in wanted:
-        if each.token not in members:
-            found.append(MemberUnknown())
+        if refusal is not None and not room:  # said of strangers too: nobody is told apart
+            found.append(refusal)
+        elif each.token in members:
+            room -= 1
+            found.append(next(issues))
         else:
-            issue = next(admitted, None)
-            found.append(issue if issue is not None else refusal or NotFound(noun="member"))
+            found.append(MemberUnknown())
     return found
 
 
 async def issued_under(snapshot: Snapshot, coupon: Coupon, reader_id: UUID) -> InForce | None:
-    """The line by which a partner issued a coupon, read in the copies of ``reader_id``: one of the
-    two sides. One statement; by what it says itself, not by its time, for it may have waited for
-    who signed meanwhile."""
+    """The line by which a partner issued a coupon, read in the copies of ``reader_id``: None where
+    that is neither of the two. One statement; by what it says itself, not by its time, for it may
+    have waited for who signed meanwhile."""
     version = await queries.find_version(snapshot, coupon, reader_id)
     if version is None:
-        raise StatementMismatch("a partner's coupon without its issue")
+        if reader_id == coupon.brand_id:
+            raise StatementMismatch("a partner's coupon without its issue")
+        return None  # another pair's
     terms = terms_of(version.terms)
     line = terms.line_of(coupon.template_id)
     if line is None:

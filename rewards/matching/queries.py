@@ -1,7 +1,7 @@
 """The SQL of matching. Tokens are the host's own rows."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import update
@@ -100,15 +100,14 @@ async def lock_pass(tx: Tx, brand_id: UUID, agreement_id: UUID) -> MatchPass:
     return found.one()
 
 
-async def write_pass(
-    tx: Tx, row: MatchPass, *, tail_id: UUID, sweep_id: UUID | None, swept_at: datetime
-) -> None:
+async def write_pass(tx: Tx, row: MatchPass, **changes: Any) -> None:
+    """Change a row that is locked."""
     await tx.session.exec(
         update(MatchPass)
         .where(
             col(MatchPass.brand_id) == row.brand_id,
             col(MatchPass.agreement_id) == row.agreement_id,
         )
-        .values(tail_id=tail_id, sweep_id=sweep_id, swept_at=swept_at)
+        .values(**changes)
         .execution_options(synchronize_session=False)
     )

@@ -49,11 +49,12 @@ class Matcher:
     late_seconds: float = LATE_SECONDS
 
     async def __call__(self, tx: Tx, limit: int) -> int:
-        """Look at up to ``limit`` identities for one agreement: ``limit`` where there may be more
-        to do. Where there is not, forget as many tokens of agreements that have ended; how many."""
-        for brand_id, agreement_id, tail_id, sweep_id, swept_at in await tx.fetch(
-            queries.LIST_PASSES
-        ):
+        """Look at up to ``limit`` new identities for each agreement, else at as many of all for the
+        one that was swept longest ago: ``limit`` where there may be more to do. Where there is not,
+        forget as many tokens of agreements that have ended; how many."""
+        is_more = False
+        passes = await tx.fetch(queries.LIST_PASSES)
+        for brand_id, agreement_id, tail_id, _, _ in passes:
             if tail_id is None:
                 await tx.insert_if_absent(
                     MatchPass(
@@ -63,28 +64,38 @@ class Matcher:
                         swept_at=tx.now,
                     )
                 )
-            is_swept = tail_id is None or (sweep_id is None and tx.now < swept_at + SWEEP)
-            if is_swept and not await queries.list_identities(
-                tx, brand_id, tail_id or queries.FIRST, 1
-            ):
-                continue
-            row = await queries.lock_pass(tx, brand_id, agreement_id)
-            if await self._step(tx, row, limit):
-                return limit
+            is_more |= await self._follow(tx, (brand_id, agreement_id), limit)
+        if is_more:
+            return limit  # who is new comes first, in all agreements
+        due = [
+            (swept_at, brand_id, agreement_id)
+            for brand_id, agreement_id, _, sweep_id, swept_at in passes
+            if swept_at is not None and (sweep_id is not None or tx.now >= swept_at + SWEEP)
+        ]
+        if due:
+            _, *key = min(due)
+            await self._sweep(tx, (key[0], key[1]), limit)
+            return limit
         return len(await tx.fetch(queries.FORGET_TOKENS, row_count_max=limit))
 
-    async def _step(self, tx: Tx, row: MatchPass, limit: int) -> bool:
-        """Whether there may be more of the same."""
+    async def _follow(self, tx: Tx, key: tuple[UUID, UUID], limit: int) -> bool:
+        """Look at who is new for an agreement: whether there may be more."""
+        row = await queries.lock_pass(tx, *key)
         seen, is_all = await self._make(tx, row, row.tail_id, limit)
         recent = first_id_at(tx.now - timedelta(seconds=self.late_seconds))
         tail_id = max(row.tail_id, min(seen, recent)) if is_all else seen
-        sweep_id, swept_at = row.sweep_id, row.swept_at
-        if is_all and (sweep_id is not None or tx.now >= swept_at + SWEEP):
-            sweep_id, is_swept = await self._make(tx, row, sweep_id or queries.FIRST, limit)
-            if is_swept:
-                sweep_id, swept_at = None, tx.now
-        await queries.write_pass(tx, row, tail_id=tail_id, sweep_id=sweep_id, swept_at=swept_at)
-        return not is_all or sweep_id is not None
+        if tail_id != row.tail_id:
+            await queries.write_pass(tx, row, tail_id=tail_id)
+        return not is_all
+
+    async def _sweep(self, tx: Tx, key: tuple[UUID, UUID], limit: int) -> None:
+        """Look at the next of all identities once more, for what came to them later."""
+        row = await queries.lock_pass(tx, *key)
+        sweep_id, is_swept = await self._make(tx, row, row.sweep_id or queries.FIRST, limit)
+        if is_swept:
+            await queries.write_pass(tx, row, sweep_id=None, swept_at=tx.now)
+        else:
+            await queries.write_pass(tx, row, sweep_id=sweep_id)
 
     async def _make(self, tx: Tx, row: MatchPass, after: UUID, limit: int) -> tuple[UUID, bool]:
         """Write what is not there of the next identities' tokens: the last one's id, and whether

@@ -10,6 +10,7 @@ from loyalty.actor import Actor
 from loyalty.db import Snapshot, Tx
 from loyalty.errors import CouponUnknown, NotFound
 from loyalty.places.service import at_desk
+from rewards.coupons.service import find_by_code
 from rewards.redemptions import service
 from rewards.redemptions.models import Redemption
 from rewards.redemptions.queries import find_redemption
@@ -28,10 +29,14 @@ async def look_up_partners(
     """What a partner's coupon would do at a till of the key's brand; nothing is taken. Refuses
     NotFound (till, clerk), CouponUnknown (the brand's own too), PlaceClosed and InvalidInput."""
     at = await at_desk(snapshot, actor, till_id, clerk_id)
-    found = await service.look_up(snapshot, at, code, basket_fen=basket_fen)
-    if found.coupon.brand_id == actor.brand_id:
+    await _refuse_own(snapshot, actor, code)
+    return await service.look_up(snapshot, at, code, basket_fen=basket_fen)
+
+
+async def _refuse_own(snapshot: Snapshot, actor: Actor, code: str) -> None:
+    """Of its own brand's coupons a key learns nothing, whatever state they are in."""
+    if await find_by_code(snapshot, actor.brand_id, code) is not None:
         raise CouponUnknown()
-    return found
 
 
 async def redeem(
@@ -46,9 +51,8 @@ async def redeem(
     """Use a partner's coupon up: the redemption, CAPTURED. Refuses as ``look_up_partners`` does,
     and CouponTaken and CouponNotUsable."""
     at = await at_desk(tx, actor, till_id, clerk_id)
+    await _refuse_own(tx, actor, code)
     held = await service.hold_coupon(tx, at, code=code, basket_fen=basket_fen)
-    if held.coupon_brand_id == actor.brand_id:
-        raise CouponUnknown()
     return await service.capture(tx, at, held.id)
 
 

@@ -7,17 +7,19 @@ from uuid import UUID
 
 from loyalty.actor import Actor
 from loyalty.db import Snapshot, StatementMismatch, Tx
-from loyalty.errors import CouponUnknown
+from loyalty.errors import CouponUnknown, FundsTooLow
 from loyalty.ledger.rules import Book
 from rewards.alliances.service import (
     InForce,
     hosts_of,
+    limit_of_issuer,
     line_in_force,
     may_redeem,
+    pool_line,
     reserve_fen,
     split,
 )
-from rewards.clearing.service import Due, EntryKind, post_into
+from rewards.clearing.service import Due, EntryKind, post_into, reserve, used_funds
 from rewards.coupons.models import Coupon, CouponCause, CouponStatus
 from rewards.coupons.rules import normalise_code
 from rewards.issues.service import issued_under
@@ -66,12 +68,12 @@ async def _find_line(snapshot: Snapshot, found: FoundCoupon, brand_id: UUID) -> 
     coupon = found.coupon
     if coupon.cause_kind == CouponCause.PARTNER:
         return await issued_under(snapshot, coupon, brand_id)
-    agreed = await line_in_force(
-        snapshot, coupon.brand_id, coupon.template_id, coupon.issued_at, reader_id=brand_id
-    )
-    if agreed is None or not (agreed.line.pooled or agreed.line.issuer_id == coupon.brand_id):
-        return None
-    return agreed
+    ids = (coupon.brand_id, coupon.template_id)
+    of_pool = await pool_line(snapshot, *ids, brand_id)
+    if of_pool is not None:
+        return of_pool
+    agreed = await line_in_force(snapshot, *ids, coupon.issued_at, reader_id=brand_id)
+    return None if agreed is None or agreed.line.issuer_id != coupon.brand_id else agreed
 
 
 async def _find_partners(
@@ -83,8 +85,12 @@ async def _find_partners(
     for found in await queries.find_coupons(snapshot, hosts, code) if hosts else ():
         agreed = await _find_line(snapshot, found, brand_id)
         if agreed is not None and may_redeem(agreed.line, brand_id):
-            return replace(found, terms=replace(found.terms, place_ids=(), product_id=None)), agreed
+            return _without_places(found), agreed
     return None
+
+
+def _without_places(found: FoundCoupon) -> FoundCoupon:
+    return replace(found, terms=replace(found.terms, place_ids=(), product_ids=(), product_id=None))
 
 
 def is_good_at(agreed: InForce | None, brand_id: UUID) -> bool:
@@ -154,10 +160,16 @@ async def take_agreed_back(
         for due in _dues(redemption)
     ]
     key = (redemption.issuer_id, redemption.coupon_brand_id)
-    is_open = given is CouponStatus.ISSUED and redemption.reserved_fen
-    await post_into(
-        tx, book, actor, dues, reserved={key: redemption.reserved_fen} if is_open else {}
-    )
+    reserved_fen = redemption.reserved_fen if given is CouponStatus.ISSUED else 0
+    if reserved_fen and redemption.brand_id == redemption.issuer_id:
+        # At its own till nothing is owed less by it: the funds must have room again.
+        await post_into(tx, book, actor, dues)
+        limit_fen = await limit_of_issuer(tx, *key)
+        if not await reserve(tx, *key, reserved_fen, limit_fen):
+            left_fen = max(0, limit_fen - await used_funds(tx, *key))
+            raise FundsTooLow(left_fen=left_fen, needed_fen=reserved_fen)
+        return
+    await post_into(tx, book, actor, dues, reserved={key: reserved_fen} if reserved_fen else {})
 
 
 def _dues(redemption: Redemption) -> list[Due]:

@@ -139,6 +139,7 @@ class AuditedAlliances(AuditedClearing):
             done_count=1,
             issued_count=1,
             created_at=AT,
+            worked_at=AT,
         )
         self.rows.append(issue_list)
         self.rows.append(
@@ -161,7 +162,6 @@ class AuditedAlliances(AuditedClearing):
             CouponPool,
             template_id=template_id,
             agreement_id=self.agreement,
-            base=0,
             reserve_fen=POOLED_FEN,
             opened_at=AT,
         )

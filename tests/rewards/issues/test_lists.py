@@ -17,12 +17,22 @@ from loyalty.errors import (
     InvalidInput,
     IssueListStateWrong,
     NotFound,
+    TooManyOpen,
 )
 from loyalty.outbox import OutboxEvent
 from rewards.alliances.service import pause_agreement, resume_agreement
 from rewards.alliances.terms import Quota, QuotaWindow
 from rewards.issues import queries
-from rewards.issues.lists import DONE_TOPIC, ListWanted, cancel_list, read_file, upload, work_off
+from rewards.issues.lists import (
+    DONE_TOPIC,
+    UNFINISHED_MAX,
+    ListWanted,
+    _begin,
+    cancel_list,
+    read_file,
+    upload,
+    work_off,
+)
 from rewards.issues.models import IssueList, IssueListRow
 from tests.rewards.issues.partners import Issuers, make_issuers
 from tests.rewards.payouts.stores import rows
@@ -204,3 +214,29 @@ async def test_nobody_uploads_what_it_may_not_issue(db: Database, keyring: Keyri
     with pytest.raises(AgreementStateWrong):
         await send(issuers, body)
     assert await rows(db, IssueList) == []
+
+
+async def test_a_list_that_was_cut_off_may_be_cancelled(db: Database, keyring: Keyring) -> None:
+    issuers = await make_issuers(db, keyring, quotas=MANY)
+    pair = issuers.pair
+    row, _ = await db.in_transaction(_begin, pair.partners, wanted(issuers), "digest", 3)
+    await db.in_transaction(cancel_list, pair.partners, row.id)
+    assert await state(db, row) == ("CANCELLED", 0, 0)
+    assert await issuers.broken() == {}
+
+
+async def test_a_brand_has_so_many_lists_under_way(db: Database, keyring: Keyring) -> None:
+    issuers = await make_issuers(db, keyring, quotas=MANY)
+    for number in range(UNFINISHED_MAX):
+        await send(issuers, file_of(issuers, [0]), f"file {number}")
+    with pytest.raises(TooManyOpen):
+        await send(issuers, file_of(issuers, [0]), "one more")
+
+
+async def test_lists_take_turns(db: Database, keyring: Keyring) -> None:
+    issuers = await make_issuers(db, keyring, quotas=MANY)
+    long, short = [await send(issuers, file_of(issuers, [0] * n), f"{n}") for n in (4, 1)]
+    for _ in range(2):
+        await db.in_transaction(work_off, 1, set())
+    assert (await state(db, short))[0] == "DONE"
+    assert (await state(db, long))[1] == 1

@@ -1,7 +1,9 @@
 """A partner puts coupons into a pool and pays then; the host gives them out like any other; what
 is given, expires or is taken out again comes to the fen."""
 
+from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -17,24 +19,24 @@ from loyalty.errors import (
     TemplateUnderAgreement,
 )
 from loyalty.ids import new_id
-from rewards.alliances.service import pause_agreement, propose, resume_agreement
-from rewards.alliances.terms import Quota, QuotaWindow, Share
+from rewards.alliances.service import pause_agreement, pool_line, propose, resume_agreement
+from rewards.alliances.terms import DraftLine, Quota, QuotaWindow, Share
 from rewards.coupons.models import CouponCause, CouponTemplateStatus
 from rewards.coupons.rules import CouponIssue
 from rewards.coupons.service import (
     find_stock,
     get_template,
     new_code,
-    set_template_status,
     take_stock,
     write_coupons,
 )
-from rewards.issues.pools import drain_pool, end_agreement, fill_pool
+from rewards.issues.pools import drain_pool, end_agreement, fill_pool, set_template_status
 from rewards.issues.queries import list_pools
 from rewards.issues.service import expire_coupons, void_coupon
 from tests.clocks import SettableClock
-from tests.rewards.alliances.agreed import agree
+from tests.rewards.alliances.agreed import Pair, agree
 from tests.rewards.issues.partners import Issuers, make_issuers
+from tests.rewards.redemptions.shops import add_template
 
 FEE, RESERVE = 5, 217
 POOLED = {"pooled": True, "quotas": (Quota(QuotaWindow.ALL, 30),)}
@@ -209,3 +211,65 @@ async def test_a_pools_terms_stay(
     await db.in_transaction(agree, pair, more)
     await fill(issuers, 45)
     assert await money(issuers) == {}
+
+
+async def test_a_template_of_which_coupons_were_issued_is_no_pool(
+    db: Database, keyring: Keyring
+) -> None:
+    """Whose they are would not be known."""
+    issuers = await make_issuers(db, keyring, members=1)
+    pair = issuers.pair
+    used = await db.in_transaction(add_template, pair.host.id, stock_max=5, issued=1)
+    draft = replace(pair.draft(), lines=(*pair.draft().lines, _pooled_line(pair, used.id)))
+    with pytest.raises(InvalidInput):
+        await db.in_transaction(agree, pair, draft)
+
+
+def _pooled_line(pair: Pair, template_id: UUID) -> DraftLine:
+    return replace(pair.draft().lines[0], template_id=template_id, pooled=True)
+
+
+async def test_whoever_gives_one_while_the_agreement_ends_gives_a_pools(
+    clocked_db: Database, clock: SettableClock, keyring: Keyring
+) -> None:
+    """A coupon whose time is after the end, of a transaction that came before it."""
+    issuers = await make_pool(clocked_db, keyring)
+    await fill(issuers, 1)
+    clock.advance(minutes=1)
+    [given] = await give(issuers)
+    clock.advance(seconds=-30)
+    await clocked_db.in_transaction(end_agreement, issuers.pair.hosts, issuers.agreement_id, "over")
+    clock.advance(minutes=1)
+    async with clocked_db.snapshot() as snapshot:
+        line = await pool_line(snapshot, given.brand_id, given.template_id, issuers.pair.partner.id)
+    assert line is not None
+    await clocked_db.in_transaction(void_coupon, issuers.pair.hosts, given.id, "a mistake")
+    assert await issuers.funds() == (FEE, 0)
+
+
+async def test_what_the_host_has_paused_stays_so(db: Database, keyring: Keyring) -> None:
+    issuers = await make_pool(db, keyring)
+    pair, agreed = issuers.pair, (issuers.pair.hosts, issuers.agreement_id)
+    await fill(issuers, 1)
+    of_template = (pair.hosts, pair.template.id)
+    paused, active = CouponTemplateStatus.PAUSED, CouponTemplateStatus.ACTIVE
+    await db.in_transaction(set_template_status, *of_template, paused)
+    await db.in_transaction(pause_agreement, *agreed, "a complaint")
+    with pytest.raises(TemplateUnderAgreement):
+        await db.in_transaction(set_template_status, *of_template, active)
+    await db.in_transaction(resume_agreement, *agreed)
+    await db.in_transaction(agree, pair, pair.draft(**{**POOLED, "quotas": ()}))
+    with pytest.raises(OutOfStock):
+        await give(issuers)
+    await db.in_transaction(set_template_status, *of_template, active)
+    await give(issuers)
+
+
+async def test_a_pool_may_be_drained_in_a_pause(db: Database, keyring: Keyring) -> None:
+    issuers = await make_pool(db, keyring)
+    await fill(issuers, 2)
+    await db.in_transaction(
+        pause_agreement, issuers.pair.hosts, issuers.agreement_id, "a complaint"
+    )
+    await drain(issuers, 2)
+    assert await issuers.funds() == (0, 0)

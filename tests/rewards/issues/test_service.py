@@ -149,3 +149,12 @@ async def test_only_the_issuer_issues(db: Database, keyring: Keyring) -> None:
     with pytest.raises(NotFound):
         await db.in_transaction(issue_coupon, pair.hosts, *wanted)
     assert (await issuers.issues()) == []
+
+
+async def test_where_there_is_no_room_strangers_are_not_told_apart(
+    db: Database, keyring: Keyring
+) -> None:
+    issuers = await make_issuers(db, keyring, quotas=(Quota(QuotaWindow.ALL, 1),))
+    over = "ISSUE_QUOTA_REACHED"
+    assert await issuers.issue(9, 0, 9, 1) == ["MEMBER_UNKNOWN", "ISSUED", over, over]
+    assert await issuers.issue(9) == await issuers.issue(0) == [over]

@@ -9,14 +9,14 @@ import pytest
 import pytest_asyncio
 
 from loyalty.db import Database, Tx
-from loyalty.errors import CouponNotUsable, CouponTaken, CouponUnknown
+from loyalty.errors import CouponNotUsable, CouponTaken, CouponUnknown, FundsTooLow
 from loyalty.ids import new_id
 from loyalty.ledger.audit import audit
 from loyalty.outbox import OutboxEvent
 from rewards.alliances.models import AgreementVersion
 from rewards.clearing import queries as clearing
 from rewards.clearing.models import ClearingEntry
-from rewards.clearing.service import open_position, reserve
+from rewards.clearing.service import open_position, release, reserve
 from rewards.coupons.models import Coupon
 from rewards.redemptions import service
 from rewards.redemptions.models import Redemption
@@ -201,3 +201,28 @@ async def test_a_redemption_is_agreed_wholly(allies: Allies, field: str) -> None
     with pytest.raises(Exception, match="agreed_wholly"):
         await allies.partner.change(captured, **{field: None})
     assert isinstance(captured, Redemption)
+
+
+async def test_at_its_own_till_an_issuer_gets_no_more_than_its_limit(allies: Allies) -> None:
+    """What it takes there frees its funds; taken back, they must have room for it again."""
+    keys = allies.pair.partner.id, allies.pair.host.id
+    coupon = await allies.coupon()
+    captured = await allies.partner.capture((await allies.partner.hold(coupon)).id)
+    owed, _ = await allies.owed()
+    await allies.host.db.in_transaction(reserve, *keys, 10_000 - owed, 10_000)
+    assert isinstance(await refusal(allies.partner.reverse(captured.id)), FundsTooLow)
+    await allies.host.db.in_transaction(release, {keys: RESERVED - owed})
+    await allies.partner.reverse(captured.id)
+    await allies.host.db.in_transaction(release, {keys: (await allies.owed())[1] - RESERVED})
+    assert await allies.broken() == {}
+
+
+async def test_another_pairs_coupon_is_unknown(allies: Allies) -> None:
+    """A third brand that has an agreement with the host, by which it may redeem something else."""
+    db = allies.host.db
+    shops = await db.in_transaction(make_shops, f"third-{new_id().hex}")
+    template = await db.in_transaction(add_template, allies.host.brand_id)
+    third = Pair(allies.pair.host, shops.brand, template)
+    await db.in_transaction(agree, third)
+    floor = Floor(db, allies.host.clock, shops)
+    assert isinstance(await refusal(floor.hold(await allies.coupon())), CouponUnknown)

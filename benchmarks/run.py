@@ -21,6 +21,7 @@ from benchmarks.campaigns import OTHERS, publish_others
 from benchmarks.expiry import bare_update, expire, prepare_lots
 from benchmarks.floor import FloorPlan, measure_floor
 from benchmarks.history import store_claims
+from benchmarks.issuing import bars_of, issue
 from benchmarks.postgres import SETTINGS, WORK, Postgres, running_postgres
 from benchmarks.processes import SERVE
 from benchmarks.reevaluation import bare_update as bare_update_of_standings
@@ -47,8 +48,10 @@ from loyalty.crypto import Keyring
 
 T = TypeVar("T")
 SCANS = "scans/s"
-PARTS = ("codes", "scans", "tills", "settlement", "expiry", "tiers", "webhooks", "sqlite")
-"""What may be measured alone; the result is then not kept."""
+PARTS = (
+    *("codes", "scans", "tills", "settlement", "expiry"),
+    *("tiers", "webhooks", "issuing", "sqlite"),
+)  # what may be measured alone; the result is then not kept
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,8 @@ class Bench:
                 self._tiers(postgres, keys)
             if "webhooks" in self._parts:
                 self._webhooks(postgres, keys)
+            if "issuing" in self._parts:
+                self._issuing(postgres, keys)
         if "sqlite" in self._parts:
             self._sqlite(keys)
         return versions
@@ -284,6 +289,11 @@ class Bench:
         )
         name = f"time to tell the healthy of {ENDPOINTS:,} endpoints, {HANGING} hanging / none"
         self.bars.append(Bar(name, hampered / healthy, 1.5, 1.2, hampered, healthy, "s", True))
+
+    def _issuing(self, postgres: Postgres, keys: Secrets) -> None:
+        tpcb, sizes = self._tpcb(postgres), (self.sizes.coupons, self.sizes.lots)
+        done = self.step("Issuing", lambda: issue(postgres, keys.environment(""), *sizes))
+        self.bars += bars_of(done, tpcb)
 
     def _sqlite(self, keys: Secrets) -> None:
         sizes = self.sizes

@@ -3,7 +3,7 @@
 Never a session: siblings resolve concurrently, so each resolver opens its own snapshot.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
@@ -32,9 +32,9 @@ L = TypeVar("L")
 class GuessThrottle(Protocol):
     """Remembers who tries codes that are not ours."""
 
-    def wait_seconds(self, caller: UUID) -> int: ...
+    def wait_seconds(self, caller: Hashable) -> int: ...
 
-    def count(self, caller: UUID) -> None: ...
+    def count(self, caller: Hashable) -> None: ...
 
 
 class KeyUsage(Protocol):
@@ -105,15 +105,16 @@ class Context:
                 self.services.products[key] = found
         return found
 
-    def check_guessing(self) -> None:
-        """Raises THROTTLED for a caller who tried too many codes that are not ours."""
-        wait = self.services.guesses.wait_seconds(self.caller.id)
+    def check_guessing(self, at: UUID | None = None) -> None:
+        """Raises THROTTLED for a caller who tried too many codes that are not ours; ``at``: at one
+        of its tills, where a key calls for many."""
+        wait = self.services.guesses.wait_seconds((self.caller.id, at) if at else self.caller.id)
         if wait:
             raise Throttled(wait)
 
-    def count_guess(self) -> None:
+    def count_guess(self, at: UUID | None = None) -> None:
         """Remember that the caller tried a code that is not ours."""
-        self.services.guesses.count(self.caller.id)
+        self.services.guesses.count((self.caller.id, at) if at else self.caller.id)
 
     def count_use(self, field_name: str) -> None:
         """Remember that the caller called a field, where the caller is a key."""

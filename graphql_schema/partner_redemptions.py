@@ -75,15 +75,15 @@ class PartnerRedemptionQuery:
         """What a partner's coupon with this number would do at a till of the brand's. Nothing is
         taken."""
         context = info.context
-        context.check_guessing()
         desk = (local_id("Till", till_id), local_id("Clerk", clerk_id))
+        context.check_guessing(desk[0])
         try:
             async with context.database.snapshot() as snapshot:
                 found: Any = await by_key.look_up_partners(
                     snapshot, context.caller, *desk, code, basket_fen=basket_fen
                 )
         except CouponUnknown:
-            context.count_guess()
+            context.count_guess(desk[0])
             raise
         return found  # type: ignore[no-any-return]  # the row of a CouponAtTill
 
@@ -97,17 +97,17 @@ class PartnerRedemptionMutation:
         """Use up a partner's coupon at a till that the brand's own systems run (核销). What the
         partner owes for it is booked at once."""
         context = info.context
-        context.check_guessing()
+        desk = (local_id("Till", input.till_id), local_id("Clerk", input.clerk_id))
+        context.check_guessing(desk[0])
 
         async def step(tx: Tx, actor: Actor) -> RedemptionRow:
-            desk = (local_id("Till", input.till_id), local_id("Clerk", input.clerk_id))
             return await by_key.redeem(tx, actor, *desk, input.code, basket_fen=input.basket_fen)
 
         operation = "redeemPartnersCoupon"
         try:
             row, replayed = await row_once(context, operation, input, RedemptionRow, step)
         except CouponUnknown:
-            context.count_guess()
+            context.count_guess(desk[0])
             raise
         return RedeemPartnersCouponReceipt(replayed=replayed, redemption=row)
 

@@ -384,7 +384,7 @@ class NotOpen(Refusal):
 
 
 class TooManyOpen(Refusal):
-    """``noun``: survey, task, agreement or adjustment; those that have not ended."""
+    """``noun``: survey, task, agreement, adjustment or issue list; those that have not ended."""
 
     code = "TOO_MANY_OPEN"
     en = "{limit} {noun}s have not ended yet. End one first."

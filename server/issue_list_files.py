@@ -9,6 +9,7 @@ results. Refusals are JSON: a stable code, and a message in the caller's languag
 import asyncio
 import csv
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from io import StringIO
 from uuid import UUID
 
@@ -33,9 +34,9 @@ from server.statement_csv import BYTE_ORDER_MARK, PAGE_ROWS
 PATH = "/partners/issue-lists"
 BODY_BYTES_MAX = 16 * 1024 * 1024
 BODY_SECONDS_MAX = 120
-UPLOADS_AT_ONCE_MAX = 4
-"""Of one process, each of another brand: it is kept in memory while it is read."""
-RETRY_SECONDS = 5
+UPLOADS_AT_ONCE_MAX, UPLOADS_OF_A_BRAND_MAX = 8, 2
+"""Of one process: each is kept in memory while it is read. Others wait, and not for ever."""
+WAIT_SECONDS_MAX, RETRY_SECONDS = 20, 5
 RESULT_COLUMNS = ("row", "reference", "result", "issue_id")
 _STATUS = {NotFound: 404, IdempotencyConflict: 409, AgreementStateWrong: 409}
 
@@ -47,7 +48,8 @@ class IssueListFiles:
         self._database = database
         self._callers = callers
         self._usage = usage
-        self._uploading: set[UUID] = set()
+        self._places = asyncio.Semaphore(UPLOADS_AT_ONCE_MAX)
+        self._places_of: dict[UUID, asyncio.Semaphore] = {}
 
     def routes(self) -> list[Route]:
         return [
@@ -93,15 +95,23 @@ class IssueListFiles:
             said.get("name", ""),
             request.headers.get("idempotency-key", ""),
         )
-        if actor.brand_id in self._uploading or len(self._uploading) >= UPLOADS_AT_ONCE_MAX:
-            raise Turned("THROTTLED", RETRY_SECONDS)
-        self._uploading.add(actor.brand_id)
-        try:
+        async with self._place(actor.brand_id):
             body = await _body(request)
             row, replayed = await upload(self._database, actor, wanted, body)
-        finally:
-            self._uploading.discard(actor.brand_id)
         return JSONResponse(_told(row) | {"replayed": replayed}, status_code=202, headers=HEADERS)
+
+    @asynccontextmanager
+    async def _place(self, brand_id: UUID) -> AsyncIterator[None]:
+        """One of the places in which a file is read: a slow brand has two of them at most."""
+        own = self._places_of.setdefault(brand_id, asyncio.Semaphore(UPLOADS_OF_A_BRAND_MAX))
+        async with AsyncExitStack() as taken:
+            try:
+                async with asyncio.timeout(WAIT_SECONDS_MAX):
+                    await taken.enter_async_context(own)
+                    await taken.enter_async_context(self._places)
+            except TimeoutError:
+                raise Turned("THROTTLED", RETRY_SECONDS) from None
+            yield
 
     async def _results(self, request: Request) -> Response:
         actor = await self._actor(request, Scope.READ_COUPONS, "issueListResults")

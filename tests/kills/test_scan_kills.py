@@ -27,7 +27,7 @@ WRITTEN: tuple[type[SQLModel], ...] = (
     *(Account, Claim, IdempotencyRecord, ItemCode, Lot, Member, OutboxEvent, ScanEvent, Transfer),
 )
 SEED = 20261121
-ROUNDS = 8
+ROUNDS = 6
 CLIENTS = 16
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.agreement_types import Agreement
+from graphql_schema.clearing import fetch_own
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import (
@@ -16,12 +17,12 @@ from graphql_schema.enums import (
     ShareRounding,
     StatementPeriod,
 )
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import local_id
-from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
+from graphql_schema.pagination import Connection
 from graphql_schema.permissions import HasGrant, HasGrantOrScope
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import BigInt
-from loyalty import keyed
 from loyalty.actor import Actor, Grant, Scope
 from loyalty.brands.service import get_brand_by_slug
 from loyalty.db import Tx
@@ -29,8 +30,6 @@ from rewards.alliances import queries, service
 from rewards.alliances.models import Agreement as AgreementRow
 from rewards.alliances.terms import Draft, DraftLine, Funding, Quota, Share
 from rewards.issues import pools
-
-CURSOR = Cursor(UUID)
 
 
 @strawberry.input(description="Either fen or ten-thousandths of a coupon's value.")
@@ -174,10 +173,7 @@ EndAgreementResult = Annotated[
 
 async def fetch_agreement(context: Context, id: UUID) -> AgreementRow | None:
     """For ``node``: operators of either side, each its own copy."""
-    if Grant.READ not in context.caller.grants:
-        return None
-    async with context.database.snapshot() as snapshot:
-        return await keyed.find_row(snapshot, AgreementRow, context.caller.brand_id, id)
+    return await fetch_own(context, AgreementRow, id)
 
 
 async def _agreement(context: Context, reply: dict[str, Any]) -> AgreementRow:
@@ -226,15 +222,7 @@ class AgreementQuery:
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[AgreementRow]:
         """The brand's agreements with partners, newest first."""
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_agreements(
-                snapshot,
-                info.context.caller.brand_id,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        return await page_of_brand(info.context, queries.list_agreements, first, after)
 
 
 @strawberry.type

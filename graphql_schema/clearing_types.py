@@ -1,21 +1,16 @@
 """What operators see of clearing: each side its own copy. Amounts are in fen and signed: above zero
 the brand owes the partner."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 import strawberry
 
 from graphql_schema.context import Info
 from graphql_schema.enums import ClearingAdjustmentStatus, ClearingEntryKind
-from graphql_schema.loaders import value_loader
+from graphql_schema.loaders import brand_loader
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.pagination import encode_id
 from graphql_schema.scalars import BigInt
-from loyalty.brands.models import Brand
-from loyalty.brands.queries import list_brands_by_ids
-from loyalty.db import Snapshot
 from rewards.clearing.models import (
     ClearingAdjustment as AdjustmentRow,
 )
@@ -33,24 +28,17 @@ from rewards.netting.models import NettingLeg as LegRow
 Paired = AdjustmentRow | EntryRow | LegRow | PositionRow | StatementRow
 
 
-async def _partners(snapshot: Snapshot, _: UUID, ids: Sequence[UUID]) -> dict[UUID, Brand]:
-    return {brand.id: brand for brand in await list_brands_by_ids(snapshot, ids)}
-
-
-_partner = value_loader(_partners)
-
-
 @strawberry.type
 class WithPartner:
     """Whom it is with: a brand that there is an agreement with, or that a netting run has pay."""
 
     @strawberry.field
     async def partner_slug(self, row: strawberry.Parent[Paired], info: Info) -> str:
-        return (await info.context.loader(_partner).load(row.partner_id)).slug
+        return (await info.context.loader(brand_loader).load(row.partner_id)).slug
 
     @strawberry.field
     async def partner_name(self, row: strawberry.Parent[Paired], info: Info) -> str:
-        return (await info.context.loader(_partner).load(row.partner_id)).name
+        return (await info.context.loader(brand_loader).load(row.partner_id)).name
 
 
 @strawberry.type(description="How the brand stands with a partner now.")

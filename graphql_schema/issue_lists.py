@@ -7,6 +7,7 @@ from uuid import UUID
 
 import strawberry
 
+from graphql_schema.clearing import fetch_own
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import row_once
 from graphql_schema.enums import IssueListStatus
@@ -16,7 +17,6 @@ from graphql_schema.pagination import Connection, encode_id
 from graphql_schema.permissions import HasGrantOrScope
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import BigInt
-from loyalty import keyed
 from loyalty.actor import Actor, Grant, Scope
 from loyalty.db import Tx
 from rewards.issues import lists, queries
@@ -66,10 +66,7 @@ CancelIssueListResult = Annotated[
 
 async def fetch_list(context: Context, id: UUID) -> ListRow | None:
     """For ``node``: operators of the issuer."""
-    if Grant.READ not in context.caller.grants:
-        return None
-    async with context.database.snapshot() as snapshot:
-        return await keyed.find_row(snapshot, ListRow, context.caller.brand_id, id)
+    return await fetch_own(context, ListRow, id)
 
 
 @strawberry.type

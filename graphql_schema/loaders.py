@@ -11,6 +11,8 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context
+from loyalty.brands.models import Brand
+from loyalty.brands.queries import list_brands_by_ids
 from loyalty.db import Snapshot
 from loyalty.members.queries import list_identities_by_ids, list_members_by_ids
 from loyalty.products.queries import list_products_by_ids
@@ -69,6 +71,11 @@ def value_loader(find: Find[Mapping[UUID, Value]]) -> MakeLoader[Value]:
     return _loader(find, lambda found, keys: [found[each] for each in keys])
 
 
+async def _brands(snapshot: Snapshot, _: UUID, ids: Sequence[UUID]) -> dict[UUID, Brand]:
+    return {brand.id: brand for brand in await list_brands_by_ids(snapshot, ids)}
+
+
+brand_loader = value_loader(_brands)
 product_loader = row_loader(list_products_by_ids)
 member_loader = row_loader(list_members_by_ids)
 identity_loader = row_loader(list_identities_by_ids)

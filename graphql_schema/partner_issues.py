@@ -1,28 +1,25 @@
 """Coupons that a partner issues to a host's members, whom it knows by tokens alone."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
+from graphql_schema.clearing import fetch_own
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import row_once
 from graphql_schema.enums import CouponStatus
-from graphql_schema.loaders import row_loader, value_loader
+from graphql_schema.loaders import brand_loader, row_loader
 from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import Connection, encode_id
 from graphql_schema.permissions import HasGrantOrScope, HasScope
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import BigInt
-from loyalty import keyed
 from loyalty.actor import Actor, Grant, Scope
-from loyalty.brands.models import Brand
-from loyalty.brands.queries import list_brands_by_ids
 from loyalty.clock import local_date, utc_now
-from loyalty.db import Snapshot, Tx
+from loyalty.db import Tx
 from rewards.alliances.service import get_agreement, require_active
 from rewards.coupons.models import Coupon
 from rewards.coupons.rules import shown_status
@@ -30,12 +27,6 @@ from rewards.issues import queries, service
 from rewards.issues.models import PartnerIssue as IssueRow
 from rewards.matching.service import match
 
-
-async def _hosts(snapshot: Snapshot, _: UUID, ids: Sequence[UUID]) -> dict[UUID, Brand]:
-    return {brand.id: brand for brand in await list_brands_by_ids(snapshot, ids)}
-
-
-_host = value_loader(_hosts)
 _coupon = row_loader(queries.list_coupons)
 
 
@@ -58,7 +49,7 @@ class PartnerIssue(Node):
 
     @strawberry.field
     async def host_slug(self, row: strawberry.Parent[IssueRow], info: Info) -> str:
-        return (await info.context.loader(_host).load(row.host_id)).slug
+        return (await info.context.loader(brand_loader).load(row.host_id)).slug
 
     @strawberry.field
     def agreement_id(self, row: strawberry.Parent[IssueRow]) -> strawberry.ID:
@@ -75,7 +66,7 @@ class PartnerIssue(Node):
     @strawberry.field(description="What has become of it.")
     async def status(self, row: strawberry.Parent[IssueRow], info: Info) -> CouponStatus:
         coupon = await _load(info, row)
-        host = await info.context.loader(_host).load(row.host_id)
+        host = await info.context.loader(brand_loader).load(row.host_id)
         now = utc_now()
         return shown_status(coupon, now, local_date(now, host.timezone))
 
@@ -129,10 +120,7 @@ IssuePartnersCouponResult = Annotated[
 
 async def fetch_issue(context: Context, id: UUID) -> IssueRow | None:
     """For ``node``: operators of the issuer."""
-    if Grant.READ not in context.caller.grants:
-        return None
-    async with context.database.snapshot() as snapshot:
-        return await keyed.find_row(snapshot, IssueRow, context.caller.brand_id, id)
+    return await fetch_own(context, IssueRow, id)
 
 
 @strawberry.type

@@ -18,10 +18,14 @@ from loyalty.actor import Actor, ActorKind, Grant, MemberRole, Scope
 
 
 class Permission(FieldExtension):
-    """A check before the resolver runs. ``check`` raises a Fault, or lets pass."""
+    """A check before the resolver runs. ``check`` raises a Fault, or lets pass; ``pass_on`` is for
+    what follows that."""
 
     def check(self, actor: Actor | None) -> None:
         raise NotImplementedError
+
+    def pass_on(self, context: Context, field_name: str) -> None:
+        pass
 
     def resolve(
         self,
@@ -31,6 +35,7 @@ class Permission(FieldExtension):
         **kwargs: Any,
     ) -> Any:
         self.check(info.context.actor)
+        self.pass_on(info.context, info.field_name)
         return next_(source, info, **kwargs)
 
     async def resolve_async(
@@ -41,6 +46,7 @@ class Permission(FieldExtension):
         **kwargs: Any,
     ) -> Any:
         self.check(info.context.actor)
+        self.pass_on(info.context, info.field_name)
         result = next_(source, info, **kwargs)
         return await result if isawaitable(result) else result
 
@@ -120,28 +126,8 @@ class HasScope(Permission):
         if self.scope is not None and self.scope not in actor.scopes:
             raise Forbidden
 
-    def resolve(
-        self,
-        next_: Callable[..., Any],
-        source: Any,
-        info: strawberry.Info[Context, Any],
-        **kwargs: Any,
-    ) -> Any:
-        self.check(info.context.actor)
-        info.context.count_use(info.field_name)
-        return next_(source, info, **kwargs)
-
-    async def resolve_async(
-        self,
-        next_: Callable[..., Any],
-        source: Any,
-        info: strawberry.Info[Context, Any],
-        **kwargs: Any,
-    ) -> Any:
-        self.check(info.context.actor)
-        info.context.count_use(info.field_name)
-        result = next_(source, info, **kwargs)
-        return await result if isawaitable(result) else result
+    def pass_on(self, context: Context, field_name: str) -> None:
+        context.count_use(field_name)
 
 
 class HasGrantOrScope(HasScope):

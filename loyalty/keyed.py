@@ -1,10 +1,11 @@
 """Rows of any tenant table by their key: how every noun finds, lists, locks and moves its own."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, inspect, union_all, update
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import SQLModel, select
 
 from loyalty.db import Snapshot, Tx
@@ -49,6 +50,20 @@ async def lock_row(
         .execution_options(populate_existing=True)
     )
     return found.first()
+
+
+async def write_row(tx: Tx, row: SQLModel, **changes: Any) -> None:
+    """Change a row that is locked, or that what is locked stands for; the value in hand changes
+    with it."""
+    columns, held = _columns(type(row)), cast(Any, row)
+    await tx.session.exec(
+        update(type(row))
+        .where(columns.brand_id == held.brand_id, columns.id == held.id)
+        .values(**changes)
+        .execution_options(synchronize_session=False)
+    )
+    for name, value in changes.items():
+        set_committed_value(row, name, value)
 
 
 async def list_rows_by_ids(

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from loyalty import audit_log, outbox
+from loyalty import audit_log, keyed, outbox
 from loyalty.actor import Actor
 from loyalty.brands.models import Brand
 from loyalty.brands.service import get_brand, get_brand_by_slug
@@ -67,7 +67,7 @@ async def propose(tx: Tx, actor: Actor, partner_slug: str, draft: Draft) -> Agre
     )
     for copy in await queries.list_open_versions(tx, brand_ids, agreement_id):
         if copy.status == VersionStatus.PROPOSED:
-            await queries.write_row(tx, copy, {"status": VersionStatus.WITHDRAWN.value})
+            await keyed.write_row(tx, copy, status=VersionStatus.WITHDRAWN.value)
     version = await _add_version(tx, own.id, agreement_id, terms)
     await audit_log.record(
         tx, actor, "agreement.propose", agreement_id, number=version.number, digest=version.digest

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import inspect, update
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy import update
 from sqlmodel import col, func, or_, select
 
 from loyalty import keyed
@@ -245,19 +244,6 @@ async def list_ever_in_force(
         .where(Agreement.brand_id == brand_id, col(AgreementVersion.in_force_from).is_not(None))
     )
     return list(found)
-
-
-async def write_row(tx: Tx, row: Agreement | AgreementVersion, changes: Mapping[str, Any]) -> None:
-    """Change a row that is locked, or whose agreement is; the value in hand changes with it."""
-    columns: Any = inspect(type(row)).local_table.c
-    await tx.session.exec(
-        update(type(row))
-        .where(columns.brand_id == row.brand_id, columns.id == row.id)
-        .values(**changes)
-        .execution_options(synchronize_session=False)
-    )
-    for name, value in changes.items():
-        set_committed_value(row, name, value)
 
 
 # --- templates ---------------------------------------------------------------------------------

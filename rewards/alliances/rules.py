@@ -31,6 +31,15 @@ class InForce:
     line: Line
 
 
+def in_version(version: AgreementVersion, template_id: UUID) -> InForce | None:
+    """A template's line in a version; None where that does not name it."""
+    terms = terms_of(version.terms)
+    line = terms.line_of(template_id)
+    if line is None:
+        return None
+    return InForce(version.agreement_id, version.id, version.number, terms, line)
+
+
 def state_of(agreement: Agreement) -> str:
     """Its status, or PAUSED while either side has paused it."""
     is_active = agreement.status == AgreementStatus.ACTIVE

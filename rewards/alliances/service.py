@@ -3,10 +3,9 @@ of them."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from loyalty import audit_log
+from loyalty import audit_log, keyed
 from loyalty.actor import Actor
 from loyalty.brands.service import touch_configuration
 from loyalty.db import Snapshot, StatementMismatch, Tx
@@ -31,6 +30,7 @@ from rewards.alliances.rules import (
     InForce,
     begin_pause,
     end_pause,
+    in_version,
     is_paused,
     lines_at,
     state_of,
@@ -38,6 +38,7 @@ from rewards.alliances.rules import (
 from rewards.alliances.terms import (
     Line,
     StatementPeriod,
+    Terms,
     may_redeem,
     reserve_fen,
     split,
@@ -55,7 +56,6 @@ __all__ = [
     "hosts_of",
     "issuing_terms",
     "line_in_force",
-    "lines_in_force",
     "may_redeem",
     "pause_agreement",
     "period_of",
@@ -69,6 +69,7 @@ __all__ = [
     "sign",
     "split",
     "template_codes_of",
+    "terms_to_issue",
 ]
 
 
@@ -105,12 +106,6 @@ async def line_in_force(
     return None
 
 
-async def lines_in_force(snapshot: Snapshot, brand_id: UUID, at: datetime) -> list[InForce]:
-    """All lines of all the brand's agreements that are in force at an instant, paused or not."""
-    pairs = await queries.list_in_force_at(snapshot, brand_id, at)
-    return [each for agreement, version in pairs for each in lines_at(agreement, version, at)]
-
-
 async def hosts_of(snapshot: Snapshot, redeemer_id: UUID) -> list[UUID]:
     """The brands of whose coupons some may be good at a brand's tills: those with which anything
     is or was agreed by which it may redeem, since coupons outlive agreements."""
@@ -129,16 +124,19 @@ async def period_of(
 ) -> tuple[StatementPeriod, str] | None:
     """How often statements are drawn between two brands, and in which time zone: as the version
     has it that was the last to come in force. None where there never was one."""
+    terms = await _last_terms(snapshot, brand_id, partner_id)
+    return None if terms is None else (terms.statement_period, terms.timezone)
+
+
+async def _last_terms(snapshot: Snapshot, brand_id: UUID, partner_id: UUID) -> Terms | None:
+    """Of the version that was the last to come in force between two brands."""
     found = [
         version
         for id, version in await queries.list_ever_in_force(snapshot, brand_id)
-        if id == partner_id and version.in_force_from is not None
+        if id == partner_id
     ]
-    if not found:
-        return None
-    last = max(found, key=lambda version: (version.in_force_from, version.number))
-    terms = terms_of(last.terms)
-    return terms.statement_period, terms.timezone
+    last = max(found, key=lambda each: (each.in_force_from, each.number), default=None)
+    return None if last is None else terms_of(last.terms)
 
 
 async def template_codes_of(
@@ -154,33 +152,38 @@ async def template_codes_of(
     }
 
 
-async def issuing_terms(
-    tx: Tx, issuer_id: UUID, host_id: UUID, template_id: UUID, *, shared: bool = True
+async def terms_to_issue(
+    tx: Tx, issuer_id: UUID, agreement_id: UUID, template_id: UUID, *, pooled: bool
 ) -> InForce:
+    """``issuing_terms`` of one agreement, for issuing one by one or (``pooled``) into a pool.
+    Refuses NotFound also where the two have agreed anew since, or it is the other way."""
+    own = await get_agreement(tx, issuer_id, agreement_id)
+    agreed = await issuing_terms(tx, issuer_id, own.partner_id, template_id)
+    if agreed.agreement_id != agreement_id or agreed.line.pooled is not pooled:
+        raise NotFound(noun="coupon template")
+    return agreed
+
+
+async def issuing_terms(tx: Tx, issuer_id: UUID, host_id: UUID, template_id: UUID) -> InForce:
     """The line under which a partner issues now. The agreement is locked, shared with others who
     issue: nobody pauses or ends it or changes its terms before this transaction ends.
 
     Refuses NotFound (the template is no line of theirs) and AgreementStateWrong (paused, ended,
     not signed yet, or outside its days).
     """
-    if shared:
-        agreement = await queries.share_live(tx, issuer_id, host_id)
-    else:
-        agreement = await queries.find_live(tx, issuer_id, host_id)
+    agreement = await queries.share_live(tx, issuer_id, host_id)
     if agreement is None:
         raise NotFound(noun="coupon template")
     require_active(agreement)
-    versions = await queries.list_open_versions(tx, [issuer_id], agreement.id)
-    for version in versions:
+    for version in await queries.list_open_versions(tx, [issuer_id], agreement.id):
         if version.status != VersionStatus.IN_FORCE:
             continue
-        terms = terms_of(version.terms)
-        line = terms.line_of(template_id)
-        if line is None or line.host_id != host_id or line.issuer_id != issuer_id:
+        found = in_version(version, template_id)
+        if found is None or (found.line.host_id, found.line.issuer_id) != (host_id, issuer_id):
             break
-        if not terms.covers(tx.now):
+        if not found.terms.covers(tx.now):
             raise AgreementStateWrong(status="OUTSIDE_ITS_DAYS", wanted="ISSUED_UNDER")
-        return InForce(agreement.id, version.id, version.number, terms, line)
+        return found
     raise NotFound(noun="coupon template")
 
 
@@ -193,11 +196,10 @@ async def pool_line(
     version = await queries.find_pool_version(snapshot, host_id, template_id, reader_id)
     if version is None:
         return None
-    terms = terms_of(version.terms)
-    line = terms.line_of(template_id)
-    if line is None:
+    found = in_version(version, template_id)
+    if found is None:
         raise StatementMismatch("a pool that the terms do not name")
-    return InForce(version.agreement_id, version.id, version.number, terms, line)
+    return found
 
 
 async def pool_rests(tx: Tx, host_id: UUID, template_id: UUID) -> bool:
@@ -215,15 +217,8 @@ async def pool_rests(tx: Tx, host_id: UUID, template_id: UUID) -> bool:
 async def limit_of_issuer(snapshot: Snapshot, issuer_id: UUID, host_id: UUID) -> int:
     """Up to how many fen an issuer may owe a host, reserves included: as the version has it that
     was the last to come in force between them."""
-    found = [
-        version
-        for id, version in await queries.list_ever_in_force(snapshot, issuer_id)
-        if id == host_id
-    ]
-    if not found:
-        return 0
-    last = max(found, key=lambda version: (version.in_force_from, version.number))
-    funding = terms_of(last.terms).funding_of(issuer_id)
+    terms = await _last_terms(snapshot, issuer_id, host_id)
+    funding = None if terms is None else terms.funding_of(issuer_id)
     return 0 if funding is None else funding.limit_fen
 
 
@@ -260,8 +255,8 @@ async def sign(tx: Tx, actor: Actor, agreement_id: UUID, digest: str) -> Agreeme
     if mine.signed_at is not None:
         return mine
     is_whole = mine.partner_signed_at is not None
-    await _write(tx, mine, signed_at=tx.now, signed_by=actor.id)
-    await _write(tx, theirs, partner_signed_at=tx.now)
+    await keyed.write_row(tx, mine, signed_at=tx.now, signed_by=actor.id)
+    await keyed.write_row(tx, theirs, partner_signed_at=tx.now)
     if is_whole:
         await _put_in_force(tx, copies, versions)
     await audit_log.record(
@@ -284,14 +279,16 @@ async def _put_in_force(
 ) -> None:
     for row in versions:
         if row.status == VersionStatus.IN_FORCE:
-            await _write(tx, row, status=VersionStatus.OVER.value, in_force_until=tx.now)
+            await keyed.write_row(tx, row, status=VersionStatus.OVER.value, in_force_until=tx.now)
     for row in versions:
         if row.status == VersionStatus.PROPOSED:
-            await _write(tx, row, status=VersionStatus.IN_FORCE.value, in_force_from=tx.now)
+            await keyed.write_row(
+                tx, row, status=VersionStatus.IN_FORCE.value, in_force_from=tx.now
+            )
     signed = next(row for row in versions if row.status == VersionStatus.IN_FORCE)
     lines = terms_of(signed.terms).lines
     for copy in copies:
-        await _write(tx, copy, status=AgreementStatus.ACTIVE.value)
+        await keyed.write_row(tx, copy, status=AgreementStatus.ACTIVE.value)
         hosted = [line for line in lines if line.host_id == copy.brand_id]
         ids = sorted(line.template_id for line in hosted)
         await open_position(tx, copy.brand_id, copy.partner_id)
@@ -332,8 +329,8 @@ async def pause_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str)
     if mine.status != AgreementStatus.ACTIVE or mine.paused_at is not None:
         raise AgreementStateWrong(status=state_of(mine), wanted=PAUSED)
     pauses = begin_pause(mine.pauses, tx.now)
-    await _write(tx, mine, paused_at=tx.now, pauses=pauses)
-    await _write(tx, theirs, partner_paused_at=tx.now, pauses=pauses)
+    await keyed.write_row(tx, mine, paused_at=tx.now, pauses=pauses)
+    await keyed.write_row(tx, theirs, partner_paused_at=tx.now, pauses=pauses)
     await _set_pools(tx, (mine, theirs), is_open=False)
     await audit_log.record(tx, actor, "agreement.pause", agreement_id, why)
     await tell(tx, actor, PAUSED_TOPIC, mine, reason=why)
@@ -347,8 +344,8 @@ async def resume_agreement(tx: Tx, actor: Actor, agreement_id: UUID) -> Agreemen
         raise AgreementStateWrong(status=state_of(mine), wanted="RESUMED")
     is_over = mine.partner_paused_at is None
     pauses = end_pause(mine.pauses, tx.now) if is_over else list(mine.pauses)
-    await _write(tx, mine, paused_at=None, pauses=pauses)
-    await _write(tx, theirs, partner_paused_at=None, pauses=pauses)
+    await keyed.write_row(tx, mine, paused_at=None, pauses=pauses)
+    await keyed.write_row(tx, theirs, partner_paused_at=None, pauses=pauses)
     if is_over:
         await _set_pools(tx, (mine, theirs), is_open=True)
     await audit_log.record(tx, actor, "agreement.resume", agreement_id)
@@ -366,12 +363,12 @@ async def end_agreement(tx: Tx, actor: Actor, agreement_id: UUID, reason: str) -
         raise AgreementStateWrong(status=mine.status, wanted="ENDED")
     for row in await queries.list_open_versions(tx, brand_ids, agreement_id):
         if row.status == VersionStatus.IN_FORCE:
-            await _write(tx, row, status=VersionStatus.OVER.value, in_force_until=tx.now)
+            await keyed.write_row(tx, row, status=VersionStatus.OVER.value, in_force_until=tx.now)
         else:
-            await _write(tx, row, status=VersionStatus.WITHDRAWN.value)
+            await keyed.write_row(tx, row, status=VersionStatus.WITHDRAWN.value)
     await _set_pools(tx, (mine, theirs), is_open=False)
     for copy in sorted((mine, theirs), key=lambda copy: copy.brand_id):
-        await _write(tx, copy, status=AgreementStatus.ENDED.value, ended_at=tx.now)
+        await keyed.write_row(tx, copy, status=AgreementStatus.ENDED.value, ended_at=tx.now)
         await queries.leave_to_partner(tx, copy.brand_id, copy.id, [], is_over=True)
     await audit_log.record(tx, actor, "agreement.end", agreement_id, why)
     await tell(tx, actor, ENDED_TOPIC, mine, reason=why)
@@ -386,8 +383,3 @@ async def _lock_sides(tx: Tx, actor: Actor, agreement_id: UUID) -> tuple[Agreeme
         for row in await queries.lock_both(tx, (own.brand_id, own.partner_id), agreement_id)
     }
     return copies[own.brand_id], copies[own.partner_id]
-
-
-async def _write(tx: Tx, row: Agreement | AgreementVersion, **changes: Any) -> None:
-    """Change a row that is locked, or whose agreement is."""
-    await queries.write_row(tx, row, changes)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import col, func, select
+from sqlmodel import select
 
 from loyalty.db import Snapshot, Statement, Tx
 from rewards.code_lists.models import OutsideCode
@@ -79,16 +79,3 @@ async def add_codes(tx: Tx, rows: Sequence[tuple[UUID, UUID, UUID, str, str, dat
     """How many of them were not there. In the order of their hashes: two that put in the same do
     not wait for each other."""
     return len(await tx.fetch(INSERT_CODES, rows=sorted(rows, key=lambda row: row[3])))
-
-
-async def count_spare(snapshot: Snapshot, brand_id: UUID, template_id: UUID) -> int:
-    found = await snapshot.session.exec(
-        select(func.count())
-        .select_from(OutsideCode)
-        .where(
-            OutsideCode.brand_id == brand_id,
-            OutsideCode.template_id == template_id,
-            col(OutsideCode.coupon_id).is_(None),
-        )
-    )
-    return found.one()

@@ -10,7 +10,7 @@ from io import StringIO
 from itertools import islice
 from uuid import UUID
 
-from loyalty import audit_log, outbox
+from loyalty import audit_log, keyed, outbox
 from loyalty.actor import Actor, system_actor
 from loyalty.db import Database, Tx
 from loyalty.errors import (
@@ -22,7 +22,7 @@ from loyalty.errors import (
     TooManyOpen,
 )
 from loyalty.text import checked_text
-from rewards.alliances.service import get_agreement, issuing_terms
+from rewards.alliances.service import terms_to_issue
 from rewards.issues import queries
 from rewards.issues.models import IssueList, IssueListRow, IssueListStatus, PartnerIssue
 from rewards.issues.rules import REFERENCE_LENGTH_MAX
@@ -78,14 +78,14 @@ def read_file(body: bytes) -> list[tuple[str, str | None]]:
 
 def _row(of: IssueList, number: int, token: str, reference: str | None) -> IssueListRow:
     """As it is kept: what cannot be a row is refused at once, and kept with that."""
-    is_good = is_token(token) and _is_reference(reference)
+    has_token, has_reference = is_token(token), _is_reference(reference)
     return IssueListRow(
         brand_id=of.brand_id,
         list_id=of.id,
         row_no=number,
-        token=token if is_token(token) else "",
-        reference=reference if _is_reference(reference) else None,
-        code=None if is_good else InvalidInput.code,
+        token=token if has_token else "",
+        reference=reference if has_reference else None,
+        code=None if has_token and has_reference else InvalidInput.code,
     )
 
 
@@ -129,10 +129,8 @@ async def _begin(
     name = checked_text(wanted.name, "name", length_max=NAME_LENGTH_MAX)
     found = await queries.find_by_upload_key(tx, actor.brand_id, key)
     if found is None:
-        agreement = await get_agreement(tx, actor.brand_id, wanted.agreement_id)
-        agreed = await issuing_terms(tx, actor.brand_id, agreement.partner_id, wanted.template_id)
-        if agreed.agreement_id != agreement.id or agreed.line.pooled:
-            raise NotFound(noun="coupon template")
+        terms = (wanted.agreement_id, wanted.template_id)
+        await terms_to_issue(tx, actor.brand_id, *terms, pooled=False)
         if await queries.count_unfinished(tx, actor.brand_id) >= UNFINISHED_MAX:
             raise TooManyOpen(noun="issue list", limit=UNFINISHED_MAX)
         row = IssueList(
@@ -162,7 +160,7 @@ async def _open(tx: Tx, row: IssueList) -> IssueList:
     if found is None:
         raise NotFound(noun="issue list")
     if found.status == IssueListStatus.LOADING:
-        await queries.write_list(tx, found, status=IssueListStatus.OPEN.value)
+        await keyed.write_row(tx, found, status=IssueListStatus.OPEN.value)
     return found
 
 
@@ -174,7 +172,7 @@ async def cancel_list(tx: Tx, actor: Actor, list_id: UUID) -> IssueList:
         raise NotFound(noun="issue list")
     if row.status in (IssueListStatus.DONE, IssueListStatus.CANCELLED):
         raise IssueListStateWrong(status=row.status)
-    await queries.write_list(tx, row, status=IssueListStatus.CANCELLED.value, ended_at=tx.now)
+    await keyed.write_row(tx, row, status=IssueListStatus.CANCELLED.value, ended_at=tx.now)
     await audit_log.record(tx, actor, "issue_list.cancel", row.id, done=row.done_count)
     return row
 
@@ -210,14 +208,14 @@ async def _work(tx: Tx, row: IssueList, limit: int) -> None:
     issued = row.issued_count + sum(code == ISSUED for *_, code, _ in results)
     changes = {"done_count": done, "issued_count": issued, "worked_at": tx.now}
     if done == row.row_count:
-        await queries.write_list(
+        await keyed.write_row(
             tx, row, **changes, status=IssueListStatus.DONE.value, ended_at=tx.now
         )
         told = {"rows": row.row_count, "issued": issued}
         fact = outbox.Fact(row.brand_id, DONE_TOPIC, row.id, told, tx.now)
         await outbox.emit(tx, [fact])
     else:
-        await queries.write_list(tx, row, **changes)
+        await keyed.write_row(tx, row, **changes)
 
 
 async def _issue(

@@ -7,12 +7,12 @@ from uuid import UUID
 from loyalty import audit_log
 from loyalty.actor import Actor, system_actor
 from loyalty.crypto import Keyring
-from loyalty.db import RetryTransaction, Tx
+from loyalty.db import Tx
 from loyalty.errors import AlreadyExists, InvalidInput, NotFound, OutOfStock, TemplateUnderAgreement
 from rewards.alliances import service as alliances
 from rewards.alliances.models import Agreement
 from rewards.alliances.rules import InForce
-from rewards.alliances.service import get_agreement, issuing_terms, reserve_fen
+from rewards.alliances.service import get_agreement, reserve_fen, terms_to_issue
 from rewards.clearing import service as clearing
 from rewards.clearing.service import Due, EntryKind
 from rewards.code_lists import service as code_lists
@@ -21,8 +21,7 @@ from rewards.coupons.models import CouponKind, CouponTemplate, CouponTemplateSta
 from rewards.coupons.service import get_template
 from rewards.issues import queries
 from rewards.issues.models import PoolMove
-from rewards.issues.rules import limit_of
-from rewards.issues.service import admit_now, count_quotas
+from rewards.issues.service import admit_now, count_quotas, fund
 
 COUNT_MAX = 10**6
 
@@ -37,7 +36,7 @@ async def fill_pool(
     AgreementStateWrong, IssueQuotaReached and FundsTooLow.
     """
     _check_count(count)
-    agreed = await _terms_of(tx, actor, agreement_id, template_id)
+    agreed = await terms_to_issue(tx, actor.brand_id, agreement_id, template_id, pooled=True)
     if await _is_of_codes(tx, agreed):
         raise InvalidInput(
             field="templateId", problem="codes are put in by fillCouponPoolWithCodes"
@@ -55,21 +54,13 @@ async def fill_pool_with_codes(
 ) -> PoolMove:
     """``fill_pool`` for a template of codes: those that are new, each a coupon. Refuses also
     AlreadyExists where none is."""
-    agreed = await _terms_of(tx, actor, agreement_id, template_id)
+    agreed = await terms_to_issue(tx, actor.brand_id, agreement_id, template_id, pooled=True)
     if not await _is_of_codes(tx, agreed):
         raise InvalidInput(field="templateId", problem="a template of the kind CODE")
     added = await code_lists.keep(tx, keyring, (agreed.line.host_id, template_id), codes)
     if not added:
         raise AlreadyExists(noun="code", field="codes")
     return await _fill(tx, actor, agreed, added)
-
-
-async def _terms_of(tx: Tx, actor: Actor, agreement_id: UUID, template_id: UUID) -> InForce:
-    agreement = await get_agreement(tx, actor.brand_id, agreement_id)
-    agreed = await issuing_terms(tx, actor.brand_id, agreement.partner_id, template_id)
-    if agreed.agreement_id != agreement_id or not agreed.line.pooled:
-        raise NotFound(noun="coupon template")
-    return agreed
 
 
 async def _is_of_codes(tx: Tx, agreed: InForce) -> bool:
@@ -87,17 +78,7 @@ async def _fill(tx: Tx, actor: Actor, agreed: InForce, count: int) -> PoolMove:
     move = _moved(tx, agreed, count, count * line.issue_fee_fen)
     await tx.add(move)
     await audit_log.record(tx, actor, "coupon_pool.fill", line.template_id, count=count)
-    limit_fen, warning_fen = limit_of(agreed.terms, line)
-    if not await clearing.spend_funds(
-        tx,
-        actor,
-        (line.issuer_id, line.host_id),
-        [_fee(move)] if move.fee_fen else [],
-        reserved_fen=count * reserve_fen(line, line.value_fen),
-        limit_fen=limit_fen,
-        warning_fen=warning_fen,
-    ):
-        raise RetryTransaction
+    await fund(tx, actor, agreed, [_fee(move)] if move.fee_fen else [], count)
     return move
 
 

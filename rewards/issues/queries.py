@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import inspect, update
-from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col, func, select
 
 from loyalty import keyed
@@ -174,11 +171,6 @@ async def add_issues(tx: Tx, issues: Sequence[PartnerIssue]) -> None:
     await tx.fetch(INSERT_ISSUES, rows=rows)
 
 
-async def get_issue(snapshot: Snapshot, brand_id: UUID, issue_id: UUID) -> PartnerIssue:
-    """The issuer's row; NotFound when it has none such."""
-    return await keyed.get_row(snapshot, PartnerIssue, brand_id, issue_id, "issued coupon")
-
-
 async def list_issues(
     snapshot: Snapshot, brand_id: UUID, *, before: UUID | None, limit: int
 ) -> list[PartnerIssue]:
@@ -263,19 +255,6 @@ async def count_unfinished(snapshot: Snapshot, brand_id: UUID) -> int:
         .where(IssueList.brand_id == brand_id, col(IssueList.status).in_(unfinished))
     )
     return found.one()
-
-
-async def write_list(tx: Tx, row: IssueList, **changes: Any) -> None:
-    """Change a row that is locked; the value in hand changes with it."""
-    columns: Any = inspect(IssueList).local_table.c
-    await tx.session.exec(
-        update(IssueList)
-        .where(columns.brand_id == row.brand_id, columns.id == row.id)
-        .values(**changes)
-        .execution_options(synchronize_session=False)
-    )
-    for name, value in changes.items():
-        set_committed_value(row, name, value)
 
 
 async def list_rows(

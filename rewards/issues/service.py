@@ -17,9 +17,8 @@ from loyalty.errors import InvalidInput, MemberClosed, MemberUnknown, NotFound, 
 from loyalty.ids import new_id
 from loyalty.members.service import require_unmerged
 from loyalty.text import checked_text
-from rewards.alliances.rules import InForce
-from rewards.alliances.service import get_agreement, issuing_terms, reserve_fen
-from rewards.alliances.terms import terms_of
+from rewards.alliances.rules import InForce, in_version
+from rewards.alliances.service import reserve_fen, terms_to_issue
 from rewards.clearing import service as clearing
 from rewards.clearing.service import Due, EntryKind
 from rewards.coupons import service as coupons
@@ -60,10 +59,7 @@ async def issue_coupons(
 ) -> list[PartnerIssue | Refusal]:
     """Issue coupons to several members at once, the first ones where there is not room for all;
     what became of each. Refuses what concerns all of them."""
-    agreement = await get_agreement(tx, actor.brand_id, agreement_id)
-    agreed = await issuing_terms(tx, actor.brand_id, agreement.partner_id, template_id)
-    if agreed.agreement_id != agreement_id or agreed.line.pooled:
-        raise NotFound(noun="coupon template")  # agreed anew since, or a pool
+    agreed = await terms_to_issue(tx, actor.brand_id, agreement_id, template_id, pooled=False)
     host_id = agreed.line.host_id
     tokens = [each.token for each in wanted]
     members = await find_members(tx, host_id, agreement_id, tokens)
@@ -92,11 +88,10 @@ async def issued_under(snapshot: Snapshot, coupon: Coupon, reader_id: UUID) -> I
         if reader_id == coupon.brand_id:
             raise StatementMismatch("a partner's coupon without its issue")
         return None  # another pair's
-    terms = terms_of(version.terms)
-    line = terms.line_of(coupon.template_id)
-    if line is None:
+    found = in_version(version, coupon.template_id)
+    if found is None:
         raise StatementMismatch("a coupon was issued under terms that do not name it")
-    return InForce(version.agreement_id, version.id, version.number, terms, line)
+    return found
 
 
 async def expire_coupons(tx: Tx, limit: int) -> int:
@@ -221,7 +216,7 @@ async def _issue(
         id=line.template_id,
     )
     await count_quotas(tx, agreed, len(issues))
-    await _fund(tx, actor, agreed, issues)
+    await fund(tx, actor, agreed, _fees(agreed, issues), len(issues))
     return issues
 
 
@@ -258,12 +253,9 @@ async def count_quotas(tx: Tx, agreed: InForce, count: int) -> None:
         await tx.write(queries.COUNT_ISSUES, expected=len(rows), rows=rows)
 
 
-async def _fund(tx: Tx, actor: Actor, agreed: InForce, issues: Sequence[PartnerIssue]) -> None:
-    """Fees are owed at once, what coupons may come to cost is reserved: within the limit together,
-    since the fees are owed when it is asked."""
+def _fees(agreed: InForce, issues: Sequence[PartnerIssue]) -> list[Due]:
     line = agreed.line
-    limit_fen, warning_fen = limit_of(agreed.terms, line)
-    dues = [
+    return [
         Due(
             debtor_id=line.issuer_id,
             creditor_id=line.host_id,
@@ -276,12 +268,20 @@ async def _fund(tx: Tx, actor: Actor, agreed: InForce, issues: Sequence[PartnerI
         for issue in issues
         if issue.fee_fen
     ]
+
+
+async def fund(tx: Tx, actor: Actor, agreed: InForce, fees: Sequence[Due], count: int) -> None:
+    """Fees are owed at once, what ``count`` coupons may come to cost is reserved: within the limit
+    together, since the fees are owed when it is asked. RetryTransaction where that does not
+    suffice any more."""
+    line = agreed.line
+    limit_fen, warning_fen = limit_of(agreed.terms, line)
     if not await clearing.spend_funds(
         tx,
         actor,
         (line.issuer_id, line.host_id),
-        dues,
-        reserved_fen=sum(issue.reserved_fen for issue in issues),
+        fees,
+        reserved_fen=count * reserve_fen(line, line.value_fen),
         limit_fen=limit_fen,
         warning_fen=warning_fen,
     ):

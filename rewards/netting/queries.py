@@ -7,8 +7,8 @@ from sqlmodel import col, select
 
 from loyalty import keyed
 from loyalty.db import Snapshot, Statement, StatementMismatch, Tx
+from rewards.clearing.rules import PositionKey
 from rewards.netting.models import NettingLeg, NettingRun, NettingStatus
-from rewards.netting.rules import PositionKey
 
 LIST_OPEN = Statement(
     """

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from uuid import UUID
 
-PositionKey = tuple[UUID, UUID]
-"""(brand_id, partner_id)"""
+from rewards.clearing.rules import PositionKey
 
 PROPOSED_TOPIC = "netting.proposed"
 POSTED_TOPIC = "netting.posted"

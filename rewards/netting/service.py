@@ -14,6 +14,7 @@ from loyalty.errors import InvalidInput, NettingOpen, NettingStateWrong, NotFoun
 from loyalty.ids import new_id
 from loyalty.outbox import Fact
 from loyalty.text import checked_text
+from rewards.clearing.rules import PositionKey
 from rewards.clearing.service import Due, EntryKind, lock_positions, open_position, post
 from rewards.netting import queries
 from rewards.netting.models import NettingLeg, NettingRun, NettingStatus
@@ -25,7 +26,6 @@ from rewards.netting.rules import (
     PROPOSED_TOPIC,
     WITHDRAWN_TOPIC,
     Leg,
-    PositionKey,
     legs_of,
     nets_of,
     reached,

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import select
 
+from loyalty import keyed
 from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
 from loyalty.errors import (
@@ -136,7 +137,7 @@ async def test_a_file_that_was_cut_off_goes_on(db: Database, keyring: Keyring) -
     async def half(tx: Tx) -> None:
         found = await queries.lock_list(tx, row.brand_id, row.id)
         assert found is not None
-        await queries.write_list(tx, found, status="LOADING")
+        await keyed.write_row(tx, found, status="LOADING")
 
     await db.in_transaction(half)
     assert await db.in_transaction(work_off, 10, set()) is None, "not before all are there"

@@ -6,9 +6,9 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rewards.clearing.rules import PositionKey
 from rewards.netting.rules import (
     Payment,
-    PositionKey,
     legs_of,
     nets_of,
     payments_of,

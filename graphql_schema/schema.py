@@ -21,6 +21,7 @@ from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetc
 from graphql_schema.ages import AgeMutation
 from graphql_schema.agreements import AgreementMutation, AgreementQuery, fetch_agreement
 from graphql_schema.assets import AssetMutation, AssetQuery
+from graphql_schema.audit_log import AuditLogQuery
 from graphql_schema.campaign_drafts import (
     CampaignDraftMutation,
     CampaignDraftQuery,
@@ -170,6 +171,7 @@ class Query(
     EventQuery,
     MemberDayQuery,
     WithholdingQuery,
+    AuditLogQuery,
     RegionQuery,
     RaffleQuery,
     SimulationQuery,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import strawberry
 
-from graphql_schema.context import Info
+from graphql_schema.context import Context, Info
 from graphql_schema.entries import ENTRY_CURSOR, Entry
 from graphql_schema.enums import EntryKind
 from graphql_schema.faults import Invalid
@@ -76,6 +76,15 @@ def _days(
         return history.booked_on(first, last, timezone, fields)
     except InvalidInput as refusal:
         raise Invalid(refusal.message("en")) from refusal
+
+
+async def brand_days(
+    context: Context, first: date | None, last: date | None
+) -> tuple[datetime, datetime]:
+    """The time of these local days of the caller's brand, for arguments ``from`` and ``until``:
+    both included, open where None. The Fault INVALID for days that no calendar of ours has."""
+    timezone = await context.timezone(context.caller.brand_id)
+    return _days(first, last, timezone, ("from", "until"))
 
 
 @strawberry.type

@@ -11,18 +11,16 @@ from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
-from graphql_schema.faults import Invalid
 from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import id_field
 from graphql_schema.pagination import Connection, Cursor, encode_id
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import BigInt
+from graphql_schema.statements import brand_days
 from loyalty.actor import Actor, Grant
 from loyalty.brands.service import get_brand
 from loyalty.db import Tx
-from loyalty.errors import InvalidInput
-from loyalty.ledger.history import booked_on
 from loyalty.withholdings import queries, service
 from loyalty.withholdings.models import PrizeKind as WithheldPrizeKind
 from loyalty.withholdings.models import Withholding as WithholdingRow
@@ -144,12 +142,7 @@ class WithholdingQuery:
         after: str | None = None,
     ) -> Connection[WithheldRow]:
         """What was withheld (代扣记录) on the brand's local days, both included; newest first."""
-        brand_id = info.context.caller.brand_id
-        timezone = await info.context.timezone(brand_id)
-        try:
-            since, until = booked_on(first_day, last_day, timezone, ("from", "until"))
-        except InvalidInput as refused:
-            raise Invalid(refused.message("en")) from refused
+        since, until = await brand_days(info.context, first_day, last_day)
         return await page_of_brand(
             info.context, partial(queries.list_withheld, since=since, until=until), first, after
         )

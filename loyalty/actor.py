@@ -55,6 +55,7 @@ class Grant(StrEnum):
     ALLIANCE = "alliance"
     CLEARING = "clearing"
     PARTNER_KEYS = "partner keys"
+    AUDIT = "audit"
 
 
 GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {
@@ -65,7 +66,9 @@ GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {
             *(Grant.MEMBERS, Grant.COUPONS, Grant.PLACES, Grant.ALLIANCE),
         }
     ),
-    OperatorRole.FINANCE: frozenset({Grant.READ, Grant.LEDGER, Grant.PURCHASES, Grant.CLEARING}),
+    OperatorRole.FINANCE: frozenset(
+        {Grant.READ, Grant.LEDGER, Grant.PURCHASES, Grant.CLEARING, Grant.AUDIT}
+    ),
     OperatorRole.ADMIN: frozenset(Grant),
 }
 

@@ -43,7 +43,7 @@ CONNECTIONS = {
     "surveyAnswers": "ADMIN",
     "referrals": "ADMIN",
     "raffles": "CONSUMER",
-    "withholdings": "ADMIN",
+    **dict.fromkeys(("withholdings", "auditLog"), "ADMIN"),
     **dict.fromkeys(("offers", "mall"), "CONSUMER"),
     "myRedemptions": CLERK_ROLE,
     "myPayouts": "STORE",

@@ -29,6 +29,7 @@ from graphql_schema.unspent_credits import CampaignOrigin, CreditView
 from loyalty.adjustments.models import Adjustment
 from loyalty.assets.models import AssetDefinition
 from loyalty.assets.rules import Expiry
+from loyalty.audit_log import AuditLogEntry
 from loyalty.codes.models import CodeBatch
 from loyalty.holds.models import Hold
 from loyalty.ledger import history
@@ -180,6 +181,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "WebhookEndpoint": WebhookEndpoint,
     "MemberSurvey": SurveyStanding,
     "MemberTask": TaskStanding,
+    "AuditLogEntry": AuditLogEntry,
     "Withholding": WithheldRow,
 }
 """The row behind each type that resolvers answer with rows."""

@@ -175,10 +175,13 @@ class Redemption(Node):
         )
 
 
-@strawberry.type(description="Who has a coupon: HELD for some minutes, or CAPTURED.")
+@strawberry.type(
+    description="Who has a coupon: HELD for some minutes, or CAPTURED. The names are null where it"
+    " is another brand's coupon at another brand's till."
+)
 class CouponTakenBy:
-    place_name: str
-    till_name: str
+    place_name: str | None
+    till_name: str | None
     at: datetime
     status: RedemptionStatus
 

@@ -340,6 +340,14 @@ class CouponTaken(Refusal):
     zh = "该券已被占用或核销（{status}）：{place}，{till}，{at}。"
 
 
+class CouponTakenElsewhere(Refusal):
+    """As CouponTaken, at another brand's till: which, is that brand's affair."""
+
+    code = "COUPON_TAKEN_ELSEWHERE"
+    en = "This coupon is {status} at another brand's till, since {at}."
+    zh = "该券已在其他品牌门店被占用或核销（{status}）：{at}。"
+
+
 class CouponNotUsable(Refusal):
     """``reason``: NOT_YET, EXPIRED, VOID, PLACE, PRODUCT, SPEND_MIN, GIFT or KIND; HELD, REDEEMED
     or ORDERED of one that is to be declared void, or exchanged for its gift."""

@@ -49,7 +49,7 @@ async def redeem(
     basket_fen: int | None = None,
 ) -> Redemption:
     """Use a partner's coupon up: the redemption, CAPTURED. Refuses as ``look_up_partners`` does,
-    and CouponTaken and CouponNotUsable."""
+    and CouponTaken, CouponTakenElsewhere and CouponNotUsable."""
     at = await at_desk(tx, actor, till_id, clerk_id)
     await _refuse_own(tx, actor, code)
     held = await service.hold_coupon(tx, at, code=code, basket_fen=basket_fen)

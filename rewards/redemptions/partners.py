@@ -2,12 +2,12 @@
 agreements come to between brands."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from loyalty.actor import Actor
 from loyalty.db import Snapshot, StatementMismatch, Tx
-from loyalty.errors import CouponUnknown, FundsTooLow
+from loyalty.errors import CouponTaken, CouponTakenElsewhere, CouponUnknown, FundsTooLow
 from loyalty.ledger.rules import Book
 from rewards.alliances.service import (
     InForce,
@@ -44,8 +44,9 @@ async def find_at_till(
     return of_partner
 
 
-async def find_taken(snapshot: Snapshot, coupon: Coupon) -> Taken | None:
-    """Who has the coupon; None for a free one, a hold that is over included."""
+async def find_taken(snapshot: Snapshot, coupon: Coupon, reader_id: UUID) -> Taken | None:
+    """Who has the coupon; None for a free one, a hold that is over included. Where, is told to the
+    brand whose coupon it is and to the one whose till it is."""
     if coupon.redemption_id is None:
         return None
     holder = await queries.find_holder(snapshot, coupon.brand_id, coupon.id, coupon.redemption_id)
@@ -56,7 +57,18 @@ async def find_taken(snapshot: Snapshot, coupon: Coupon) -> Taken | None:
     if status not in (RedemptionStatus.HELD, RedemptionStatus.CAPTURED):
         return None
     at = held.captured_at or held.held_at
+    if reader_id not in (coupon.brand_id, held.brand_id):
+        return Taken(None, None, at, status)
     return Taken(holder.place_name, holder.till_name, at, status)
+
+
+def refuse_taken(taken: Taken, at: str) -> NoReturn:
+    """``at`` is since when, as it is told."""
+    if taken.place_name is None:
+        raise CouponTakenElsewhere(at=at, status=taken.status.value)
+    raise CouponTaken(
+        place=taken.place_name, till=taken.till_name, at=at, status=taken.status.value
+    )
 
 
 async def _find_line(snapshot: Snapshot, found: FoundCoupon, brand_id: UUID) -> InForce | None:

@@ -68,10 +68,11 @@ class PartnersCoupon:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Who has a coupon: where, since when (``at``), and whether it is HELD or CAPTURED."""
+    """Who has a coupon: where (None at a till that is not the reader's to know of), since when
+    (``at``), and whether it is HELD or CAPTURED."""
 
-    place_name: str
-    till_name: str
+    place_name: str | None
+    till_name: str | None
     at: datetime
     status: RedemptionStatus
 

@@ -19,7 +19,6 @@ from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Snapshot, StatementMismatch, Tx
 from loyalty.errors import (
     CouponNotUsable,
-    CouponTaken,
     InvalidInput,
     NotFound,
     RedemptionStateWrong,
@@ -51,6 +50,7 @@ from rewards.redemptions.partners import (
     find_taken,
     is_good_at,
     post_agreed,
+    refuse_taken,
     take_agreed_back,
     told_of,
 )
@@ -120,7 +120,7 @@ async def look_up(
         found.terms,
         quoted if isinstance(quoted, Quote) else None,
         None if isinstance(quoted, Quote) else quoted,
-        await find_taken(snapshot, found.coupon),
+        await find_taken(snapshot, found.coupon, actor.brand_id),
         told_of(agreed, found.coupon, actor.brand_id),
     )
 
@@ -149,20 +149,15 @@ async def hold_coupon(
     product_ids: Collection[UUID] = (),
 ) -> Redemption:
     """Take a coupon for this till until the brand's ``hold_seconds`` are over: the redemption,
-    HELD. Refuses CouponUnknown, CouponTaken, CouponNotUsable, PlaceClosed and InvalidInput; raises
-    RetryTransaction when somebody took it in this very moment."""
+    HELD. Refuses CouponUnknown, CouponTaken, CouponTakenElsewhere, CouponNotUsable, PlaceClosed
+    and InvalidInput; raises RetryTransaction when somebody took it in this very moment."""
     _check_basket(basket_fen, product_ids)
     desk = await require_desk(tx, actor)
     found, agreed = await find_at_till(tx, actor.brand_id, code)
     coupon = found.coupon
-    taken = await find_taken(tx, coupon)
+    taken = await find_taken(tx, coupon, actor.brand_id)
     if taken is not None:
-        raise CouponTaken(
-            place=taken.place_name,
-            till=taken.till_name,
-            at=_said(taken.at, found.timezone),
-            status=taken.status.value,
-        )
+        refuse_taken(taken, _said(taken.at, found.timezone))
     today = local_date(tx.now, found.timezone)
     quoted = quote(found.terms, coupon, desk.place.id, basket_fen, product_ids, today)
     if not is_good_at(agreed, actor.brand_id):

@@ -7,6 +7,7 @@ from loyalty.actor import Actor, ActorKind
 from loyalty.errors import (
     CouponNotUsable,
     CouponTaken,
+    CouponTakenElsewhere,
     CouponUnknown,
     CredentialsWrong,
     MemberLimitReached,
@@ -18,6 +19,7 @@ from loyalty.errors import (
     ReversalWindowOver,
 )
 from loyalty.ids import new_id
+from tests.graphql_schema.allied import floor
 from tests.graphql_schema.provoking import Call, refused
 from tests.graphql_schema.shop import Shop, open_shop
 from tests.graphql_schema.stage import CONSUMER, Stage
@@ -50,6 +52,14 @@ async def a_coupon_that_is_used_up(stage: Stage) -> Call:
     held = await hold(shop, code).send()
     await shop.clerk.done("captureRedemption", redemptionId=held["redemption"]["id"])
     return hold(shop, code)
+
+
+@refused(CouponTakenElsewhere)
+async def a_coupon_that_its_own_brand_has_used(stage: Stage) -> Call:
+    on = await floor(stage)
+    code = await on.code()
+    await on.host.clerk.done("holdCoupon", code=code)
+    return Call(on.key, "redeemPartnersCoupon", {**on.at, "code": code})
 
 
 @refused(CouponNotUsable)

@@ -14,7 +14,7 @@ LOOK = """
 query ($code: String!, $tillId: ID!, $clerkId: ID!) {
   redeemableCoupon(code: $code, tillId: $tillId, clerkId: $clerkId) {
     ... on CouponAtTill { partnersCoupon { templateCode nameZh } discountFen rebateFen
-      notUsableReason takenBy { status } coupon { id } }
+      notUsableReason takenBy { status placeName } coupon { id } }
     ... on Refused { code } } }
 """
 ENTRIES = "{ clearingEntries { nodes { kind owedFen placeName tillName } } }"
@@ -49,7 +49,7 @@ async def test_a_key_takes_a_hosts_coupon_and_gives_it_back(stage: Stage, db: Da
     taken = await on.key.done("redeemPartnersCoupon", **asked)
     assert taken["redemption"]["status"] == "CAPTURED"
     assert (await on.key.done("redeemPartnersCoupon", **asked))["replayed"]
-    assert (await look(on, code))["takenBy"] == {"status": "CAPTURED"}
+    assert (await look(on, code))["takenBy"] == {"status": "CAPTURED", "placeName": "街角店"}
     again = await on.key.do("redeemPartnersCoupon", **on.at, code=code)
     assert again["code"] == "COUPON_TAKEN"
     assert (await on.host.clerk.do("holdCoupon", code=code))["code"] == "COUPON_TAKEN"
@@ -59,6 +59,7 @@ async def test_a_key_takes_a_hosts_coupon_and_gives_it_back(stage: Stage, db: Da
     assert reversed_["redemption"]["status"] == "REVERSED"
     assert await owed(on, stage) == [("REDEMPTION", BORNE_FEN), ("REVERSAL", -BORNE_FEN)]
     await on.host.clerk.done("holdCoupon", code=code)
+    assert (await look(on, code))["takenBy"] == {"status": "HELD", "placeName": None}
     [row] = (await stage.admin.ask(REDEMPTIONS))["redemptions"]["nodes"]
     assert (row["tillName"], row["clerkName"]) == ("一号台", "王")
     assert (row["member"], row["coupon"]) == (None, None)

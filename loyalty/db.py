@@ -20,13 +20,14 @@ from sqlalchemy.pool import StaticPool
 
 from loyalty.clock import Clock, utc_now
 from loyalty.readers import PostgresqlReader, Reader, SqliteReader
-from loyalty.statements import Statement, insert_statement
+from loyalty.statements import KeyedStatement, Statement, insert_statement
 from loyalty.transactions import Dialect, RetryTransaction, Snapshot, StatementMismatch, Tx
 
 __all__ = [
     "Database",
     "Dialect",
     "JsonColumn",
+    "KeyedStatement",
     "NullableJsonColumn",
     "RetryTransaction",
     "Snapshot",
@@ -191,11 +192,10 @@ class Database:
         return await self._point_reader.fetch(statement, values)
 
     async def read_each(
-        self, statement: Statement, keys: Sequence[tuple[Any, ...]]
+        self, statement: KeyedStatement, keys: Sequence[tuple[Any, ...]]
     ) -> list[list[Any]]:
-        """A hot read of some keys: the rows of each, in order. The statement has a set ``asked``
-        that begins with ``ask bigint``, the key's number, as do the rows that it returns (not those
-        that this returns). On PostgreSQL requests that ask at the same time share a run."""
+        """A hot read of some keys: the rows of each, in order. On PostgreSQL requests that ask at
+        the same time share a run."""
         return await self._point_reader.fetch_each(statement, keys)
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
 """Sortable ids. UUIDv7, made by whoever starts the action."""
 
-import base64
+from binascii import b2a_base64
 from uuid import UUID
 
 from uuid_utils import uuid7
@@ -19,4 +19,4 @@ def new_id() -> UUID:
 
 def global_id(type_name: str, id: UUID) -> str:
     """How a row is named outside, whatever tells of it: base64 of ``Type:hex``."""
-    return base64.b64encode(f"{type_name}:{id.hex}".encode()).decode()
+    return b2a_base64(f"{type_name}:{id.hex}".encode(), newline=False).decode()

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from loyalty.statements import Statement
+from loyalty.statements import KeyedStatement, Statement
 
 BROKEN = (
     ConnectionError,
@@ -44,7 +44,7 @@ class Reader(Protocol):
     async def fetch(self, statement: Statement, values: dict[str, Any]) -> list[Any]: ...
 
     async def fetch_each(
-        self, statement: Statement, keys: Sequence[tuple[Any, ...]]
+        self, statement: KeyedStatement, keys: Sequence[tuple[Any, ...]]
     ) -> list[list[Any]]: ...
 
     async def close(self) -> None: ...
@@ -65,9 +65,12 @@ class SqliteReader:
         return statement.from_sqlite(self._connection.execute(sql, named).fetchall())
 
     async def fetch_each(
-        self, statement: Statement, keys: Sequence[tuple[Any, ...]]
+        self, statement: KeyedStatement, keys: Sequence[tuple[Any, ...]]
     ) -> list[list[Any]]:
-        return _by_ask(await self.fetch(statement, {"asked": _numbered(keys)}), len(keys))
+        names = statement.names
+        return [
+            await self.fetch(statement.alone, dict(zip(names, key, strict=True))) for key in keys
+        ]
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -119,7 +122,7 @@ class PostgresqlReader:
         return rows
 
     async def fetch_each(
-        self, statement: Statement, keys: Sequence[tuple[Any, ...]]
+        self, statement: KeyedStatement, keys: Sequence[tuple[Any, ...]]
     ) -> list[list[Any]]:
         """What different requests ask at a time is asked at once: a statement has one run under
         way, and the next one takes whatever was asked meanwhile. Nothing waits on a timer."""
@@ -134,16 +137,16 @@ class PostgresqlReader:
             asked.append((keys, answer))
         return await answer
 
-    async def _answer(self, statement: Statement) -> None:
+    async def _answer(self, statement: KeyedStatement) -> None:
         while asked := self._asked[id(statement)]:
             self._asked[id(statement)] = []
             await self._find(statement, asked)
         del self._asked[id(statement)]
 
-    async def _find(self, statement: Statement, asked: list[_Asked]) -> None:
+    async def _find(self, statement: KeyedStatement, asked: list[_Asked]) -> None:
         keys = [key for each, _ in asked for key in each]
         try:
-            rows = await self.fetch(statement, {"asked": _numbered(keys)})
+            rows = await self.fetch(statement.together, {"asked": _numbered(keys)})
         except Exception as fault:  # noqa: BLE001 - handed on to whoever asked
             if len(asked) > 1 and not isinstance(fault, (OSError, *BROKEN)):
                 middle = len(asked) // 2  # what one of them asks for fails alone

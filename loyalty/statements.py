@@ -104,6 +104,20 @@ def _columns(declared: str) -> list[tuple[str, str]]:
 _LOOKUP = re.compile(r"\{(each|maybe|locked|shared):(\w+) (\w+)\s+ON\s+([^{}]*)\}")
 
 
+_NEWEST = re.compile(r"\{newest:(\w+) (\w+)\s+UP TO (\S+)\s+ON\s+([^{}]*)\}")
+
+
+def _postgresql_newest(match: re.Match[str]) -> str:
+    alias, table, limit, condition = match.groups()
+    inner = f"SELECT * FROM {table} AS {alias} WHERE {condition} ORDER BY {alias}.id DESC"
+    return f"CROSS JOIN LATERAL ({inner} LIMIT {limit}) AS {alias}"
+
+
+def _sqlite_newest(match: re.Match[str]) -> str:
+    alias, table, _, condition = match.groups()
+    return f"CROSS JOIN {table} AS {alias} ON {condition}"
+
+
 def _postgresql_lookup(match: re.Match[str]) -> str:
     # A plan is cached when the tables may still be empty. OFFSET 0 keeps the planner from
     # turning the lookup round, which would read the whole table for every set later on.
@@ -130,7 +144,9 @@ class Statement:
     scalars. In the text ``{alias}`` stands for a set used as a table, and after it
     ``{each:a table ON condition}`` looks its rows up one by one through an index, in the set's
     order (``{maybe:...}`` likewise as an outer join, ``{locked:...}`` locking what it finds,
-    ``{shared:...}`` only keeping it as it is, together with others who do so);
+    ``{shared:...}`` only keeping it as it is, together with others who do so;
+    ``{newest:a table UP TO count ON condition}`` finds at most so many, by id, where the database
+    can tell: more is for the statement to cut off);
     ``{lock:alias}`` is a row lock that SQLite does not need (its writer is alone), and
     ``{skip:alias}`` one that skips rows locked by others. Types: uuid, text, bigint, boolean,
     timestamptz, date, jsonb (as text; not in ``returns``), float.
@@ -171,7 +187,7 @@ class Statement:
             position += 1
             placeholder = f"${position}::{_PG_TYPES[kind]}"
             sql = re.sub(rf"(?<!:):{name}\b", placeholder, sql)
-        sql = _LOOKUP.sub(_postgresql_lookup, sql)
+        sql = _NEWEST.sub(_postgresql_newest, _LOOKUP.sub(_postgresql_lookup, sql))
         sql = re.sub(r"\{lock:(\w+)\}", r"FOR UPDATE OF \1", sql)
         return re.sub(r"\{skip:(\w+)\}", r"FOR UPDATE OF \1 SKIP LOCKED", sql)
 
@@ -181,7 +197,7 @@ class Statement:
             picks = ", ".join(f"value ->> {i} AS {name}" for i, (name, _) in enumerate(columns))
             table = f"(SELECT {picks} FROM json_each(:{alias})) AS {alias}"
             sql = sql.replace("{" + alias + "}", table)
-        sql = _LOOKUP.sub(_sqlite_lookup, sql)
+        sql = _NEWEST.sub(_sqlite_newest, _LOOKUP.sub(_sqlite_lookup, sql))
         return re.sub(r"\{(lock|skip):(\w+)\}", "", sql)
 
     def postgresql_call(self, values: dict[str, Any]) -> tuple[str, list[Any]]:
@@ -212,6 +228,26 @@ class Statement:
     def from_sqlite(self, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """SQLite's rows with the declared types of ``returns``."""
         return _converted(_FROM_SQLITE, self._returns, rows)  # type: ignore[attr-defined]
+
+
+class KeyedStatement:
+    """What is read of one key, whose columns (``keys``, declared as ``params`` are) the text names
+    as ``:name``. ``alone`` finds the rows of one key. ``together``, for PostgreSQL only, finds
+    those of a set ``asked`` of numbered keys: each key's in the order of the text, behind its
+    number."""
+
+    def __init__(self, sql: str, *, keys: str, returns: str) -> None:
+        self.names = names_of(keys)
+        self.alone = Statement(sql, params=keys, returns=returns)
+        for name in self.names:
+            sql = re.sub(rf"(?<!:):{name}\b", f"asked.{name}", sql)
+        # OFFSET 0 as in lookups: key by key, and so in the order in which each key's are found.
+        self.together = Statement(
+            "SELECT asked.ask, found.* FROM {asked}"
+            f" CROSS JOIN LATERAL (SELECT * FROM ({sql}) AS one OFFSET 0) AS found",
+            sets={"asked": f"ask bigint, {keys}"},
+            returns=f"ask bigint, {returns}",
+        )
 
 
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b")

@@ -5,6 +5,7 @@ does not fit) raises, and is done again by the exact way, which says what is wro
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from inspect import Parameter
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from graphql import (
 )
 from graphql.pyutils import Path, Undefined
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.types.base_scalars import isoformat
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
@@ -65,9 +67,11 @@ def leaf_of(
     nullable = not is_non_null_type(about.return_type)
     if isinstance(type_, GraphQLEnumType):
         return Leaf(*reading, frozenset(), _enum_writer(type_), nullable)
-    kept = _AS_IT_IS.get(type_)
+    coerce = type_.coerce_output_value
+    kept = str if coerce is str else _AS_IT_IS.get(type_)
     exact = frozenset() if kept is None else frozenset({kept})
-    return Leaf(*reading, exact, _scalar_writer(type_.coerce_output_value), nullable)
+    write = _moment_writer() if coerce is isoformat else _scalar_writer(coerce)
+    return Leaf(*reading, exact, write, nullable)
 
 
 def typename_leaf(name: str) -> Leaf:
@@ -126,6 +130,18 @@ def _scalar_writer(coerce: Callable[[Any], Any]) -> Callable[[Any], Any]:
         if written is None or written is Undefined:
             raise Irregular
         return written
+
+    return write
+
+
+def _moment_writer() -> Callable[[Any], Any]:
+    """Days and times of exactly these types write themselves."""
+    write_any = _scalar_writer(isoformat)
+
+    def write(value: Any) -> Any:
+        if type(value) is datetime or type(value) is date:
+            return value.isoformat()
+        return write_any(value)
 
     return write
 

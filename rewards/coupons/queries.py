@@ -1,7 +1,6 @@
 """The SQL of coupons and their templates, always inside one brand."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, or_, update
 from sqlmodel import col, select
 
 from loyalty import keyed
-from loyalty.db import Database, Snapshot, Statement, Tx
+from loyalty.db import Database, KeyedStatement, Snapshot, Statement, Tx
 from loyalty.errors import NotFound
 from loyalty.statements import kind_of
 from rewards.coupons.models import Coupon, CouponStatus, CouponTemplate, CouponTemplateStatus
@@ -211,8 +210,8 @@ async def lock_coupon(tx: Tx, brand_id: UUID, coupon_id: UUID) -> Coupon:
     return coupon
 
 
-_COUPON_NAMES = tuple(field.name for field in fields(ShownCoupon))
-_PROMISE_NAMES = tuple(field.name for field in fields(Promise))
+_COUPON_NAMES = ShownCoupon._fields
+_PROMISE_NAMES = Promise._fields
 _LISTS = ("product_ids", "place_ids")
 _SHOWN = ", ".join(
     [f"w.{name}" for name in _COUPON_NAMES]
@@ -226,30 +225,27 @@ _SHOWN_KINDS = ", ".join(
         for name in _PROMISE_NAMES
     ]
 )
-_FREE = "(c.status = 'ISSUED' OR c.status = 'HELD' AND c.held_until <= asked.now)"
+_FREE = "(c.status = 'ISSUED' OR c.status = 'HELD' AND c.held_until <= :now)"
 
-READ_WALLETS = Statement(
+READ_WALLET = KeyedStatement(
     f"""
-    SELECT w.ask, {_SHOWN}
+    SELECT {_SHOWN}
     FROM (
-        SELECT c.*, asked.ask, asked.row_count_max,
-            row_number() OVER (PARTITION BY asked.ask ORDER BY c.id DESC) AS turn
-        FROM {{asked}} {{each:c coupons ON c.brand_id = asked.brand_id
-            AND c.member_id = asked.member_id AND c.id < asked.before}}
-        WHERE CASE asked.status WHEN '' THEN true
-            WHEN 'ISSUED' THEN {_FREE} AND c.usable_until >= asked.today
-            WHEN 'HELD' THEN c.status = 'HELD' AND c.held_until > asked.now
-            WHEN 'EXPIRED' THEN c.status = 'EXPIRED' OR {_FREE} AND c.usable_until < asked.today
-            ELSE c.status = asked.status END
+        SELECT * FROM coupons c
+        WHERE c.brand_id = :brand_id AND c.member_id = :member_id AND c.id < :before
+            AND CASE :status WHEN '' THEN true
+            WHEN 'ISSUED' THEN {_FREE} AND c.usable_until >= :today
+            WHEN 'HELD' THEN c.status = 'HELD' AND c.held_until > :now
+            WHEN 'EXPIRED' THEN c.status = 'EXPIRED' OR {_FREE} AND c.usable_until < :today
+            ELSE c.status = :status END
+        ORDER BY c.id DESC LIMIT :row_count_max
     ) AS w
-    JOIN coupon_templates t ON t.brand_id = w.brand_id AND t.id = w.template_id
-    WHERE w.turn <= w.row_count_max ORDER BY w.ask, w.id DESC
+    {{each:t coupon_templates ON t.brand_id = w.brand_id AND t.id = w.template_id}}
+    ORDER BY w.id DESC
     """,
-    sets={
-        "asked": "ask bigint, brand_id uuid, member_id uuid, before uuid, status text,"
-        " now timestamptz, today date, row_count_max bigint"
-    },
-    returns=f"ask bigint, {_SHOWN_KINDS}",
+    keys="brand_id uuid, member_id uuid, before uuid, status text, now timestamptz, today date,"
+    " row_count_max bigint",
+    returns=_SHOWN_KINDS,
 )
 
 READ_VIEWS = Statement(
@@ -281,7 +277,7 @@ async def read_wallets(
     is named. ``today`` is the brand's local day."""
     wanted = (before or NEWEST, "" if status is None else status.value, now, today, limit)
     found = await db.read_each(
-        READ_WALLETS, [(brand_id, member_id, *wanted) for member_id in member_ids]
+        READ_WALLET, [(brand_id, member_id, *wanted) for member_id in member_ids]
     )
     return _views([row for rows in found for row in rows])
 
@@ -300,7 +296,7 @@ def _views(rows: Iterable[Sequence[Any]]) -> list[CouponView]:
     for row in rows:
         lists = [orjson.loads(text) for text in row[-len(_LISTS) :]]
         promise = Promise(*row[width : -len(_LISTS)], *lists)
-        views.append(CouponView(ShownCoupon(*row[:width]), promise))
+        views.append(CouponView(ShownCoupon._make(row[:width]), promise))
     return views
 
 

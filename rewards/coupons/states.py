@@ -1,12 +1,11 @@
 """Coupons as people see them: plain values, for a wallet is read on every visit of a home page."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 
-@dataclass(frozen=True, slots=True)
-class ShownCoupon:
+class ShownCoupon(NamedTuple):
     """What of a ``models.Coupon`` is ever shown."""
 
     brand_id: UUID
@@ -23,8 +22,7 @@ class ShownCoupon:
     issued_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(NamedTuple):
     """What of a ``models.CouponTemplate`` is shown with a coupon of it; lists are of hex ids."""
 
     code: str
@@ -39,8 +37,7 @@ class Promise:
     place_ids: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class CouponView:
+class CouponView(NamedTuple):
     """A coupon with what it promises."""
 
     coupon: ShownCoupon

@@ -163,7 +163,7 @@ async def test_more_entries_are_named_by_as_many_statements(
     database = CountingDatabase(database_url)
     try:
         few = await asked(database, actor, by_cause.values())
-        repeated = [replace(row, id=new_id()) for row in rows for _ in range(3)]
+        repeated = [row._replace(id=new_id()) for row in rows for _ in range(3)]
         assert len(repeated) > 2 * len(by_cause)
         assert await asked(database, actor, repeated) == few > 0
     finally:

@@ -276,9 +276,12 @@ def row_hints(row: type) -> dict[str, Any]:
     """The attributes of a row and what they hold."""
     if issubclass(row, SQLModel):
         return {name: info.annotation for name, info in row.model_fields.items()}
-    assert is_dataclass(row)
     hints = get_type_hints(row)
-    named = {field.name: hints[field.name] for field in fields(row)}
+    if is_dataclass(row):
+        named = {field.name: hints[field.name] for field in fields(row)}
+    else:
+        assert issubclass(row, tuple)
+        named = {name: hints[name] for name in row._fields}  # type: ignore[attr-defined]
     properties = {
         name: get_type_hints(value.fget)["return"]
         for name, value in vars(row).items()

@@ -11,7 +11,7 @@ from graphql_schema.context import Context, Services
 from graphql_schema.pagination import find_id_of
 from graphql_schema.tier_types import tier_of
 from loyalty.clock import local_date, utc_now
-from loyalty.db import Database, Snapshot, Statement
+from loyalty.db import Database, KeyedStatement, Snapshot, Statement
 from loyalty.members.models import Member
 from loyalty.members.service import get_member
 from tests.api import Caller
@@ -291,7 +291,7 @@ class CountingDatabase(Database):
         self.asked += 1
         return await super().read(statement, **values)
 
-    async def read_each(self, statement: Statement, keys: Sequence[Any]) -> list[list[Any]]:
+    async def read_each(self, statement: KeyedStatement, keys: Sequence[Any]) -> list[list[Any]]:
         self.asked += 1
         return await super().read_each(statement, keys)
 

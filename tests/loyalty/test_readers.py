@@ -5,28 +5,31 @@ import asyncio
 import asyncpg
 import pytest
 
-from loyalty.db import Database, Statement
+from loyalty.db import Database, KeyedStatement
 
-SQUARES = Statement(
-    "SELECT asked.ask, n.n * n.n FROM {asked} JOIN (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3) n"
-    " ON n.n <= asked.n ORDER BY asked.ask, n.n",
-    sets={"asked": "ask bigint, n bigint"},
-    returns="ask bigint, square bigint",
+SQUARES = KeyedStatement(
+    "SELECT n.n * n.n FROM (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3) AS n WHERE n.n <= :n"
+    " ORDER BY n.n DESC LIMIT :most",
+    keys="n bigint, most bigint",
+    returns="square bigint",
 )
-MOMENTS = Statement(
-    "SELECT ask, CAST(statement_timestamp() AS text), 6 / n FROM {asked}",
-    sets={"asked": "ask bigint, n bigint"},
-    returns="ask bigint, at text, sixth bigint",
+MOMENTS = KeyedStatement(
+    "SELECT CAST(statement_timestamp() AS text), 6 / :n",
+    keys="n bigint",
+    returns="at text, sixth bigint",
 )
 wants_a_server = pytest.mark.only_database("postgresql", reason="a file is read at once")
 
 
 async def test_each_key_finds_its_own_rows(db: Database) -> None:
-    async def ask(n: int) -> list[list[int]]:
-        return [[row[0] for row in rows] for rows in await db.read_each(SQUARES, [(n,), (n - 1,)])]
+    def squares(n: int, most: int) -> list[int]:
+        return [9, 4, 1][3 - n :][:most]
 
-    found = await asyncio.gather(*(ask(n % 4) for n in range(100)))
-    assert found == [[[1, 4, 9][: n % 4], [1, 4, 9][: max(0, n % 4 - 1)]] for n in range(100)]
+    async def ask(n: int, most: int) -> None:
+        found = await db.read_each(SQUARES, [(n, most), (3 - n, 3)])
+        assert [[row[0] for row in rows] for rows in found] == [squares(n, most), squares(3 - n, 3)]
+
+    await asyncio.gather(*(ask(n % 4, 1 + n % 3) for n in range(100)))
     assert await db.read_each(SQUARES, []) == []
 
 
@@ -47,8 +50,8 @@ async def test_a_fault_is_told_to_who_asked_for_it_alone(db: Database) -> None:
 
 
 async def test_who_no_longer_waits_takes_nothing_from_the_others(db: Database) -> None:
-    asked = [asyncio.create_task(db.read_each(SQUARES, [(n,)])) for n in (1, 2, 3)]
+    asked = [asyncio.create_task(db.read_each(SQUARES, [(n, 3)])) for n in (1, 2, 3)]
     await asyncio.sleep(0)
     asked[1].cancel()
     found = await asyncio.gather(*asked, return_exceptions=True)
-    assert [rows for rows in found if isinstance(rows, list)][-1] == [[(1,), (4,), (9,)]]
+    assert [rows for rows in found if isinstance(rows, list)][-1] == [[(9,), (4,), (1,)]]

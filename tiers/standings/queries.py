@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from loyalty.db import Database, Snapshot, Statement, insert_statement
+from loyalty.db import Database, KeyedStatement, Snapshot, Statement, insert_statement
 from loyalty.statements import columns_of, names_of
 from tiers.ladders.periods import Period
 from tiers.standings.models import (
@@ -346,25 +346,22 @@ CLEAR_MEMBER = Statement(
 # --- what is shown -----------------------------------------------------------------------------
 
 
-READ_TIER = Statement(
+READ_TIER = KeyedStatement(
     """
-    SELECT asked.ask, b.revision, s.earned_rank, s.since, s.earned_until, s.grant_rank,
+    SELECT b.revision, s.earned_rank, s.since, s.earned_until, s.grant_rank,
         s.grant_kind, s.grant_until, s.grant_reason, s.pending_rank, s.pending_on,
         COALESCE(a.credits_posted - a.debits_posted, 0), CAST(COALESCE((
-            SELECT SUM(d.amount) FROM qualifying_days d WHERE d.brand_id = asked.brand_id
-                AND d.member_id = asked.member_id AND d.metric = asked.metric
-                AND d.day BETWEEN asked.first_day AND asked.last_day), 0) AS bigint)
-    FROM {asked}
-    {each:b brands ON b.id = asked.brand_id}
-    {maybe:s standings ON s.brand_id = asked.brand_id AND s.member_id = asked.member_id}
-    {maybe:a accounts ON a.brand_id = asked.brand_id AND a.owner_id = asked.member_id
+            SELECT SUM(d.amount) FROM qualifying_days d WHERE d.brand_id = :brand_id
+                AND d.member_id = :member_id AND d.metric = :metric
+                AND d.day BETWEEN :first_day AND :last_day), 0) AS bigint)
+    FROM brands b
+    {maybe:s standings ON s.brand_id = :brand_id AND s.member_id = :member_id}
+    {maybe:a accounts ON a.brand_id = :brand_id AND a.owner_id = :member_id
         AND a.asset = 'GROWTH' AND a.kind = 'MAIN'}
+    WHERE b.id = :brand_id
     """,
-    sets={
-        "asked": "ask bigint, brand_id uuid, member_id uuid, metric text, first_day date,"
-        " last_day date"
-    },
-    returns="ask bigint, revision bigint, earned_rank bigint, since timestamptz,"
+    keys="brand_id uuid, member_id uuid, metric text, first_day date, last_day date",
+    returns="revision bigint, earned_rank bigint, since timestamptz,"
     " earned_until date, grant_rank bigint, grant_kind text, grant_until date, grant_reason text,"
     " pending_rank bigint, pending_on date, growth bigint, amount bigint",
 )

@@ -1,5 +1,6 @@
 """What statements say of the past is what stood there at the time."""
 
+import asyncio
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from loyalty.ledger.audit import audit
 from loyalty.ledger.history import EntryFilter, HistoryTooLong, booked_on
 from loyalty.ledger.history_queries import EVER, entries_statement
 from loyalty.ledger.models import NEVER_EXPIRES, Account, Transfer
+from loyalty.ledger.queries import NEWEST, READ_ENTRIES, EntryRow, read_entries
 from tests.brands_made import make_brand
 from tests.clocks import SettableClock
 from tests.loyalty.ledger.corruptions import broken
@@ -23,6 +25,7 @@ from tests.loyalty.ledger.lots_made import GROWTH, POINTS, add_members, give, sp
 from tests.loyalty.ledger.played import PLAYED, Play, play_through
 
 TODAY = date(2026, 11, 9)
+_EXPLAIN = "EXPLAIN (ANALYZE, COSTS OFF)"
 HOLDERS = ("MAIN", "RECEIVABLE", "PLACE")
 
 
@@ -74,6 +77,7 @@ async def test_statements_of_members_to_whom_all_kinds_of_things_happened(
     played = await play_through(clocked_db, clock, seed=11)
     await entries_tell_each_transfer_once_and_add_up(clocked_db, played)
     await entries_are_filtered_by_asset_kind_and_day_and_paged(clocked_db, played)
+    await entries_asked_for_at_a_time_are_each_members_own(clocked_db, played)
     await balances_are_explained_by_what_made_them(clocked_db, played)
 
 
@@ -182,6 +186,31 @@ async def test_lots_that_end_soon_are_told_soonest_first(clocked_db: Database) -
     assert await expiring(wanted[0][:2], 1) == wanted[1:2]
 
 
+async def entries_asked_for_at_a_time_are_each_members_own(
+    clocked_db: Database, played: Play
+) -> None:
+    async with clocked_db.snapshot() as snapshot:
+        pages: dict[tuple[UUID, int, UUID | None], list[EntryRow]] = {}
+        for member_id in played.members:
+            owner = (played.brand.id, member_id)
+            lines = await history.list_entries(
+                snapshot, *owner, EntryFilter(), start=None, limit=1_000
+            )
+            own = [line.entry for line in lines]
+            for limit in (1, 2, 7, 1_000):
+                pages[member_id, limit, None] = own[:limit]
+                for place in (0, len(own) // 2):
+                    pages[member_id, limit, own[place].id] = own[place + 1 :][:limit]
+    found = await asyncio.gather(
+        *(
+            read_entries(clocked_db, played.brand.id, member_id, before=before, limit=limit)
+            for member_id, limit, before in pages
+        )
+    )
+    assert found == list(pages.values())
+    assert len({entry.id for page in found for entry in page}) > 2 * len(played.members)
+
+
 async def balances_are_explained_by_what_made_them(clocked_db: Database, played: Play) -> None:
     brand_id = played.brand.id
     async with clocked_db.snapshot() as snapshot:
@@ -238,14 +267,21 @@ async def test_a_page_of_entries_reads_no_more_than_a_page(db: Database) -> None
                 "kinds": [("EARN",), ("SPEND",)],
             }
         )
-        plan = "\n".join(
-            row[0] for row in await connection.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {sql}", *values)
+        newest = READ_ENTRIES.together.postgresql_call(
+            {"asked": [(n, brand.id, id, NEWEST, 21) for n, id in enumerate(members)]}
         )
+        plans = [
+            "\n".join(row[0] for row in await connection.fetch(f"{_EXPLAIN} {text}", *given))
+            for text, given in ((sql, values), newest)
+        ]
     finally:
         await connection.close()
-    assert "ix_transfers_credit" in plan and "ix_transfers_debit" in plan, plan
-    assert "Seq Scan" not in plan, plan
-    rows = [
-        float(line.split("rows=")[1].split()[0]) for line in plan.splitlines() if "rows=" in line
-    ]
-    assert max(rows) <= 21, plan
+    for plan, row_count_max in zip(plans, (21, 21 * len(members)), strict=True):
+        assert "ix_transfers_credit" in plan and "ix_transfers_debit" in plan, plan
+        assert "Seq Scan" not in plan, plan
+        rows = [
+            float(line.split("rows=")[1].split()[0])
+            for line in plan.splitlines()
+            if "rows=" in line
+        ]
+        assert max(rows) <= row_count_max, plan

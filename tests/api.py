@@ -20,8 +20,8 @@ import httpx2
 from loyalty.db import Database
 from loyalty.settings import Settings
 from server.asgi import create_app
+from tests.forks import run_command
 from tests.selections import SELECTIONS
-from tests.servers import LOYALTY
 
 REQUEST_SECONDS_MAX = 60
 COMMAND_SECONDS_MAX = 120
@@ -233,11 +233,4 @@ class Host:
         return await asyncio.to_thread(self._finish, arguments)
 
     def _finish(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [LOYALTY, *arguments],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS_MAX,
-            check=False,
-        )
+        return run_command(arguments, self._environment, COMMAND_SECONDS_MAX)

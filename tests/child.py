@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 PR_SET_PDEATHSIG = 1
 
@@ -42,7 +42,19 @@ def start_child(
     )
 
 
-def stop_child(process: subprocess.Popen[bytes], by: signal.Signals, seconds: float) -> int:
+class Process(Protocol):
+    """What is asked of a ``Popen``, and of what stands for one."""
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+def stop_child(process: Process, by: signal.Signals, seconds: float) -> int:
     """Signal it and wait, with SIGKILL in the end; its return code."""
     if process.poll() is None:
         process.send_signal(by)

@@ -1,9 +1,8 @@
-"""Real servers: the command people type, in processes that tests may kill."""
+"""Real servers: the command people type, in processes that tests may kill (tests/forks.py)."""
 
 import http.client
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,8 @@ from typing import IO
 
 import pytest
 
-from tests.child import start_child, stop_child
+from tests.child import stop_child
+from tests.forks import Forked, Forks, shared_forks
 from tests.postgresql_server import free_port
 
 READY_SECONDS_MAX = 30
@@ -26,7 +26,7 @@ class ServerFailed(Exception):
 class ServerProcess:
     """One ``loyalty serve``. ``url`` is its root, without a slash at the end."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    def __init__(self, process: Forked, port: int, log: Path) -> None:
         self.process = process
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
@@ -68,9 +68,13 @@ class ServerProcess:
 
 
 class ServerFactory:
-    """Starts servers on one test's database: any number, side by side or one after another."""
+    """Starts servers on one test's database: any number, side by side or one after another; of
+    the engine as it is here, or of the copy of ``forks``."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], forks: Forks | None = None
+    ) -> None:
+        self._forks = forks or shared_forks()
         self._folder = folder
         self._environment = dict(environment)
         self._started: list[tuple[ServerProcess, IO[bytes]]] = []
@@ -85,11 +89,11 @@ class ServerFactory:
         port = free_port()
         path = self._folder / f"server-{len(self._started) + 1}.log"
         log = path.open("wb")
-        process = start_child(
-            [LOYALTY, "serve", "--host", "127.0.0.1", "--port", str(port), *arguments],
-            log=log,
-            environment={**self._environment, **(environment or {})},
-            cwd=self._folder,
+        process = self._forks.start(
+            ["serve", "--host", "127.0.0.1", "--port", str(port), *arguments],
+            {**self._environment, **(environment or {})},
+            self._folder,
+            (log.fileno(), log.fileno()),
         )
         server = ServerProcess(process, port, path)
         self._started.append((server, log))

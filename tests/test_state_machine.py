@@ -138,7 +138,7 @@ def _play_copy(folder: Path, template: Path, planted: Planted | None, examples: 
     database sees: one kind is enough."""
     engine, database = folder / "engine", folder / "played.db"
     shutil.copyfile(template, database)
-    ignored = shutil.ignore_patterns("__pycache__", "node_modules")
+    ignored = shutil.ignore_patterns("node_modules")  # compiled as they are
     for package in (*ENGINE, "tests"):
         shutil.copytree(ROOT / package, engine / package, ignore=ignored)
     if planted is not None:

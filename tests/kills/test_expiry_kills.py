@@ -4,7 +4,6 @@ lot has expired once."""
 import asyncio
 import json
 import signal
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from loyalty.clock import local_date, utc_now
 from loyalty.db import Database
 from loyalty.ledger.models import Account, ExpiryRun, Transfer
 from tests.brands_made import make_brand
-from tests.child import start_child, stop_child
+from tests.child import stop_child
+from tests.forks import run_command, start_command
 from tests.kills.holding import process_is_gone
 from tests.loyalty.ledger.lots_made import POINTS, add_members, give
 from tests.races.arena import audit_findings
-from tests.servers import LOYALTY
 
 MEMBERS, LOTS_EACH, UNITS = 10, 24, 3
 LOTS = MEMBERS * LOTS_EACH
@@ -27,8 +26,8 @@ KILLED_AFTER = LOTS // 6  # long before its end, on a busy machine too
 WAIT_SECONDS_MAX = 60
 
 
-def command(slug: str, chunk: int) -> list[str | Path]:
-    return [LOYALTY, "ledger", "expire", "--brand", slug, "--chunk", str(chunk), "--json"]
+def command(slug: str, chunk: int) -> list[str]:
+    return ["ledger", "expire", "--brand", slug, "--chunk", str(chunk), "--json"]
 
 
 async def expired(db: Database) -> int:
@@ -44,7 +43,7 @@ async def kill_after(
 ) -> None:
     """Start it, lot by lot, and SIGKILL it as soon as so many have expired."""
     with log_path.open("wb") as log:
-        process = start_child(command(slug, 1), log=log, environment=environment)
+        process = start_command(command(slug, 1), environment, log)
         try:
             async with asyncio.timeout(WAIT_SECONDS_MAX):
                 while await expired(db) < count:
@@ -58,9 +57,8 @@ async def kill_after(
 
 def finish(slug: str, environment: dict[str, str]) -> dict[str, Any]:
     """Run it to its end; what it says."""
-    done = subprocess.run(
-        command(slug, 50), env=environment, capture_output=True, text=True, check=True
-    )
+    done = run_command(command(slug, 50), environment, WAIT_SECONDS_MAX)
+    done.check_returncode()
     summary: dict[str, Any] = json.loads(done.stdout)
     return summary
 

@@ -5,7 +5,6 @@ import asyncio
 import csv
 import json
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ from loyalty.db import Database
 from loyalty.members.models import Identity
 from rewards.purchases.models import PurchaseEvent
 from tests.brands_made import make_brand
-from tests.child import start_child, stop_child
+from tests.child import stop_child
+from tests.forks import run_command, start_command
 from tests.kills.holding import held, process_is_gone, process_waits
 from tests.races.arena import audit_findings
 from tests.rewards.purchases.canonical import canonical_rows
-from tests.servers import LOYALTY
 
 PURCHASES = Path(__file__).parents[1] / "data" / "purchases.csv"
 COPIES = 8  # five batches of 500 rows: enough to be killed between them
@@ -43,16 +42,15 @@ def write_many(path: Path) -> int:
     return COPIES * len(rows)
 
 
-def command(path: Path, slug: str, rejects: Path) -> list[str | Path]:
+def command(path: Path, slug: str, rejects: Path) -> list[str]:
     options = ["--brand", slug, "--reject-file", str(rejects), "--json"]
-    return [LOYALTY, "import", "purchases", path, *options]
+    return ["import", "purchases", str(path), *options]
 
 
 def finish(path: Path, slug: str, rejects: Path, environment: dict[str, str]) -> dict[str, Any]:
     """Run it to its end: the summary, without what tells of this run alone."""
-    done = subprocess.run(
-        command(path, slug, rejects), env=environment, capture_output=True, text=True, check=True
-    )
+    done = run_command(command(path, slug, rejects), environment, WAIT_SECONDS_MAX)
+    done.check_returncode()
     summary: dict[str, Any] = json.loads(done.stdout)
     del summary["already_recorded"], summary["reject_file"]
     return summary
@@ -73,13 +71,13 @@ async def kill_after(
     db: Database,
     slug: str,
     count: int,
-    started: list[str | Path],
+    started: list[str],
     log_path: Path,
     environment: dict[str, str],
 ) -> None:
     """Start it and SIGKILL it as soon as that many purchases are committed."""
     with log_path.open("wb") as log:
-        process = start_child(started, log=log, environment=environment)
+        process = start_command(started, environment, log)
         try:
             async with asyncio.timeout(WAIT_SECONDS_MAX):
                 while await recorded(db, slug) < count:
@@ -109,7 +107,7 @@ async def test_killed_in_the_middle_of_its_transaction(
     started = command(path, "killed", rejects)
     with (tmp_path / "import.log").open("wb") as log:
         async with held(db, buyer):
-            process = start_child(started, log=log, environment=command_env)
+            process = start_command(started, command_env, log)
             try:
                 await process_waits(db.url, process.pid)
             finally:

@@ -27,7 +27,7 @@ WRITTEN: tuple[type[SQLModel], ...] = (
     *(Account, Claim, IdempotencyRecord, ItemCode, Lot, Member, OutboxEvent, ScanEvent, Transfer),
 )
 SEED = 20261121
-ROUNDS = 6
+ROUNDS = 20
 CLIENTS = 16
 
 

@@ -1,16 +1,18 @@
 """Two real server processes on one database, and the auditor as people run it."""
 
 import json
-import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from loyalty.db import Database
+from tests.forks import run_command
 from tests.races.stage import Stage
-from tests.servers import LOYALTY, ServerFactory, ServerProcess
+from tests.servers import ServerFactory, ServerProcess
 
 AUDIT_BROKEN = 6
+AUDIT_SECONDS_MAX = 300
+"""No promise: when to give up."""
 SERVERS = {"LOYALTY_THROTTLE": "false"}
 
 
@@ -27,13 +29,7 @@ def start_side_by_side(
 
 def audit_findings(environment: Mapping[str, str], slug: str) -> list[str]:
     """What ``loyalty audit --json`` finds broken in one brand; empty if the books agree."""
-    done = subprocess.run(
-        [LOYALTY, "audit", "--brand", slug, "--json"],
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_command(["audit", "--brand", slug, "--json"], environment, AUDIT_SECONDS_MAX)
     assert done.returncode in (0, AUDIT_BROKEN), done.stderr
     report = json.loads(done.stdout)
     assert (report["broken"] == 0) == (done.returncode == 0)

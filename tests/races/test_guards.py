@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from loyalty.db import Database
+from tests.forks import Forks
 from tests.house.source import ENGINE, ROOT
 from tests.postgresql_server import PostgresqlServer
 from tests.races.alliance_guards import ALLIANCE_GUARDS
@@ -90,7 +91,8 @@ async def servers_without(guard: Guard, url: str, folder: Path) -> AsyncIterator
     copy = copy_engine(folder / "copy", (*guard.edits, MARKER))
     environment = environment_for(url, SECRETS)
     engine = {**environment, "PYTHONPATH": f"{copy}{os.pathsep}{ROOT}"}
-    factory = ServerFactory(folder, engine)
+    forks = Forks(copy)
+    factory = ServerFactory(folder, engine, forks)
     db = Database(url)
     try:
         ports = [server.port for server in start_side_by_side(factory, 2)]
@@ -102,6 +104,7 @@ async def servers_without(guard: Guard, url: str, folder: Path) -> AsyncIterator
     finally:
         await db.close()
         factory.stop_all()
+        forks.close()
 
 
 @pytest.fixture

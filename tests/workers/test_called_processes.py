@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import pytest_asyncio
 
 from loyalty.brands.models import Brand
 from loyalty.db import Database
-from tests.child import start_child, stop_child
-from tests.servers import LOYALTY
+from tests.child import stop_child
+from tests.forks import Forked, start_command
 from tests.workers.facts import add_enrolments, list_events, list_notifications, states
 from tests.workers.gateway_server import GatewayServer
 from workers.relay import INTERRUPTED, SENDING_AT_ONCE_MAX
 
-Start = Callable[..., "subprocess.Popen[bytes]"]
+Start = Callable[..., Forked]
 
 WAIT_SECONDS_MAX = 25
 LEASE_SECONDS = 4  # shorter than the wait, which is shorter than what it is otherwise
@@ -56,7 +55,7 @@ def start(
     started = []
     file = log.path.open("wb")
 
-    def start_one(**settings: object) -> "subprocess.Popen[bytes]":
+    def start_one(**settings: object) -> Forked:
         variables = {
             "redis_url": redis_url,
             "notification_url": gateway.url,
@@ -65,9 +64,7 @@ def start(
             **settings,
         }
         named = {f"LOYALTY_{name.upper()}": str(value) for name, value in variables.items()}
-        process = start_child(
-            [LOYALTY, "worker"], log=file, environment={**command_env, **named}, cwd=log.path.parent
-        )
+        process = start_command(["worker"], {**command_env, **named}, file)
         started.append(process)
         return process
 
@@ -91,7 +88,7 @@ async def wait_until_delivered(db: Database, count: int) -> None:
 
 async def held_worker(
     db: Database, brand: Brand, start: Start, gateway: GatewayServer, count: int
-) -> "subprocess.Popen[bytes]":
+) -> Forked:
     """A worker that has sent messages and waits for the gateway's answers."""
     gateway.answers.clear()
     await db.in_transaction(add_enrolments, brand, count)

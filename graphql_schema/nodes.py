@@ -7,8 +7,9 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.context import Context
-from graphql_schema.pagination import encode_id, find_id_of
+from graphql_schema.pagination import find_id_of
 from loyalty.errors import NotFound
+from loyalty.ids import namer
 
 
 @strawberry.interface(description="Something with a global id.")
@@ -43,9 +44,10 @@ FetchNode = Callable[[Context, UUID], Awaitable[Any | None]]
 
 def id_field(type_name: str) -> Any:
     """The ``id`` field of a node type whose rows have a UUID ``id``."""
+    name: Any = namer(type_name)
 
     def resolve(row: strawberry.Parent[Any]) -> strawberry.ID:
-        return encode_id(type_name, row.id)
+        return name(row.id)  # type: ignore[no-any-return]
 
     return strawberry.field(resolver=resolve)
 

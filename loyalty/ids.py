@@ -1,6 +1,7 @@
 """Sortable ids. UUIDv7, made by whoever starts the action."""
 
 from binascii import b2a_base64
+from collections.abc import Callable
 from uuid import UUID
 
 from uuid_utils import uuid7
@@ -17,6 +18,16 @@ def new_id() -> UUID:
     return made
 
 
+def namer(type_name: str) -> Callable[[UUID], str]:
+    """``global_id`` for the rows of one type."""
+    prefix = f"{type_name}:"
+
+    def name(id: UUID) -> str:
+        return b2a_base64((prefix + id.hex).encode(), newline=False).decode()
+
+    return name
+
+
 def global_id(type_name: str, id: UUID) -> str:
     """How a row is named outside, whatever tells of it: base64 of ``Type:hex``."""
-    return b2a_base64(f"{type_name}:{id.hex}".encode(), newline=False).decode()
+    return namer(type_name)(id)

@@ -261,10 +261,10 @@ READ_VIEWS = Statement(
 NEWEST = UUID(int=2**128 - 1)
 
 
-async def read_wallets(
+async def read_wallet(
     db: Database,
     brand_id: UUID,
-    member_ids: Sequence[UUID],
+    member_id: UUID,
     *,
     status: CouponStatus | None,
     now: datetime,
@@ -272,14 +272,14 @@ async def read_wallets(
     before: UUID | None,
     limit: int,
 ) -> list[CouponView]:
-    """Up to ``limit`` coupons of each of some members with their templates, newest first, older
-    than the id ``before``; only those that are shown in a status (``rules.shown_status``) if one
-    is named. ``today`` is the brand's local day."""
-    wanted = (before or NEWEST, "" if status is None else status.value, now, today, limit)
-    found = await db.read_each(
-        READ_WALLET, [(brand_id, member_id, *wanted) for member_id in member_ids]
+    """Up to ``limit`` coupons of a member with their templates, newest first, older than the id
+    ``before``; only those that are shown in a status (``rules.shown_status``) if one is named.
+    ``today`` is the brand's local day."""
+    shown_as = "" if status is None else status.value
+    (rows,) = await db.read_each(
+        READ_WALLET, [(brand_id, member_id, before or NEWEST, shown_as, now, today, limit)]
     )
-    return _views([row for rows in found for row in rows])
+    return _views(rows)
 
 
 async def list_views_by_ids(

@@ -46,7 +46,7 @@ def normalise_code(text: str) -> str | None:
 
 def printed_code(code: str) -> str:
     """A coupon's number as it is shown: groups of four."""
-    return " ".join(code[i : i + 4] for i in range(0, len(code), 4))
+    return " ".join([code[i : i + 4] for i in range(0, len(code), 4)])
 
 
 def masked_code(code: str) -> str:

@@ -42,6 +42,7 @@ class CostShare:
 class AgreementQuota:
     window: QuotaWindow
     count_max: int
+    campaign: str | None = strawberry.field(description="Null: of all coupons of the line.")
 
 
 @strawberry.type(description="How a side that issues the other's coupons pays for them.")
@@ -101,7 +102,10 @@ def _line(line: terms.Line, own_id: UUID) -> AgreementLine:
         issue_fee_fen=BigInt(line.issue_fee_fen),
         redeem_fee_fen=BigInt(line.redeem_fee_fen),
         pooled=line.pooled,
-        quotas=[AgreementQuota(window=q.window, count_max=q.count_max) for q in line.quotas],
+        quotas=[
+            AgreementQuota(window=q.window, count_max=q.count_max, campaign=q.campaign)
+            for q in line.quotas
+        ],
     )
 
 

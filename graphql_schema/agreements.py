@@ -42,6 +42,11 @@ class CostShareInput:
 class AgreementQuotaInput:
     window: QuotaWindow
     count_max: int
+    campaign: str | None = strawberry.field(
+        default=None,
+        description="Of the issuer's coupons of this campaign alone. Where quotas name campaigns,"
+        " each coupon is of one of these.",
+    )
 
 
 @strawberry.input
@@ -204,7 +209,9 @@ def _draft(input: AgreementTermsInput, own_id: UUID, partner_id: UUID) -> Draft:
                 rounding=line.rounding,
                 issue_fee_fen=line.issue_fee_fen,
                 redeem_fee_fen=line.redeem_fee_fen,
-                quotas=tuple(Quota(each.window, each.count_max) for each in line.quotas),
+                quotas=tuple(
+                    Quota(each.window, each.count_max, each.campaign) for each in line.quotas
+                ),
                 pooled=line.pooled,
             )
             for line in input.lines

@@ -9,10 +9,11 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from graphql_schema.context import Info
+from graphql_schema.context import Context, Info
 from graphql_schema.loaders import MakeLoader, row_loader
 from graphql_schema.member_lists import page_of_brand
-from graphql_schema.pagination import Connection, decode_id, encode_id
+from graphql_schema.nodes import Node, id_field
+from graphql_schema.pagination import Connection, encode_id, find_id
 from graphql_schema.permissions import HasGrant
 from graphql_schema.statements import brand_days
 from loyalty.access.models import Operator
@@ -20,10 +21,11 @@ from loyalty.actor import ActorKind, Grant
 from loyalty.audit_log import AuditLogEntry as EntryRow
 from loyalty.audit_log import Wanted, list_acts
 from loyalty.db import Snapshot
-from loyalty.keyed import list_rows_by_ids
+from loyalty.keyed import find_row, list_rows_by_ids
 from loyalty.partner_keys.models import PartnerKey
 from loyalty.places.models import Clerk
 
+_NOBODY = UUID(int=0)
 _Actor = Operator | Clerk | PartnerKey
 
 
@@ -48,7 +50,8 @@ _TYPES = {
 
 
 @strawberry.type(description="One act of one actor upon one thing. Never changed, never deleted.")
-class AuditLogEntry:
+class AuditLogEntry(Node):
+    id: strawberry.ID = id_field("AuditLogEntry")
     created_at: datetime
     actor_kind: ActorKind = strawberry.field(
         description="SYSTEM is the command line on the host, and what nobody asked for."
@@ -82,8 +85,19 @@ class AuditLogEntry:
 
 
 def _any_id(text: str | None) -> UUID | None:
-    """The id in a global id of any type; the Fault INVALID for what is none."""
-    return None if text is None else decode_id(text)[1]
+    """The id in a global id of any type; of nothing for what is none."""
+    if text is None:
+        return None
+    found = find_id(text)
+    return _NOBODY if found is None else found[1]
+
+
+async def fetch_act(context: Context, id: UUID) -> EntryRow | None:
+    """For ``node``."""
+    if Grant.AUDIT not in context.caller.grants:
+        return None
+    async with context.database.snapshot() as snapshot:
+        return await find_row(snapshot, EntryRow, context.caller.brand_id, id)
 
 
 @strawberry.type

@@ -16,6 +16,7 @@ from loyalty.db import Tx
 from rewards.code_lists import queries, service
 from rewards.issues import pools
 from rewards.issues.models import PoolMove as MoveRow
+from rewards.issues.service import checked_campaign
 
 
 @strawberry.input
@@ -31,6 +32,11 @@ class FillCouponPoolWithCodesInput:
     agreement_id: strawberry.ID
     template_id: strawberry.ID
     codes: list[str] = strawberry.field(description="Up to 1,000, of up to 200 characters.")
+    campaign: str | None = strawberry.field(
+        default=None,
+        description="What of the brand's it is part of, by a name of up to 40 characters; one that"
+        " the agreement's quotas name, where these do.",
+    )
 
 
 @strawberry.input
@@ -108,6 +114,7 @@ class CouponCodeMutation:
                 local_id("Agreement", input.agreement_id),
                 local_id("CouponTemplate", input.template_id),
                 input.codes,
+                checked_campaign(input.campaign),
             )
 
         operation = "fillCouponPoolWithCodes"

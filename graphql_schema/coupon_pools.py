@@ -18,6 +18,7 @@ from loyalty.db import Tx
 from rewards.issues import pools, queries
 from rewards.issues.models import PoolMove as MoveRow
 from rewards.issues.queries import PoolView
+from rewards.issues.service import checked_campaign
 
 
 @strawberry.type(description="A partner's template that the brand puts coupons into.")
@@ -47,6 +48,7 @@ class CouponPool:
 @strawberry.type(description="Coupons put into a pool, or (below zero) taken out of it.")
 class CouponPoolMove:
     count: BigInt
+    campaign: str | None = strawberry.field(description="What of the brand's they are part of.")
     fee_fen: BigInt = strawberry.field(description="Owed for them; below zero: given back.")
     moved_at: datetime
 
@@ -61,6 +63,11 @@ class FillCouponPoolInput:
     agreement_id: strawberry.ID
     template_id: strawberry.ID
     count: int = strawberry.field(description="All of them or none: up to a million.")
+    campaign: str | None = strawberry.field(
+        default=None,
+        description="What of the brand's it is part of, by a name of up to 40 characters; one that"
+        " the agreement's quotas name, where these do.",
+    )
 
 
 @strawberry.input
@@ -115,7 +122,8 @@ class CouponPoolMutation:
 
         async def step(tx: Tx, actor: Actor) -> MoveRow:
             ids = _ids(input.agreement_id, input.template_id)
-            return await pools.fill_pool(tx, actor, *ids, input.count)
+            campaign = checked_campaign(input.campaign)
+            return await pools.fill_pool(tx, actor, *ids, input.count, campaign)
 
         row, replayed = await row_once(info.context, "fillCouponPool", input, MoveRow, step)
         return FillCouponPoolReceipt(replayed=replayed, move=row)

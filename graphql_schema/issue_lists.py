@@ -27,6 +27,7 @@ from rewards.issues.models import IssueList as ListRow
 class IssueList(Node):
     id: strawberry.ID = id_field("IssueList")
     name: str
+    campaign: str | None = strawberry.field(description="What of the brand's it is part of.")
     status: IssueListStatus
     row_count: BigInt
     done_count: BigInt = strawberry.field(description="So many rows have a result.")

@@ -23,6 +23,7 @@ _NOUNS = {
     "ClearingStatement": "clearing statement",
     "NettingRun": "netting run",
     "PartnerIssue": "issued coupon",
+    "AuditLogEntry": "audit log entry",
     "IssueList": "issue list",
     "CodeBatch": "batch",
     "CouponTemplate": "coupon template",

@@ -37,6 +37,7 @@ _coupon = row_loader(queries.list_coupons)
 class PartnerIssue(Node):
     id: strawberry.ID = id_field("PartnerIssue")
     reference: str | None = strawberry.field(description="The brand's own word for it.")
+    campaign: str | None = strawberry.field(description="What of the brand's it is part of.")
     fee_fen: BigInt = strawberry.field(description="Owed for it since it was issued.")
     reserved_fen: BigInt = strawberry.field(
         description="What was reserved for it when it was issued."
@@ -89,6 +90,11 @@ class IssuePartnersCouponInput:
     template_id: strawberry.ID
     member_token: str = strawberry.field(description="docs/partner-api.md says how it is made.")
     reference: str | None = strawberry.field(default=None, description="Up to 64 characters.")
+    campaign: str | None = strawberry.field(
+        default=None,
+        description="What of the brand's it is part of, by a name of up to 40 characters; one that"
+        " the agreement's quotas name, where these do.",
+    )
 
 
 @strawberry.type
@@ -172,6 +178,7 @@ class PartnerIssueMutation:
                 local_id("Agreement", input.agreement_id),
                 local_id("CouponTemplate", input.template_id),
                 service.wanted(input.member_token, input.reference),
+                service.checked_campaign(input.campaign),
             )
 
         operation = "issuePartnersCoupon"

@@ -21,7 +21,7 @@ from graphql_schema.adjustments import AdjustmentMutation, AdjustmentQuery, fetc
 from graphql_schema.ages import AgeMutation
 from graphql_schema.agreements import AgreementMutation, AgreementQuery, fetch_agreement
 from graphql_schema.assets import AssetMutation, AssetQuery
-from graphql_schema.audit_log import AuditLogQuery
+from graphql_schema.audit_log import AuditLogQuery, fetch_act
 from graphql_schema.campaign_drafts import (
     CampaignDraftMutation,
     CampaignDraftQuery,
@@ -133,6 +133,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Agreement": fetch_agreement,
     "ClearingStatement": clearing.fetch_statement,
     "PartnerIssue": partner_issues.fetch_issue,
+    "AuditLogEntry": fetch_act,
     "IssueList": issue_lists.fetch_list,
     "ClearingEntry": clearing.fetch_entry,
     "ClearingAdjustment": clearing.fetch_adjustment,

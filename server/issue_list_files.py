@@ -86,7 +86,7 @@ class IssueListFiles:
     async def _take(self, request: Request) -> Response:
         actor = await self._actor(request, Scope.ISSUE_COUPONS, "issueList")
         said = request.query_params
-        unknown = set(said) - {"agreement", "template", "name"}
+        unknown = set(said) - {"agreement", "template", "name", "campaign"}
         if unknown:
             raise InvalidInput(field=min(unknown)[:40], problem="is not a parameter of this")
         wanted = ListWanted(
@@ -94,6 +94,7 @@ class IssueListFiles:
             local_id("CouponTemplate", said.get("template", "")),
             said.get("name", ""),
             request.headers.get("idempotency-key", ""),
+            said.get("campaign"),
         )
         async with self._place(actor.brand_id):
             body = await _body(request)

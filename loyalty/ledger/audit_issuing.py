@@ -121,25 +121,25 @@ ISSUING = (
         "发放额度计数与实发一致",
         "issue_counters",
         """
+        WITH issued AS (
+            SELECT agreement_id, template_id, campaign, COUNT(*) AS number
+            FROM partner_issues WHERE brand_id = :brand
+            GROUP BY agreement_id, template_id, campaign
+            UNION ALL
+            SELECT agreement_id, template_id, campaign, SUM(count)
+            FROM pool_moves WHERE brand_id = :brand AND count > 0
+            GROUP BY agreement_id, template_id, campaign
+        )
         SELECT CAST(k.template_id AS text) AS id, k.counted || ' counted by ' || k."window"
-            || ', ' || COALESCE(n.issued, 0) || ' issued' AS problem
+            || ' ' || k.campaign || ', ' || COALESCE(SUM(n.number), 0) || ' issued' AS problem
         FROM (
-            SELECT agreement_id, template_id, "window", SUM(used) AS counted
+            SELECT agreement_id, template_id, "window", campaign, SUM(used) AS counted
             FROM issue_counters WHERE brand_id = :brand
-            GROUP BY agreement_id, template_id, "window"
-        ) AS k LEFT JOIN (
-            SELECT agreement_id, template_id, SUM(issued) AS issued
-            FROM (
-                SELECT agreement_id, template_id, COUNT(*) AS issued
-                FROM partner_issues WHERE brand_id = :brand GROUP BY agreement_id, template_id
-                UNION ALL
-                SELECT agreement_id, template_id, SUM(count)
-                FROM pool_moves WHERE brand_id = :brand AND count > 0
-                GROUP BY agreement_id, template_id
-            ) AS both_ways
-            GROUP BY agreement_id, template_id
-        ) AS n ON n.agreement_id = k.agreement_id AND n.template_id = k.template_id
-        WHERE k.counted > COALESCE(n.issued, 0)
+            GROUP BY agreement_id, template_id, "window", campaign
+        ) AS k LEFT JOIN issued n ON n.agreement_id = k.agreement_id
+            AND n.template_id = k.template_id AND (k.campaign = '' OR n.campaign = k.campaign)
+        GROUP BY k.agreement_id, k.template_id, k."window", k.campaign, k.counted
+        HAVING k.counted > COALESCE(SUM(n.number), 0)
         """,
     ),
     Probe(

@@ -70,6 +70,7 @@ def _issues() -> None:
         sa.Column("template_id", sa.Uuid(), nullable=False),
         sa.Column("coupon_id", sa.Uuid(), nullable=False),
         sa.Column("reference", sa.String(), nullable=True),
+        sa.Column("campaign", sa.String(), nullable=True),
         sa.Column("fee_fen", sa.BigInteger(), nullable=False),
         sa.Column("reserved_fen", sa.BigInteger(), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
@@ -103,6 +104,7 @@ def _issues() -> None:
         sa.Column("template_id", sa.Uuid(), nullable=False),
         sa.Column("window", sa.String(), nullable=False),
         sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("campaign", sa.String(), nullable=False),
         sa.Column("used", sa.BigInteger(), nullable=False),
         sa.Column("used_max", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
@@ -114,6 +116,7 @@ def _issues() -> None:
             "template_id",
             "window",
             "starts_on",
+            "campaign",
             name=op.f("pk_issue_counters"),
         ),
     )

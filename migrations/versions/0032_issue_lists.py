@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("agreement_id", sa.Uuid(), nullable=False),
         sa.Column("template_id", sa.Uuid(), nullable=False),
+        sa.Column("campaign", sa.String(), nullable=True),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("upload_key", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),

@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("host_id", sa.Uuid(), nullable=False),
         sa.Column("agreement_id", sa.Uuid(), nullable=False),
         sa.Column("template_id", sa.Uuid(), nullable=False),
+        sa.Column("campaign", sa.String(), nullable=True),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("fee_fen", sa.BigInteger(), nullable=False),
         sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False),

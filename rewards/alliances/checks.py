@@ -5,7 +5,9 @@ from datetime import date
 from uuid import UUID
 
 from loyalty.errors import InvalidInput
+from loyalty.text import checked_text
 from rewards.alliances.terms import (
+    CAMPAIGN_LENGTH_MAX,
     WHOLE_BASIS_POINTS,
     Draft,
     DraftLine,
@@ -16,6 +18,7 @@ from rewards.alliances.terms import (
 
 AMOUNT_FEN_MAX = 10**12
 COUNT_MAX = 10**9
+QUOTAS_MAX = 40
 LINES_MAX = 100
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
 
@@ -93,11 +96,17 @@ def _check_draft_line(path: str, line: DraftLine, brand_ids: Sequence[UUID]) -> 
     _check_share(f"{path}.hostShare", line.host_share)
     _check_range(f"{path}.issueFeeFen", line.issue_fee_fen, 0)
     _check_range(f"{path}.redeemFeeFen", line.redeem_fee_fen, 0)
-    windows = {quota.window for quota in line.quotas}
-    if len(windows) != len(line.quotas):
-        raise InvalidInput(field=f"{path}.quotas", problem="one a window")
+    if len({(quota.window, quota.campaign) for quota in line.quotas}) != len(line.quotas):
+        raise InvalidInput(field=f"{path}.quotas", problem="one a window and campaign")
+    if len(line.quotas) > QUOTAS_MAX:
+        raise InvalidInput(field=f"{path}.quotas", problem=f"up to {QUOTAS_MAX}")
     for index, quota in enumerate(line.quotas):
-        _check_range(f"{path}.quotas[{index}].countMax", quota.count_max, 1, COUNT_MAX)
+        at = f"{path}.quotas[{index}]"
+        _check_range(f"{at}.countMax", quota.count_max, 1, COUNT_MAX)
+        if quota.campaign is not None:
+            name = checked_text(quota.campaign, f"{at}.campaign", length_max=CAMPAIGN_LENGTH_MAX)
+            if name != quota.campaign:
+                raise InvalidInput(field=f"{at}.campaign", problem="no space at either end")
 
 
 def _check_share(path: str, share: Share) -> None:

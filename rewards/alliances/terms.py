@@ -13,6 +13,7 @@ from uuid import UUID
 
 from loyalty.clock import local_date
 
+CAMPAIGN_LENGTH_MAX = 40
 WHOLE_BASIS_POINTS = 10_000
 
 
@@ -70,10 +71,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many coupons of a line the issuer may issue in a window."""
+    """How many coupons of a line the issuer may issue in a window: all of them, or those of one
+    ``campaign``."""
 
     window: QuotaWindow
     count_max: int
+    campaign: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,8 @@ def _line_of(stored: Mapping[str, Any]) -> Line:
         issue_fee_fen=stored["issue_fee_fen"],
         redeem_fee_fen=stored["redeem_fee_fen"],
         quotas=tuple(
-            Quota(QuotaWindow(each["window"]), each["count_max"]) for each in stored["quotas"]
+            Quota(QuotaWindow(each["window"]), each["count_max"], each.get("campaign"))
+            for each in stored["quotas"]
         ),
         pooled=stored.get("pooled", False),  # texts that were signed before do not say
         host_id=UUID(hex=stored["host_id"]),

@@ -25,8 +25,8 @@ from loyalty.text import checked_text
 from rewards.alliances.service import terms_to_issue
 from rewards.issues import queries
 from rewards.issues.models import IssueList, IssueListRow, IssueListStatus, PartnerIssue
-from rewards.issues.rules import REFERENCE_LENGTH_MAX
-from rewards.issues.service import Wanted, issue_coupons
+from rewards.issues.rules import REFERENCE_LENGTH_MAX, quotas_of
+from rewards.issues.service import Wanted, checked_campaign, issue_coupons
 from rewards.matching.rules import is_token
 
 ROWS_MAX = 100_000
@@ -47,6 +47,7 @@ class ListWanted:
     template_id: UUID
     name: str
     upload_key: str
+    campaign: str | None = None
 
 
 # --- the file ----------------------------------------------------------------------------------
@@ -127,16 +128,19 @@ async def _begin(
 ) -> tuple[IssueList, bool]:
     key = checked_text(wanted.upload_key, "idempotency-key", length_max=KEY_LENGTH_MAX)
     name = checked_text(wanted.name, "name", length_max=NAME_LENGTH_MAX)
+    campaign = checked_campaign(wanted.campaign)
     found = await queries.find_by_upload_key(tx, actor.brand_id, key)
     if found is None:
         terms = (wanted.agreement_id, wanted.template_id)
-        await terms_to_issue(tx, actor.brand_id, *terms, pooled=False)
+        agreed = await terms_to_issue(tx, actor.brand_id, *terms, pooled=False)
+        quotas_of(agreed.line, campaign)
         if await queries.count_unfinished(tx, actor.brand_id) >= UNFINISHED_MAX:
             raise TooManyOpen(noun="issue list", limit=UNFINISHED_MAX)
         row = IssueList(
             brand_id=actor.brand_id,
             agreement_id=wanted.agreement_id,
             template_id=wanted.template_id,
+            campaign=campaign,
             name=name,
             upload_key=key,
             digest=digest,
@@ -148,8 +152,10 @@ async def _begin(
             await audit_log.record(tx, actor, "issue_list.upload", row.id, rows=row_count)
             return row, False
         found = await queries.find_by_upload_key(tx, actor.brand_id, key)
-    same = (wanted.agreement_id, wanted.template_id, name, digest)
-    if found is None or (found.agreement_id, found.template_id, found.name, found.digest) != same:
+    same = (wanted.agreement_id, wanted.template_id, campaign, name, digest)
+    if found is None or same != (
+        *(found.agreement_id, found.template_id, found.campaign, found.name, found.digest),
+    ):
         raise IdempotencyConflict()
     return found, True
 
@@ -224,7 +230,9 @@ async def _issue(
     """What concerns all of them is told of each: nothing was written by then."""
     actor = system_actor(row.brand_id)
     try:
-        return await issue_coupons(tx, actor, row.agreement_id, row.template_id, wanted)
+        return await issue_coupons(
+            tx, actor, row.agreement_id, row.template_id, wanted, row.campaign
+        )
     except Refusal as refusal:
         return [refusal] * len(wanted)
 

@@ -20,7 +20,8 @@ from loyalty.tables import brand_reference, own_id, reference, tenant
 
 class PartnerIssue(SQLModel, table=True):
     """A coupon that ``brand_id`` issued to a member of ``host_id``, which it does not know.
-    ``reference`` is the issuer's own word for it. ``fee_fen`` was owed for it at once."""
+    ``reference`` is the issuer's own word for it, ``campaign`` that for what it is part of.
+    ``fee_fen`` was owed for it at once."""
 
     __tablename__ = "partner_issues"
     __table_args__ = (
@@ -40,6 +41,7 @@ class PartnerIssue(SQLModel, table=True):
     template_id: UUID
     coupon_id: UUID
     reference: str | None = None
+    campaign: str | None = None
     fee_fen: int = Field(sa_type=BigInteger)
     reserved_fen: int = Field(sa_type=BigInteger)
     """What was reserved for it when it was issued."""
@@ -47,8 +49,8 @@ class PartnerIssue(SQLModel, table=True):
 
 
 class IssueCounter(SQLModel, table=True):
-    """How many coupons of a template its issuer has issued in a window that began on a day;
-    ``used_max`` is the quota that the last one obeyed."""
+    """How many coupons of a template its issuer has issued in a window that began on a day: all,
+    or those of a campaign; ``used_max`` is the quota that the last one obeyed."""
 
     __tablename__ = "issue_counters"
     __table_args__ = (CheckConstraint("used > 0 AND used <= used_max", name="within_quota"),)
@@ -58,6 +60,8 @@ class IssueCounter(SQLModel, table=True):
     template_id: UUID = Field(primary_key=True)
     window: str = Field(primary_key=True)
     starts_on: date = Field(primary_key=True)
+    campaign: str = Field(primary_key=True)
+    """Empty: of all."""
     used: int = Field(sa_type=BigInteger)
     used_max: int = Field(sa_type=BigInteger)
 
@@ -81,6 +85,7 @@ class PoolMove(SQLModel, table=True):
     host_id: UUID
     agreement_id: UUID
     template_id: UUID
+    campaign: str | None = None
     count: int = Field(sa_type=BigInteger)
     fee_fen: int = Field(sa_type=BigInteger)
     moved_at: datetime
@@ -125,6 +130,7 @@ class IssueList(SQLModel, table=True):
     id: UUID = own_id()
     agreement_id: UUID
     template_id: UUID
+    campaign: str | None = None
     name: str
     upload_key: str
     digest: str

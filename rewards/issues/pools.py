@@ -27,10 +27,15 @@ COUNT_MAX = 10**6
 
 
 async def fill_pool(
-    tx: Tx, actor: Actor, agreement_id: UUID, template_id: UUID, count: int
+    tx: Tx,
+    actor: Actor,
+    agreement_id: UUID,
+    template_id: UUID,
+    count: int,
+    campaign: str | None = None,
 ) -> PoolMove:
-    """Put so many coupons into a host's pool: their fees are owed and what they may come to cost
-    is reserved at once, for all of them or none.
+    """Put so many coupons into a host's pool, as part of a campaign of the issuer's: their fees
+    are owed and what they may come to cost is reserved at once, for all of them or none.
 
     Refuses InvalidInput, NotFound (agreement, coupon template: also one that is no pool),
     AgreementStateWrong, IssueQuotaReached and FundsTooLow.
@@ -41,7 +46,7 @@ async def fill_pool(
         raise InvalidInput(
             field="templateId", problem="codes are put in by fillCouponPoolWithCodes"
         )
-    return await _fill(tx, actor, agreed, count)
+    return await _fill(tx, actor, agreed, count, campaign)
 
 
 async def fill_pool_with_codes(
@@ -51,6 +56,7 @@ async def fill_pool_with_codes(
     agreement_id: UUID,
     template_id: UUID,
     codes: Sequence[str],
+    campaign: str | None = None,
 ) -> PoolMove:
     """``fill_pool`` for a template of codes: those that are new, each a coupon. Refuses also
     AlreadyExists where none is."""
@@ -60,7 +66,7 @@ async def fill_pool_with_codes(
     added = await code_lists.keep(tx, keyring, (agreed.line.host_id, template_id), codes)
     if not added:
         raise AlreadyExists(noun="code", field="codes")
-    return await _fill(tx, actor, agreed, added)
+    return await _fill(tx, actor, agreed, added, campaign)
 
 
 async def _is_of_codes(tx: Tx, agreed: InForce) -> bool:
@@ -68,14 +74,16 @@ async def _is_of_codes(tx: Tx, agreed: InForce) -> bool:
     return template.kind == CouponKind.CODE
 
 
-async def _fill(tx: Tx, actor: Actor, agreed: InForce, count: int) -> PoolMove:
+async def _fill(
+    tx: Tx, actor: Actor, agreed: InForce, count: int, campaign: str | None
+) -> PoolMove:
     line = agreed.line
-    admitted, refusal = await admit_now(tx, agreed, None, count)
+    admitted, refusal = await admit_now(tx, agreed, None, count, campaign)
     if admitted < count and refusal is not None:
         raise refusal
     await _move(tx, line.host_id, line.template_id, count)
-    await count_quotas(tx, agreed, count)
-    move = _moved(tx, agreed, count, count * line.issue_fee_fen)
+    await count_quotas(tx, agreed, count, campaign)
+    move = _moved(tx, agreed, count, count * line.issue_fee_fen, campaign)
     await tx.add(move)
     await audit_log.record(tx, actor, "coupon_pool.fill", line.template_id, count=count)
     await fund(tx, actor, agreed, [_fee(move)] if move.fee_fen else [], count)
@@ -155,12 +163,15 @@ async def _move(tx: Tx, host_id: UUID, template_id: UUID, count: int) -> None:
         raise OutOfStock()
 
 
-def _moved(tx: Tx, agreed: InForce, count: int, fee_fen: int) -> PoolMove:
+def _moved(
+    tx: Tx, agreed: InForce, count: int, fee_fen: int, campaign: str | None = None
+) -> PoolMove:
     return PoolMove(
         brand_id=agreed.line.issuer_id,
         host_id=agreed.line.host_id,
         agreement_id=agreed.agreement_id,
         template_id=agreed.line.template_id,
+        campaign=campaign,
         count=count,
         fee_fen=fee_fen,
         moved_at=tx.now,

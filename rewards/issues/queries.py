@@ -29,17 +29,18 @@ INSERT_ISSUES = insert_statement(PartnerIssue, _ISSUE_COLUMNS)
 COUNT_ISSUES = Statement(
     """
     INSERT INTO issue_counters
-        (brand_id, agreement_id, template_id, "window", starts_on, used, used_max)
-    SELECT brand_id, agreement_id, template_id, "window", starts_on, used, used_max FROM {rows}
+        (brand_id, agreement_id, template_id, "window", starts_on, campaign, used, used_max)
+    SELECT brand_id, agreement_id, template_id, "window", starts_on, campaign, used, used_max
+    FROM {rows}
     WHERE true
-    ON CONFLICT (brand_id, agreement_id, template_id, "window", starts_on) DO UPDATE
+    ON CONFLICT (brand_id, agreement_id, template_id, "window", starts_on, campaign) DO UPDATE
         SET used = issue_counters.used + excluded.used, used_max = excluded.used_max
         WHERE issue_counters.used + excluded.used <= excluded.used_max
     RETURNING used
     """,
     sets={
         "rows": 'brand_id uuid, agreement_id uuid, template_id uuid, "window" text,'
-        " starts_on date, used bigint, used_max bigint"
+        " starts_on date, campaign text, used bigint, used_max bigint"
     },
     returns="used bigint",
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from loyalty.errors import FundsTooLow, IssueQuotaReached, OutOfStock, Refusal
+from loyalty.errors import FundsTooLow, InvalidInput, IssueQuotaReached, OutOfStock, Refusal
 from rewards.alliances.terms import Line, Quota, QuotaWindow, Terms
 
 REFERENCE_LENGTH_MAX = 64
@@ -20,6 +20,16 @@ def starts_on(window: QuotaWindow, today: date) -> date:
     if window is QuotaWindow.MONTH:
         return today.replace(day=1)
     return EPOCH
+
+
+def quotas_of(line: Line, campaign: str | None) -> list[Quota]:
+    """Those that coupons of a campaign obey. Where quotas name campaigns, each coupon is of one of
+    these. Refuses InvalidInput."""
+    named = {quota.campaign for quota in line.quotas} - {None}
+    if named and campaign not in named:
+        said = ", ".join(sorted(filter(None, named)))
+        raise InvalidInput(field="campaign", problem=f"one of the agreement's: {said}")
+    return [quota for quota in line.quotas if quota.campaign in (None, campaign)]
 
 
 @dataclass(frozen=True, slots=True)

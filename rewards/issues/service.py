@@ -19,6 +19,7 @@ from loyalty.members.service import require_unmerged
 from loyalty.text import checked_text
 from rewards.alliances.rules import InForce, in_version
 from rewards.alliances.service import reserve_fen, terms_to_issue
+from rewards.alliances.terms import CAMPAIGN_LENGTH_MAX
 from rewards.clearing import service as clearing
 from rewards.clearing.service import Due, EntryKind
 from rewards.coupons import service as coupons
@@ -27,7 +28,14 @@ from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usa
 from rewards.coupons.service import get_template, new_code, write_coupons
 from rewards.issues import queries
 from rewards.issues.models import PartnerIssue
-from rewards.issues.rules import REFERENCE_LENGTH_MAX, Room, admit, limit_of, starts_on
+from rewards.issues.rules import (
+    REFERENCE_LENGTH_MAX,
+    Room,
+    admit,
+    limit_of,
+    quotas_of,
+    starts_on,
+)
 from rewards.matching.rules import is_token
 from rewards.matching.service import find_members
 
@@ -41,21 +49,32 @@ class Wanted:
 
 
 async def issue_coupon(
-    tx: Tx, actor: Actor, agreement_id: UUID, template_id: UUID, one: Wanted
+    tx: Tx,
+    actor: Actor,
+    agreement_id: UUID,
+    template_id: UUID,
+    one: Wanted,
+    campaign: str | None = None,
 ) -> PartnerIssue:
-    """Issue one coupon of a partner's template to a member of its.
+    """Issue one coupon of a partner's template to a member of its, as part of a campaign of the
+    issuer's.
 
     Refuses NotFound (agreement, coupon template), AgreementStateWrong, MemberUnknown,
     IssueQuotaReached, FundsTooLow, OutOfStock and InvalidInput.
     """
-    [found] = await issue_coupons(tx, actor, agreement_id, template_id, [one])
+    [found] = await issue_coupons(tx, actor, agreement_id, template_id, [one], campaign)
     if isinstance(found, Refusal):
         raise found
     return found
 
 
 async def issue_coupons(
-    tx: Tx, actor: Actor, agreement_id: UUID, template_id: UUID, wanted: Sequence[Wanted]
+    tx: Tx,
+    actor: Actor,
+    agreement_id: UUID,
+    template_id: UUID,
+    wanted: Sequence[Wanted],
+    campaign: str | None = None,
 ) -> list[PartnerIssue | Refusal]:
     """Issue coupons to several members at once, the first ones where there is not room for all;
     what became of each. Refuses what concerns all of them."""
@@ -64,9 +83,9 @@ async def issue_coupons(
     tokens = [each.token for each in wanted]
     members = await find_members(tx, host_id, agreement_id, tokens)
     template = await get_template(tx, host_id, template_id)
-    room, refusal = await admit_now(tx, agreed, template, len(wanted))
+    room, refusal = await admit_now(tx, agreed, template, len(wanted), campaign)
     admitted = [each for each in wanted if each.token in members][:room]
-    issues = iter(await _issue(tx, actor, agreed, template, admitted, members))
+    issues = iter(await _issue(tx, actor, agreed, template, admitted, members, campaign))
     found: list[PartnerIssue | Refusal] = []
     for each in wanted:
         if refusal is not None and not room:  # said of strangers too: nobody is told apart
@@ -136,23 +155,31 @@ def wanted(token: str, reference: str | None) -> Wanted:
     return Wanted(token, reference)
 
 
+def checked_campaign(name: str | None) -> str | None:
+    """Refuses InvalidInput."""
+    if name is None:
+        return None
+    return checked_text(name, "campaign", length_max=CAMPAIGN_LENGTH_MAX)
+
+
 async def admit_now(
-    tx: Tx, agreed: InForce, template: CouponTemplate | None, wanted: int
+    tx: Tx, agreed: InForce, template: CouponTemplate | None, wanted: int, campaign: str | None
 ) -> tuple[int, Refusal | None]:
     """How many there is room for, as it looks just now: guards have the last word. Without a
-    ``template`` its stock does not matter."""
+    ``template`` its stock does not matter. Refuses InvalidInput."""
     line = agreed.line
+    obeyed = quotas_of(line, campaign)
     today = local_date(tx.now, agreed.terms.timezone)
-    days = [starts_on(quota.window, today) for quota in line.quotas]
+    days = [starts_on(quota.window, today) for quota in obeyed]
     counters = {
-        (row.window, row.starts_on): row.used
+        (row.window, row.starts_on, row.campaign): row.used
         for row in await queries.list_counters(
             tx, line.issuer_id, agreed.agreement_id, line.template_id, days
         )
     }
     quotas = [
-        (quota, quota.count_max - counters.get((quota.window.value, day), 0))
-        for quota, day in zip(line.quotas, days, strict=True)
+        (quota, quota.count_max - counters.get((quota.window.value, day, quota.campaign or ""), 0))
+        for quota, day in zip(obeyed, days, strict=True)
     ]
     limit_fen, _ = limit_of(agreed.terms, line)
     used_fen = await clearing.used_funds(tx, line.issuer_id, line.host_id)
@@ -170,6 +197,7 @@ async def _issue(
     template: CouponTemplate,
     wanted: Sequence[Wanted],
     members: dict[str, UUID],
+    campaign: str | None,
 ) -> list[PartnerIssue]:
     """Write the coupons and what they come to. RetryTransaction where another process has used up
     meanwhile what there was room for."""
@@ -195,6 +223,7 @@ async def _issue(
             template_id=line.template_id,
             coupon_id=new_id(),
             reference=each.reference,
+            campaign=campaign,
             fee_fen=line.issue_fee_fen,
             reserved_fen=reserved_fen,
             issued_at=tx.now,
@@ -215,7 +244,7 @@ async def _issue(
         brand_id=host_id,
         id=line.template_id,
     )
-    await count_quotas(tx, agreed, len(issues))
+    await count_quotas(tx, agreed, len(issues), campaign)
     await fund(tx, actor, agreed, _fees(agreed, issues), len(issues))
     return issues
 
@@ -240,15 +269,16 @@ def _fact(tx: Tx, coupon: CouponIssue) -> outbox.Fact:
     )
 
 
-async def count_quotas(tx: Tx, agreed: InForce, count: int) -> None:
+async def count_quotas(tx: Tx, agreed: InForce, count: int, campaign: str | None) -> None:
     """Hot rows, after what is the members' own. RetryTransaction where the last ones are gone."""
     line = agreed.line
     today = local_date(tx.now, agreed.terms.timezone)
     key = (line.issuer_id, agreed.agreement_id, line.template_id)
-    rows = [
-        (*key, quota.window.value, starts_on(quota.window, today), count, quota.count_max)
-        for quota in sorted(line.quotas, key=lambda quota: quota.window)
-    ]
+    windows = sorted(
+        (each.window.value, starts_on(each.window, today), each.campaign or "", each.count_max)
+        for each in quotas_of(line, campaign)
+    )
+    rows = [(*key, *window, count, count_max) for *window, count_max in windows]
     if rows:
         await tx.write(queries.COUNT_ISSUES, expected=len(rows), rows=rows)
 

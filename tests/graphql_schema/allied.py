@@ -159,7 +159,7 @@ async def issued(stage: Stage) -> dict[str, str]:
     """Global ids of a coupon that the brand has issued to another brand's member, and of a list of
     such."""
     key, asked = await issuer(stage)
-    made = await key.done("issuePartnersCoupon", **asked, reference="order 1")
+    made = await key.done("issuePartnersCoupon", **asked, reference="order 1", campaign="moon")
     return {"PartnerIssue": made["issue"]["id"], "IssueList": await listed(stage, asked)}
 
 
@@ -170,6 +170,7 @@ async def listed(stage: Stage, asked: Mapping[str, str], key: str = "file 1") ->
         local_id("CouponTemplate", asked["templateId"]),
         "a list",
         key,
+        "moon",
     )
     body = f"token\n{asked['memberToken']}\n".encode()
     row, _ = await upload(stage.database, system_actor(stage.brand_id), wanted, body)
@@ -249,7 +250,7 @@ async def record_payment(stage: Stage) -> Effect:
 
 async def issue_coupon(stage: Stage) -> Effect:
     key, asked = await issuer(stage)
-    other = asked | {"reference": "order 2"}
+    other = asked | {"campaign": "autumn"}
     return Effect(key, asked, other, asked | {"memberToken": "A" * 43})
 
 

@@ -59,6 +59,8 @@ TYPE_OF_ID = {
     "statementId": "ClearingStatement",
     "clearingAdjustmentId": "ClearingAdjustment",
     "nettingRunId": "NettingRun",
+    "actorId": "Clerk",
+    "subjectId": "Place",
 }
 """What an argument's global id is of."""
 

@@ -148,7 +148,7 @@ async def live(stage: Stage) -> Lived:
         "Agreement": await agreed(stage),
         **(await cleared(stage) | await run_of(stage)),
         "PartnerKey": key_id,
-        **await issued(stage),
+        **(await issued(stage) | await act_of_a_key(stage)),
         "ScanEvent": scanned["scanId"],
         "CouponTemplate": template_id,
         "Coupon": coupon["id"],
@@ -172,6 +172,13 @@ async def live_partner_key(stage: Stage) -> tuple[str, Caller]:
     used = {(stage.brand_id, local_id("PartnerKey", id), "myPartnerKey"): 1}
     await stage.database.in_transaction(add_uses, used)
     return id, stage.api.signed_in(rotated["key"])
+
+
+async def act_of_a_key(stage: Stage) -> dict[str, str]:
+    """The global id of what a partner's key did, by its type."""
+    asked = '{ auditLog(action: "partner.issuePartnersCoupon") { nodes { id } } }'
+    [act] = (await stage.admin.ask(asked))["auditLog"]["nodes"]
+    return {"AuditLogEntry": act["id"]}
 
 
 async def live_webhooks(stage: Stage) -> dict[str, str]:

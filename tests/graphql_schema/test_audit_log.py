@@ -15,7 +15,7 @@ LOG = """query ($subject: ID, $actor: ID, $action: String, $from: Date, $until: 
     $after: String) {
   auditLog(subjectId: $subject, actorId: $actor, action: $action, from: $from, until: $until,
     first: $first, after: $after) {
-    nodes { createdAt actorKind actorId actorName action subject reason details }
+    nodes { id createdAt actorKind actorId actorName action subject reason details }
     pageInfo { hasNextPage endCursor } } }"""
 
 
@@ -67,7 +67,7 @@ async def test_days_are_those_of_the_brand(stage: Stage) -> None:
     assert await log(stage.admin, until=(today - timedelta(days=2)).isoformat()) == []
     reply = await stage.admin.send(LOG, {"from": near["until"], "until": near["from"]})
     assert reply.codes == ["INVALID"]
-    assert (await stage.admin.send(LOG, {"subject": "no id"})).codes == ["INVALID"]
+    assert await log(stage.admin, subject="no id") == []
 
 
 async def test_a_partners_system_is_told_by_its_key_and_to_its_own_brand(stage: Stage) -> None:

@@ -41,7 +41,7 @@ async def send(api: Api, made: Any, body: bytes, *, key: str = "file 1", **said:
     wanted = {"agreement": made["agreement_id"], "template": made["template_id"]}
     reply = await api.client.post(
         PATH,
-        params=wanted | {"name": said.get("name", "autumn")},
+        params=wanted | {"name": said.get("name", "autumn"), "campaign": "moon"},
         content=body,
         headers={"authorization": f"Bearer {token}", "idempotency-key": key},
     )
@@ -94,8 +94,9 @@ async def test_a_file_goes_in_and_each_row_comes_back_with_its_result(
         assert head == ["row", "reference", "result", "issue_id"]
         assert [row[2] for row in rows] == ["ISSUED"] * 3 + ["MEMBER_UNKNOWN", "INVALID_INPUT"]
         assert [row[1] for row in rows] == [f"'=order {at}" for at in range(5)]
-        issues = await key.ask("{ partnerIssues { nodes { id reference status } } }")
+        issues = await key.ask("{ partnerIssues { nodes { id reference status campaign } } }")
         by_id = {node["id"]: node for node in issues["partnerIssues"]["nodes"]}
+        assert {node["campaign"] for node in by_id.values()} == {"moon"}
         assert sorted(by_id) == sorted(row[3] for row in rows if row[3])
         assert {node["status"] for node in by_id.values()} == {"ISSUED"}
 

@@ -102,22 +102,25 @@ class AuditedAlliances(AuditedClearing):
                 version_id=self.agreed,
                 template_id=template_id,
                 coupon_id=coupon_id,
+                campaign="autumn",
                 fee_fen=0,
                 reserved_fen=RESERVED_FEN,
                 issued_at=AT,
             )
         )
-        self.rows.append(
-            IssueCounter(
-                brand_id=self.partner,
-                agreement_id=self.agreement,
-                template_id=template_id,
-                window="DAY",
-                starts_on=TODAY,
-                used=1,
-                used_max=1,
+        for campaign in ("", "autumn"):
+            self.rows.append(
+                IssueCounter(
+                    brand_id=self.partner,
+                    agreement_id=self.agreement,
+                    template_id=template_id,
+                    window="DAY",
+                    starts_on=TODAY,
+                    campaign=campaign,
+                    used=1,
+                    used_max=1,
+                )
             )
-        )
         self._add(
             MatchToken,
             agreement_id=self.agreement,

@@ -54,7 +54,15 @@ OF_ISSUING = (
     Corruption(
         "a quota that counts more than was issued",
         5,
-        lambda b, _: [change(IssueCounter, {"brand_id": b.partner}, used=2, used_max=2)],
+        lambda b, _: [
+            change(IssueCounter, {"brand_id": b.partner, "campaign": ""}, used=2, used_max=2)
+        ],
+        (COUNTED,),
+    ),
+    Corruption(
+        "a coupon of a campaign that counts for another one",
+        5,
+        lambda b, _: [change(PartnerIssue, {"brand_id": b.partner}, campaign="spring")],
         (COUNTED,),
     ),
     Corruption(

@@ -117,7 +117,7 @@ def test_the_text_that_is_signed_says_all_of_the_terms_and_of_which_version_they
         last_on=date(2026, 12, 31),
         statement_period=StatementPeriod.WEEK,
         funding=(Funding(PARTNER, FundingKind.POSTPAID, 5, 2),),
-        lines=(a_line(quotas=(Quota(QuotaWindow.WEEK, 9),), rounding=Rounding.DOWN),),
+        lines=(a_line(quotas=(Quota(QuotaWindow.WEEK, 9, "autumn"),), rounding=Rounding.DOWN),),
     )
     agreement_id = new_id()
     text = text_of(agreement_id, 3, terms)
@@ -168,6 +168,20 @@ def test_the_text_that_is_signed_says_all_of_the_terms_and_of_which_version_they
         (
             "terms.lines[0].quotas[0].countMax",
             a_draft(a_line(quotas=(Quota(QuotaWindow.DAY, 0),))),
+        ),
+        (
+            "terms.lines[0].quotas",
+            a_draft(
+                a_line(quotas=(Quota(QuotaWindow.DAY, 1, "a"), Quota(QuotaWindow.DAY, 2, "a")))
+            ),
+        ),
+        (
+            "terms.lines[0].quotas[0].campaign",
+            a_draft(a_line(quotas=(Quota(QuotaWindow.DAY, 1, " "),))),
+        ),
+        (
+            "terms.lines[0].quotas[0].campaign",
+            a_draft(a_line(quotas=(Quota(QuotaWindow.DAY, 1, "a" * 41),))),
         ),
         ("terms.funding", a_draft(funding=())),
         ("terms.funding", a_draft(funding=(Funding(HOST, FundingKind.PREPAID, 0, 0),))),

@@ -26,6 +26,8 @@ CORE: GraphQLSchema = make_schema()._schema
 TYPE_OF_ID = {
     "productId": "Product",
     "productIds": "Product",
+    "actorId": "Member",
+    "subjectId": "Member",
     "memberId": "Member",
     "fromMemberId": "Member",
     "toMemberId": "Member",

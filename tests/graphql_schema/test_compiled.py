@@ -1,12 +1,15 @@
 """Compiled documents answer as graphql-core does, errors and all, whatever resolvers do."""
 
+from datetime import UTC, datetime, timedelta, timezone
 from inspect import isawaitable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import strawberry
 from graphql import parse
 
+from graphql_schema.compiled.leaves import moment_writer
 from graphql_schema.compiled.operations import CompiledOperation, OperationCompiler
 from graphql_schema.documents import DocumentStore
 from loyalty.actor import Actor
@@ -188,3 +191,15 @@ async def test_a_variable_that_does_not_fit_is_refused_by_graphql_core_in_its_wo
         _, [error] = await executed(store.execute(prepared, context(), {"l": "many"}))
         assert error[0].startswith("Variable '$l' has invalid value")
     assert store.executions.compiled == 0
+
+
+def test_times_and_days_are_written_as_they_write_themselves() -> None:
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 1, tzinfo=UTC)
+    now = datetime(2026, 11, 9, 8, 30, 0, 120_000, tzinfo=UTC)
+    zones = (UTC, None, ZoneInfo("UTC"), timezone(timedelta(hours=8)))
+    write = moment_writer()
+    for moment in (first, last, now, now.replace(microsecond=0)):
+        for zone in zones:
+            assert write(moment.replace(tzinfo=zone)) == moment.replace(tzinfo=zone).isoformat()
+        assert write(moment.date()) == moment.date().isoformat()
+    assert write(now.time()) == now.time().isoformat()

@@ -1,6 +1,8 @@
 """Members: known once, enrolled by their first act, brought by somebody, admitted by a roster."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 from sqlmodel import SQLModel, func, select
@@ -352,3 +354,10 @@ async def test_a_refused_act_leaves_no_trace(people: People) -> None:
     async with people.db.snapshot() as snapshot:
         found = await queries.find_member(snapshot, people.brand_id, actor.id, "CONSUMER")
         assert found is None
+
+
+def test_a_member_can_be_the_first_row_that_a_process_makes() -> None:
+    made = "queries.member_of(range(len(queries.names_of(queries._MEMBER)))).id"
+    program = f"from loyalty.members import queries; print({made})"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert told.stdout == b"1\n"

@@ -52,7 +52,7 @@ from rewards.payouts.models import PayoutStatus
 from rewards.payouts.rules import ReportSource as PayoutReportSource
 from rewards.payouts.rules import ReportState as PayoutReportState
 from rewards.purchases.models import PurchaseSource
-from rewards.raffles.models import RaffleStatus
+from rewards.raffles.models import NoCoupon, RaffleStatus
 from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
 from rewards.referrals.models import ReferralRefusedReason, ReferralStatus
@@ -110,6 +110,7 @@ __all__ = [
     "LimitWindow",
     "LockedRewardStatus",
     "MemberRole",
+    "NoCoupon",
     "NotUsableReason",
     "OfferKind",
     "OfferStatus",
@@ -184,7 +185,10 @@ strawberry.enum(
 strawberry.enum(CapWindow, description="A local day of the brand, or the whole campaign.")
 strawberry.enum(CouponKind, description="代金券, 再来一瓶, N元换购, 实物礼品, 第三方券码.")
 strawberry.enum(CouponStatus, description="可用, 核销中, 已核销, 已兑换, 已过期, 已作废.")
-strawberry.enum(CouponCause, description="Won, bought, taken in the mall, a gift, a partner's.")
+strawberry.enum(
+    CouponCause,
+    description="Won, bought, taken in the mall, a gift, a partner's, of a raffle.",
+)
 strawberry.enum(
     CouponTemplateStatus,
     description="PAUSED: no more of them are issued. PARTNER: by an agreement that is the partner's"
@@ -299,3 +303,4 @@ strawberry.enum(
     name="ClearingAdjustmentStatus",
     description="待对方确认, 已接受, 已拒绝, 已撤回.",
 )
+strawberry.enum(NoCoupon, description="已发完, 已暂停, 已过期: of the template.")

@@ -10,11 +10,12 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from graphql_schema.context import Context, Info
-from graphql_schema.enums import RaffleStatus
+from graphql_schema.coupon_templates import template_loader
+from graphql_schema.enums import NoCoupon, RaffleStatus
 from graphql_schema.loaders import row_loader
 from graphql_schema.member_lists import page_of_member
 from graphql_schema.nodes import Node, id_field
-from graphql_schema.offer_types import AssetAmount
+from graphql_schema.offer_types import AssetAmount, OfferCoupon
 from graphql_schema.pagination import (
     Connection,
     Cursor,
@@ -26,6 +27,7 @@ from graphql_schema.pagination import (
 from graphql_schema.scalars import AssetCode, BigInt
 from graphql_schema.withholdings import WithheldTax, withheld_of
 from loyalty.members.models import Member as MemberRow
+from rewards.coupons.models import CouponTemplate
 from rewards.raffles import queries, rules
 from rewards.raffles.models import Raffle as RaffleRow
 from rewards.raffles.models import RaffleEntry as EntryRow
@@ -44,11 +46,18 @@ async def _raffle(info: Info, raffle_id: UUID) -> RaffleRow:
     return raffle
 
 
+def _template_id(id: UUID | None) -> strawberry.ID | None:
+    return None if id is None else encode_id("CouponTemplate", id)
+
+
 def _in_language(info: Info, zh: str, en: str) -> str:
     return en if info.context.language == "en" else zh
 
 
-@strawberry.type(description="What each of so many winners gets; CASH is in fen.")
+@strawberry.type(
+    description="What each of so many winners gets: the amount (CASH is in fen); or a coupon, and"
+    " the amount in its place where none is left."
+)
 class RafflePrize:
     name_zh: str
     name_en: str
@@ -59,6 +68,18 @@ class RafflePrize:
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, rules.Prize | cls)
+
+    @strawberry.field
+    def coupon_template_id(self, row: strawberry.Parent[rules.Prize]) -> strawberry.ID | None:
+        return _template_id(row.coupon_template_id)
+
+    @strawberry.field(graphql_type=OfferCoupon | None, description="What such a coupon promises.")
+    async def coupon(
+        self, row: strawberry.Parent[rules.Prize], info: Info
+    ) -> CouponTemplate | None:
+        if row.coupon_template_id is None:
+            return None
+        return await info.context.loader(template_loader).load(row.coupon_template_id)
 
     @strawberry.field(description="In the caller's language.")
     def name(self, row: strawberry.Parent[rules.Prize], info: Info) -> str:
@@ -94,6 +115,14 @@ class RaffleWinner:
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, WinnerRow | cls)
+
+    @strawberry.field(description="Of a prize that is a coupon, and the winner's unless noCoupon.")
+    def coupon_template_id(self, row: strawberry.Parent[WinnerRow]) -> strawberry.ID | None:
+        return _template_id(row.coupon_template_id)
+
+    @strawberry.field(description="Why it got the amount in place of the coupon.")
+    def no_coupon(self, row: strawberry.Parent[WinnerRow]) -> NoCoupon | None:
+        return None if row.no_coupon is None else NoCoupon(row.no_coupon)
 
     @strawberry.field
     def entry_id(self, row: strawberry.Parent[WinnerRow]) -> strawberry.ID:

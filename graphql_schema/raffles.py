@@ -31,7 +31,12 @@ class RafflePrizeInput:
     name_en: str
     winners: int = strawberry.field(description="How many entrants get it.")
     asset: AssetCode
-    amount: BigInt
+    amount: BigInt = strawberry.field(
+        description="Of a prize that is a coupon: what there is in its place where none is left."
+    )
+    coupon_template_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Of which each of them gets a coupon."
+    )
 
 
 @strawberry.input
@@ -109,6 +114,18 @@ async def fetch_raffle(context: Context, id: UUID) -> RaffleRow | None:
     return await context.loader(raffle_loader).load(id)
 
 
+def _prize(given: RafflePrizeInput) -> rules.Prize:
+    template_id = given.coupon_template_id
+    return rules.Prize(
+        given.name_zh,
+        given.name_en,
+        given.winners,
+        given.asset,
+        given.amount,
+        None if template_id is None else local_id("CouponTemplate", template_id),
+    )
+
+
 def _definition(input: CreateRaffleInput) -> rules.RaffleDefinition:
     return rules.RaffleDefinition(
         code=input.code,
@@ -118,15 +135,7 @@ def _definition(input: CreateRaffleInput) -> rules.RaffleDefinition:
         closes_at=input.closes_at,
         entries_max=input.entries_max,
         table=tuple(
-            rules.Step(
-                step.pool_min,
-                tuple(
-                    rules.Prize(
-                        prize.name_zh, prize.name_en, prize.winners, prize.asset, prize.amount
-                    )
-                    for prize in step.prizes
-                ),
-            )
+            rules.Step(step.pool_min, tuple(_prize(prize) for prize in step.prizes))
             for step in input.prize_table
         ),
         cost=None if input.cost is None else (input.cost.asset, input.cost.amount),

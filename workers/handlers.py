@@ -69,8 +69,8 @@ async def _name_tiers(
 
 async def prepare_coupon_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
     """``coupon.issued``: what was won or bought, by the name of its template. Of what was taken in
-    the mall its order tells."""
-    events = [event for event in events if event.payload["cause"] != "ORDER"]
+    the mall its order tells, and of a raffle's prize ``raffle.won``."""
+    events = [event for event in events if event.payload["cause"] not in ("ORDER", "RAFFLE")]
     facts = {event.id: event for event in events}
     recipients = await find_untold(snapshot, events)
     names = await _find_template_names(snapshot, events)

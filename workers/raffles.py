@@ -1,23 +1,31 @@
 """Raffles as periodic work: those that are over are drawn and paid, cancelled ones given back, a
 step a transaction. And the news to those who won."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
 
+from loyalty.assets.models import AssetDefinition
+from loyalty.assets.service import list_assets
 from loyalty.crypto import Keyring
 from loyalty.db import Snapshot, Tx
 from loyalty.notifications import service as notifications
 from loyalty.notifications.providers import Message
+from loyalty.notifications.rules import spoken_amount
 from loyalty.outbox import Leased
+from rewards.coupons.models import CouponTemplate
+from rewards.coupons.service import templates_by_id
 from rewards.raffles.drawing import take_step
-from rewards.raffles.rules import WON_TOPIC, step_of, table_from_json
+from rewards.raffles.models import Raffle
+from rewards.raffles.rules import WON_TOPIC, Prize, coupons_at_most, step_of, table_from_json
 from rewards.raffles.service import list_raffles_by_ids
 from workers.couriers import Prepare, find_untold
 
 CHUNK_ENTRIES = 1_000
+
+_TemplateKey = tuple[UUID, UUID]
 
 log = structlog.get_logger("raffles")
 
@@ -41,7 +49,7 @@ class RaffleKeeper:
 
 
 async def prepare_raffle_news(snapshot: Snapshot, events: Sequence[Leased]) -> dict[UUID, Message]:
-    """``raffle.won``: which prize of which raffle."""
+    """``raffle.won``: which prize of which raffle, and what is given in a coupon's place."""
     facts = {event.id: event for event in events}
     by_brand: dict[UUID, set[UUID]] = {}
     for event in events:
@@ -51,6 +59,7 @@ async def prepare_raffle_news(snapshot: Snapshot, events: Sequence[Leased]) -> d
         for brand_id, ids in sorted(by_brand.items())
         for raffle in await list_raffles_by_ids(snapshot, brand_id, sorted(ids))
     }
+    coupons, assets = await _prizes_of(snapshot, raffles.values())
     messages = {}
     for to in await find_untold(snapshot, events):
         told = facts[to.event_id].payload
@@ -59,10 +68,38 @@ async def prepare_raffle_news(snapshot: Snapshot, events: Sequence[Leased]) -> d
         if step is None:
             raise LookupError("a winner of an empty pool")
         prize = step.prizes[told["prize_no"]]
+        coupon, instead = None, None
+        if prize.coupon_template_id is not None:
+            coupon = _names(coupons[raffle.brand_id, prize.coupon_template_id])
+        if told.get("no_coupon") is not None:
+            asset = _names(assets[raffle.brand_id][prize.asset])
+            instead = spoken_amount(prize.asset, prize.amount, asset)
         messages[to.event_id] = notifications.raffle_won(
-            to, (raffle.name_zh, raffle.name_en), (prize.name_zh, prize.name_en)
+            to, _names(raffle), _names(prize), coupon, instead
         )
     return messages
+
+
+async def _prizes_of(
+    snapshot: Snapshot, raffles: Iterable[Raffle]
+) -> tuple[dict[_TemplateKey, CouponTemplate], dict[UUID, dict[str, AssetDefinition]]]:
+    """The coupon templates that these raffles name, and the assets of their brands."""
+    wanted: dict[UUID, set[UUID]] = {}
+    for raffle in raffles:
+        named = coupons_at_most(table_from_json(raffle.prize_table))
+        wanted.setdefault(raffle.brand_id, set()).update(named)
+    coupons: dict[_TemplateKey, CouponTemplate] = {}
+    assets: dict[UUID, dict[str, AssetDefinition]] = {}
+    for brand_id, ids in sorted(wanted.items()):
+        if ids:
+            found = await templates_by_id(snapshot, brand_id, ids)
+            coupons.update({(brand_id, id): template for id, template in found.items()})
+            assets[brand_id] = {row.code: row for row in await list_assets(snapshot, brand_id)}
+    return coupons, assets
+
+
+def _names(named: Raffle | Prize | CouponTemplate | AssetDefinition) -> tuple[str, str]:
+    return named.name_zh, named.name_en
 
 
 RAFFLE_NEWS: Mapping[str, Prepare] = {WON_TOPIC: prepare_raffle_news}

@@ -16,7 +16,7 @@ _SETS = {
     " every_version boolean, counts_scans boolean",
     "draw_prizes": "version_id uuid, prize text, stock bigint, quota bigint",
     "raffle_prizes": "raffle_id uuid, pool_min bigint, pool_max bigint, prize_no bigint,"
-    " first_place bigint, last_place bigint, asset text, amount bigint",
+    " first_place bigint, last_place bigint, asset text, amount bigint, template_id uuid",
     "days": "utc_day date, day_on date, day_key text, starts_at timestamptz, ends_at timestamptz",
     "lot_ends": "expires_on date, ends_at timestamptz",
     "coupon_days": "day date, starts_at timestamptz, ends_at timestamptz",

@@ -37,11 +37,11 @@ _ENTRIES = Statement(
 )
 _WINNERS = Statement(
     """
-    SELECT place, entry_id, asset, amount FROM raffle_winners
+    SELECT place, entry_id, asset, amount, coupon_template_id FROM raffle_winners
     WHERE brand_id = :brand AND raffle_id = :raffle ORDER BY place, id
     """,
     params="brand uuid, raffle uuid",
-    returns="place bigint, entry_id uuid, asset text, amount bigint",
+    returns="place bigint, entry_id uuid, asset text, amount bigint, template_id uuid",
 )
 
 
@@ -130,8 +130,10 @@ async def _entries(
         after = page[-1][0]
 
 
-def _prizes(table: list[Any], entrants: int) -> Iterator[tuple[str, int]]:
+def _prizes(table: list[Any], entrants: int) -> Iterator[tuple[str, int, UUID | None]]:
     met = [step for step in table if step["pool_min"] <= entrants]
     for prize in met[-1]["prizes"] if met else ():
         for _ in range(prize["winners"]):
-            yield prize["asset"], prize["amount"]
+            template = prize.get("coupon_template_id")
+            coupon = None if template is None else UUID(hex=template)
+            yield prize["asset"], prize["amount"], coupon

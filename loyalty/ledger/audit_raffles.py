@@ -4,14 +4,16 @@ the seeds make of the entries is asked by ``audit_raffle_winners.py``."""
 import json
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from loyalty.db import Statement
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 
 _POOL_MAX = 2**62
 _PRIZES = """
     prizes AS MATERIALIZED (
-        SELECT raffle_id, pool_min, pool_max, prize_no, first_place, last_place, asset, amount
+        SELECT raffle_id, pool_min, pool_max, prize_no, first_place, last_place, asset, amount,
+            template_id
         FROM {raffle_prizes}
     )
 """
@@ -25,7 +27,7 @@ RAFFLE_TABLES = Statement(
 
 def raffle_prizes(rows: Iterable[Any]) -> list[tuple[Any, ...]]:
     """(raffle_id, least and largest pool, number of the prize, first and last place that it goes
-    to, asset, amount) of each prize of each step."""
+    to, asset, amount, coupon template or None) of each prize of each step."""
     found = []
     for raffle_id, stored in rows:
         table = json.loads(stored)
@@ -35,7 +37,9 @@ def raffle_prizes(rows: Iterable[Any]) -> list[tuple[Any, ...]]:
             for no, prize in enumerate(step["prizes"]):
                 last = place + prize["winners"] - 1
                 pool = (step["pool_min"], pool_max)
-                given = (prize["asset"], prize["amount"])
+                template = prize.get("coupon_template_id")
+                coupon = None if template is None else UUID(hex=template)
+                given = (prize["asset"], prize["amount"], coupon)
                 found.append((raffle_id, *pool, no, place, last, *given))
                 place = last + 1
     return found
@@ -85,13 +89,16 @@ RAFFLES = (
         f"""
         WITH {_PRIZES}
         SELECT CAST(w.id AS text) AS id, 'place ' || w.place || ' of ' || COALESCE(r.entrants, 0)
-            || ' entrants: ' || w.amount || ' ' || w.asset AS problem
+            || ' entrants: ' || w.amount || ' ' || w.asset || CASE
+            WHEN w.coupon_template_id IS NULL THEN '' ELSE ', or a coupon' END AS problem
         FROM raffle_winners w JOIN raffles r ON r.brand_id = w.brand_id AND r.id = w.raffle_id
         WHERE w.brand_id = :brand AND NOT EXISTS (
             SELECT 1 FROM prizes p
             WHERE p.raffle_id = w.raffle_id AND r.entrants BETWEEN p.pool_min AND p.pool_max
                 AND p.prize_no = w.prize_no AND w.place BETWEEN p.first_place AND p.last_place
-                AND p.asset = w.asset AND p.amount = w.amount)
+                AND p.asset = w.asset AND p.amount = w.amount
+                AND (p.template_id = w.coupon_template_id
+                    OR p.template_id IS NULL AND w.coupon_template_id IS NULL))
         """,
     ),
     Probe(
@@ -105,6 +112,14 @@ RAFFLES = (
         FROM (
             SELECT id AS winner_id, asset, amount AS says, 0 AS gave FROM raffle_winners
             WHERE brand_id = :brand AND paid_at IS NOT NULL
+                AND (coupon_template_id IS NULL OR no_coupon IS NOT NULL)
+            UNION ALL
+            SELECT id, 'coupon ' || CAST(coupon_template_id AS text), 1, 0 FROM raffle_winners
+            WHERE brand_id = :brand AND paid_at IS NOT NULL AND coupon_template_id IS NOT NULL
+                AND no_coupon IS NULL
+            UNION ALL
+            SELECT cause_id, 'coupon ' || CAST(template_id AS text), 0, 1 FROM coupons
+            WHERE brand_id = :brand AND cause_kind = 'RAFFLE'
             UNION ALL
             SELECT cause_id, asset, 0, amount FROM transfers WHERE brand_id = :brand
                 AND cause_kind = 'RAFFLE_PRIZE' AND kind = 'EARN' AND phase = 'POSTED'
@@ -115,6 +130,24 @@ RAFFLES = (
         FROM raffles r JOIN raffle_winners w ON w.brand_id = r.brand_id AND w.raffle_id = r.id
         WHERE r.brand_id = :brand AND r.settled_at IS NOT NULL AND w.paid_at IS NULL
         GROUP BY r.id
+        """,
+    ),
+    Probe(
+        7,
+        "a raffle's coupon is its winner's, and was issued when it was paid",
+        "抽奖所得券归中奖者且与发放同时",
+        "coupons WHERE cause_kind = 'RAFFLE'",
+        f"""
+        WITH {MERGED}
+        SELECT CAST(c.id AS text) AS id, CASE WHEN c.issued_at = w.paid_at
+            THEN 'it is another member''s' ELSE 'it was issued at another time' END AS problem
+        FROM coupons c
+        JOIN raffle_winners w ON w.brand_id = c.brand_id AND w.id = c.cause_id
+        LEFT JOIN merged m ON m.id = c.member_id
+        LEFT JOIN merged n ON n.id = w.member_id
+        WHERE c.brand_id = :brand AND c.cause_kind = 'RAFFLE'
+            AND (w.paid_at IS NULL OR c.issued_at <> w.paid_at
+                OR COALESCE(m.into_id, c.member_id) <> COALESCE(n.into_id, w.member_id))
         """,
     ),
     Probe(

@@ -50,6 +50,7 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "raffle_id": "raffles",
         "entry_id": "raffle_entries",
         "member_id": "members",
+        "coupon_template_id": "coupon_templates",
     },
     ("bonuses", "加奖"): {
         "campaign_id": "campaigns",

@@ -186,14 +186,27 @@ def order_cancelled(to: Recipient, name_zh: str, name_en: str, reason: str) -> M
     )
 
 
-def raffle_won(to: Recipient, raffle: tuple[str, str], prize: tuple[str, str]) -> Message:
-    """To a member who has won a prize of a raffle; the names of both in zh and en."""
+def raffle_won(
+    to: Recipient,
+    raffle: tuple[str, str],
+    prize: tuple[str, str],
+    coupon: tuple[str, str] | None = None,
+    instead: tuple[str, str] | None = None,
+) -> Message:
+    """To a member who has won a prize of a raffle; the names in zh and en: of both, of the coupon
+    that the prize is, and (as ``spoken_amount`` says it) of what there was in its place."""
+    zh, en = "奖品已发放到您的账户。", "It is in your account."
+    if coupon is not None:
+        zh = f"「{coupon[0]}」已放入您的券包。"
+        en = f"The coupon {coupon[1]} is among your coupons."
+    if coupon is not None and instead is not None:
+        zh = f"「{coupon[0]}」已无券可发，{instead[0]}已发放到您的账户。"
+        en = f"There was no coupon {coupon[1]} left. {instead[1]} is in your account instead."
     return _message(
         to,
         RAFFLE_WON,
-        zh=f"恭喜您在{to.brand_name}「{raffle[0]}」中抽中「{prize[0]}」，奖品已发放到您的账户。",
-        en=f"Congratulations! You have won {prize[1]} in {raffle[1]} at {to.brand_name}. It is in"
-        " your account.",
+        zh=f"恭喜您在{to.brand_name}「{raffle[0]}」中抽中「{prize[0]}」，{zh}",
+        en=f"Congratulations! You have won {prize[1]} in {raffle[1]} at {to.brand_name}. {en}",
     )
 
 

@@ -50,13 +50,15 @@ class CouponTemplateStatus(StrEnum):
 
 class CouponCause(StrEnum):
     """How a member came by a coupon: won by a scan, bought for points, by an order in the mall, a
-    gift of its level, or from a PARTNER, who has reserved what it may come to owe for it."""
+    gift of its level, from a PARTNER, who has reserved what it may come to owe for it, or won in
+    a RAFFLE."""
 
     SCAN = "SCAN"
     BOUGHT = "BOUGHT"
     ORDER = "ORDER"
     GIFT = "GIFT"
     PARTNER = "PARTNER"
+    RAFFLE = "RAFFLE"
 
 
 class CouponTemplate(SQLModel, table=True):
@@ -141,8 +143,8 @@ class CouponPurchaseCounter(SQLModel, table=True):
 
 class Coupon(SQLModel, table=True):
     """One member's coupon (券). ``code`` is what the till reads. ``cause_id`` is the scan or the
-    order that it came by; where it was bought its own id, and the cause of the transfers that paid
-    for it.
+    order that it came by, or the winner of a raffle; where it was bought its own id, and the cause
+    of the transfers that paid for it.
     ``redemption_id`` is the live hold or capture. No foreign keys: scans write here."""
 
     __tablename__ = "coupons"
@@ -153,7 +155,8 @@ class Coupon(SQLModel, table=True):
             name="status_known",
         ),
         CheckConstraint(
-            "cause_kind IN ('SCAN', 'BOUGHT', 'ORDER', 'GIFT', 'PARTNER')", name="cause_known"
+            "cause_kind IN ('SCAN', 'BOUGHT', 'ORDER', 'GIFT', 'PARTNER', 'RAFFLE')",
+            name="cause_known",
         ),
         CheckConstraint(
             "(status IN ('HELD', 'REDEEMED')) = (redemption_id IS NOT NULL)", name="taken_by"

@@ -1,5 +1,5 @@
 """Pools (券池): a partner puts coupons into a host's template and pays for them then; the host's
-campaigns, offers and gifts give them out like any other, at no cost of theirs."""
+campaigns, offers, gifts and raffles give them out like any other, at no cost of theirs."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -6,28 +6,21 @@ whoever is killed between two, or within one, leaves nothing half done."""
 from collections.abc import Sequence
 from uuid import UUID
 
-from loyalty import outbox
 from loyalty.actor import ActorKind, system_actor
-from loyalty.assets.service import assets_by_code
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
 from loyalty.crypto import Keyring
 from loyalty.db import RetryTransaction, Tx
-from loyalty.errors import MemberClosed
 from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
 from loyalty.ledger.models import AccountKind
-from loyalty.ledger.rules import AccountState, Book, Cause
+from loyalty.ledger.rules import Book, Cause
 from loyalty.members.service import follow_merges
-from loyalty.outbox import Fact
 from loyalty.reversals.service import find_transfers, give_back
-from loyalty.withholdings import service as withholdings
-from loyalty.withholdings.models import PrizeKind
-from loyalty.withholdings.rules import credit_prize
 from rewards.raffles import queries
 from rewards.raffles.models import Raffle, RaffleStatus
+from rewards.raffles.paying import lock_members, pay_winners
 from rewards.raffles.rules import (
-    WON_TOPIC,
     message_of,
     score_of,
     step_of,
@@ -36,9 +29,6 @@ from rewards.raffles.rules import (
     winners_of,
 )
 from rewards.raffles.service import ENTRY
-
-PRIZE = "RAFFLE_PRIZE"
-"""The kind of cause of what winners get."""
 
 PAGE_ENTRIES = 2_000
 _BEFORE_ALL = UUID(int=0)
@@ -132,6 +122,7 @@ async def _draw(tx: Tx, raffle: Raffle, seed: bytes) -> None:
                 won.prize_no,
                 won.prize.asset,
                 won.prize.amount,
+                won.prize.coupon_template_id,
                 tx.now,
             )
             for won in winners_of(firsts, step)
@@ -167,74 +158,9 @@ async def _first_entries(tx: Tx, raffle: Raffle, entrants: int) -> list[tuple[UU
         after = page[-1][2]
 
 
-# --- paying ------------------------------------------------------------------------------------
-
-
 async def _pay(tx: Tx, raffle: Raffle, limit: int) -> None:
-    """Pay the next winners, each once: who is marked as paid here was not before."""
-    winners = await tx.fetch(
-        queries.LIST_UNPAID, brand=raffle.brand_id, raffle=raffle.id, limit=limit
-    )
-    if winners:
-        await _credit(tx, raffle, winners)
-    if len(winners) < limit:
+    if await pay_winners(tx, raffle, limit) < limit:
         await queries.change_raffle(tx, raffle, {"settled_at": tx.now})
-
-
-async def _credit(
-    tx: Tx, raffle: Raffle, winners: Sequence[tuple[UUID, UUID, int, str, int]]
-) -> None:
-    brand_id, system = raffle.brand_id, system_actor(raffle.brand_id)
-    brand = await get_brand(tx, brand_id)
-    on, terms = local_date(tx.now, brand.timezone), await withholdings.terms_of(tx, brand)
-    holders = await follow_merges(tx, brand_id, [winner[1] for winner in winners])
-    has, owes = await _lock(tx, {(brand_id, holder_id) for holder_id in holders.values()})
-    issuance = await ledger.issuance_accounts(tx, [brand_id])
-    assets = await assets_by_code(tx, brand_id)
-    book, facts, withheld = Book(new_id), [], []
-    for id, member_id, prize_no, asset, amount in winners:
-        holder_id = holders[member_id]
-        key = (brand_id, holder_id, asset)
-        account = has.setdefault(
-            key, AccountState(brand_id, new_id(), holder_id, asset, is_new=True)
-        )
-        expiry = assets[asset].expiry
-        if expiry.is_extended and not account.is_new:
-            book.extend(account, on, expiry.last_day(on))
-        reason = f"raffle {raffle.code}"
-        _, kept = credit_prize(
-            book,
-            terms,
-            (PrizeKind.RAFFLE, id),
-            issuance[brand_id, brand_id, asset],
-            account,
-            amount,
-            Cause(PRIZE, id, ActorKind.SYSTEM.value, system.id, reason, tx.now),
-            campaign_id=None,
-            expires_on=expiry.last_day(on),
-            owed=owes.get(key),
-        )
-        withheld += [kept] if kept else []
-        payload = {"raffle_id": raffle.id.hex, "prize_no": prize_no, "entrants": raffle.entrants}
-        facts.append(Fact(brand_id, WON_TOPIC, holder_id, payload, tx.now))
-    paid = sorted((brand_id, winner[0]) for winner in winners)
-    await ledger.write_members_side(tx, book)
-    await withholdings.write(tx, withheld)
-    if len(await tx.fetch(queries.MARK_PAID, paid=paid, now=tx.now)) != len(paid):
-        raise RetryTransaction  # somebody else has paid one of them
-    await outbox.emit(tx, facts)
-    await ledger.write_brands_side(tx, book)
-
-
-async def _lock(
-    tx: Tx,
-    owners: set[tuple[UUID, UUID]],
-    closed: Sequence[tuple[UUID, UUID]] = (),
-) -> tuple[ledger.AccountsByKey, ledger.AccountsByKey]:
-    try:
-        return await ledger.lock_accounts_and_debts(tx, owners, closed_owners=closed)
-    except MemberClosed as late:
-        raise RetryTransaction from late  # merged into another since it was looked up
 
 
 # --- giving back -------------------------------------------------------------------------------
@@ -255,7 +181,7 @@ async def _give_back_to(tx: Tx, raffle: Raffle, entries: Sequence[tuple[UUID, UU
     holders = await follow_merges(tx, brand_id, [member_id for _, member_id in entries])
     both = {(brand_id, id) for pair in holders.items() for id in pair}
     closed = [(brand_id, id) for id, holder_id in holders.items() if id != holder_id]
-    has, owes = await _lock(tx, both, closed)
+    has, owes = await lock_members(tx, both, closed)
     payers = [(brand_id, member_id, id) for id, member_id in entries]
     payments = [row[0] for row in await tx.fetch(queries.FIND_PAYMENTS, payers=payers)]
     books = await ledger.brand_books(tx, [brand_id], AccountKind.SPENT)

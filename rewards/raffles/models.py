@@ -23,6 +23,15 @@ class RaffleStatus(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class NoCoupon(StrEnum):
+    """Why a winner got an amount in the place of its coupon: the template had none left, was
+    paused, or was past its dates."""
+
+    OUT_OF_STOCK = "OUT_OF_STOCK"
+    PAUSED = "PAUSED"
+    OVER = "OVER"
+
+
 class Raffle(SQLModel, table=True):
     """A raffle, as it was announced: nothing of it is ever changed.
 
@@ -118,7 +127,9 @@ class RaffleEntry(SQLModel, table=True):
 
 class RaffleWinner(SQLModel, table=True):
     """What an entry won: one entry of an entrant, which was the ``place``-th of them in order, from
-    1; ``prize_no`` in the prizes of the table's step. Its id is the cause of its transfer."""
+    1; ``prize_no`` in the prizes of the table's step. Its id is the cause of its transfer, or of
+    its coupon: of one of ``coupon_template_id``, unless ``no_coupon`` says why it got ``amount`` of
+    ``asset`` instead."""
 
     __tablename__ = "raffle_winners"
     __table_args__ = (
@@ -126,9 +137,15 @@ class RaffleWinner(SQLModel, table=True):
         UniqueConstraint("brand_id", "raffle_id", "member_id"),
         UniqueConstraint("brand_id", "entry_id"),
         CheckConstraint("place > 0 AND prize_no >= 0 AND amount > 0", name="figures"),
+        CheckConstraint(
+            "no_coupon IS NULL OR no_coupon IN ('OUT_OF_STOCK', 'PAUSED', 'OVER')"
+            " AND coupon_template_id IS NOT NULL AND paid_at IS NOT NULL",
+            name="no_coupon_for",
+        ),
         reference("raffle_id", "raffles"),
         reference("entry_id", "raffle_entries"),
         reference("member_id", "members"),
+        reference("coupon_template_id", "coupon_templates"),
     )
 
     brand_id: UUID = tenant()
@@ -140,5 +157,7 @@ class RaffleWinner(SQLModel, table=True):
     prize_no: int
     asset: str
     amount: int = Field(sa_type=BigInteger)
+    coupon_template_id: UUID | None = None
     created_at: datetime
     paid_at: datetime | None = None
+    no_coupon: str | None = None

@@ -64,26 +64,27 @@ LIST_BY_SCORE = Statement(
 INSERT_WINNERS = insert_statement(
     RaffleWinner,
     "brand_id uuid, id uuid, raffle_id uuid, entry_id uuid, member_id uuid, place bigint,"
-    " prize_no bigint, asset text, amount bigint, created_at timestamptz",
+    " prize_no bigint, asset text, amount bigint, coupon_template_id uuid, created_at timestamptz",
 )
 
 LIST_UNPAID = Statement(
     """
-    SELECT id, member_id, prize_no, asset, amount FROM raffle_winners
+    SELECT id, member_id, prize_no, asset, amount, coupon_template_id FROM raffle_winners
     WHERE brand_id = :brand AND raffle_id = :raffle AND paid_at IS NULL ORDER BY place LIMIT :limit
     """,
     params="brand uuid, raffle uuid, limit bigint",
-    returns="id uuid, member_id uuid, prize_no bigint, asset text, amount bigint",
+    returns="id uuid, member_id uuid, prize_no bigint, asset text, amount bigint,"
+    " coupon_template_id uuid",
 )
 
 MARK_PAID = Statement(
     """
-    UPDATE raffle_winners SET paid_at = :now FROM {paid}
+    UPDATE raffle_winners SET paid_at = :now, no_coupon = paid.no_coupon FROM {paid}
     WHERE raffle_winners.brand_id = paid.brand_id AND raffle_winners.id = paid.id
         AND raffle_winners.paid_at IS NULL
     RETURNING raffle_winners.id
     """,
-    sets={"paid": "brand_id uuid, id uuid"},
+    sets={"paid": "brand_id uuid, id uuid, no_coupon text"},
     params="now timestamptz",
     returns="id uuid",
 )

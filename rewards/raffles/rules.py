@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,9 @@ from loyalty.text import check_label, checked_instant, checked_text
 from rewards.campaigns.models import EventKind
 from rewards.conditions.facts import FactSpec
 from rewards.conditions.rules import Condition, compile_over, facts_of, load_condition
+from rewards.coupons.models import CouponTemplate, CouponTemplateStatus
+from rewards.coupons.rules import usable_dates
+from rewards.raffles.models import NoCoupon
 
 WON_TOPIC = "raffle.won"
 
@@ -42,13 +46,15 @@ _AUDIENCE_EVENT = EventKind.CHECK_IN
 
 @dataclass(frozen=True, slots=True)
 class Prize:
-    """What each of so many winners gets: an amount of an asset; CASH is in fen."""
+    """What each of so many winners gets: an amount of an asset, CASH in fen; or a coupon of a
+    template, and the amount in its place where none is to be had when winners are paid."""
 
     name_zh: str
     name_en: str
     winners: int
     asset: str
     amount: int
+    coupon_template_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,28 @@ def worst_case(table: PrizeTable) -> dict[str, int]:
         for asset, amount in total_of(step).items():
             worst[asset] = max(amount, worst.get(asset, 0))
     return dict(sorted(worst.items()))
+
+
+def coupons_at_most(table: PrizeTable) -> dict[UUID, int]:
+    """The most coupons of each template that winners can get, whatever the size of the pool."""
+    most: dict[UUID, int] = {}
+    for step in table:
+        given: Counter[UUID] = Counter()
+        for prize in step.prizes:
+            if prize.coupon_template_id is not None:
+                given[prize.coupon_template_id] += prize.winners
+        most = {id: max(given[id], most.get(id, 0)) for id in given | most}
+    return most
+
+
+def why_no_coupon(template: CouponTemplate, left: int | None, on: date) -> NoCoupon | None:
+    """Why no coupon of a template is to be had on a local day; None where one is. ``left`` of its
+    stock, None without limit."""
+    if template.status != CouponTemplateStatus.ACTIVE:
+        return NoCoupon.PAUSED
+    if usable_dates(template, on) is None:
+        return NoCoupon.OVER
+    return NoCoupon.OUT_OF_STOCK if left == 0 else None
 
 
 # --- what is refused ---------------------------------------------------------------------------
@@ -194,6 +222,30 @@ def _check_budgets(definition: RaffleDefinition) -> None:
             raise InvalidInput(field=f"budgets[{i}].amount", problem=problem)
 
 
+def check_coupons(
+    table: PrizeTable,
+    templates: Mapping[UUID, CouponTemplate],
+    left: Mapping[UUID, int | None],
+    on: date,
+) -> None:
+    """Refuses InvalidInput with the field's path: a template of which no coupon could be given on
+    the local day ``on``, or fewer than any pool may win. What is ``left`` is kept for nobody."""
+    most = coupons_at_most(table)
+    for i, step in enumerate(table):
+        for j, prize in enumerate(step.prizes):
+            template_id = prize.coupon_template_id
+            if template_id is None:
+                continue
+            path = f"prizeTable[{i}].prizes[{j}].couponTemplateId"
+            stock = left[template_id]
+            why = why_no_coupon(templates[template_id], stock, on)
+            if why is not None:
+                raise InvalidInput(field=path, problem=f"has no coupon to give: {why}")
+            if stock is not None and stock < most[template_id]:
+                problem = f"has {stock} left, the prize table gives up to {most[template_id]}"
+                raise InvalidInput(field=path, problem=problem)
+
+
 # --- whose entries it takes --------------------------------------------------------------------
 
 
@@ -275,6 +327,7 @@ def table_to_json(table: PrizeTable) -> list[dict[str, Any]]:
                     "winners": prize.winners,
                     "asset": prize.asset,
                     "amount": prize.amount,
+                    "coupon_template_id": _hex(prize.coupon_template_id),
                 }
                 for prize in step.prizes
             ],
@@ -284,10 +337,21 @@ def table_to_json(table: PrizeTable) -> list[dict[str, Any]]:
 
 
 def table_from_json(stored: Sequence[Mapping[str, Any]]) -> PrizeTable:
-    """What ``table_to_json`` made."""
+    """What ``table_to_json`` made, also before prizes could be coupons."""
     return tuple(
-        Step(each["pool_min"], tuple(Prize(**prize) for prize in each["prizes"])) for each in stored
+        Step(each["pool_min"], tuple(_prize_from_json(prize) for prize in each["prizes"]))
+        for each in stored
     )
+
+
+def _hex(id: UUID | None) -> str | None:
+    return None if id is None else id.hex
+
+
+def _prize_from_json(stored: Mapping[str, Any]) -> Prize:
+    template = stored.get("coupon_template_id")
+    id = None if template is None else UUID(hex=template)
+    return Prize(**{**stored, "coupon_template_id": id})
 
 
 def budgets_to_json(budgets: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ from loyalty.members.service import enrol
 from loyalty.text import checked_text
 from rewards.conditions.facts import Facts, calendar_facts, member_facts
 from rewards.conditions.rules import ConditionFailed
+from rewards.coupons import service as coupons
 from rewards.draws.rules import SEED_BYTES, hash_of
 from rewards.raffles import queries
 from rewards.raffles.models import Raffle, RaffleEntry, RaffleStatus
@@ -48,7 +49,9 @@ from rewards.raffles.rules import (
     assets_named,
     audience_of,
     budgets_to_json,
+    check_coupons,
     check_definition,
+    coupons_at_most,
     table_to_json,
     worst_case,
 )
@@ -75,12 +78,13 @@ async def create_raffle(
     """Announce a raffle of the actor's brand, for good, with the hash of its seed: the seed itself
     is made here and sealed, and nobody reads it before the winners are drawn.
 
-    Refuses InvalidInput (with the field's path), NotFound (asset), AssetRetired, AlreadyExists
-    (code).
+    Refuses InvalidInput (with the field's path), NotFound (asset, coupon template), AssetRetired,
+    AlreadyExists (code).
     """
     brand = await get_brand(tx, actor.brand_id)
     check_definition(definition, tx.now, brand.prize_ceiling_fen)
     await _require_assets(tx, brand.id, definition)
+    await _require_coupons(tx, brand, definition)
     seed = secrets.token_bytes(SEED_BYTES)
     asset, amount = definition.cost or (None, None)
     raffle = Raffle(
@@ -115,6 +119,20 @@ async def _require_assets(tx: Tx, brand_id: UUID, definition: RaffleDefinition) 
     for asset in sorted(named):
         if assets[asset].status != AssetStatus.ACTIVE:
             raise AssetRetired(asset=asset)
+
+
+async def _require_coupons(tx: Tx, brand: Brand, definition: RaffleDefinition) -> None:
+    """There are as many as any pool may win, on the day on which winners are drawn."""
+    ids = sorted(coupons_at_most(definition.table))
+    if not ids:
+        return
+    templates = await coupons.templates_by_id(tx, brand.id, ids)
+    if set(ids) - set(templates):
+        raise NotFound(noun="coupon template")
+    stock = await coupons.find_stock(tx, [(brand.id, id) for id in ids])
+    left = {template_id: left for (_, template_id), left in stock.items()}
+    on = local_date(definition.closes_at, brand.timezone)
+    check_coupons(definition.table, templates, left, on)
 
 
 # --- entering ----------------------------------------------------------------------------------

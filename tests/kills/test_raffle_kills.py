@@ -16,6 +16,7 @@ from loyalty.ledger.audit import audit
 from loyalty.ledger.audit_raffle_winners import verify_raffles
 from loyalty.ledger.models import Transfer
 from loyalty.members.models import Member
+from rewards.coupons.models import Coupon
 from rewards.raffles.models import Raffle, RaffleEntry, RaffleWinner
 from rewards.raffles.rules import Prize, RaffleDefinition, Step
 from rewards.raffles.service import cancel_raffle, create_raffle, enter_raffle
@@ -23,8 +24,9 @@ from tests.brands_made import make_brand
 from tests.kills.killed import KilledWorker, count
 from tests.kills.raffling import finish
 from tests.loyalty.ledger.lots_made import POINTS, add_members, give
+from tests.rewards.coupons.wallets import add_template
 
-PEOPLE, WINNERS, POINTS_EACH, COST, PRIZE = 30, 20, 9, 2, 7
+PEOPLE, WINNERS, COUPONS, POINTS_EACH, COST, PRIZE = 30, 20, 10, 9, 2, 7
 
 
 @pytest.fixture
@@ -33,7 +35,12 @@ def worker(command_env: dict[str, str], tmp_path: Path) -> KilledWorker:
 
 
 async def announce(tx: Tx, brand: Brand, keyring: Keyring) -> Raffle:
-    table = (Step(1, (Prize("茶", "Tea", WINNERS, POINTS, PRIZE),)),)
+    template = await add_template(tx, brand, stock_max=COUPONS)
+    prizes = (
+        Prize("券", "Coupon", COUPONS, POINTS, PRIZE, template.id),
+        Prize("茶", "Tea", WINNERS - COUPONS, POINTS, PRIZE),
+    )
+    table = (Step(1, prizes),)
     window = (tx.now - timedelta(days=1), tx.now + timedelta(days=1))
     definition = RaffleDefinition(
         "kill", "抽奖", "Raffle", *window, entries_max=1, table=table, cost=(POINTS, COST)
@@ -85,7 +92,10 @@ async def test_killed_while_it_draws_and_while_it_pays(
     await worker.kill_after(db, (RaffleWinner, "paid_at"), 6)
     await finish(db, keyring)
     paid = await transfers(db, "EARN", "RAFFLE_PRIZE")
-    assert len(paid) == len({transfer.cause_id for transfer in paid}) == WINNERS
+    assert len(paid) == len({transfer.cause_id for transfer in paid}) == WINNERS - COUPONS
+    async with db.snapshot() as snapshot:
+        won = list(await snapshot.session.exec(select(Coupon.cause_id)))
+    assert len(won) == len(set(won)) == COUPONS
     report = await verify_raffles(db)
     assert (report.entries, report.winners, report.broken) == (PEOPLE, WINNERS, 0)
     assert [check.name for check in await audit(db, brand.slug) if check.broken] == []

@@ -20,14 +20,14 @@ PAGE_SIZE = 4
 RAFFLES = """
 { raffles { nodes { id code status seedHash seed messageStart entriesCount entrantsCount reason
   worstCase { asset amount } settledAt
-  prizeTable { poolMin prizes { nameEn winners asset amount } } } } }
+  prizeTable { poolMin prizes { nameEn winners asset amount couponTemplateId } } } } }
 """
 PAGES = """
 query ($id: ID!, $first: Int!, $after: String) { node(id: $id) { ... on Raffle {
   %s(first: $first, after: $after) { nodes { %s } pageInfo { endCursor hasNextPage } } } } }
 """
 ENTRY_FIELDS = "id message entrant"
-WINNER_FIELDS = "place entryId asset amount paidAt prize { nameEn }"
+WINNER_FIELDS = "place entryId asset amount couponTemplateId paidAt prize { nameEn }"
 
 
 def raffle_lines() -> str:

@@ -16,6 +16,7 @@ from loyalty.db import Database
 from loyalty.ledger.audit_raffle_winners import NoSuchBrand, verify_raffles
 from tests.api import Host
 from tests.clocks import SettableClock
+from tests.graphql_schema.shop import TEMPLATE
 from tests.graphql_schema.stage import CONSUMER, outcome
 from tests.scenarios.drawn import Fair, fair_on
 from tests.scenarios.raffled import (
@@ -89,13 +90,23 @@ async def announce(fair: Fair, **more: Any) -> Any:
     return (await fair.stage.admin.done("createRaffle", **RAFFLE | more))["raffle"]
 
 
+async def with_coupons(fair: Fair) -> dict[str, Any]:
+    """The prize table, but the second prize is a coupon."""
+    template = await fair.stage.admin.done("createCouponTemplate", code="five", **TEMPLATE)
+    small, large, largest = RAFFLE["prizeTable"]
+    grand, second = large["prizes"]
+    coupon = {"couponTemplateId": template["template"]["id"]}
+    table = [small, large | {"prizes": [grand, second | coupon]}, largest]
+    return {"prizeTable": table}
+
+
 async def test_on_the_ninth_a_scan_gives_a_chance_and_the_prizes_follow_the_pool(
     fair: Fair, command_env: dict[str, str]
 ) -> None:
     people = fair.people
     days = (await people[0].ask("{ memberDays { name nextOn } }"))["memberDays"]
     assert [day["nextOn"] for day in days] == ["2026-12-09", "2027-01-01"]
-    made = await announce(fair)
+    made = await announce(fair, **await with_coupons(fair))
     assert made["worstCase"] == [
         {"asset": "CASH", "amount": 100_000},
         {"asset": "POINTS", "amount": 600},
@@ -136,7 +147,7 @@ async def test_on_the_ninth_a_scan_gives_a_chance_and_the_prizes_follow_the_pool
     assert [won["prize"]["nameEn"] for won in winners] == ["grand", "second", "second"]
     assert all(won["paidAt"] for won in winners)
     points = [await balance(person, "POINTS") for person in people]
-    assert sorted([points[0] - 10, *points[1:]]) in ([20] * 3 + [320] * 2, [20] * 4 + [320])
+    assert [points[0] - 10, *points[1:]] == [20] * 5
     assert sum([await balance(person, "CASH") for person in people]) == 8_800
     told = await check_as_a_member(fair, "ninth", made["seedHash"])
     assert (told.returncode, told.stderr) == (0, "")
@@ -154,14 +165,19 @@ async def everybody_is_told(fair: Fair) -> None:
         said = [str(row[0]) for row in rows]
     assert len(said) == 3
     assert sum("grand" in words for words in said) == 1
+    assert sum("The coupon Five off is among your coupons." in words for words in said) == 2
     for person in fair.people:
         mine = await person.ask(
-            "{ me { raffleEntries { nodes { raffleCode won { prize { name } } } }"
+            "{ me { raffleEntries { nodes { raffleCode won { couponTemplateId noCoupon prize { name"
+            " coupon { code } } } } } coupons { nodes { cause templateCode } }"
             " entries { nodes { causeKind amount asset } } } }"
         )
         prizes = [e for e in mine["me"]["raffleEntries"]["nodes"] if e["won"]]
         paid = [e for e in mine["me"]["entries"]["nodes"] if e["causeKind"] == "RAFFLE_PRIZE"]
-        assert len(prizes) == len(paid) <= 1
+        won = [c for c in mine["me"]["coupons"]["nodes"] if c["cause"] == "RAFFLE"]
+        assert len(prizes) == len(paid) + len(won) <= 1
+        named = [p["won"]["prize"]["coupon"] for p in prizes if p["won"]["couponTemplateId"]]
+        assert [each["code"] for each in named] == [each["templateCode"] for each in won]
 
 
 async def a_cheat_is_caught(fair: Fair, noted: str, command_env: dict[str, str]) -> None:

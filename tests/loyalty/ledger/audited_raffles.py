@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from loyalty.ledger.models import TransferReversal
+from rewards.coupons.models import Coupon
 from rewards.raffles.models import Raffle, RaffleEntry, RaffleWinner
 from tests.loyalty.ledger.audited_books import AT
 from tests.loyalty.ledger.audited_events import GOOD_UNTIL, AuditedEvents
 from tests.loyalty.ledger.audited_mall import UNTIL
-from tests.loyalty.ledger.audited_store import ENDED_AT
+from tests.loyalty.ledger.audited_store import ENDED_AT, TODAY
 
 _SMALL, _LARGE = ("one", 1, "POINTS", 9), ("two", 1, "POINTS", 6)
 
@@ -20,9 +21,17 @@ def _step(pool_min: int, name: str, winners: int, asset: str, amount: int) -> di
     return {"pool_min": pool_min, "prizes": [prize]}
 
 
+_ANNOUNCED: dict[str, Any] = {
+    "prize_table": [_step(1, *_SMALL), _step(2, *_LARGE)],
+    "cost_asset": "POINTS",
+    "cost_amount": 1,
+}
+
+
 class AuditedRaffles(AuditedEvents):
     """An entry costs a point. The shopper entered twice and won 6 points with its second entry,
-    the guest once; and the guest once where all was given back."""
+    the guest once; and the guest once where all was given back. The guest won a coupon where an
+    entry cost nothing."""
 
     def _raffles(self) -> None:
         self.raffle = self._raffle(
@@ -43,6 +52,7 @@ class AuditedRaffles(AuditedEvents):
             "undone", self.cancelled_raffle, self.guest, 1, None, returned_at=ENDED_AT
         )
         self._entry_given_back()
+        self._coupon_won()
         self.winner = self._add(
             RaffleWinner,
             raffle_id=self.raffle,
@@ -66,6 +76,56 @@ class AuditedRaffles(AuditedEvents):
             credit_expires_on=UNTIL,
         )
 
+    def _coupon_won(self) -> None:
+        self._template("raffled", amount_off_fen=500, issued=1)
+        template_id = self.templates["raffled"]
+        table = [_step(1, *_SMALL)]
+        table[0]["prizes"][0]["coupon_template_id"] = template_id.hex
+        raffle = self._raffle(
+            "spring",
+            prize_table=table,
+            cost_asset=None,
+            cost_amount=None,
+            status="DRAWN",
+            seed="00",
+            drawn_at=ENDED_AT,
+            entries=1,
+            entrants=1,
+        )
+        entry = self._add(
+            RaffleEntry,
+            raffle_id=raffle,
+            member_id=self.guest,
+            number=1,
+            entrant_id=self.guest,
+            score="dd",
+            created_at=AT,
+        )
+        self.coupon_winner = self._add(
+            RaffleWinner,
+            raffle_id=raffle,
+            entry_id=entry.id,
+            member_id=self.guest,
+            place=1,
+            prize_no=0,
+            asset="POINTS",
+            amount=9,
+            coupon_template_id=template_id,
+            created_at=ENDED_AT,
+            paid_at=ENDED_AT,
+        ).id
+        self._add(
+            Coupon,
+            template_id=template_id,
+            member_id=self.guest,
+            code="raffled",
+            cause_kind="RAFFLE",
+            cause_id=self.coupon_winner,
+            usable_from=TODAY,
+            usable_until=UNTIL,
+            issued_at=ENDED_AT,
+        )
+
     def _raffle(self, code: str, **values: Any) -> UUID:
         return UUID(
             int=self._add(
@@ -75,16 +135,13 @@ class AuditedRaffles(AuditedEvents):
                 name_en="Raffle",
                 opens_at=AT - timedelta(days=1),
                 closes_at=AT + timedelta(seconds=1),
-                cost_asset="POINTS",
-                cost_amount=1,
                 entries_max=2,
-                prize_table=[_step(1, *_SMALL), _step(2, *_LARGE)],
                 budgets=[],
                 sealed="s",
                 seed_hash="h",
                 created_at=AT,
                 settled_at=ENDED_AT,
-                **values,
+                **(_ANNOUNCED | values),
             ).id.int
         )
 

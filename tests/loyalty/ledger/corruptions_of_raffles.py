@@ -5,6 +5,7 @@ from typing import Any
 
 from loyalty.ids import new_id
 from loyalty.ledger.models import Transfer
+from rewards.coupons.models import Coupon
 from rewards.raffles.models import Raffle, RaffleEntry, RaffleWinner
 from tests.loyalty.ledger.audited_books import AT
 from tests.loyalty.ledger.audited_brand import AuditedBrand
@@ -20,6 +21,8 @@ from tests.loyalty.ledger.corruptions import (
 _FIRST = "a raffle's winners are the first of its entrants, one entry of each"
 _TABLE = "a raffle's winner gets what its prize table says"
 _PAID = "a raffle's winner is paid once what it won"
+_COUPON = "a raffle's coupon is its winner's, and was issued when it was paid"
+_STOCK = "a template's stock counts the coupons there are"
 _COST = "an entry cost what its raffle says, and is given back with it alone"
 _LIMIT = "a raffle's entries are within its days and its members' limit"
 _COUNTED = "a raffle that is closed counted its entries"
@@ -36,6 +39,14 @@ def _the_entry(b: AuditedBrand, name: str) -> dict[str, Any]:
 
 def _the_winner(b: AuditedBrand) -> dict[str, Any]:
     return {"brand_id": b.id, "id": b.winner}
+
+
+def _the_lucky(b: AuditedBrand) -> dict[str, Any]:
+    return {"brand_id": b.id, "id": b.coupon_winner}
+
+
+def _the_coupon(b: AuditedBrand) -> dict[str, Any]:
+    return {"brand_id": b.id, "cause_id": b.coupon_winner}
 
 
 OF_RAFFLES = (
@@ -83,6 +94,38 @@ OF_RAFFLES = (
         3,
         lambda b, _: [change(Transfer, the_transfer(b, "prize"), cause_id=STRANGER)],
         (_PAID, _BOOKED),
+    ),
+    Corruption(
+        "a winner of a coupon without it",
+        3,
+        lambda b, _: [remove(Coupon, **_the_coupon(b))],
+        (_PAID, _STOCK),
+    ),
+    Corruption(
+        "a winner with two coupons",
+        3,
+        lambda b, _: [repeat(Coupon, _the_coupon(b), id=new_id(), code="twice")],
+        (_PAID, _STOCK),
+    ),
+    Corruption(
+        "a winner with a coupon that says it got the amount",
+        3,
+        lambda b, _: [
+            change(RaffleWinner, _the_lucky(b), no_coupon="PAUSED"),
+        ],
+        (_PAID,),
+    ),
+    Corruption(
+        "a winner's coupon that somebody else has",
+        7,
+        lambda b, _: [change(Coupon, _the_coupon(b), member_id=b.shopper)],
+        (_COUPON,),
+    ),
+    Corruption(
+        "a winner whose coupon the table does not name",
+        8,
+        lambda b, _: [change(RaffleWinner, _the_lucky(b), coupon_template_id=b.templates["sold"])],
+        (_TABLE, _PAID),
     ),
     Corruption(
         "an entry that cost nothing",

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from loyalty.actor import Actor, ActorKind, system_actor
 from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
 from loyalty.errors import (
@@ -33,6 +34,9 @@ from rewards.coupons.service import (
 from rewards.issues.pools import drain_pool, end_agreement, fill_pool, set_template_status
 from rewards.issues.queries import list_pools
 from rewards.issues.service import expire_coupons, void_coupon
+from rewards.raffles.drawing import take_step
+from rewards.raffles.rules import Prize, RaffleDefinition, Step
+from rewards.raffles.service import create_raffle, enter_raffle
 from tests.clocks import SettableClock
 from tests.rewards.alliances.agreed import Pair, agree
 from tests.rewards.issues.partners import Issuers, make_issuers
@@ -114,6 +118,29 @@ async def test_a_pool_is_empty_until_it_is_filled(db: Database, keyring: Keyring
         await give(issuers, 2)
     assert await issuers.funds() == (3 * FEE, 3 * RESERVE), "given out at no cost more"
     assert await money(issuers) == {}
+
+
+async def test_a_raffle_gives_what_is_in_the_pool(
+    clocked_db: Database, clock: SettableClock, keyring: Keyring
+) -> None:
+    issuers = await make_pool(clocked_db, keyring)
+    db, host, [member, *_] = issuers.db, issuers.pair.host, issuers.members
+    prize = Prize("保险", "Insurance", 2, "POINTS", 9, issuers.pair.template.id)
+    hour = (clock.at, clock.at + timedelta(hours=1))
+    definition = RaffleDefinition("sip", "抽奖", "Raffle", *hour, 1, (Step(1, (prize,)),))
+    await fill(issuers, 1)
+    with pytest.raises(InvalidInput):
+        await db.in_transaction(create_raffle, system_actor(host.id), keyring, definition)
+    await fill(issuers, 1)
+    raffle = await db.in_transaction(create_raffle, system_actor(host.id), keyring, definition)
+    entrant = Actor(ActorKind.MEMBER, host.id, member.identity_id, member.role)
+    await db.in_transaction(enter_raffle, entrant, raffle.id)
+    clock.advance(hours=1)
+    while await db.in_transaction(take_step, keyring, 9, set()) is not None:
+        pass
+    assert await left(issuers) == (1, 1)
+    assert await issuers.funds() == (2 * FEE, 2 * RESERVE), "given out at no cost more"
+    assert await issuers.broken() == {}
 
 
 async def test_what_is_taken_out_is_given_back(db: Database, keyring: Keyring) -> None:

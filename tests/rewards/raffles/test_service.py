@@ -15,10 +15,15 @@ from loyalty.brands.service import set_member_days
 from loyalty.clock import local_date
 from loyalty.crypto import Keyring
 from loyalty.db import Database, Tx
-from loyalty.errors import AlreadyExists, NotFound, RaffleNotForMember, Refusal
+from loyalty.errors import AlreadyExists, InvalidInput, NotFound, RaffleNotForMember, Refusal
 from loyalty.ledger.audit import audit
+from loyalty.ledger.audit_raffle_winners import verify_raffles
 from loyalty.ledger.models import Transfer
 from loyalty.members.models import Member
+from loyalty.notifications.models import Notification
+from loyalty.notifications.providers import NullProvider
+from rewards.coupons.models import Coupon, CouponTemplate, CouponTemplateStatus
+from rewards.coupons.service import buy_coupon, set_template_status
 from rewards.merges.service import merge_members
 from rewards.raffles.drawing import take_step
 from rewards.raffles.models import Raffle, RaffleEntry, RaffleStatus, RaffleWinner
@@ -28,10 +33,12 @@ from rewards.raffles.service import cancel_raffle, create_raffle, enter_raffle
 from tests.brands_made import make_brand
 from tests.clocks import SettableClock
 from tests.loyalty.ledger.lots_made import add_members, give
-from tests.rewards.payouts.stores import rows
+from tests.rewards.coupons.wallets import add_buyer, add_template
+from tests.rewards.payouts.stores import drain, rows
 from tests.statement_log import statements_told
 from workers.periodic import Periodic, PeriodicRunner
 from workers.raffles import RaffleKeeper
+from workers.wiring import make_relay
 
 PRIZES = tuple(Prize("茶", "Tea", 1, "POINTS", amount) for amount in (300, 200, 100))
 
@@ -201,3 +208,65 @@ async def test_a_step_says_as_much_whatever_the_number_of_entries(
             told[size].append(len(steps))
     assert told[2] == told[12], "as many for two as for a dozen"
     assert len(told[2]) == 4, "closed, drawn, paid; and given back"
+
+
+def coupons_of(template: CouponTemplate, winners: int) -> dict[str, Any]:
+    return {"table": (Step(1, (Prize("券", "Coupon", winners, "POINTS", 7, template.id),)),)}
+
+
+async def test_a_coupon_that_there_is_not_is_refused_where_it_is_named(
+    clocked_db: Database, clock: SettableClock, brand: Brand, keyring: Keyring
+) -> None:
+    db = clocked_db
+    two = await db.in_transaction(add_template, brand, stock_max=2)
+    over = await db.in_transaction(add_template, brand, usable_until=clock.at.date())
+    paused = await db.in_transaction(add_template, brand)
+    status = CouponTemplateStatus.PAUSED
+    await db.in_transaction(set_template_status, system_actor(brand.id), paused.id, status)
+    later = {"closes_at": clock.at + timedelta(days=2)}
+    for template, problem in ((two, "gives up to 3"), (over, "OVER"), (paused, "PAUSED")):
+        with pytest.raises(InvalidInput) as refused:
+            await db.in_transaction(announce, brand, keyring, **coupons_of(template, 3), **later)
+        assert refused.value.details["field"] == "prizeTable[0].prizes[0].couponTemplateId"
+        assert problem in refused.value.details["problem"]
+    other = await db.in_transaction(make_brand, "other")
+    with pytest.raises(NotFound):
+        await db.in_transaction(announce, other, keyring, **coupons_of(two, 1))
+
+
+async def test_coupons_go_to_the_first_and_who_comes_after_gets_the_amount(
+    clocked_db: Database, clock: SettableClock, brand: Brand, keyring: Keyring
+) -> None:
+    db, operator = clocked_db, system_actor(brand.id)
+    template = await db.in_transaction(add_template, brand, stock_max=3)
+    raffle = await db.in_transaction(announce, brand, keyring, **coupons_of(template, 3))
+    crowd = await people(db, brand, 3)
+    for _, actor in crowd:
+        await db.in_transaction(enter_raffle, actor, raffle.id)
+    buyer = await db.in_transaction(add_buyer, brand, {clock.at.date() + timedelta(days=9): 100})
+    await db.in_transaction(buy_coupon, buyer.actor, template.id)
+    clock.advance(hours=1)
+    for _ in range(2):
+        await db.in_transaction(take_step, keyring, 4, set())
+    [first, second, third] = sorted(await rows(db, RaffleWinner), key=lambda row: row.place)
+    into = {"from_member_id": first.member_id, "into_member_id": third.member_id}
+    await db.in_transaction(merge_members, operator, **into, reason="one person")
+    await settle(db, keyring)
+    winners = sorted(await rows(db, RaffleWinner), key=lambda row: row.place)
+    assert [winner.no_coupon for winner in winners] == [None, None, "OUT_OF_STOCK"]
+    won = {row.cause_id: row for row in await rows(db, Coupon) if row.cause_kind == "RAFFLE"}
+    assert {id: row.member_id for id, row in won.items()} == {
+        first.id: third.member_id,
+        second.id: second.member_id,
+    }
+    [paid] = [row for row in await rows(db, Transfer) if row.cause_kind == "RAFFLE_PRIZE"]
+    assert (paid.cause_id, paid.amount) == (third.id, 7)
+    assert (await verify_raffles(db, brand.slug)).broken == 0
+    assert [check.name for check in await audit(db, brand.slug) if check.broken] == []
+    await drain(make_relay(db, NullProvider()))
+    told = [row.content["en"] for row in await rows(db, Notification) if row.kind == "RAFFLE_WON"]
+    assert sum("The coupon Five off is among your coupons." in each for each in told) == 2
+    assert sum("The reward of 7 points is in your account instead" in each for each in told) == 1
+    assert "COUPON_ISSUED" not in {
+        row.kind for row in await rows(db, Notification) if row.member_id != buyer.member_id
+    }

@@ -41,13 +41,14 @@ from loyalty.ledger.audit_redemptions import REBATES, STEPS
 from loyalty.ledger.audit_references import REFERENCES
 from loyalty.ledger.audit_returns import RETURNS
 from loyalty.ledger.audit_scans import SCANS
+from loyalty.ledger.audit_tasks import TASK_PERIODS, TASKS, task_periods
 from loyalty.ledger.audit_webhooks import WEBHOOKS
 
 _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
     *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL, WEBHOOKS, CLEARING, ALLIANCES, ISSUING),
-    NETTING,
+    *(NETTING, TASKS),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)
@@ -194,6 +195,7 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
             "caps": _caps(versions),
             "draw_prizes": _draw_prizes(versions),
             "raffle_prizes": raffle_prizes(await snap.fetch(RAFFLE_TABLES, brand=brand_id)),
+            "task_periods": task_periods(await snap.fetch(TASK_PERIODS, brand=brand_id), zone),
             "days": _days(scan_days, zone),
             "lot_ends": [(day, _ends_at(day, zone)) for day in lot_days if day < NEVER],
             "coupon_days": [

@@ -17,6 +17,8 @@ _SETS = {
     "draw_prizes": "version_id uuid, prize text, stock bigint, quota bigint",
     "raffle_prizes": "raffle_id uuid, pool_min bigint, pool_max bigint, prize_no bigint,"
     " first_place bigint, last_place bigint, asset text, amount bigint, template_id uuid",
+    "task_periods": "task_id uuid, task_ref text, period text, counts text, target bigint,"
+    " starts_at timestamptz, ends_at timestamptz",
     "days": "utc_day date, day_on date, day_key text, starts_at timestamptz, ends_at timestamptz",
     "lot_ends": "expires_on date, ends_at timestamptz",
     "coupon_days": "day date, starts_at timestamptz, ends_at timestamptz",

@@ -34,6 +34,7 @@ class AuditedPrograms(AuditedWebhooks):
         self.completion = self._unpaid(
             "TASK_COMPLETED", f"{task.hex}:{self.guest.hex}:ONCE", self.guest
         )
+        self.check_in = self._unpaid("CHECK_IN", "", self.guest)
         survey = self._add(
             Survey, code="survey", role="CONSUMER", questions=[], **names, **window
         ).id

@@ -12,6 +12,7 @@ from tests.loyalty.ledger.corruptions import Corruption, change, remove, repeat
 
 _TASK = "a completed task is of who had it, since it began"
 _SURVEY = "a survey is answered once by a member, and its event says so"
+_COUNTED = "who completed a task has done as much as it asks for"
 _REFERRAL = "a referral is settled with the event of its referrer, once in a life"
 
 OF_PROGRAMS = (
@@ -32,6 +33,12 @@ OF_PROGRAMS = (
             )
         ],
         (_TASK,),
+    ),
+    Corruption(
+        "a task completed by who had not done enough for it",
+        8,
+        lambda b, _: [remove(EarningEvent, brand_id=b.id, id=b.check_in)],
+        (_COUNTED,),
     ),
     Corruption(
         "a survey answered twice",

@@ -18,6 +18,10 @@ from loyalty.errors import (
 from loyalty.notifications.providers import NullProvider
 from rewards.activities.models import Activity
 from rewards.activities.service import check_in, note_scans, settle_activities
+from rewards.events.models import EarningEvent
+from rewards.purchases.models import PurchaseSource
+from rewards.purchases.rules import PurchaseFact
+from rewards.purchases.service import settle_purchases
 from rewards.scans.reversing import reverse_scan
 from rewards.tasks.models import TaskCounts, TaskPeriod
 from rewards.tasks.rules import OPEN_TASKS_MAX
@@ -137,6 +141,22 @@ async def test_members_that_become_one_have_one_task_and_one_count(db: Database)
         await sell(family, seller, "ann", serial)
         await work_off(db)
     assert await completions(family) == completed
+    await family.check()
+
+
+async def test_whatever_is_counted_the_auditor_counts_as_much(
+    clocked_db: Database, clock: SettableClock
+) -> None:
+    family = await make_family(clocked_db)
+    for kind in (TaskCounts.OWN_SCANS, TaskCounts.PURCHASES):
+        code = kind.value.lower().replace("_", "-")
+        await set_task(family, code, kind, 1, role=CONSUMER, for_everybody=True)
+    clock.advance(days=1)  # purchases are of their day's noon
+    await family.scan("ann", 1)
+    till = PurchaseFact("1", "ann", clock.at.date(), 1, 500, source=PurchaseSource.TILL)
+    await family.run(settle_purchases, family.brand.id, family.operator, [till])
+    await work_off(clocked_db)
+    assert len(await family.rows(EarningEvent, kind="TASK_COMPLETED")) == 2
     await family.check()
 
 

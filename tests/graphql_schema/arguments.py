@@ -26,8 +26,6 @@ CORE: GraphQLSchema = make_schema()._schema
 TYPE_OF_ID = {
     "productId": "Product",
     "productIds": "Product",
-    "actorId": "Member",
-    "subjectId": "Member",
     "memberId": "Member",
     "fromMemberId": "Member",
     "toMemberId": "Member",

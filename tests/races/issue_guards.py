@@ -1,6 +1,6 @@
 """The guards of what partners issue; as ``guards.py``."""
 
-from tests.races import issue_races
+from tests.races import issue_races, pool_races
 from tests.races.guards import Edit, Guard
 from tests.races.netting_guards import UNLOCKED
 
@@ -69,5 +69,14 @@ ISSUE_GUARDS: tuple[Guard, ...] = (
         issue_races.proposed_adjustments_are_limited,
         (UNLOCKED,),
         size=10,
+    ),
+    Guard(
+        "the guarded count of a pool, and its check",
+        "no more coupons are taken out of a pool than are left in it",
+        pool_races.a_pool_is_drained_to_its_last,
+        (Edit(ISSUES_SQL, "AND stock_max + :amount >= issued\n", "\n"),),
+        ("ALTER TABLE coupon_templates DROP CONSTRAINT ck_coupon_templates_within_stock",),
+        covered_by=EACH_OTHER,
+        size=20,
     ),
 )

@@ -13,6 +13,7 @@ from tests.races import (
     merge_races,
     netting_races,
     offer_races,
+    pool_races,
     program_races,
     purchase_races,
     raffle_races,
@@ -83,6 +84,7 @@ RACES: dict[Race, int] = {
     issue_races.a_templates_stock_is_issued_to_its_last: 40,
     issue_races.nothing_is_issued_after_a_pause: 40,
     issue_races.proposed_adjustments_are_limited: 10,
+    pool_races.a_pool_is_drained_to_its_last: 20,
     paused_worker_counts_nothing: 100,
 }
 

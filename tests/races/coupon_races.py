@@ -19,17 +19,18 @@ STOCK = 10
 BOUGHT_MAX = 3
 
 
-async def _on_sale(stage: Stage, **limits: Any) -> UUID:
-    """A template for a point each."""
+OFF: dict[str, Any] = {"kind": CouponKind.AMOUNT_OFF, "amount_off_fen": 500}
+
+
+async def on_sale(stage: Stage, **terms: Any) -> UUID:
+    """A template for a point each, of some yuan off if nothing else is said."""
     definition = TemplateDefinition(
         code="races",
         name_zh="竞赛",
         name_en="Races",
-        kind=CouponKind.AMOUNT_OFF,
-        amount_off_fen=500,
         usable_days=30,
         points_price=1,
-        **limits,
+        **(terms if "kind" in terms else OFF | terms),
     )
     actor = system_actor(stage.brand_id)
     return (await stage.db.in_transaction(create_template, actor, definition)).id
@@ -44,7 +45,7 @@ async def with_points(arena: Arena, stage: Stage, count: int) -> list[Caller]:
     return callers
 
 
-def _buy(caller: Caller, template_id: UUID, key: str) -> bytes:
+def buy(caller: Caller, template_id: UUID, key: str) -> bytes:
     given = {"idempotencyKey": key, "templateId": encode_id("CouponTemplate", template_id)}
     return request_bytes(caller.token, BUY, {"input": given})
 
@@ -58,9 +59,9 @@ async def the_last_coupons_are_sold_once(arena: Arena, size: int) -> Broken:
     """Ten coupons in stock, and a crowd that buys one each: ten have one."""
     broken = Broken()
     stage = await arena.stage("stock").build()
-    template_id = await _on_sale(stage, stock_max=STOCK)
+    template_id = await on_sale(stage, stock_max=STOCK)
     callers = await with_points(arena, stage, size)
-    ends = await _ends(arena, [_buy(c, template_id, f"b{n}") for n, c in enumerate(callers)])
+    ends = await _ends(arena, [buy(c, template_id, f"b{n}") for n, c in enumerate(callers)])
     broken.unless(
         ends == Tally({"BuyCouponReceipt": STOCK, "OUT_OF_STOCK": size - STOCK}),
         f"{STOCK} are sold, not {dict(ends)}",
@@ -75,9 +76,9 @@ async def a_member_buys_up_to_the_limit(arena: Arena, size: int) -> Broken:
     """Three coupons a member, and one who tries as often as it can, all at once: it has three."""
     broken = Broken()
     stage = await arena.stage("limit").build()
-    template_id = await _on_sale(stage, bought_per_member_max=BOUGHT_MAX)
+    template_id = await on_sale(stage, bought_per_member_max=BOUGHT_MAX)
     [caller] = await with_points(arena, stage, 1)
-    ends = await _ends(arena, [_buy(caller, template_id, f"b{n}") for n in range(size)])
+    ends = await _ends(arena, [buy(caller, template_id, f"b{n}") for n in range(size)])
     broken.unless(
         ends == Tally({"BuyCouponReceipt": BOUGHT_MAX, "MEMBER_LIMIT_REACHED": size - BOUGHT_MAX}),
         f"{BOUGHT_MAX} are bought, not {dict(ends)}",

@@ -1,11 +1,12 @@
 """The guards of what partners issue; as ``guards.py``."""
 
-from tests.races import issue_races, pool_races
+from tests.races import code_races, issue_races, pool_races
 from tests.races.guards import Edit, Guard
 from tests.races.netting_guards import UNLOCKED
 
 ALLIANCES_SQL = "rewards/alliances/queries.py"
 CLEARING_SQL = "rewards/clearing/queries.py"
+CODES_SQL = "rewards/code_lists/queries.py"
 ISSUES_SQL = "rewards/issues/queries.py"
 EACH_OTHER = "each other: the WHERE asks, the CHECK refuses"
 
@@ -77,6 +78,22 @@ ISSUE_GUARDS: tuple[Guard, ...] = (
         (Edit(ISSUES_SQL, "AND stock_max + :amount >= issued\n", "\n"),),
         ("ALTER TABLE coupon_templates DROP CONSTRAINT ck_coupon_templates_within_stock",),
         covered_by=EACH_OTHER,
+        size=20,
+    ),
+    Guard(
+        "the lock on a code that is given, and the second look at it",
+        "a third party's code is given to one coupon",
+        code_races.each_coupon_has_a_code_of_its_own,
+        (
+            Edit(CODES_SQL, "LIMIT 1 {skip:o}", "LIMIT 1"),
+            Edit(
+                CODES_SQL,
+                "given_at = :now\n    WHERE (brand_id, id) IN (SELECT brand_id, id FROM spare)"
+                " AND coupon_id IS NULL",
+                "given_at = :now\n    WHERE (brand_id, id) IN (SELECT brand_id, id FROM spare)",
+            ),
+        ),
+        covered_by="each other: one takes another code, the other tries again",
         size=20,
     ),
 )

@@ -4,6 +4,7 @@ import pytest
 
 from tests.races import (
     alliance_races,
+    code_races,
     coupon_races,
     draw_races,
     event_races,
@@ -85,6 +86,7 @@ RACES: dict[Race, int] = {
     issue_races.nothing_is_issued_after_a_pause: 40,
     issue_races.proposed_adjustments_are_limited: 10,
     pool_races.a_pool_is_drained_to_its_last: 20,
+    code_races.each_coupon_has_a_code_of_its_own: 20,
     paused_worker_counts_nothing: 100,
 }
 

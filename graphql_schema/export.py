@@ -257,7 +257,7 @@ ANSWERS_TO_FOREIGN = {
     "setMemberDays": "not listed",
     "setWithholding": "not listed",
     "putRegion": "not listed",
-    "createRaffle": "not listed",
+    "createRaffle": "NOT_FOUND",
     "enterRaffle": "NOT_FOUND",
     "cancelRaffle": "NOT_FOUND",
     "simulateCampaign": "NOT_FOUND",

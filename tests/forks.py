@@ -65,10 +65,10 @@ class Forked:
 
 
 class Forks:
-    """Starts ``loyalty`` commands; ``engine`` is a folder with a copy of the packages to run."""
+    """Starts ``loyalty`` commands of the engine as it is found on a ``PYTHONPATH``, else as it is
+    here. What Python reads at its start is read by the process that forks."""
 
-    def __init__(self, engine: Path | None = None) -> None:
-        folders = [str(folder) for folder in (engine, ROOT) if folder is not None]
+    def __init__(self, python_path: str = "") -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         self._parent = subprocess.Popen(
@@ -76,7 +76,10 @@ class Forks:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, (python_path, str(ROOT)))),
+            },
             start_new_session=True,
         )
         theirs.close()
@@ -114,11 +117,15 @@ class Forks:
 
 
 @cache
-def shared_forks() -> Forks:
-    """Those of this process of the tests, of the engine as it is here."""
-    forks = Forks()
+def _forks_on(python_path: str) -> Forks:
+    forks = Forks(python_path)
     atexit.register(forks.close)
     return forks
+
+
+def forks_for(environment: Mapping[str, str]) -> Forks:
+    """Those of this process of the tests, for commands in such an environment."""
+    return _forks_on(environment.get("PYTHONPATH", ""))
 
 
 def start_command(
@@ -126,7 +133,8 @@ def start_command(
 ) -> Forked:
     """``loyalty`` with these arguments, beside us; both outputs go to ``log``, where it works."""
     folder = Path(log.name).parent
-    return shared_forks().start(arguments, environment, folder, (log.fileno(), log.fileno()))
+    outputs = (log.fileno(), log.fileno())
+    return forks_for(environment).start(arguments, environment, folder, outputs)
 
 
 def run_command(
@@ -135,7 +143,7 @@ def run_command(
     """``loyalty`` with these arguments to its end, whatever its code."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as error:
         descriptors = (output.fileno(), error.fileno())
-        process = shared_forks().start(arguments, environment, cwd, descriptors)
+        process = forks_for(environment).start(arguments, environment, cwd, descriptors)
         try:
             code = process.wait(timeout)
         finally:

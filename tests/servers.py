@@ -12,7 +12,7 @@ from typing import IO
 import pytest
 
 from tests.child import stop_child
-from tests.forks import Forked, Forks, shared_forks
+from tests.forks import Forked, Forks, forks_for
 from tests.postgresql_server import free_port
 
 READY_SECONDS_MAX = 30
@@ -74,7 +74,7 @@ class ServerFactory:
     def __init__(
         self, folder: Path, environment: Mapping[str, str], forks: Forks | None = None
     ) -> None:
-        self._forks = forks or shared_forks()
+        self._forks = forks
         self._folder = folder
         self._environment = dict(environment)
         self._started: list[tuple[ServerProcess, IO[bytes]]] = []
@@ -89,9 +89,10 @@ class ServerFactory:
         port = free_port()
         path = self._folder / f"server-{len(self._started) + 1}.log"
         log = path.open("wb")
-        process = self._forks.start(
+        said = {**self._environment, **(environment or {})}
+        process = (self._forks or forks_for(said)).start(
             ["serve", "--host", "127.0.0.1", "--port", str(port), *arguments],
-            {**self._environment, **(environment or {})},
+            said,
             self._folder,
             (log.fileno(), log.fileno()),
         )

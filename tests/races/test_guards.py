@@ -91,7 +91,7 @@ async def servers_without(guard: Guard, url: str, folder: Path) -> AsyncIterator
     copy = copy_engine(folder / "copy", (*guard.edits, MARKER))
     environment = environment_for(url, SECRETS)
     engine = {**environment, "PYTHONPATH": f"{copy}{os.pathsep}{ROOT}"}
-    forks = Forks(copy)
+    forks = Forks(str(copy))
     factory = ServerFactory(folder, engine, forks)
     db = Database(url)
     try:

@@ -38,6 +38,7 @@ from graphql_schema.withholdings import WithheldTax, withheld_tax
 from loyalty.actor import Grant
 from loyalty.clock import local_date, utc_now
 from loyalty.errors import CodeUnknown
+from loyalty.ids import read_id
 from loyalty.members.models import Member as MemberRow
 from loyalty.products.models import Product as ProductRow
 from rewards.coupons.rules import printed_code
@@ -182,7 +183,7 @@ def _lock(stored: dict[str, Any]) -> RewardLock:
 
 def _coupon(stored: dict[str, Any]) -> ScanCoupon:
     return ScanCoupon(
-        id=encode_id("Coupon", UUID(hex=stored["id"])),
+        id=encode_id("Coupon", read_id(stored["id"])),
         code=printed_code(stored["code"]),
         template_code=stored["template_code"],
         name_zh=stored["zh"],
@@ -196,7 +197,7 @@ def _coupon(stored: dict[str, Any]) -> ScanCoupon:
 def _draw(stored: dict[str, Any], info: Info) -> ScanDraw:
     prize = stored["prize"]
     return ScanDraw(
-        id=encode_id("Draw", UUID(hex=stored["id"])),
+        id=encode_id("Draw", read_id(stored["id"])),
         won=stored["won"],
         prize=prize and drawn_prize(info, prize["code"], prize["zh"], prize["en"]),
         seed_hash=stored["seed_hash"],
@@ -210,7 +211,7 @@ def receipt_of(reply: dict[str, Any], replayed: bool, info: Info) -> ScanCodeRec
     unpaid, guide_unpaid = reply["unpaid_reason"], reply["guide_unpaid_reason"]
     return ScanCodeReceipt(
         replayed=replayed,
-        scan_id=encode_id("ScanEvent", UUID(hex=reply["scan_id"])),
+        scan_id=encode_id("ScanEvent", read_id(reply["scan_id"])),
         occurred_at=datetime.fromisoformat(reply["occurred_at"]),
         verdict=Verdict(reply["verdict"]),
         unpaid_reason=UnpaidReason(unpaid) if unpaid else None,
@@ -231,7 +232,7 @@ def receipt_of(reply: dict[str, Any], replayed: bool, info: Info) -> ScanCodeRec
         bonuses=[bonus_shown(stored) for stored in reply.get("bonuses", ())],
         unlocked=[
             UnlockedReward(
-                id=encode_id("LockedReward", UUID(hex=stored["id"])),
+                id=encode_id("LockedReward", read_id(stored["id"])),
                 asset=AssetCode(stored["asset"]),
                 amount=stored["amount"],
             )
@@ -248,7 +249,7 @@ def receipt_of(reply: dict[str, Any], replayed: bool, info: Info) -> ScanCodeRec
         else ScanTier(rank=tier["rank"], code=tier["code"], name_zh=tier["zh"], name_en=tier["en"]),
         tier_changed=tier is not None and tier["rank"] != reply["rank_before"],
         is_new_member=reply["is_new_member"],
-        product_row_id=UUID(hex=reply["product_id"]),
+        product_row_id=read_id(reply["product_id"]),
     )
 
 

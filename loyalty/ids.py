@@ -18,6 +18,13 @@ def new_id() -> UUID:
     return made
 
 
+def read_id(written: str) -> UUID:
+    """An id that was written as hex, of the class of ``new_id``; ValueError or TypeError if it is
+    none."""
+    read: UUID = DriverUUID(written)
+    return read
+
+
 def namer(type_name: str) -> Callable[[UUID], str]:
     """``global_id`` for the rows of one type."""
     prefix = f"{type_name}:"

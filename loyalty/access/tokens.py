@@ -8,7 +8,6 @@ key or address of one. What a role may do is looked up here, never read from the
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -23,6 +22,7 @@ from loyalty.actor import (
     MemberRole,
     OperatorRole,
 )
+from loyalty.ids import read_id
 
 AUDIENCE = "loyalty"
 TOKEN_LENGTH_MAX = 4096
@@ -111,9 +111,9 @@ def _read(claims: dict[str, Any], now: datetime) -> tuple[Actor, datetime] | Non
         return None
     try:
         kind, role = ActorKind(claims["kind"]), claims["role"]
-        brand_id, own_id = UUID(hex=claims["brand"]), UUID(hex=claims["sub"])
-        place_id = UUID(hex=claims["place"]) if is_clerk else None
-        till_id = UUID(hex=claims["till"]) if is_clerk else None
+        brand_id, own_id = read_id(claims["brand"]), read_id(claims["sub"])
+        place_id = read_id(claims["place"]) if is_clerk else None
+        till_id = read_id(claims["till"]) if is_clerk else None
         grants = _grants(kind, role)
         until = datetime.fromtimestamp(0, UTC) + timedelta(seconds=expires_at)
     except (ValueError, TypeError, AttributeError, OverflowError):

@@ -7,7 +7,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from loyalty.clock import day_start, first_id_at
-from loyalty.ids import read_id
 from loyalty.outbox import Leased
 
 RollupRow = tuple[UUID, date, int, UUID, int, int, int]
@@ -52,7 +51,7 @@ def count_by_hour(events: Iterable[Leased], timezones: Mapping[UUID, str]) -> li
     counts: dict[tuple[UUID, date, int, UUID], list[int]] = {}
     for event in events:
         local = event.created_at.astimezone(zones[event.brand_id])
-        product_id = read_id(event.payload["product_id"])
+        product_id = UUID(hex=event.payload["product_id"])
         key = (event.brand_id, local.date(), local.hour, product_id)
         count = counts.setdefault(key, [0, 0, 0])
         count[0] += 1

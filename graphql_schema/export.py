@@ -356,7 +356,7 @@ ROWS_SHOWN = {
     "NettingRun": _shown(),
     "PartnerKey": _shown(),
     "PartnerIssue": _shown(),
-    "AuditLogEntry": _shown(VIEWER="null", MARKETER="null"),
+    "AuditLogEntry": _shown(VIEWER="null", MARKETER="null", FINANCE="null"),
     "IssueList": _shown(),
 }
 

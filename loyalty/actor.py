@@ -66,9 +66,7 @@ GRANTS_BY_ROLE: dict[OperatorRole, frozenset[Grant]] = {
             *(Grant.MEMBERS, Grant.COUPONS, Grant.PLACES, Grant.ALLIANCE),
         }
     ),
-    OperatorRole.FINANCE: frozenset(
-        {Grant.READ, Grant.LEDGER, Grant.PURCHASES, Grant.CLEARING, Grant.AUDIT}
-    ),
+    OperatorRole.FINANCE: frozenset({Grant.READ, Grant.LEDGER, Grant.PURCHASES, Grant.CLEARING}),
     OperatorRole.ADMIN: frozenset(Grant),
 }
 

@@ -13,7 +13,7 @@ Effects = dict[str, int]
 
 WRITTEN_LATER = {
     *("alembic_version", "notifications", "scan_rollups", "outbox_deliveries"),
-    *("expiry_runs", "re_evaluations"),
+    *("expiry_runs", "re_evaluations", "draw_seeds"),
 }
 """What is not the scan's own: the migration mark, and what jobs write afterwards."""
 

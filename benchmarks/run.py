@@ -8,7 +8,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,9 +38,10 @@ from benchmarks.report import (
 )
 from benchmarks.rows import difference, effects, require_equal
 from benchmarks.settlement import REDIS_SETTINGS, running_redis, version_of
+from benchmarks.sizes import FULL, QUICK, Sizes
 from benchmarks.stage import ENROLLED, GUIDES, ONE_NEWCOMER_IN, plan_scans
 from benchmarks.tills import TillSizes
-from benchmarks.venues import TWIN, PostgresVenue, Secrets, SqliteVenue, TillVenue
+from benchmarks.venues import DRAWING, STAGE, TWIN, PostgresVenue, Secrets, SqliteVenue, TillVenue
 from benchmarks.webhooks import ENDPOINTS, HANGING, told_seconds
 from loyalty.codes.printing import write_codes
 from loyalty.codes.rules import KEY_BYTES, CodeKey
@@ -48,35 +49,11 @@ from loyalty.crypto import Keyring
 
 T = TypeVar("T")
 SCANS = "scans/s"
+FLOOR = "raw, one transaction each, same rows"
 PARTS = (
     *("codes", "scans", "tills", "settlement", "expiry"),
     *("tiers", "webhooks", "issuing", "sqlite"),
 )  # what may be measured alone; the result is then not kept
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How much of everything; ``seconds`` is one measurement, after its warm-up."""
-
-    seconds: float
-    requests: int
-    compared_scans: int
-    floor_scans: int
-    stored_claims: int
-    codes: int
-    codes_by_copy: int
-    coupons: int
-    settlements: int
-    lots: int
-    few_lots: int = 1_000
-    clients: int = 64
-    many_clients: int = 256
-
-
-QUICK = Sizes(10, 60_000, 600, 10_000, 100_000, 2_000_000, 200_000, 10_000, 5_000, 100_000)
-FULL = Sizes(
-    20, 120_000, 2_000, 20_000, 10_000_000, 10_000_000, 1_000_000, 25_000, 20_000, 1_000_000
-)
 
 
 class Bench:
@@ -176,18 +153,25 @@ class Bench:
         asked, among = self.step(
             "PostgreSQL: scans, many campaigns", lambda: self._among_many(venue)
         )
+        floor = self.step("PostgreSQL: the floor", lambda: venue.floor(STAGE, sizes.captured_scans))
         drawn = self.step(
             "PostgreSQL: scans that draw",
             lambda: venue.drawing_scans(sizes.clients, sizes.seconds),
         )
+        drawn_floor = self.step(
+            "PostgreSQL: the floor of these", lambda: venue.floor(DRAWING, sizes.captured_scans)
+        )
         self._home("PostgreSQL", venue)
         rate = scans.per_second
         fair = sizes.many_clients / many.per_second
+        drawing = "scan with a draw, a lock and an unlock, PostgreSQL"
         self.bars[:0] = [
             bar("scan, PostgreSQL / TPC-B", rate, tpcb, SCANS, first=0.35, then=1.0),
+            bar(f"{drawing} / TPC-B", drawn.per_second, tpcb, SCANS, first=0.35, then=1.0),
+            bar(f"scan, PostgreSQL / {FLOOR}", rate, floor, SCANS, first=0.35, then=1.0),
             bar(
-                "scan with a draw, a lock and an unlock, PostgreSQL / TPC-B",
-                *(drawn.per_second, tpcb, SCANS),
+                f"{drawing} / {FLOOR}",
+                *(drawn.per_second, drawn_floor, SCANS),
                 first=0.35,
                 then=1.0,
             ),
@@ -302,7 +286,7 @@ class Bench:
             self.step("SQLite: engine and floor write equal rows", lambda: self._equal_floor(venue))
             floor = self.step("SQLite: the floor", lambda: self._floor(venue))
             scans = self.step("SQLite: scans", lambda: venue.scans(sizes.clients, sizes.seconds))
-            name = "scan, SQLite / raw, one transaction each"
+            name = f"scan, SQLite / {FLOOR}"
             made = bar(name, scans.per_second, floor, SCANS, first=0.5, then=1.2)
             self.bars.insert(1, made)
             self._home("SQLite", venue)

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import bare_jobs
+from benchmarks.capturing import begin_capturing, read_captured
+from benchmarks.floor_postgresql import measure_floor
 from benchmarks.load import Load, Measured, measure
 from benchmarks.postgres import WORK, Postgres
 from benchmarks.processes import SERVE, UVICORN, run_loyalty, serving
-from benchmarks.rows import Effects, difference, effects
+from benchmarks.rows import Effects, difference, effects, require_equal
 from benchmarks.settlement import capture_coupons, require_captured, require_settled, settle
 from benchmarks.stage import (
     REGULARS,
@@ -45,6 +47,10 @@ from loyalty.crypto import Keyring
 
 TWIN = [*UVICORN, "--port", "{port}", "benchmarks.twin:app"]
 SETTING_CLIENTS = 64
+CAPTURED_CLIENTS = 16
+CAPTURED_SERVERS = 2
+STAGE, DRAWING = "stage", "drawing"
+"""Templates: with the demo's campaign, and with one more that draws, locks and unlocks."""
 BUYING_CLIENTS = 4
 """All buy the same coupon: more of them only wait for its stock."""
 
@@ -131,16 +137,6 @@ class Venue:
                 greet(self.engine_scans[-number], port)
             return measure(Load(self.engine_scans, clients, ports, warm_up, seconds), is_paid)
 
-    def drawing_scans(self, clients: int, seconds: float) -> Measured:
-        """The same where each scan also draws, unlocks what the last one locked, and locks."""
-        with self.copy() as url:
-            with serving(SERVE, self.keys.environment(url), "publishing") as port:
-                request = drawing_request(self.stage, utc_now())
-                measure(Load([request], 1, (port,)), is_published)
-            measured = self.scans_on(url, clients, seconds)
-            run_loyalty(self.keys.environment(url), "audit")
-        return measured
-
     def twin(self, clients: int, seconds: float) -> Measured:
         """The twin's scans over HTTP, on a fresh copy."""
         with self.copy() as url, serving(TWIN, self.keys.environment(url), "twin") as port:
@@ -168,12 +164,49 @@ class PostgresVenue(Venue):
     def __init__(self, postgres: Postgres, keys: Secrets, scans: int) -> None:
         super().__init__(keys)
         self.postgres = postgres
-        self.set_stage(postgres.create_database("stage"), scans)
+        self.set_stage(postgres.create_database(STAGE), scans)
+        url = postgres.create_database(DRAWING, template=STAGE)
+        with serving(SERVE, self.keys.environment(url), "publishing") as port:
+            request = drawing_request(self.stage, utc_now())
+            measure(Load([request], 1, (port,)), is_published)
 
     @contextmanager
     def copy(self) -> Iterator[str]:
-        with self.postgres.copy_of("stage") as url:
+        with self.postgres.copy_of(STAGE) as url:
             yield url
+
+    def drawing_scans(self, clients: int, seconds: float) -> Measured:
+        """Scans of which each also draws, unlocks what the last one locked, and locks."""
+        with self.postgres.copy_of(DRAWING) as url:
+            measured = self.scans_on(url, clients, seconds)
+            run_loyalty(self.keys.environment(url), "audit")
+        return measured
+
+    def floor(self, template: str, count: int) -> float:
+        """Scans per second of the floor, whose rows are those of so many of the engine's scans."""
+        with self.postgres.copy_of(template) as url:
+            before = effects(url)
+            asyncio.run(begin_capturing(url))
+            self._scans_alone(url, self.engine_scans[:count])
+            engine = difference(before, effects(url))
+            scans = asyncio.run(read_captured(url, count))
+        with self.postgres.copy_of(template) as url:
+            floor = measure_floor(self.postgres, url, scans)
+        require_equal(engine, floor.written, "the floor")
+        return floor.per_second
+
+    def _scans_alone(self, url: str, requests: list[bytes]) -> None:
+        """Each scan in a batch of its own, so that one transaction is one scan."""
+        alone = {**self.keys.environment(url), "LOYALTY_SCAN_BATCH_SIZE_MAX": "1"}
+        with ExitStack() as running:
+            ports = tuple(
+                running.enter_context(serving(SERVE, alone, f"alone-{n}"))
+                for n in range(1, CAPTURED_SERVERS + 1)
+            )
+            for request, port in zip(requests, ports, strict=False):
+                greet(request, port)
+            rest = Load(requests[CAPTURED_SERVERS:], CAPTURED_CLIENTS, ports)
+            measure(rest, is_paid)
 
 
 class SqliteVenue(Venue):

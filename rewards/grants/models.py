@@ -23,6 +23,7 @@ class LockStatus(StrEnum):
 
 
 _LOCKED = "status = 'LOCKED'"
+_WAITS_FOR_ITEM = f"{_LOCKED} AND unlock_kind = 'ITEM'"
 _UNLOCKS_BY_TIME = f"{_LOCKED} AND unlocks_at IS NOT NULL"
 _LAPSES = f"{_LOCKED} AND lapses_at IS NOT NULL"
 
@@ -55,7 +56,13 @@ class LockedReward(SQLModel, table=True):
             "(unlock_kind IN ('AFTER', 'ON')) = (unlocks_at IS NOT NULL)", name="unlocks_by_time"
         ),
         CheckConstraint("unlock_count >= 0", name="count_not_negative"),
-        Index(None, "brand_id", "unlock_key"),
+        Index(
+            "ix_locked_rewards_by_item",
+            "brand_id",
+            "unlock_key",
+            sqlite_where=text(_WAITS_FOR_ITEM),
+            postgresql_where=text(_WAITS_FOR_ITEM),
+        ),
         Index(None, "brand_id", "cause_id"),
         Index(None, "brand_id", "member_id", "id"),
         Index(

@@ -28,7 +28,7 @@ _STATE_RETURNS = (
 FIND_LOCKED_BY_ITEM = Statement(
     f"""
     SELECT {_STATE} FROM {{keys}} {{each:l locked_rewards ON l.brand_id = keys.brand_id
-        AND l.unlock_key = keys.unlock_key AND l.status = 'LOCKED'}}
+        AND l.unlock_key = keys.unlock_key AND l.status = 'LOCKED' AND l.unlock_kind = 'ITEM'}}
     ORDER BY l.brand_id, l.id
     """,
     sets={"keys": "brand_id uuid, unlock_key text"},

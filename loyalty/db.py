@@ -89,7 +89,12 @@ class Database:
             self._point_reader: Reader = SqliteReader(str(parsed.database))
         else:
             # Two pools: reports that take long never keep the scans from a connection.
-            limits = {"timeout": CONNECT_SECONDS_MAX, "command_timeout": statement_seconds_max}
+            # And statements that are sent as one are long: each is kept prepared all the same.
+            limits = {
+                "timeout": CONNECT_SECONDS_MAX,
+                "command_timeout": statement_seconds_max,
+                "max_cacheable_statement_size": 0,
+            }
             self._writer, self._reader = (
                 _postgresql_engine(parsed, pool_size, limits) for _ in range(2)
             )
@@ -115,34 +120,43 @@ class Database:
         A Refusal (or anything else raised) rolls back. Deadlocks, serialization failures and
         RetryTransaction run the verb again, on fresh rows, a bounded number of times.
         """
+        return await self._tried(_POSTGRESQL_OPEN, lambda tx: verb(tx, *args, **kwargs))
+
+    async def in_batch(
+        self,
+        verb: Callable[Concatenate[Tx, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """The same for a verb that asks the same set statements again and again. PostgreSQL then
+        plans each once a connection, not for the sets of each call: that takes longer than asking
+        a small one. Not for statements whose plan hangs on a value that they are given."""
+        return await self._tried(_POSTGRESQL_OPEN_BATCH, lambda tx: verb(tx, *args, **kwargs))
+
+    async def _tried(self, opening: TextClause, verb: Callable[[Tx], Awaitable[T]]) -> T:
         for attempt in range(1, TRANSACTION_TRIES_MAX + 1):
             try:
-                return await self._once(verb, *args, **kwargs)
+                return await self._once(opening, verb)
             except _MAYBE_RETRYABLE as error:
                 if attempt == TRANSACTION_TRIES_MAX or not _is_retryable(error):
                     raise
                 await asyncio.sleep(random.uniform(0.001, 0.005) * 2**attempt)
         raise AssertionError("unreachable")
 
-    async def _once(
-        self,
-        verb: Callable[Concatenate[Tx, P], Awaitable[T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
+    async def _once(self, opening: TextClause, verb: Callable[[Tx], Awaitable[T]]) -> T:
         if self.dialect == "sqlite":
             async with self._writer_lock, self._writer.begin() as connection:
                 tx = Tx(connection, self.dialect, self._clock() if self._clock else utc_now())
-                result = await verb(tx, *args, **kwargs)
+                result = await verb(tx)
                 await tx.close_session()
             self._tell_of(tx)
             return result
         # Opens the transaction on the driver, so that set statements run inside it. Plans of set
         # statements must not be chosen for the empty tables of a young database.
-        async with self._opened(self._writer, _POSTGRESQL_OPEN) as (connection, told):
+        async with self._opened(self._writer, opening) as (connection, told):
             now = self._clock() if self._clock else told.scalar_one()
             tx = Tx(connection, self.dialect, now)
-            result = await verb(tx, *args, **kwargs)
+            result = await verb(tx)
             await tx.close_session()
             await connection.commit()
         self._tell_of(tx)
@@ -204,13 +218,15 @@ class Database:
         await self._reader.dispose()
 
 
-_POSTGRESQL_OPEN = text(
+_OPEN = (
     "SELECT now(), set_config('enable_seqscan', 'off', true),"
     " set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),"
     # A peer that was stopped in mid-transaction must not stop everybody.
     " set_config('lock_timeout', '5s', true),"
     " set_config('idle_in_transaction_session_timeout', '15s', true)"
 )
+_POSTGRESQL_OPEN = text(_OPEN)
+_POSTGRESQL_OPEN_BATCH = text(f"{_OPEN}, set_config('plan_cache_mode', 'force_generic_plan', true)")
 _POSTGRESQL_READ = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 

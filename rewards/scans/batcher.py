@@ -112,9 +112,7 @@ class ScanBatcher:
     async def _settle(self, waiting: Sequence[_Waiting]) -> None:
         requests = [request for request, _ in waiting]
         try:
-            answers = await self._db.in_transaction(
-                settle_scans, requests, self._cache, self._keyring
-            )
+            answers = await self._db.in_batch(settle_scans, requests, self._cache, self._keyring)
         except Exception as fault:  # noqa: BLE001 - handed on to whoever waits for the answer
             # The cache may have been filled from a transaction that then rolled back.
             self._cache.clear()

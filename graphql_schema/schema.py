@@ -51,6 +51,7 @@ from graphql_schema.merges import MergeMutation
 from graphql_schema.nodes import FetchNode, Node
 from graphql_schema.offers import OfferMutation, OfferQuery, fetch_offer
 from graphql_schema.orders import OrderMutation, OrderQuery, fetch_order
+from graphql_schema.packings import PackingMutation, PackingQuery, fetch_packing
 from graphql_schema.pagination import find_id
 from graphql_schema.partner_keys import (
     PartnerKeyMutation,
@@ -111,6 +112,7 @@ FETCH_BY_TYPE: dict[str, FetchNode] = {
     "Product": fetch_product,
     "Member": fetch_member,
     "CodeBatch": fetch_batch,
+    "Packing": fetch_packing,
     "Campaign": fetch_campaign,
     "CampaignDraft": fetch_draft,
     "ScanEvent": fetch_scan,
@@ -152,6 +154,7 @@ async def fetch_node(context: Context, type_name: str, id: UUID) -> Any | None:
 class Query(
     MemberQuery,
     CodeQuery,
+    PackingQuery,
     ScanQuery,
     CampaignQuery,
     CampaignDraftQuery,
@@ -209,6 +212,7 @@ class Mutation(
     ProductMutation,
     AgeMutation,
     CodeMutation,
+    PackingMutation,
     CampaignMutation,
     CampaignDraftMutation,
     CampaignLifeMutation,

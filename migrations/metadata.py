@@ -19,6 +19,7 @@ import loyalty.ledger.models
 import loyalty.members.models
 import loyalty.notifications.models
 import loyalty.outbox
+import loyalty.packings.models
 import loyalty.partner_keys.models
 import loyalty.periodic
 import loyalty.places.models
@@ -72,6 +73,7 @@ MODULES = (
     loyalty.members.models,
     loyalty.notifications.models,
     loyalty.outbox,
+    loyalty.packings.models,
     loyalty.periodic,
     loyalty.partner_keys.models,
     loyalty.places.models,

@@ -120,6 +120,8 @@ SELECTIONS = {
     "createCodeBatch": _BATCHES,
     "activateCodeBatch": _BATCHES,
     "retireCodeBatch": _BATCHES,
+    "packBoxes": "replayed packing { id firstSerial count perBox firstBoxSerial createdAt"
+    " bottleBatch { id } boxBatch { id } }",
     "publishCampaign": """
         replayed campaign { id code version gate budgets { asset allowed spent reserved } }
     """,

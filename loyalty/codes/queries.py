@@ -100,12 +100,15 @@ async def list_series(snapshot: Snapshot, brand_id: UUID, series_no: int) -> Seq
     return (await snapshot.session.exec(statement)).all()
 
 
-async def lock_series(tx: Tx, brand_id: UUID, batch_id: UUID) -> Sequence[CodeBatch]:
-    """A batch and those of its series, locked in order of their ids; refuses NotFound."""
-    batch = await get_batch(tx, brand_id, batch_id)
+async def lock_series(tx: Tx, brand_id: UUID, *batch_ids: UUID) -> Sequence[CodeBatch]:
+    """Batches and those of their series, locked in order of their ids; refuses NotFound."""
+    batches = [await get_batch(tx, brand_id, batch_id) for batch_id in batch_ids]
     statement = (
         select(CodeBatch)
-        .where(CodeBatch.brand_id == brand_id, CodeBatch.series_no == batch.series_no)
+        .where(
+            CodeBatch.brand_id == brand_id,
+            col(CodeBatch.series_no).in_({batch.series_no for batch in batches}),
+        )
         .order_by(col(CodeBatch.id))
         .with_for_update()
         .execution_options(populate_existing=True)

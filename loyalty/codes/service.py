@@ -30,6 +30,7 @@ from loyalty.ids import new_id
 from loyalty.products import service as products
 
 find_batch_by_number = queries.find_batch_by_number  # a read that other nouns need
+lock_series = queries.lock_series  # for other nouns whose rows follow from batches
 
 KEY_ID_TRIES_MAX = 100
 

@@ -18,6 +18,7 @@ from loyalty.db import Database, Snapshot, Statement
 from loyalty.ledger.audit_alliances import ALLIANCES
 from loyalty.ledger.audit_bonuses import BONUSES
 from loyalty.ledger.audit_books import BOOKS
+from loyalty.ledger.audit_boxes import BOXES
 from loyalty.ledger.audit_channel import CHANNEL
 from loyalty.ledger.audit_clearing import CLEARING
 from loyalty.ledger.audit_coupons import COUPONS
@@ -48,7 +49,7 @@ _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
     *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL, WEBHOOKS, CLEARING, ALLIANCES, ISSUING),
-    *(NETTING, TASKS),
+    *(NETTING, TASKS, BOXES),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)

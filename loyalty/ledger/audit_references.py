@@ -148,6 +148,10 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "redemption_id": "redemptions",
         "till_id": "tills",
     },
+    ("packings", "瓶箱关联"): {
+        "bottle_batch_id": "code_batches",
+        "box_batch_id": "code_batches",
+    },
     ("payouts", "付款"): {"place_id": "places", "transfer_id": "transfers"},
     ("clearing_positions", "联盟往来"): {"account_id": "accounts"},
     ("clearing_adjustments", "往来调整"): {"entry_id": "clearing_entries"},

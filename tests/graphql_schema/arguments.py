@@ -30,6 +30,7 @@ TYPE_OF_ID = {
     "fromMemberId": "Member",
     "toMemberId": "Member",
     "id": "CodeBatch",
+    **dict.fromkeys(("batchId", "bottleBatchId", "boxBatchId"), "CodeBatch"),
     "placeId": "Place",
     "placeIds": "Place",
     "tillId": "Till",

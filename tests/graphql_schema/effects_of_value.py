@@ -325,6 +325,14 @@ async def put_region(stage: Stage) -> Effect:
     return Effect(stage.admin, one, other | {"areas": []}, never)
 
 
+async def pack_boxes(stage: Stage) -> Effect:
+    [bottles], [boxes] = await stage.order(10), await stage.order(10, "BOX_INNER")
+    line = {"firstSerial": 0, "count": 6, "perBox": 3, "firstBoxSerial": 0}
+    packed = line | {"bottleBatchId": bottles, "boxBatchId": boxes}
+    other = packed | {"count": 3, "firstSerial": 6, "firstBoxSerial": 2}
+    return Effect(stage.admin, packed, other, packed | {"boxBatchId": bottles})
+
+
 EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "mergeMembers": merge_members,
     "grantTier": grant_tier,
@@ -360,6 +368,7 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "setMemberDays": set_member_days,
     "setWithholding": set_withholding,
     "putRegion": put_region,
+    "packBoxes": pack_boxes,
     **RAFFLE_EFFECTS,
     **PROGRAM_EFFECTS,
     **ALLIANCE_EFFECTS,

@@ -30,7 +30,9 @@ CERTAIN = {
 STOCKED = {"stockMax": 100, "perDayMax": 50}
 BOB, WANG = "13800138002", "13900139001"
 CONNECTIONS = {
-    **dict.fromkeys(("members", "codeBatches", "scans", "campaigns", "products"), "ADMIN"),
+    **dict.fromkeys(
+        ("members", "codeBatches", "packings", "scans", "campaigns", "products"), "ADMIN"
+    ),
     **dict.fromkeys(("campaignDrafts", "simulations"), "ADMIN"),
     **dict.fromkeys(("webhookEndpoints", "webhookDeliveries", "agreements"), "ADMIN"),
     **dict.fromkeys(("clearingStatements", "clearingEntries"), "ADMIN"),
@@ -140,7 +142,7 @@ async def live(stage: Stage) -> Lived:
     found = {
         "Product": stage.product_id,
         "Member": (await shop.customer.me())["id"],
-        "CodeBatch": (await stage.order())[0],
+        **(await live_boxes(stage)),
         "Campaign": campaign_id,
         "CampaignDraft": draft["id"],
         "Simulation": run["id"],
@@ -160,6 +162,15 @@ async def live(stage: Stage) -> Lived:
         **value,
     }
     return Lived(stage, shop, partner, found, coupon["code"], fresh)
+
+
+async def live_boxes(stage: Stage) -> dict[str, str]:
+    """A box of two bottles: global ids by type."""
+    [bottles], [box] = await stage.order(2), await stage.order(1, "BOX_INNER")
+    line = {"firstSerial": 0, "count": 2, "perBox": 2, "firstBoxSerial": 0}
+    batches = {"bottleBatchId": bottles, "boxBatchId": box}
+    packed = await stage.admin.done("packBoxes", **line, **batches)
+    return {"CodeBatch": bottles, "Packing": packed["packing"]["id"]}
 
 
 async def live_partner_key(stage: Stage) -> tuple[str, Caller]:

@@ -35,6 +35,7 @@ from loyalty.holds.models import Hold
 from loyalty.ledger import history
 from loyalty.ledger.queries import BalanceRow, EntryRow
 from loyalty.members.models import Member
+from loyalty.packings.models import Packing
 from loyalty.partner_keys.models import PartnerKey, PartnerKeyUse
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
@@ -95,6 +96,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "ChannelShare": Claim,
     "Clerk": Clerk,
     "CodeBatch": CodeBatch,
+    "Packing": Packing,
     "Coupon": CouponView,
     "CouponAtTill": CouponAtTill,
     "CouponOutcome": campaign_rules.CouponOutcome,

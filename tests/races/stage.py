@@ -145,6 +145,11 @@ class Stage:
         await self.db.in_transaction(codes.mark_printed, self._system, batches[0].id, True)
         return batches
 
+    async def boxes(self) -> UUID:
+        """A batch of boxes."""
+        (batch,) = await self._order(self.inner_batch.product_id, [CodeKind.BOX_INNER])
+        return batch.id
+
     # --- people ---------------------------------------------------------------------------------
 
     def _token(self, identity_id: UUID, role: MemberRole) -> str:

@@ -18,6 +18,7 @@ from tests.house.source import ENGINE, ROOT
 from tests.postgresql_server import PostgresqlServer
 from tests.races.alliance_guards import ALLIANCE_GUARDS
 from tests.races.arena import Arena, audit_findings, start_side_by_side
+from tests.races.box_guards import BOX_GUARDS
 from tests.races.conftest import SECRETS
 from tests.races.draw_guards import DRAW_GUARDS
 from tests.races.event_guards import EVENT_GUARDS
@@ -51,6 +52,7 @@ GUARDS = (
     *ALLIANCE_GUARDS,
     *NETTING_GUARDS,
     *ISSUE_GUARDS,
+    *BOX_GUARDS,
 )
 ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"

@@ -4,6 +4,7 @@ import pytest
 
 from tests.races import (
     alliance_races,
+    box_races,
     code_races,
     coupon_races,
     draw_races,
@@ -87,6 +88,7 @@ RACES: dict[Race, int] = {
     issue_races.proposed_adjustments_are_limited: 10,
     pool_races.a_pool_is_drained_to_its_last: 20,
     code_races.each_coupon_has_a_code_of_its_own: 20,
+    box_races.a_bottle_is_packed_once: 40,
     paused_worker_counts_nothing: 100,
 }
 

@@ -65,6 +65,7 @@ class AuditedBrand(AuditedAlliances):
         self._mall()
         self._merges()
         self._locks()
+        self._boxes()
         self._draws()
         self._events()
         self._raffles()

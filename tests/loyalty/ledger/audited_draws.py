@@ -8,7 +8,8 @@ from loyalty.ids import new_id
 from rewards.campaigns.models import Campaign, CampaignVersion, CapCounter
 from rewards.draws.models import Draw, DrawSeed
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_locks import HOUR, ITEMS, LOCKED_AT, AuditedLocks
+from tests.loyalty.ledger.audited_boxes import AuditedBoxes
+from tests.loyalty.ledger.audited_locks import HOUR, ITEMS, LOCKED_AT
 from tests.loyalty.ledger.audited_merges import TWINS_UNTIL
 
 DRAWN_AT = LOCKED_AT + 6 * HOUR
@@ -32,7 +33,7 @@ DRAW: dict[str, Any] = {
 }
 
 
-class AuditedDraws(AuditedLocks):
+class AuditedDraws(AuditedBoxes):
     """Items 21 and 22: the other consumer scanned them, drew, and won a cup of tea each time."""
 
     def _draws(self) -> None:

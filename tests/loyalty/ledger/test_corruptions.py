@@ -29,6 +29,7 @@ from tests.loyalty.ledger.corruptions import Corruption, broken, execute
 from tests.loyalty.ledger.corruptions_of_alliances import OF_ALLIANCES
 from tests.loyalty.ledger.corruptions_of_bonuses import OF_BONUSES
 from tests.loyalty.ledger.corruptions_of_books import OF_BOOKS
+from tests.loyalty.ledger.corruptions_of_boxes import OF_BOXES
 from tests.loyalty.ledger.corruptions_of_channel import OF_CHANNEL
 from tests.loyalty.ledger.corruptions_of_clearing import OF_CLEARING
 from tests.loyalty.ledger.corruptions_of_coupons import OF_COUPONS
@@ -57,7 +58,7 @@ CORRUPTIONS = (
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
     *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_PROGRAMS, *OF_REFERENCES),
     *(*OF_LAWFUL, *OF_CHANNEL, *OF_WEBHOOKS, *OF_CLEARING, *OF_ALLIANCES, *OF_ISSUING),
-    *OF_NETTING,
+    *(*OF_NETTING, *OF_BOXES),
 )
 
 _CONSTRAINTS = """

@@ -140,6 +140,7 @@ class Bench:
         self.step("PostgreSQL: engine and twin write equal rows", lambda: self._equal_twin(venue))
         tpcb = self._tpcb(postgres)
         scans = self.step("PostgreSQL: scans", lambda: venue.scans(sizes.clients, sizes.seconds))
+        floor = self.step("PostgreSQL: the floor", lambda: venue.floor(STAGE, sizes.captured_scans))
         many = self.step(
             "PostgreSQL: scans, many clients",
             lambda: venue.scans(sizes.many_clients, sizes.seconds),
@@ -153,28 +154,13 @@ class Bench:
         asked, among = self.step(
             "PostgreSQL: scans, many campaigns", lambda: self._among_many(venue)
         )
-        floor = self.step("PostgreSQL: the floor", lambda: venue.floor(STAGE, sizes.captured_scans))
-        drawn = self.step(
-            "PostgreSQL: scans that draw",
-            lambda: venue.drawing_scans(sizes.clients, sizes.seconds),
-        )
-        drawn_floor = self.step(
-            "PostgreSQL: the floor of these", lambda: venue.floor(DRAWING, sizes.captured_scans)
-        )
         self._home("PostgreSQL", venue)
         rate = scans.per_second
         fair = sizes.many_clients / many.per_second
-        drawing = "scan with a draw, a lock and an unlock, PostgreSQL"
         self.bars[:0] = [
-            bar("scan, PostgreSQL / TPC-B", rate, tpcb, SCANS, first=0.35, then=1.0),
-            bar(f"{drawing} / TPC-B", drawn.per_second, tpcb, SCANS, first=0.35, then=1.0),
             bar(f"scan, PostgreSQL / {FLOOR}", rate, floor, SCANS, first=0.35, then=1.0),
-            bar(
-                f"{drawing} / {FLOOR}",
-                *(drawn.per_second, drawn_floor, SCANS),
-                first=0.35,
-                then=1.0,
-            ),
+            *self._drawing(venue, tpcb),
+            bar("scan, PostgreSQL / TPC-B", rate, tpcb, SCANS, first=0.35, then=1.0),
             bar("scan, PostgreSQL / ORM twin", rate, twin.per_second, SCANS, first=8, then=20),
             Bar(
                 f"p99 at {sizes.many_clients} clients / a fair queue's mean, PostgreSQL",
@@ -194,6 +180,22 @@ class Bench:
                 first=0.5,
             ),
             bar("two servers / one, PostgreSQL", two.per_second, rate, SCANS, first=1.2, then=1.4),
+        ]
+
+    def _drawing(self, venue: PostgresVenue, tpcb: float) -> list[Bar]:
+        """Scans that each draw, lock and unlock: more rows, and so a floor of their own."""
+        sizes = self.sizes
+        drawn = self.step(
+            "PostgreSQL: scans that draw",
+            lambda: venue.drawing_scans(sizes.clients, sizes.seconds),
+        )
+        floor = self.step(
+            "PostgreSQL: the floor of these", lambda: venue.floor(DRAWING, sizes.captured_scans)
+        )
+        name, rate = "scan with a draw, a lock and an unlock, PostgreSQL", drawn.per_second
+        return [
+            bar(f"{name} / {FLOOR}", rate, floor, SCANS, first=0.35, then=1.0),
+            bar(f"{name} / TPC-B", rate, tpcb, SCANS, first=0.35, then=1.0),
         ]
 
     def _equal_twin(self, venue: PostgresVenue) -> None:

@@ -12,8 +12,7 @@ from graphql_schema.loaders import identity_loader, rows_loader
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.pagination import Connection, Cursor, Page, connection_of, page_of
 from graphql_schema.permissions import HasGrant, IsMember
-from graphql_schema.places import Place, may_look_inside
-from graphql_schema.redemption_types import place_loader
+from graphql_schema.places import Place, may_look_inside, place_loader
 from graphql_schema.scalars import BigInt
 from loyalty.actor import ActorKind, Grant, MemberRole
 from loyalty.places.models import Place as PlaceRow

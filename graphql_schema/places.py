@@ -1,5 +1,6 @@
 """Places: what operators set up, what a store earns, and where a clerk stands."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import strawberry
 
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
-from graphql_schema.loaders import identity_loader, row_loader, rows_loader
+from graphql_schema.loaders import identity_loader, row_loader, rows_loader, value_loader
 from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
@@ -18,7 +19,7 @@ from graphql_schema.refusals import Refused
 from graphql_schema.scalars import BigInt
 from graphql_schema.tills import Clerk, Till
 from loyalty.actor import Actor, ActorKind, Grant, MemberRole
-from loyalty.db import Tx
+from loyalty.db import Snapshot, Tx
 from loyalty.ledger.queries import list_place_accounts
 from loyalty.places import channel, queries, service
 from loyalty.places.models import Clerk as ClerkRow
@@ -28,6 +29,13 @@ from loyalty.places.models import Till as TillRow
 CURSOR = Cursor(UUID)
 
 
+async def _places_by_id(
+    snapshot: Snapshot, brand_id: UUID, ids: Sequence[UUID]
+) -> dict[UUID, PlaceRow]:
+    return {row.id: row for row in await queries.find_places_by_ids(snapshot, brand_id, ids)}
+
+
+place_loader = value_loader(_places_by_id)
 rebate_loader = row_loader(list_place_accounts, key=attrgetter("owner_id"))
 channel_loader = rows_loader(queries.list_channel, parent=lambda row: row[0])
 

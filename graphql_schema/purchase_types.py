@@ -14,10 +14,12 @@ from graphql_schema.loaders import product_loader, row_loader, rows_loader
 from graphql_schema.member_lists import page_of_member
 from graphql_schema.nodes import Node, id_field
 from graphql_schema.pagination import Connection, encode_id
+from graphql_schema.places import Place, place_loader
 from graphql_schema.products import Product
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.actor import Grant
 from loyalty.members.models import Member as MemberRow
+from loyalty.places.models import Place as PlaceRow
 from loyalty.products.models import Product as ProductRow
 from rewards.purchases import queries
 from rewards.purchases.models import PurchaseEvent
@@ -130,6 +132,14 @@ class Purchase(Node):
     @strawberry.field(description="Who bought; what a merged member had, another has now.")
     def member_id(self, row: strawberry.Parent[PurchaseEvent]) -> strawberry.ID:
         return encode_id("Member", row.member_id)
+
+    @strawberry.field(
+        graphql_type=Place | None, description="Where it was made; null where nobody told."
+    )
+    async def place(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> PlaceRow | None:
+        if row.place_id is None:
+            return None
+        return await info.context.loader(place_loader).load(row.place_id)
 
     @strawberry.field(graphql_type=list[PurchaseLine], description="None where nobody told.")
     async def lines(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> list[LineRow]:

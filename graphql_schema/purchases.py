@@ -63,6 +63,9 @@ class RecordPurchaseInput:
     currency: str | None = strawberry.field(
         default=None, description="Refused unless it is the brand's."
     )
+    place_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Where it was made; campaigns may run in some regions alone."
+    )
 
 
 @strawberry.input(description="Pieces of a line, an amount of it, or so many pieces for an amount.")
@@ -181,6 +184,7 @@ def _report(input: RecordPurchaseInput) -> PurchaseReport:
         input.source,
         lines,
         input.currency,
+        None if input.place_id is None else local_id("Place", input.place_id),
     )
 
 

@@ -13,14 +13,13 @@ from graphql_schema.enums import NotUsableReason, RedemptionStatus, RedemptionSt
 from graphql_schema.loaders import member_loader, rows_loader, value_loader
 from graphql_schema.members import Member
 from graphql_schema.nodes import Node, id_field
-from graphql_schema.places import Place
+from graphql_schema.places import Place, place_loader
 from graphql_schema.products import Product
 from graphql_schema.scalars import BigInt
 from loyalty.actor import ActorKind, Grant
 from loyalty.db import Snapshot
 from loyalty.members.models import Member as MemberRow
 from loyalty.places.models import Place as PlaceRow
-from loyalty.places.service import find_places_by_ids
 from loyalty.products.models import Product as ProductRow
 from rewards.alliances.queries import list_ever_in_force
 from rewards.alliances.terms import terms_of
@@ -34,12 +33,6 @@ from rewards.redemptions.rules import Taken as TakenRow
 from rewards.redemptions.rules import steps_to
 
 # --- loaders -----------------------------------------------------------------------------------
-
-
-async def _places_by_id(
-    snapshot: Snapshot, brand_id: UUID, ids: Sequence[UUID]
-) -> dict[UUID, PlaceRow]:
-    return {row.id: row for row in await find_places_by_ids(snapshot, brand_id, ids)}
 
 
 async def _partners_by_template(
@@ -56,7 +49,6 @@ async def _partners_by_template(
 
 partners_loader = value_loader(_partners_by_template)
 event_loader = rows_loader(queries.list_events, parent=attrgetter("redemption_id"))
-place_loader = value_loader(_places_by_id)
 till_name_loader = value_loader(queries.list_till_names)
 clerk_name_loader = value_loader(queries.list_clerk_names)
 

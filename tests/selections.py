@@ -33,7 +33,7 @@ _ORDER = """
 """
 _PURCHASE = """
     id purchaseRef source purchasedOn occurredAt quantity amountFen returnedFen pointsGranted
-    memberId
+    memberId place { code }
     lines { lineNo sku quantity amountFen returnedQuantity returnedFen product { sku } }
     returns { returnRef amountFen leftFen reason
               lines { lineNo quantity amountFen } takings { asset taken owed voided } }

@@ -75,6 +75,7 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "campaign_id": "campaigns",
     },
     ("purchase_events", "购买"): {
+        "place_id": "places",
         "member_id": "members",
         "campaign_version_id": "campaign_versions",
     },

@@ -67,8 +67,8 @@ def check_definition(definition: CampaignDefinition, fields: Fields = ()) -> Non
     if not -1000 <= definition.priority <= 1000:
         raise InvalidInput(field="priority", problem="-1000 to 1000")
     _check_event(definition)
-    if definition.regions and definition.event is not EventKind.SCAN:
-        raise InvalidInput(field="regions", problem="only scans say where they are")
+    if definition.regions and definition.event not in (EventKind.SCAN, EventKind.PURCHASE):
+        raise InvalidInput(field="regions", problem="only scans and purchases are somewhere")
     if len(set(definition.regions)) != len(definition.regions):
         raise InvalidInput(field="regions", problem="each once")
     if definition.bonus is not None:

@@ -101,11 +101,13 @@ FACTS: Mapping[str, FactSpec] = {
         Kind.DOUBLE, "In degrees; 0 if not located.", _SCAN, low=-180.0, high=180.0
     ),
     REGION: _text(
-        "The code of the brand's region that this is in (docs/regions.md); or empty.", _SCAN
+        "The code of the brand's region that this is in (docs/regions.md); or empty.",
+        _SCAN | _PURCHASE,
     ),
     "event.amountFen": _int("What was spent.", _PURCHASE),
     "event.quantity": _int("How many pieces were bought.", _PURCHASE),
     "event.source": _text("Who told of it.", _PURCHASE, values=("TILL", "ORDER", "IMPORT")),
+    "event.place": _text("The code of the place where it was bought; or empty.", _PURCHASE),
     "event.action": _text("What the member did, as it was reported.", _ACTION),
     "event.level": _text("The code of the level that was reached.", _TIER),
     "event.rank": _int("The rank of the level that was reached.", _TIER, high=1000),

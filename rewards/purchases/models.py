@@ -22,8 +22,9 @@ class PurchaseEvent(SQLModel, table=True):
     """A purchase as a till, an order or an import reported it: a fact with an outside id, so that
     a repeat has no second effect. ``amount_fen`` is in hundredths of the brand's currency.
 
-    ``campaign_version_id`` is what rewarded it; None when nothing did. ``returned_fen`` was given
-    back since; ``returned_at`` is when nothing was left of it.
+    ``campaign_version_id`` is what rewarded it; None when nothing did. ``place_id``: where it was
+    made, if that was told. ``returned_fen`` was given back since; ``returned_at`` is when nothing
+    was left of it.
     """
 
     __tablename__ = "purchase_events"
@@ -42,6 +43,7 @@ class PurchaseEvent(SQLModel, table=True):
         ),
         Index(None, "brand_id", "member_id", "id"),
         reference("member_id", "members"),
+        reference("place_id", "places"),
     )
 
     brand_id: UUID = tenant()
@@ -55,6 +57,7 @@ class PurchaseEvent(SQLModel, table=True):
     points_granted: int = Field(sa_type=BigInteger)
     source: str = PurchaseSource.IMPORT.value
     campaign_version_id: UUID | None = None
+    place_id: UUID | None = None
     returned_fen: int = Field(default=0, sa_type=BigInteger)
     returned_at: datetime | None = None
     occurred_at: datetime

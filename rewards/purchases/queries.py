@@ -65,16 +65,17 @@ INSERT_MEMBERS = Statement(
 INSERT_PURCHASES = Statement(
     """
     INSERT INTO purchase_events (brand_id, id, purchase_ref, content_hash, member_id, purchased_on,
-        quantity, amount_fen, points_granted, source, campaign_version_id, returned_fen,
+        quantity, amount_fen, points_granted, source, campaign_version_id, place_id, returned_fen,
         occurred_at, created_at)
     SELECT brand_id, id, purchase_ref, content_hash, member_id, purchased_on, quantity, amount_fen,
-        points_granted, source, campaign_version_id, 0, occurred_at, created_at
+        points_granted, source, campaign_version_id, place_id, 0, occurred_at, created_at
     FROM {rows} WHERE true ON CONFLICT DO NOTHING RETURNING id
     """,
     sets={
         "rows": "brand_id uuid, id uuid, purchase_ref text, content_hash text, member_id uuid,"
         " purchased_on date, quantity bigint, amount_fen bigint, points_granted bigint,"
-        " source text, campaign_version_id uuid, occurred_at timestamptz, created_at timestamptz"
+        " source text, campaign_version_id uuid, place_id uuid, occurred_at timestamptz,"
+        " created_at timestamptz"
     },
     returns="id uuid",
 )

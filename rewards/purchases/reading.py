@@ -11,9 +11,10 @@ from uuid import UUID
 
 from loyalty.clock import local_date
 from loyalty.errors import InvalidInput, NotFound
+from loyalty.places.models import Place
 from loyalty.products.models import Product
 from rewards.purchases.models import PurchaseSource
-from rewards.purchases.rules import LineFact, PurchaseFact, noon_of
+from rewards.purchases.rules import LineFact, PurchaseFact, PurchasePlace, noon_of
 
 COLUMNS = ("purchase_ref", "member_ref", "purchased_on", "quantity", "amount")
 REF_LENGTH_MAX = 64
@@ -132,7 +133,8 @@ class LineReport:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseReport:
-    """A purchase as it was sent, but for who bought. ``currency`` is the brand's, if named."""
+    """A purchase as it was sent, but for who bought. ``currency`` is the brand's, if named, and
+    so is the place."""
 
     purchase_ref: str
     occurred_at: datetime
@@ -141,6 +143,7 @@ class PurchaseReport:
     source: PurchaseSource
     lines: tuple[LineReport, ...] = ()
     currency: str | None = None
+    place_id: UUID | None = None
 
 
 def read_report(
@@ -148,10 +151,12 @@ def read_report(
     member_ref: str,
     identity_id: UUID | None,
     products: Mapping[UUID, Product],
+    place: Place | None,
     timezone: str,
     now: datetime,
 ) -> PurchaseFact:
-    """The purchase that a report tells; the buyer as in a PurchaseFact.
+    """The purchase that a report tells; the buyer as in a PurchaseFact, the place as it was found
+    (it may have closed since).
 
     Refuses InvalidInput with the field's path, and NotFound (product) for an id that is none of
     the brand's ``products``; a SKU may be of other goods.
@@ -170,7 +175,12 @@ def read_report(
         lines=_read_lines(report, products),
         source=report.source,
         identity_id=identity_id,
+        place=_as_rules_see(place) if place is not None else None,
     )
+
+
+def _as_rules_see(place: Place) -> PurchasePlace:
+    return PurchasePlace(place.id, place.code, place.latitude, place.longitude)
 
 
 def checked_ref(text: str, field: str) -> str:

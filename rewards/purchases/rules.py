@@ -18,6 +18,7 @@ import orjson
 from loyalty.actor import Actor
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import Cause
+from loyalty.regions.rules import region_at
 from rewards.campaigns.models import EventKind
 from rewards.campaigns.rules import Bought, LiveCampaign
 from rewards.conditions.facts import Facts, LazyFacts, Value
@@ -50,10 +51,21 @@ class LineFact:
 
 
 @dataclass(frozen=True, slots=True)
+class PurchasePlace:
+    """Where a purchase was made: one of the brand's places, as rules see it."""
+
+    id: UUID
+    code: str
+    latitude: float | None
+    longitude: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class PurchaseFact:
     """One purchase as it was reported. ``purchased_on`` is a day in the brand's zone; ``at`` the
     instant, where it is known and not that day's noon. The buyer is known by ``member_ref``, an
-    outside reference, or, who has none, by ``identity_id``."""
+    outside reference, or, who has none, by ``identity_id``. ``place`` is None where none was told.
+    """
 
     purchase_ref: str
     member_ref: str
@@ -64,6 +76,7 @@ class PurchaseFact:
     lines: tuple[LineFact, ...] = ()
     source: PurchaseSource = PurchaseSource.IMPORT
     identity_id: UUID | None = None
+    place: PurchasePlace | None = None
 
     @property
     def buyer(self) -> str:
@@ -80,6 +93,8 @@ class PurchaseFact:
                 (line.line_no, line.sku, line.quantity, line.amount_fen) for line in self.lines
             ]
             body += [self.identity_id.hex if self.identity_id else None, self.at, sorted(lines)]
+        if self.place is not None:
+            body.append({"place": self.place.id.hex})
         return hashlib.sha256(orjson.dumps(body)).hexdigest()
 
 
@@ -159,14 +174,27 @@ def noon_of(day: date, timezone: str) -> datetime:
     return datetime.combine(day, NOON, ZoneInfo(timezone)).astimezone(UTC)
 
 
-def candidates(world: PurchaseWorld, at: datetime) -> tuple[LiveCampaign, ...]:
-    """The campaigns that may be for a purchase of that time, in the order they are asked."""
-    return world.brand.campaigns.candidates(EventKind.PURCHASE, None, at)
+def candidates(world: PurchaseWorld, fact: PurchaseFact, at: datetime) -> tuple[LiveCampaign, ...]:
+    """The campaigns that may be for a purchase of that time and place, in the order they are
+    asked."""
+    region = _region_of(world, fact)
+    return world.brand.campaigns.candidates(EventKind.PURCHASE, None, at, region)
 
 
-def bonuses(world: PurchaseWorld, at: datetime) -> tuple[LiveCampaign, ...]:
+def bonuses(world: PurchaseWorld, fact: PurchaseFact, at: datetime) -> tuple[LiveCampaign, ...]:
     """The bonus campaigns that may pay on top, in the order they are asked."""
-    return world.brand.campaigns.bonuses(EventKind.PURCHASE, None, at)
+    return world.brand.campaigns.bonuses(EventKind.PURCHASE, None, at, _region_of(world, fact))
+
+
+def _region_of(world: PurchaseWorld, fact: PurchaseFact) -> str | None:
+    """Where its place is, for campaigns that run in some regions alone; not looked for where the
+    brand has none of these."""
+    return _find_region(world, fact) if world.brand.campaigns.is_regional else None
+
+
+def _find_region(world: PurchaseWorld, fact: PurchaseFact) -> str | None:
+    place = fact.place
+    return region_at(world.brand.regions, place.latitude, place.longitude) if place else None
 
 
 def purchase_facts(
@@ -177,16 +205,21 @@ def purchase_facts(
     campaign: LiveCampaign,
 ) -> Facts:
     """A purchase's facts as a campaign sees them, put together as they are asked for."""
-    event: dict[str, Value] = {
-        "kind": EventKind.PURCHASE.value,
-        "at": at,
-        "amountFen": fact.amount_fen,
-        "quantity": fact.quantity,
-        "source": fact.source.value,
-    }
+
+    def event() -> dict[str, Value]:
+        return {
+            "kind": EventKind.PURCHASE.value,
+            "at": at,
+            "amountFen": fact.amount_fen,
+            "quantity": fact.quantity,
+            "source": fact.source.value,
+            "place": fact.place.code if fact.place else "",
+            "region": _find_region(world, fact) or "",
+        }
+
     return LazyFacts(
         {
-            "event": lambda: event,
+            "event": event,
             **builders_of_member(world.grants, campaign, member, at),
         }
     )
@@ -235,11 +268,11 @@ def _reward(
     def facts(campaign: LiveCampaign) -> Facts:
         return purchase_facts(world, fact, member, at, campaign)
 
-    campaign = choose_campaign(world.questions, candidates(world, at), facts)
+    campaign = choose_campaign(world.questions, candidates(world, fact, at), facts)
     if campaign is None:
         return nothing
     bought = Bought(fact.amount_fen, fact.quantity)
-    stacking = Stacking(bonuses(world, at), world.questions, facts, bought)
+    stacking = Stacking(bonuses(world, fact, at), world.questions, facts, bought)
     given = pay(world.grants, campaign, member, cause, stacking)
     return None if isinstance(given, NotPaid) else campaign.version_id, given
 

@@ -15,6 +15,7 @@ from loyalty.errors import InvalidInput, MemberClosed, ReferenceConflict
 from loyalty.members import service as members
 from loyalty.members.rules import EXTERNAL_REF_LENGTH_MAX
 from loyalty.members.service import ENROLLED_TOPIC
+from loyalty.places.service import get_place
 from loyalty.text import checked_text
 from rewards.conditions.service import log_failures
 from rewards.grants import service as grants
@@ -115,15 +116,17 @@ async def record_purchase(
     """Record one purchase with what it earns, as ``settle_purchases`` does; a repeat with the same
     content answers what the purchase earned then. A buyer who is no member yet is enrolled.
 
-    Refuses InvalidInput (with the field's path), NotFound (member, product) and ReferenceConflict
-    when the reference is another purchase's.
+    Refuses InvalidInput (with the field's path), NotFound (member, product, place) and
+    ReferenceConflict when the reference is another purchase's.
     """
     cache = {} if cache is None else cache
     await _check_currency(tx, actor.brand_id, report.currency)
     brand = await configuration_of(tx, actor.brand_id, cache)
     member_ref, member = await _find_buyer(tx, keyring, actor.brand_id, buyer)
     identity_id = member.identity_id if member else None
-    fact = read_report(report, member_ref, identity_id, brand.products, brand.timezone, tx.now)
+    place = await get_place(tx, brand.id, report.place_id) if report.place_id else None
+    where = (brand.products, place, brand.timezone)
+    fact = read_report(report, member_ref, identity_id, *where, tx.now)
     known = {} if member is None else {fact.buyer: member}
     [result] = await settle_purchases(tx, brand.id, actor, [fact], cache, known)
     purchase_id, member_id = result.purchase_id, result.member_id
@@ -247,7 +250,11 @@ async def settle_purchases(
             tx,
             world.grants,
             [
-                (world.buyers[fact.buyer], at, (*candidates(world, at), *bonuses(world, at)))
+                (
+                    world.buyers[fact.buyer],
+                    at,
+                    (*candidates(world, fact, at), *bonuses(world, fact, at)),
+                )
                 for fact, at in zip(fresh, times, strict=True)
             ],
         )
@@ -340,6 +347,7 @@ def _event_row(world: PurchaseWorld, new: NewPurchase, now: datetime) -> tuple[o
         new.recorded.points_granted,
         new.fact.source.value,
         new.campaign_version_id,
+        new.fact.place.id if new.fact.place else None,
         new.occurred_at,
         now,
     )

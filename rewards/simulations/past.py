@@ -16,7 +16,7 @@ from rewards.campaigns.models import MEMBER_EVENTS, EventKind
 from rewards.campaigns.rules import LiveCampaign
 from rewards.grants.world import BrandConfiguration, MemberState
 from rewards.purchases.models import PurchaseSource
-from rewards.purchases.rules import PurchaseFact
+from rewards.purchases.rules import PurchaseFact, PurchasePlace
 from rewards.scans.backing import state_of
 from rewards.scans.models import (
     ChannelUnpaidReason,
@@ -194,7 +194,7 @@ def _scanned(row: Any, batch: BatchView) -> ScanHappens:
 
 
 def _bought(row: Any, people: dict[UUID, MemberState]) -> PurchaseHappens:
-    id, at, member_id, _, purchased_on, quantity, amount_fen, source = row
+    id, at, member_id, _, purchased_on, quantity, amount_fen, source, *place = row
     buyer = people[member_id].identity_id
     fact = PurchaseFact(
         purchase_ref=id.hex,
@@ -205,5 +205,6 @@ def _bought(row: Any, people: dict[UUID, MemberState]) -> PurchaseHappens:
         at=at,
         source=PurchaseSource(source),
         identity_id=buyer,
+        place=PurchasePlace(*place) if place[0] is not None else None,
     )
     return PurchaseHappens(at, buyer, fact)

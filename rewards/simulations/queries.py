@@ -40,14 +40,16 @@ LIST_BATCHES = Statement(
 LIST_PURCHASES = Statement(
     """
     SELECT p.id, p.occurred_at, p.member_id, p.purchase_ref, p.purchased_on, p.quantity,
-        p.amount_fen, p.source
+        p.amount_fen, p.source, l.id, l.code, l.latitude, l.longitude
     FROM purchase_events p
+    LEFT JOIN places l ON l.brand_id = p.brand_id AND l.id = p.place_id
     WHERE p.brand_id = :brand_id AND p.occurred_at >= :begin AND p.occurred_at < :until
     ORDER BY p.occurred_at, p.id LIMIT :row_count_max
     """,
     params="brand_id uuid, begin timestamptz, until timestamptz, row_count_max bigint",
     returns="id uuid, occurred_at timestamptz, member_id uuid, purchase_ref text,"
-    " purchased_on date, quantity bigint, amount_fen bigint, source text",
+    " purchased_on date, quantity bigint, amount_fen bigint, source text, place_id uuid,"
+    " place_code text, latitude float, longitude float",
 )
 
 _TOLD = """

@@ -127,7 +127,7 @@ async def live(stage: Stage) -> Lived:
     await shop.clerk.done("reverseRedemption", redemptionId=held, reason="wrong bottle")
     await shop.clerk.done("holdCoupon", **basket)
 
-    value = await live_by_hand(stage, shop.customer)
+    value = await live_by_hand(stage, shop.customer, shop.place_id)
     listed = await stage.admin.ask(
         "{ campaigns { nodes { id code } } payouts { nodes { id status } } }"
     )
@@ -201,7 +201,7 @@ async def live_webhooks(stage: Stage) -> dict[str, str]:
     return {"WebhookEndpoint": endpoint["id"], "WebhookDelivery": test["delivery"]["id"]}
 
 
-async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
+async def live_by_hand(stage: Stage, alice: Caller, place_id: str) -> dict[str, str]:
     """Alice takes a cup from the mall, buys at a till, has points held, some proposed to be given
     to her by hand, and a level; a reward of hers waits. Their global ids, by type."""
     admin, member_id = stage.admin, (await alice.me())["id"]
@@ -212,7 +212,7 @@ async def live_by_hand(stage: Stage, alice: Caller) -> dict[str, str]:
     take = {"offerId": offer["id"], "delivery": "王小二 13800138000 人民路1号"}
     order = (await alice.done("redeemOffer", **take))["order"]
     bought = {"purchaseRef": "till-1", "occurredAt": "2026-11-09T12:00:00+08:00", "source": "TILL"}
-    sold = {"memberId": member_id, "amountFen": 10_000, "quantity": 2}
+    sold = {"memberId": member_id, "amountFen": 10_000, "quantity": 2, "placeId": place_id}
     purchase = (await admin.done("recordPurchase", **bought, **sold))["purchase"]
     hold = {"memberId": member_id, "asset": "POINTS", "amount": 1, "reason": "a basket"}
     held = (await admin.done("holdBalance", **hold, ttlSeconds=86_400))["hold"]

@@ -165,7 +165,8 @@ strawberry.enum(Gate, description="NONE, or the guide's reward waits for the con
 strawberry.enum(
     UnlockKind,
     description="ITEM: the buyer's scan of the guide's item (a gate). NEXT_SCAN: so many paid scans"
-    " of the member. ACTION: a report that it did something. AFTER: a duration. ON: a local day.",
+    " of the member. ACTION: a report that it did something. AFTER: a duration. ON: a local day."
+    " BOX_BOTTLES: so many scanned bottles of the box.",
 )
 strawberry.enum(
     LockedRewardStatus, name="LockedRewardStatus", description="待解锁, 已解锁, 已收回, 已过期."

@@ -41,7 +41,7 @@ _ACTIONS = {
 class RewardLock:
     kind: UnlockKind
     still_to_come: int = strawberry.field(
-        description="Scans or actions; 0 where it waits for a time."
+        description="Scans, actions or bottles; 0 where it waits for a time."
     )
     action: str | None
     unlocks_at: datetime | None
@@ -78,6 +78,10 @@ def condition_text(lock: RewardLock, timezone: str, language: str) -> str:
         more = lock.still_to_come
         zh = f"再扫码{more}次后解锁"
         en = "Unlocks with your next scan" if more == 1 else f"Unlocks after {more} more scans"
+    elif lock.kind is UnlockKind.BOX_BOTTLES:
+        more = lock.still_to_come
+        zh = f"同箱再扫{more}瓶后解锁"
+        en = f"Unlocks after {more} more bottle{'' if more == 1 else 's'} of the same box"
     else:
         zh, en = "顾客扫描该商品后解锁", "Unlocks when the buyer scans this item"
     if english:

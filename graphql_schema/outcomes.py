@@ -11,7 +11,7 @@ from graphql_schema.nodes import local_id
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.errors import InvalidInput
 from rewards.campaigns import rules
-from rewards.campaigns.locks import Lock, duration_text, read_duration
+from rewards.campaigns.locks import COUNTING_KINDS, Lock, duration_text, read_duration
 from rewards.coupons.models import CouponTemplate as TemplateRow
 
 
@@ -21,9 +21,12 @@ class OutcomeLock:
     action: str | None
     on: date | None
 
-    @strawberry.field(description="Of NEXT_SCAN: how many paid scans of the member, from then on.")
+    @strawberry.field(
+        description="Of NEXT_SCAN: how many paid scans of the member, from then on. Of BOX_BOTTLES:"
+        " how many bottles of the box, this one too."
+    )
     def count(self, lock: strawberry.Parent[Lock]) -> int | None:
-        return lock.count if lock.kind is UnlockKind.NEXT_SCAN else None
+        return lock.count if lock.kind in COUNTING_KINDS else None
 
     @strawberry.field
     def after(self, lock: strawberry.Parent[Lock]) -> str | None:
@@ -67,9 +70,10 @@ class CouponOutcome:
 
 @strawberry.input(
     description="What an outcome waits for: NEXT_SCAN the member's count-th paid scan from then on;"
-    " ACTION a report of the action; AFTER a duration; ON the beginning of a local day. What waits"
-    " for a scan or an action lapses after a duration, if one is given. Durations are ISO 8601, of"
-    " weeks, or of days (24 hours each) and hours."
+    " ACTION a report of the action; AFTER a duration; ON the beginning of a local day; BOX_BOTTLES"
+    " the count-th bottle of the box, this one too, whoever scans them (docs/boxes.md). What waits"
+    " for a scan or an action lapses after a duration, if one is given; for bottles it has to be."
+    " Durations are ISO 8601, of weeks, or of days (24 hours each) and hours."
 )
 class OutcomeLockInput:
     kind: UnlockKind

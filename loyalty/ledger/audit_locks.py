@@ -64,6 +64,7 @@ LOCKS = (
                     WHEN 'ITEM' THEN s.role = 'CONSUMER'
                     WHEN 'NEXT_SCAN' THEN s.member_id = r.member_id AND s.role = 'CONSUMER'
                         AND s.unpaid_reason IS NULL AND s.id <> r.cause_id
+                    WHEN 'BOX_BOTTLES' THEN s.role = 'CONSUMER'
                     WHEN 'ACTION' THEN p.member_id = r.member_id AND p.action = r.unlock_key
                     ELSE e.cause_kind = 'LOCK' AND e.occurred_at = r.unlocks_at
                         AND r.unlocks_at <= r.resolved_at END

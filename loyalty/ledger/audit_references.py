@@ -199,6 +199,7 @@ _TENANT_TABLES = (
     "agreements",
     "assets",
     "audit_log",
+    "box_counts",
     "campaign_drafts",
     "campaigns",
     "clearing_statements",

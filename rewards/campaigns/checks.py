@@ -184,7 +184,7 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
             key = (outcome.beneficiary, outcome.template_id, None)
         else:
             _check_amount(definition, path, outcome)
-            _check_locked(definition.gate, f"{path}.lock", outcome)
+            _check_locked(definition, f"{path}.lock", outcome)
             key = (outcome.beneficiary, outcome.asset, outcome.lock)
         if key in seen:
             raise InvalidInput(
@@ -233,10 +233,14 @@ def _check_steps(path: str, outcome: Outcome) -> None:
         least = step.from_fen + 1
 
 
-def _check_locked(gate: Gate, path: str, outcome: Outcome) -> None:
+def _check_locked(definition: CampaignDefinition, path: str, outcome: Outcome) -> None:
     if outcome.lock is None:
         return
+    gate = definition.gate
     check_lock(path, outcome.lock)
+    is_of_box = outcome.lock.kind is UnlockKind.BOX_BOTTLES
+    if is_of_box and definition.event is not EventKind.SCAN:
+        raise InvalidInput(field=f"{path}.kind", problem="only scanned bottles are in a box")
     if outcome.beneficiary is MemberRole.CONSUMER:
         return
     if gate is not Gate.NONE and outcome.beneficiary is MemberRole.GUIDE:

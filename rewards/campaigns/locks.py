@@ -11,8 +11,9 @@ from rewards.campaigns.models import UnlockKind
 COUNT_MAX = 1000
 DURATION_MAX = timedelta(days=3660)
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
-LAPSING_KINDS = frozenset({UnlockKind.NEXT_SCAN, UnlockKind.ACTION})
+LAPSING_KINDS = frozenset({UnlockKind.NEXT_SCAN, UnlockKind.ACTION, UnlockKind.BOX_BOTTLES})
 """What may never come; a time always does."""
+COUNTING_KINDS = frozenset({UnlockKind.NEXT_SCAN, UnlockKind.BOX_BOTTLES})
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _DURATION = re.compile(r"P(?:([0-9]{1,5})W|(?:([0-9]{1,5})D)?(?:T([0-9]{1,5})H)?)")
@@ -20,9 +21,10 @@ _DURATION = re.compile(r"P(?:([0-9]{1,5})W|(?:([0-9]{1,5})D)?(?:T([0-9]{1,5})H)?
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What has to happen before an outcome may be spent. NEXT_SCAN has a ``count``, ACTION the
-    name of an ``action``, AFTER a duration, ON a day in the brand's zone. ``lapses_after`` is how
-    long it waits for a scan or an action: None for ever."""
+    """What has to happen before an outcome may be spent. NEXT_SCAN and BOX_BOTTLES have a
+    ``count``, ACTION the name of an ``action``, AFTER a duration, ON a day in the brand's zone.
+    ``lapses_after`` is how long it waits for a scan or an action: None for ever, which nobody waits
+    for the bottles of a box."""
 
     kind: UnlockKind
     count: int = 1
@@ -47,7 +49,7 @@ def check_lock(path: str, lock: Lock) -> None:
             raise InvalidInput(field=f"{path}.{name}", problem=problem)
     if not 1 <= lock.count <= COUNT_MAX:
         raise InvalidInput(field=f"{path}.count", problem=f"1 to {COUNT_MAX}")
-    if lock.count != 1 and kind is not UnlockKind.NEXT_SCAN:
+    if lock.count != 1 and kind not in COUNTING_KINDS:
         raise InvalidInput(field=f"{path}.count", problem=f"not for {kind.value}")
     if lock.action is not None:
         check_action(f"{path}.action", lock.action)
@@ -55,6 +57,8 @@ def check_lock(path: str, lock: Lock) -> None:
         raise InvalidInput(field=f"{path}.on", problem=f"a day from {FIRST_DAY} to {LAST_DAY}")
     if lock.lapses_after is not None and kind not in LAPSING_KINDS:
         raise InvalidInput(field=f"{path}.lapsesAfter", problem=f"not for {kind.value}")
+    if lock.lapses_after is None and kind is UnlockKind.BOX_BOTTLES:
+        raise InvalidInput(field=f"{path}.lapsesAfter", problem=f"{kind.value} needs it")
 
 
 def check_action(field: str, action: str) -> None:
@@ -91,7 +95,7 @@ def duration_text(duration: timedelta) -> str:
 def lock_to_json(lock: Lock) -> dict[str, Any]:
     """As stored with an outcome: only what its kind has."""
     stored: dict[str, Any] = {"kind": lock.kind.value}
-    if lock.kind is UnlockKind.NEXT_SCAN:
+    if lock.kind in COUNTING_KINDS:
         stored["count"] = lock.count
     if lock.action is not None:
         stored["action"] = lock.action

@@ -58,13 +58,15 @@ class OutcomeBasis(StrEnum):
 class UnlockKind(StrEnum):
     """What a locked reward waits for. ITEM: the consumer's scan of the guide's item (the gate).
     NEXT_SCAN: so many paid scans of the member as a consumer. ACTION: a report that the member did
-    something, such as following the brand's account. AFTER: a duration. ON: a local day."""
+    something, such as following the brand's account. AFTER: a duration. ON: a local day.
+    BOX_BOTTLES: so many bottles of the box that the scanned one is in, whoever scans them."""
 
     ITEM = "ITEM"
     NEXT_SCAN = "NEXT_SCAN"
     ACTION = "ACTION"
     AFTER = "AFTER"
     ON = "ON"
+    BOX_BOTTLES = "BOX_BOTTLES"
 
 
 class CapSubject(StrEnum):

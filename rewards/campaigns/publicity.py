@@ -82,6 +82,9 @@ _LOCKS = {
     UnlockKind.ACTION: Said("完成指定动作后到账", "opened by a named action"),
     UnlockKind.AFTER: Said("一段时间后到账", "paid after a while"),
     UnlockKind.ON: Said("指定日期到账", "paid on a named day"),
+    UnlockKind.BOX_BOTTLES: Said(
+        "同箱扫满指定瓶数后到账", "opened once so many bottles of the box are scanned"
+    ),
 }
 
 

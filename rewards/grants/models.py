@@ -24,6 +24,7 @@ class LockStatus(StrEnum):
 
 _LOCKED = "status = 'LOCKED'"
 _WAITS_FOR_ITEM = f"{_LOCKED} AND unlock_kind = 'ITEM'"
+_WAITS_FOR_BOX = f"{_LOCKED} AND box_item_no IS NOT NULL"
 _UNLOCKS_BY_TIME = f"{_LOCKED} AND unlocks_at IS NOT NULL"
 _LAPSES = f"{_LOCKED} AND lapses_at IS NOT NULL"
 
@@ -33,9 +34,11 @@ class LockedReward(SQLModel, table=True):
     ``cause_id`` the scan or purchase that granted it.
 
     ``unlock_kind`` is an ``UnlockKind``. ``unlock_key``: of ITEM which item's scan, of ACTION the
-    action, of the others the kind once more. ``unlock_count``: how many such events are still to
-    come, 0 where it waits for the time ``unlocks_at``. From ``lapses_at`` on it can no longer be
-    unlocked. ``resolved_by_id`` is the transfer that posted or voided it at ``resolved_at``.
+    action, of BOX_BOTTLES how many bottles in all (of the box ``box_item_no``; None: of a box that
+    nobody has told), of the others the kind once more. ``unlock_count``: how many such events are
+    still to come, 0 where it waits for the time ``unlocks_at``. From ``lapses_at`` on it can no
+    longer be unlocked. ``resolved_by_id`` is the transfer that posted or voided it at
+    ``resolved_at``.
     """
 
     __tablename__ = "locked_rewards"
@@ -50,7 +53,11 @@ class LockedReward(SQLModel, table=True):
             "(resolved_by_id IS NULL) = (resolved_at IS NULL)", name="resolved_at_a_time"
         ),
         CheckConstraint(
-            "unlock_kind IN ('ITEM', 'NEXT_SCAN', 'ACTION', 'AFTER', 'ON')", name="kind_known"
+            "unlock_kind IN ('ITEM', 'NEXT_SCAN', 'ACTION', 'AFTER', 'ON', 'BOX_BOTTLES')",
+            name="kind_known",
+        ),
+        CheckConstraint(
+            "box_item_no IS NULL OR unlock_kind = 'BOX_BOTTLES'", name="box_of_bottles"
         ),
         CheckConstraint(
             "(unlock_kind IN ('AFTER', 'ON')) = (unlocks_at IS NOT NULL)", name="unlocks_by_time"
@@ -62,6 +69,13 @@ class LockedReward(SQLModel, table=True):
             "unlock_key",
             sqlite_where=text(_WAITS_FOR_ITEM),
             postgresql_where=text(_WAITS_FOR_ITEM),
+        ),
+        Index(
+            "ix_locked_rewards_by_box",
+            "brand_id",
+            "box_item_no",
+            sqlite_where=text(_WAITS_FOR_BOX),
+            postgresql_where=text(_WAITS_FOR_BOX),
         ),
         Index(None, "brand_id", "cause_id"),
         Index(None, "brand_id", "member_id", "id"),
@@ -99,10 +113,23 @@ class LockedReward(SQLModel, table=True):
     unlock_count: int = Field(sa_type=BigInteger)
     unlocks_at: datetime | None = None
     lapses_at: datetime | None = None
+    box_item_no: int | None = Field(default=None, sa_type=BigInteger)
     status: str
     resolved_by_id: UUID | None = None
     resolved_at: datetime | None = None
     created_at: datetime
+
+
+class BoxCount(SQLModel, table=True):
+    """How many bottles of a box have been scanned by a consumer, so that their claims are consumed:
+    as of the last of them that was scanned while rewards waited for boxes."""
+
+    __tablename__ = "box_counts"
+    __table_args__ = (CheckConstraint("bottles > 0", name="bottles_positive"),)
+
+    brand_id: UUID = tenant()
+    box_item_no: int = Field(primary_key=True, sa_type=BigInteger)
+    bottles: int = Field(sa_type=BigInteger)
 
 
 class ActionReport(SQLModel, table=True):

@@ -16,13 +16,57 @@ from rewards.grants.world import LockedState, Unlock
 
 _REWARD = columns_of(LockedReward)
 _REWARD_NAMES = names_of(_REWARD)
+_OWNED = len(["brand", "item", "box", "counted", "bottles", "owner", "identity", "role", "status"])
 _NEWEST = UUID(int=2**128 - 1)
 _STATE = """l.brand_id, l.id, l.member_id, l.campaign_id, l.asset, l.amount, l.cause_id,
-    l.unlock_kind, l.unlock_key, l.unlock_count, l.unlocks_at, l.lapses_at"""
+    l.unlock_kind, l.unlock_key, l.unlock_count, l.unlocks_at, l.lapses_at, l.box_item_no"""
 _STATE_RETURNS = (
     "brand_id uuid, id uuid, member_id uuid, campaign_id uuid, asset text, amount bigint,"
     " cause_id uuid, unlock_kind text, unlock_key text, unlock_count bigint,"
-    " unlocks_at timestamptz, lapses_at timestamptz"
+    " unlocks_at timestamptz, lapses_at timestamptz, box_item_no bigint"
+)
+_BOX = "p.first_box_item_no + (keys.item_no - p.first_item_no) / p.per_box"
+_FIRST = "p.first_item_no + (keys.item_no - p.first_item_no) / p.per_box * p.per_box"
+
+# Of each bottle whose box is known the box, and once for each reward that waits for it that reward
+# and its owner. One statement: what was counted and what waits are of one moment, so that whoever
+# counts meanwhile is found out by the row's count.
+FIND_BOXES = Statement(
+    f"""
+    SELECT keys.brand_id, keys.item_no, {_BOX}, n.bottles,
+        (SELECT COUNT(*) FROM claims c WHERE c.brand_id = p.brand_id
+            AND c.item_no >= {_FIRST} AND c.item_no < {_FIRST} + p.per_box
+            AND c.purpose = 'REWARD' AND c.beneficiary_role = 'CONSUMER'),
+        m.id, m.identity_id, m.role, m.status, {_STATE}
+    FROM {{keys}} {{each:p packings ON p.brand_id = keys.brand_id AND p.first_item_no = (
+            SELECT MAX(q.first_item_no) FROM packings q
+            WHERE q.brand_id = keys.brand_id AND q.first_item_no <= keys.item_no)
+        AND p.last_item_no >= keys.item_no}}
+    {{maybe:n box_counts ON n.brand_id = p.brand_id AND n.box_item_no = {_BOX}}}
+    {{maybe:l locked_rewards ON l.brand_id = p.brand_id AND l.box_item_no = {_BOX}
+        AND l.status = 'LOCKED'}}
+    {{maybe:m members ON m.brand_id = l.brand_id AND m.id = l.member_id}}
+    ORDER BY keys.brand_id, keys.item_no, l.id
+    """,
+    sets={"keys": "brand_id uuid, item_no bigint"},
+    returns="brand_id uuid, item_no bigint, box_item_no bigint, counted bigint, bottles bigint,"
+    f" owner_id uuid, identity_id uuid, role text, status text, {_STATE_RETURNS}",
+)
+
+PUT_BOX_COUNTS = Statement(
+    """
+    INSERT INTO box_counts (brand_id, box_item_no, bottles)
+    SELECT brand_id, box_item_no, bottles FROM {rows} WHERE true
+    ON CONFLICT (brand_id, box_item_no) DO UPDATE SET bottles = excluded.bottles
+        WHERE (box_counts.brand_id, box_counts.box_item_no, box_counts.bottles) IN (
+            SELECT brand_id, box_item_no, counted_read FROM {read})
+    RETURNING box_item_no
+    """,
+    sets={
+        "rows": "brand_id uuid, box_item_no bigint, bottles bigint",
+        "read": "brand_id uuid, box_item_no bigint, counted_read bigint",
+    },
+    returns="box_item_no bigint",
 )
 
 FIND_LOCKED_BY_ITEM = Statement(
@@ -157,6 +201,16 @@ async def list_locked_by_cause(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> lis
     return await _list(tx, FIND_LOCKED_BY_CAUSE, keys)
 
 
+async def list_boxes(tx: Tx, items: Sequence[tuple[UUID, int]]) -> list[Sequence[Any]]:
+    """As ``FIND_BOXES`` says: (brand_id, item_no, box_item_no, counted or None, bottles, owner's
+    id, identity, role and status, and its reward) of (brand_id, item_no) bottles, in their order.
+    Without a reward that waits there is no owner, and None is told of it."""
+    return [
+        (*row[:_OWNED], None if row[5] is None else _state(row[_OWNED:]))
+        for row in await tx.fetch(FIND_BOXES, keys=items)
+    ]
+
+
 async def list_locked(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> list[LockedState]:
     return await _list(tx, FIND_LOCKED, keys)
 
@@ -251,8 +305,8 @@ async def _list(tx: Tx, statement: Statement, keys: Sequence[tuple[Any, ...]]) -
 
 def _state(row: Sequence[Any]) -> LockedState:
     brand_id, id, member_id, campaign_id, asset, amount, cause_id = row[:7]
-    kind, key, count, unlocks_at, lapses_at = row[7:]
-    unlock = Unlock(UnlockKind(kind), key, count, unlocks_at, lapses_at)
+    kind, key, count, unlocks_at, lapses_at, box_item_no = row[7:]
+    unlock = Unlock(UnlockKind(kind), key, count, unlocks_at, lapses_at, box_item_no)
     return LockedState(
         brand_id, id, member_id, campaign_id, asset, amount, cause_id, unlock, count, count
     )

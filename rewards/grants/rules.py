@@ -6,9 +6,8 @@ decided is written by set afterwards, under guards.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from loyalty.actor import MemberRole
 from loyalty.clock import local_date
@@ -16,7 +15,6 @@ from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import AccountState, Cause, Movement
 from loyalty.withholdings.models import PrizeKind
 from loyalty.withholdings.rules import credit_prize
-from rewards.campaigns.locks import Lock
 from rewards.campaigns.models import CapSubject, CapWindow, OutcomeBasis, UnlockKind
 from rewards.campaigns.rules import NOTHING_BOUGHT, Bought, Cap, LiveCampaign
 from rewards.coupons.models import CouponCause
@@ -36,6 +34,7 @@ from rewards.grants.world import (
     StockKey,
     Unlock,
     WaitKey,
+    unlock_of,
 )
 from tiers.ladders.rules import Level, multiplied
 from tiers.privileges.rules import points_percent
@@ -131,12 +130,20 @@ def give(
     draw_id: UUID | None = None,
 ) -> LockedState | None:
     """Credit a member: at once (ledger, lot, budget, and the tier that new growth earns), or, if
-    the credit says so, locked: that is the answer then. Of a draw's prize tax may be withheld."""
+    the credit says so, locked: that is the answer then, unless what it waits for is there already.
+    Of a draw's prize tax may be withheld."""
     member = credit.member
     brand = world.brands[member.brand_id]
     if credit.lock is not None:
-        unlock = unlock_of(credit.lock, brand.timezone, cause.occurred_at)
-        return lock(world, campaign, credit, cause, unlock)
+        box = world.boxes.get(cause.id)
+        if box is not None:
+            box.owners[member.id] = member
+        unlock = unlock_of(credit.lock, brand.timezone, cause.occurred_at, box)
+        state = lock(world, campaign, credit, cause, unlock)
+        if unlock.count or unlock.unlocks_at is not None:
+            return state
+        end_locked(world, member, state, cause, LockStatus.UNLOCKED)
+        return None
     account = world.account(member, credit.asset)
     movement, withheld = credit_prize(
         world.book,
@@ -155,17 +162,6 @@ def give(
     _spend_budget(world, key, spent=credit.amount, reserved=0)
     _count_credit(world, member, movement)
     return None
-
-
-def unlock_of(lock: Lock, timezone: str, at: datetime) -> Unlock:
-    """What a reward waits for that is granted at this time; a day begins in the brand's zone."""
-    lapses_at = None if lock.lapses_after is None else at + lock.lapses_after
-    if lock.after is not None:
-        return Unlock(lock.kind, lock.kind.value, 0, at + lock.after)
-    if lock.on is not None:
-        midnight = datetime.combine(lock.on, time(), ZoneInfo(timezone))
-        return Unlock(lock.kind, lock.kind.value, 0, midnight.astimezone(UTC))
-    return Unlock(lock.kind, lock.action or lock.kind.value, lock.count, None, lapses_at)
 
 
 def lock(

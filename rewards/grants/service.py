@@ -33,6 +33,7 @@ from rewards.grants.models import Bonus, LockedReward
 from rewards.grants.paying import caps_of
 from rewards.grants.stacking import told
 from rewards.grants.world import (
+    BoxState,
     BrandConfiguration,
     CounterKey,
     GrantWorld,
@@ -60,6 +61,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
             snapshot, brand_id, live.coupon_template_ids()
         ),
         has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
+        has_box_locks=await campaigns.has_box_locks(snapshot, brand_id),
         member_dates=member_dates(member_days_from_json(brand.member_days)),
         withholding=await withholdings.terms_of(snapshot, brand),
         regions=await regions_of(snapshot, brand_id) if live.asks_where() else (),
@@ -192,6 +194,45 @@ async def load_waiting(tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, UUI
     _note_locked(world, await queries.list_waiting(tx, sorted(set(keys))))
 
 
+async def load_boxes(
+    tx: Tx, world: GrantWorld, items: Iterable[tuple[UUID, int]]
+) -> dict[tuple[UUID, int], BoxState]:
+    """Read the boxes of (brand_id, item_no) bottles, and what waits for them, of whomever; bottles
+    of no known box are left out. The owners' accounts are to be locked after this."""
+    boxes: dict[tuple[UUID, int], BoxState] = {}
+    found: dict[tuple[UUID, int], BoxState] = {}
+    seen: set[UUID] = set()
+    for row in await queries.list_boxes(tx, sorted(set(items))):
+        brand_id, item_no, box_item_no, counted, bottles, owner_id, *owner, state = row
+        box = boxes.get((brand_id, box_item_no))
+        if box is None:
+            known = bottles if counted is None else counted
+            box = BoxState(brand_id, box_item_no, bottles, known, counted or 0)
+            boxes[brand_id, box_item_no] = box
+        found[brand_id, item_no] = box
+        if state is not None and state.id not in seen:
+            seen.add(state.id)
+            box.owners[owner_id] = MemberState(brand_id, owner_id, *owner)
+            _note_locked(world, [state])
+    return found
+
+
+async def write_boxes(tx: Tx, world: GrantWorld) -> None:
+    """Write how many bottles of boxes have been scanned; RetryTransaction when another process has
+    counted one of these boxes since it was read."""
+    counted = {
+        (box.brand_id, box.box_item_no): box for box in world.boxes.values() if box.is_counted_now
+    }
+    if counted:
+        boxes = [box for _, box in sorted(counted.items())]
+        await tx.write(
+            queries.PUT_BOX_COUNTS,
+            expected=len(boxes),
+            rows=[(box.brand_id, box.box_item_no, box.bottles) for box in boxes],
+            read=[(box.brand_id, box.box_item_no, box.counted_read) for box in boxes],
+        )
+
+
 async def load_locked_by_cause(
     tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, UUID]]
 ) -> list[LockedState]:
@@ -276,6 +317,7 @@ def _locked_row(state: LockedState, world: GrantWorld) -> tuple[object, ...]:
         state.count,
         unlock.unlocks_at,
         unlock.lapses_at,
+        unlock.box_item_no,
         state.status.value,
         end.id if end else None,
         world.now if end else None,

@@ -3,9 +3,10 @@ that events are folded over, with what they leave to be written."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from loyalty.assets.service import AssetView
 from loyalty.brands.rules import NO_MEMBER_DATES, MemberDates
@@ -37,7 +38,8 @@ PlannedCoupon = tuple[CouponTemplate, date, date]
 class BrandConfiguration:
     """A brand as rules see it, at one ``revision``; kept in memory until the revision moves.
     ``coupon_templates`` are those that campaigns name; of their status and stock each batch asks
-    anew. Without ``has_scan_locks`` nothing has ever been locked until a member's next scans."""
+    anew. Without ``has_scan_locks`` nothing has ever been locked until a member's next scans, and
+    without ``has_box_locks`` until bottles of a box are scanned."""
 
     id: UUID
     revision: int
@@ -48,6 +50,7 @@ class BrandConfiguration:
     products: dict[UUID, Product]
     coupon_templates: dict[UUID, CouponTemplate]
     has_scan_locks: bool = False
+    has_box_locks: bool = False
     member_dates: MemberDates = NO_MEMBER_DATES
     regions: tuple[RegionView, ...] = ()
     withholding: Terms | None = None
@@ -93,6 +96,7 @@ class Unlock:
     count: int = 1
     unlocks_at: datetime | None = None
     lapses_at: datetime | None = None
+    box_item_no: int | None = None
 
 
 @dataclass(slots=True)
@@ -116,7 +120,9 @@ class LockedState:
 
     @property
     def wait_key(self) -> WaitKey:
-        """What finds it: its item's key alone, or its member and what it waits for."""
+        """What finds it: its item's key alone, its box, or its member and what it waits for."""
+        if self.unlock.box_item_no is not None:
+            return box_key(self.brand_id, self.unlock.box_item_no)
         of_item = self.unlock.kind is UnlockKind.ITEM
         return (self.brand_id, None if of_item else self.member_id, self.unlock.key)
 
@@ -124,6 +130,43 @@ class LockedState:
         """Whether an event of this time may still unlock it, swept or not."""
         lapses_at = self.unlock.lapses_at
         return self.status is LockStatus.LOCKED and (lapses_at is None or at < lapses_at)
+
+
+def box_key(brand_id: UUID, box_item_no: int) -> WaitKey:
+    """What finds rewards that wait for bottles of a box."""
+    return (brand_id, None, f"box {box_item_no}")
+
+
+@dataclass(slots=True)
+class BoxState:
+    """A box of which bottles are scanned: ``bottles`` so far, and ``counted`` of them when what
+    waits for it was counted down last (not by those that were scanned before anything waited).
+    ``counted_read`` is the row's count, 0 where there is none. ``owners``: whose rewards wait, by
+    member."""
+
+    brand_id: UUID
+    box_item_no: int
+    bottles: int
+    counted: int
+    counted_read: int
+    owners: dict[UUID, MemberState] = field(default_factory=dict)
+    is_counted_now: bool = False
+
+
+def unlock_of(lock: Lock, timezone: str, at: datetime, box: BoxState | None = None) -> Unlock:
+    """What a reward waits for that is granted at this time; a day begins in the brand's zone.
+    ``box`` is that of the bottle whose scan grants it; of no known box it is the only bottle."""
+    lapses_at = None if lock.lapses_after is None else at + lock.lapses_after
+    if lock.after is not None:
+        return Unlock(lock.kind, lock.kind.value, 0, at + lock.after)
+    if lock.on is not None:
+        midnight = datetime.combine(lock.on, time(), ZoneInfo(timezone))
+        return Unlock(lock.kind, lock.kind.value, 0, midnight.astimezone(UTC))
+    if lock.kind is UnlockKind.BOX_BOTTLES:
+        left = max(lock.count - (box.bottles if box else 0) - 1, 0)
+        box_item_no = box.box_item_no if box else None
+        return Unlock(lock.kind, str(lock.count), left, None, lapses_at, box_item_no)
+    return Unlock(lock.kind, lock.action or lock.kind.value, lock.count, None, lapses_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +205,7 @@ class GrantWorld:
     """What a batch may touch; ``now`` is the transaction's time. ``stock`` is how many coupons of a
     template may still be issued, None without limit. ``seeds``: the opened seeds of this local day
     with their hashes, by (brand_id, campaign_id). ``counted``: where guarded counts left prizes.
-    ``bonuses``: of which brand, and what became of each."""
+    ``bonuses``: of which brand, and what became of each. ``boxes``: by the scan of a bottle."""
 
     now: datetime
     new_id: Callable[[], UUID]
@@ -186,6 +229,7 @@ class GrantWorld:
     counted: dict[CounterKey, int] = field(default_factory=dict)
     bonuses: list[tuple[UUID, GivenBonus]] = field(default_factory=list)
     withheld: list[Withheld] = field(default_factory=list)
+    boxes: dict[UUID, BoxState] = field(default_factory=dict)
 
     def account(self, member: MemberState, asset: str) -> AccountState:
         """The member's account, opened in memory if it does not exist yet."""

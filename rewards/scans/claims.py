@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from loyalty.ledger.rules import Cause
 from rewards.campaigns.rules import LiveCampaign
 from rewards.draws.folding import DrawState
+from rewards.grants.boxes import count_bottle
 from rewards.grants.world import GivenBonus, LockedState, MemberState
 from rewards.scans.channel import ChannelPart
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason
@@ -28,6 +31,12 @@ class Outcome:
     channel: Sequence[ChannelPart] = ()
 
 
+def cause_of(request: ScanRequest, now: datetime) -> Cause:
+    """A scan as a cause of what it moves."""
+    actor = request.actor
+    return Cause("SCAN", request.scan_id, actor.kind.value, actor.id, "scan", now)
+
+
 def note_claims(
     world: ScanWorld,
     request: ScanRequest,
@@ -37,8 +46,11 @@ def note_claims(
     guide_claim: ClaimState | None,
 ) -> None:
     """The consumer's claim and those of the channel are consumed, and the guide's consumed or
-    settled, by one scan."""
+    settled, by one scan; so one more bottle of its box is scanned."""
     brand_id = member.brand_id
+    if request.scan_id in world.grants.boxes:
+        opened = count_bottle(world.grants, cause_of(request, world.grants.now))
+        outcome.unlocked = [*outcome.unlocked, *(s for s in opened if s.member_id == member.id)]
     campaign_id = outcome.campaign.id if outcome.campaign else None
     broke = outcome.unpaid is UnpaidReason.BUDGET
     consumer_end = ClaimOutcome.BUDGET if broke else ClaimOutcome.PAID

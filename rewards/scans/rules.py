@@ -5,7 +5,6 @@ notes what is to be written, and answers with the reply. No I/O, no clock, no se
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from loyalty.codes.models import BatchStatus, CodePurpose
 from loyalty.codes.rules import item_no
@@ -20,7 +19,7 @@ from rewards.grants.rules import BrandConfiguration, Credit, MemberState, Unlock
 from rewards.grants.stacking import give_bonuses
 from rewards.scans import receipts
 from rewards.scans.channel import credits_of, give_channel, plan_channel
-from rewards.scans.claims import Outcome, note_claims
+from rewards.scans.claims import Outcome, cause_of, note_claims
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.scans.receipts import Sightings
 from rewards.scans.stacking import plan_of_scan
@@ -177,7 +176,7 @@ def _consumer_scan(
     )
     outcome.channel = plan_channel(world, request, campaign, member, guide)
     coupons = grants.plan_coupons(world.grants, campaign, brand, now)
-    cause = _cause(request, now)
+    cause = cause_of(request, now)
     wanted = [*credits, *guide_credits, *credits_of(outcome.channel)]
     if coupons is None or not grants.within_budget(world.grants, campaign, wanted):
         outcome.unpaid, outcome.guide_unpaid = UnpaidReason.BUDGET, None
@@ -238,7 +237,7 @@ def _draw(
         member,
         claim_of_scan(item),
         request.nonce,
-        _cause(request, world.grants.now),
+        cause_of(request, world.grants.now),
         lambda: scan_facts(world, request, batch, member, campaign),
         world.questions.holds,
     )
@@ -322,7 +321,7 @@ def _guide_pre_scan(
             end = ClaimOutcome.LOCKED
             unlock = Unlock(UnlockKind.ITEM, unlock_key(item))
             for credit in credits:
-                locked = grants.lock(world.grants, campaign, credit, _cause(request, now), unlock)
+                locked = grants.lock(world.grants, campaign, credit, cause_of(request, now), unlock)
                 outcome.rewards.append(receipts.reward(credit, locked))
             grants.count_caps(world.grants, caps)
         else:
@@ -332,11 +331,6 @@ def _guide_pre_scan(
         request.scan_id, member.id, end.value, campaign.id, None, is_new=True
     )
     return outcome
-
-
-def _cause(request: ScanRequest, now: datetime) -> Cause:
-    actor = request.actor
-    return Cause("SCAN", request.scan_id, actor.kind.value, actor.id, "scan", now)
 
 
 def _note_device(world: ScanWorld, request: ScanRequest, member: MemberState | None) -> None:

@@ -27,6 +27,7 @@ from rewards.grants.rules import (
 )
 from rewards.scans import queries
 from rewards.scans.backing import load_channel, with_channel
+from rewards.scans.boxes import load_boxes, meet_owners
 from rewards.scans.rules import decide
 from rewards.scans.world import (
     CONSUMER,
@@ -84,8 +85,10 @@ async def settle_scans(
         _enrol(tx, world, _note_scanners(world, fresh, scanners)),
         _load_item_codes(tx, world, fresh),
         _load_claims_and_guides(tx, world, fresh),
+        load_boxes(tx, world, fresh),
     )
     await load_channel(tx, world, fresh)
+    meet_owners(world)
     await _lock_people(tx, world)
     await tx.together(
         grants.load_ranks(tx, world.grants, _people(world)),

@@ -21,6 +21,7 @@ async def write(tx: Tx, world: ScanWorld) -> None:
         await grants.write_members_side(tx, world.grants)
         await _write_claims(tx, world)
         await _write_item_codes(tx, world)
+        await grants.write_boxes(tx, world.grants)
         await _write_scans(tx, world)
         if world.new_devices:
             await tx.write(

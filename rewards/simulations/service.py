@@ -20,7 +20,8 @@ from loyalty.regions.service import regions_of
 from rewards.campaigns import lives
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.definitions import definition_from_json, definition_to_json
-from rewards.campaigns.rules import CampaignDefinition, LiveCampaign
+from rewards.campaigns.models import UnlockKind
+from rewards.campaigns.rules import CampaignDefinition, LiveCampaign, Outcome
 from rewards.campaigns.versions import as_if_published, find_definition
 from rewards.coupons import service as coupons
 from rewards.grants import service as grants
@@ -64,6 +65,7 @@ async def request_simulation(
     Refuses NotFound (draft, campaign), InvalidInput (with the field's path), TooManySimulations.
     """
     definition = await _definition(tx, actor.brand_id, draft_id, campaign_id)
+    _require_foldable(definition, "draftId" if campaign_id is None else "campaignId")
     check_source(source, definition.event)
     if not 0 <= seed < SEED_MAX:
         raise InvalidInput(field="seed", problem=f"0 to {SEED_MAX - 1}")
@@ -84,6 +86,15 @@ async def request_simulation(
         tx, actor, "campaign.simulate", simulation.id, code=definition.code, seed=seed
     )
     return simulation
+
+
+def _require_foldable(definition: CampaignDefinition, field: str) -> None:
+    """Events that are made up, in files or long past tell no boxes: nothing would ever open."""
+    for outcome in definition.outcomes:
+        lock = outcome.lock if isinstance(outcome, Outcome) else None
+        if lock is not None and lock.kind is UnlockKind.BOX_BOTTLES:
+            problem = "what waits for bottles of a box cannot be tried"
+            raise InvalidInput(field=field, problem=problem)
 
 
 async def _definition(

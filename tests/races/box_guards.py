@@ -19,4 +19,17 @@ BOX_GUARDS: tuple[Guard, ...] = (
         ),
         size=40,
     ),
+    Guard(
+        "the guarded count of a box",
+        "each scanned bottle of a box counts, and once",
+        box_races.every_bottle_of_a_box_counts,
+        (
+            Edit(
+                "rewards/grants/queries.py",
+                "SELECT brand_id, box_item_no, counted_read FROM {read})",
+                "SELECT brand_id, box_item_no, counted_read FROM {read}) OR true",
+            ),
+        ),
+        size=60,
+    ),
 )

@@ -89,6 +89,7 @@ RACES: dict[Race, int] = {
     pool_races.a_pool_is_drained_to_its_last: 20,
     code_races.each_coupon_has_a_code_of_its_own: 20,
     box_races.a_bottle_is_packed_once: 40,
+    box_races.every_bottle_of_a_box_counts: 60,
     paused_worker_counts_nothing: 100,
 }
 

@@ -2,8 +2,7 @@
 and lost otherwise.
 
 What may unlock it: the member's next paid scan, the item's inner scan (of what a guide has sold),
-an action that is reported (a follow), a day, the end of a return window. The kth bottle of a box
-waits for code trees.
+an action that is reported (a follow), a day, the end of a return window, the kth bottle of a box.
 """
 
 from datetime import date, time
@@ -219,3 +218,59 @@ async def see_what_the_window_brought(shop: Shop, buyer: Caller, returner: Calle
     assert await budget(shop, "cash-back") == (BACK_FEN, 0)
     assert await red_packets(returner) == (0, 0, 0)
     assert [status for *_, status in await rewards(returner)] == ["VOIDED"] * 2
+
+
+BATCHES = "{ codeBatches { nodes { id kind } } }"
+PACKINGS = """
+query ($batchId: ID) { packings(batchId: $batchId) { nodes {
+  firstSerial count perBox firstBoxSerial bottleBatch { kind } boxBatch { kind } } } }
+"""
+
+
+async def test_the_sixth_bottle_of_a_box_opens_what_waits_for_it(shop: Shop) -> None:
+    ann, bob, eve = [await shop.person(f"1380013800{number}") for number in (1, 2, 3)]
+    [bottles] = await shop.print_codes(13, "INNER")
+    await shop.print_codes(2, "BOX_OUTER")
+    batches = (await shop.admin.ask(BATCHES))["codeBatches"]["nodes"]
+    ids = {batch["kind"]: batch["id"] for batch in batches}
+    named = {"bottleBatchId": ids["INNER"], "boxBatchId": ids["BOX_OUTER"]}
+    line = {"firstSerial": 0, "count": 12, "perBox": 6, "firstBoxSerial": 0}
+    told = await shop.admin.done("packBoxes", **named, **line)
+    assert told["packing"]["boxBatch"] == {"id": ids["BOX_OUTER"]}
+    again = await shop.admin.do("packBoxes", **named, **line)
+    assert (again["code"], again["details"]["field"]) == ("INVALID_INPUT", "firstSerial")
+    of_boxes = (await shop.admin.ask(PACKINGS, batchId=ids["BOX_OUTER"]))["packings"]["nodes"]
+    kinds = {"bottleBatch": {"kind": "INNER"}, "boxBatch": {"kind": "BOX_OUTER"}}
+    assert of_boxes == [line | kinds]
+
+    packet = locked("BOX_BOTTLES", CASH, PACKET_FEN, count=6, lapsesAfter="P30D")
+    budgets = [{"asset": CASH, "allowed": 20 * PACKET_FEN}]
+    draft = {"code": "scan", "nameZh": "开箱", "nameEn": "Open a box", "outcomes": [packet]}
+    saved = (await shop.admin.done("saveCampaignDraft", **draft))["draft"]
+    made_up = {"people": 1, "eventsPerDay": 1, "days": 1}
+    tried = await shop.admin.do("simulateCampaign", draftId=saved["id"], madeUp=made_up)
+    assert (tried["code"], tried["details"]["field"]) == ("INVALID_INPUT", "draftId")
+    await shop.publish([packet], budgets=budgets)
+
+    input = {"code": bottles[0], "idempotencyKey": "first"}
+    [first] = (await ann.ask(SCAN, input=input))["scanCode"]["rewards"]
+    assert first["lock"]["condition"].startswith(
+        "Unlocks after 5 more bottles of the same box, before"
+    )
+    await eve.done("scanCode", code=bottles[6])  # of the other box
+    await eve.done("scanCode", code=bottles[12])  # of none
+    for caller, code in zip((bob, ann, bob, ann), bottles[1:5], strict=True):
+        await caller.done("scanCode", code=code)
+    assert await red_packets(ann) == (0, 0, 3 * PACKET_FEN)
+    assert await budget(shop) == (0, 7 * PACKET_FEN), "reserved for all of them"
+    sixth = await eve.done("scanCode", code=bottles[5])
+    assert [reward["locked"] for reward in sixth["rewards"]] == [False]
+    assert await red_packets(ann) == (3 * PACKET_FEN, 3 * PACKET_FEN, 0)
+    assert await red_packets(bob) == (2 * PACKET_FEN, 2 * PACKET_FEN, 0)
+    assert await red_packets(eve) == (PACKET_FEN, PACKET_FEN, 2 * PACKET_FEN)
+    assert await rewards(eve) == [
+        *[("BOX_BOTTLES", PACKET_FEN, "LOCKED"), ("BOX_BOTTLES", PACKET_FEN, "LOCKED")],
+        ("BOX_BOTTLES", PACKET_FEN, "UNLOCKED"),
+    ]
+    assert await budget(shop) == (6 * PACKET_FEN, 2 * PACKET_FEN)
+    assert (await shop.host.run("audit"))["broken"] == 0

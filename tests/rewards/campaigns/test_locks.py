@@ -36,12 +36,16 @@ CONSUMER, GUIDE, STORE = MemberRole.CONSUMER, MemberRole.GUIDE, MemberRole.STORE
 NEXT_SCAN, ACTION = Lock(UnlockKind.NEXT_SCAN), Lock(UnlockKind.ACTION, action="follow")
 AFTER = Lock(UnlockKind.AFTER, after=timedelta(days=7))
 ON = Lock(UnlockKind.ON, on=date(2026, 12, 31))
+BOX = Lock(UnlockKind.BOX_BOTTLES, 6, lapses_after=timedelta(days=30))
 
 durations = st.integers(1, 3660 * 24).map(lambda hours: timedelta(hours=hours))
 lapsing = st.none() | durations
 locks = st.one_of(
     st.builds(
         Lock, st.just(UnlockKind.NEXT_SCAN), count=st.integers(1, 1000), lapses_after=lapsing
+    ),
+    st.builds(
+        Lock, st.just(UnlockKind.BOX_BOTTLES), count=st.integers(1, 1000), lapses_after=durations
     ),
     st.builds(
         Lock,
@@ -104,6 +108,9 @@ def test_a_lock_that_makes_sense_is_stored_and_read_again(lock: Lock) -> None:
         (replace(ON, on=date(1999, 12, 31)), "on"),
         (replace(AFTER, lapses_after=timedelta(days=1)), "lapsesAfter"),
         (replace(ON, lapses_after=timedelta(days=1)), "lapsesAfter"),
+        (replace(BOX, count=0), "count"),
+        (replace(BOX, action="follow"), "action"),
+        (replace(BOX, lapses_after=None), "lapsesAfter"),
     ],
 )
 def test_a_lock_has_what_its_kind_needs_and_nothing_else(lock: Lock, field: str) -> None:
@@ -136,6 +143,12 @@ def test_one_asset_may_be_paid_at_once_and_locked_each_way_once() -> None:
     for lock in (None, NEXT_SCAN, longer):
         assert refused_field(campaign(points(lock), points(lock))) == "outcomes[1]"
     assert refused_field(campaign(points(Lock(UnlockKind.ON)))) == "outcomes[0].lock.on"
+
+
+def test_only_scans_are_of_bottles_in_a_box() -> None:
+    check_definition(campaign(points(BOX), points(BOX, GUIDE)))
+    bought = replace(campaign(points(BOX)), event=EventKind.PURCHASE)
+    assert refused_field(bought) == "outcomes[0].lock.kind"
 
 
 def test_a_guides_reward_waits_for_the_gate_or_for_what_a_guide_can_bring_about() -> None:

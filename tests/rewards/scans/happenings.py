@@ -12,6 +12,7 @@ EVERYTHING = {
     *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "replayed", "paid", "risen", "coupon"),
     *("bonus paid", "bonus CAP", "bonus BUDGET", "bonus NOTHING"),
     *("NEXT_SCAN UNLOCKED", "NEXT_SCAN LOCKED", "ITEM UNLOCKED", "ITEM VOIDED"),
+    *("BOX_BOTTLES UNLOCKED", "BOX_BOTTLES LOCKED"),
     *("STORE PAID", "DEALER PAID", "SALESPERSON PAID"),
     *(f"behind {reason.value}" for reason in ChannelUnpaidReason),
     *(reason.value for reason in Verdict),

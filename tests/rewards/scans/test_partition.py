@@ -19,6 +19,7 @@ from rewards.scans.service import ConfigurationCache, settle_scans
 from rewards.scans.world import ScanReply
 from tests.clocks import SettableClock
 from tests.hurried import hurry
+from tests.rewards.scans.boxed import pack
 from tests.rewards.scans.canonical import Rows, read_rows
 from tests.rewards.scans.cast import BATCHES
 from tests.rewards.scans.happenings import EVERYTHING, behind_guides, ends_of, seen_in
@@ -37,6 +38,7 @@ from tests.rewards.scans.worlds import (
 )
 
 SCANS_MAX = 30
+BOTTLES = "BOX_BOTTLES"
 SIZES = [1, 2, 3, 5, 8, *range(10, SCANS_MAX + 1)]
 EXAMPLES = {"sqlite": 100, "postgresql": 100}
 DEVICES = [None, None, "red", "blue"]
@@ -186,6 +188,8 @@ async def _play(
     """What a fresh world answers to these parts, and its rows in the end. A part is (hours since
     the one before, its scans)."""
     world = await db.in_transaction(make_world, plans)
+    if any(lock.get("kind") == BOTTLES for plan in plans for *_, lock in plan.campaigns[0].locked):
+        await db.in_transaction(pack, world, 0, SERIALS - 1, SERIALS - 1)
     cache: ConfigurationCache = {}
     answers: list[Any] = []
     for hours, part in parts:
@@ -243,6 +247,18 @@ NEXT_AND_AFTER_NEXT = _brand(
     )
 )
 FOUR_IN_A_BATCH = _script(*(("ann", CONSUMER, 1, serial) for serial in range(4)))
+A_WEEK = {"kind": BOTTLES, "lapses_after": "P7D"}
+TWO_THREE_OR_FOUR = _brand(
+    locked=tuple(
+        (CONSUMER, asset, 1 + count, A_WEEK | {"count": count})
+        for asset, count in ((Asset.GROWTH, 2), (Asset.POINTS, 3), (Asset.CASH, 4))
+    ),
+    budgets={Asset.CASH: 11},
+)
+THREE_OPEN_A_BOX = _script(
+    *(("ann", CONSUMER, 1, 0), ("cat", CONSUMER, 1, 1), ("cat", CONSUMER, 1, 1)),
+    *(("ann", CONSUMER, 3, 2), ("dan", CONSUMER, 1, 2), ("ann", CONSUMER, 1, 4)),
+)
 ONE_POINT = _brand(gate=Gate.CONSUMER_SCAN, budgets={Asset.POINTS: 1})
 TWO_WAIT_FOR_IT = _script(
     *(("gus", GUIDE, 2, serial) for serial in (0, 1)),
@@ -342,6 +358,7 @@ def test_any_partition_gives_the_same_rows(database_url: str) -> None:
         @example(plans=(TWO_EACH, TWO_EACH), parts=ONE_OF_EACH)
         @example(plans=(ONE_POINT, ONE_POINT), parts=TWO_WAIT_FOR_IT)
         @example(plans=(NEXT_AND_AFTER_NEXT, NEXT_AND_AFTER_NEXT), parts=FOUR_IN_A_BATCH)
+        @example(plans=(TWO_THREE_OR_FOUR, TWO_THREE_OR_FOUR), parts=THREE_OPEN_A_BOX)
         @example(plans=(OF_AGE, OF_AGE), parts=TWO_DRINK)
         @example(plans=(TWO_COUPONS, TWO_COUPONS), parts=THREE_WANT_TWO)
         @example(plans=(TWO_COUPONS, TWO_COUPONS), parts=KEYS_COME_AGAIN)

@@ -8,6 +8,7 @@ from loyalty.ledger.models import Asset
 from rewards.campaigns.models import CapSubject, CapWindow, Gate
 from rewards.scans.service import ConfigurationCache, settle_scans
 from rewards.scans.world import ScanReply, ScanRequest
+from tests.rewards.scans.boxed import pack
 from tests.rewards.scans.worlds import (
     CONSUMER,
     DEALER,
@@ -118,9 +119,12 @@ async def test_who_stands_behind_guides_costs_one_statement_a_batch_and_none_whe
         assert not [statement for statement in usual if "guide_places" in statement]
 
 
-async def _told_later(db: Database, plan: BrandPlan, size: int) -> list[str]:
-    """What a batch of this size runs whose people have scanned before."""
+async def _told_later(db: Database, plan: BrandPlan, size: int, boxes: int = 0) -> list[str]:
+    """What a batch of this size runs whose people have scanned before; of bottles in so many
+    boxes of ten."""
     world = await db.in_transaction(make_world, [plan])
+    if boxes:
+        await db.in_transaction(pack, world, 0, 10 * boxes, 10)
     cache: ConfigurationCache = {}
     first = [world.request(scan) for scan in _scans(len(MIX))]
     await db.in_transaction(settle_scans, first, cache)
@@ -143,3 +147,25 @@ async def test_what_waits_for_scans_costs_three_statements_a_batch_and_none_wher
         told = await _told_later(clocked_db, locking, size)
         usual = await _told_later(clocked_db, PLAN, size)
         assert len(told) == len(usual) + len(("read what waits", "unlock", "count down"))
+
+
+async def test_boxes_cost_two_statements_a_batch_and_none_where_nothing_waits_for_them(
+    clocked_db: Database,
+) -> None:
+    [campaign] = PLAN.campaigns
+    plans = {}
+    for kind in ("NEXT_SCAN", "BOX_BOTTLES"):
+        locked = tuple(
+            (CONSUMER, Asset.CASH, n, {"kind": kind, "count": n, "lapses_after": "P7D"})
+            for n in (2, 999)
+        )
+        plans[kind] = replace(PLAN, campaigns=(replace(campaign, locked=locked),))
+    for size in (4, 64):
+        for plan in plans.values():
+            await _told_later(clocked_db, plan, size, boxes=10)
+        boxed = await _told_later(clocked_db, plans["BOX_BOTTLES"], size, boxes=10)
+        waiting = await _told_later(clocked_db, plans["NEXT_SCAN"], size, boxes=10)
+        told = [statement for statement in boxed if "box_counts" in statement]
+        assert len(told) == len(("read the boxes", "count bottles"))
+        assert len(boxed) <= len(waiting) + len(told)
+        assert not [statement for statement in waiting if "box_counts" in statement]

@@ -16,7 +16,8 @@ from rewards.grants.world import LockedState, Unlock
 
 _REWARD = columns_of(LockedReward)
 _REWARD_NAMES = names_of(_REWARD)
-_OWNED = len(["brand", "item", "box", "counted", "bottles", "owner", "identity", "role", "status"])
+_OWNED = 9
+"""Columns of ``FIND_BOXES`` before those of the reward: of the box, and of its owner."""
 _NEWEST = UUID(int=2**128 - 1)
 _STATE = """l.brand_id, l.id, l.member_id, l.campaign_id, l.asset, l.amount, l.cause_id,
     l.unlock_kind, l.unlock_key, l.unlock_count, l.unlocks_at, l.lapses_at, l.box_item_no"""

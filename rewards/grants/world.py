@@ -139,10 +139,10 @@ def box_key(brand_id: UUID, box_item_no: int) -> WaitKey:
 
 @dataclass(slots=True)
 class BoxState:
-    """A box of which bottles are scanned: ``bottles`` so far, and ``counted`` of them when what
-    waits for it was counted down last (not by those that were scanned before anything waited).
-    ``counted_read`` is the row's count, 0 where there is none. ``owners``: whose rewards wait, by
-    member."""
+    """A box of which bottles are scanned: ``bottles`` so far, by their claims; ``counted`` were
+    there when what waits for the box was counted down or granted last. ``counted_read`` is the
+    row's count, 0 where there is none, and ``is_counted_now`` that this batch is to move it.
+    ``owners``: whose rewards wait, by member."""
 
     brand_id: UUID
     box_item_no: int

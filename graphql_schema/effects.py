@@ -18,11 +18,37 @@ Verb = Callable[[Tx, Actor], Awaitable[dict[str, Any]]]
 
 Row = TypeVar("Row", bound=SQLModel)
 
+_CAME_LATER = {
+    "createRaffle": "coupon_template_id",
+    "fillCouponPool": "campaign",
+    "fillCouponPoolWithCodes": "campaign",
+    "issuePartnersCoupon": "campaign",
+    "proposeAgreement": "campaign",
+    "recordPurchase": "place_id",
+}
+"""By operation, a field that its input has since keys were kept for it."""
+
 
 class Keyed(Protocol):
     """The input of a mutation that moves value."""
 
     idempotency_key: strawberry.ID
+
+
+def body_of(operation: str, input: Keyed) -> dict[str, Any]:
+    """The whole input but the key. A field that came later and is not given is left out: who tries
+    again what was done before there was one says the same."""
+    body = asdict(input)  # type: ignore[call-overload]  # every Strawberry input is a dataclass
+    del body["idempotency_key"]
+    late = _CAME_LATER.get(operation)
+    return body if late is None else _without(late, body)  # type: ignore[no-any-return]
+
+
+def _without(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = ((key, each) for key, each in value.items() if key != name or each is not None)
+        return {key: _without(name, each) for key, each in kept}
+    return [_without(name, each) for each in value] if isinstance(value, list) else value
 
 
 async def effect_once(
@@ -34,8 +60,7 @@ async def effect_once(
     partner's key does is in the audit log: of programs nobody else tells who did it.
     """
     actor = context.caller
-    body = asdict(input)  # type: ignore[call-overload]  # every Strawberry input is a dataclass
-    key = body.pop("idempotency_key")
+    body, key = body_of(operation, input), str(input.idempotency_key)
 
     async def on_record(tx: Tx) -> dict[str, Any]:
         reply = await verb(tx, actor)

@@ -327,7 +327,7 @@ def table_to_json(table: PrizeTable) -> list[dict[str, Any]]:
                     "winners": prize.winners,
                     "asset": prize.asset,
                     "amount": prize.amount,
-                    "coupon_template_id": _hex(prize.coupon_template_id),
+                    **_coupon_to_json(prize),
                 }
                 for prize in step.prizes
             ],
@@ -344,8 +344,10 @@ def table_from_json(stored: Sequence[Mapping[str, Any]]) -> PrizeTable:
     )
 
 
-def _hex(id: UUID | None) -> str | None:
-    return None if id is None else id.hex
+def _coupon_to_json(prize: Prize) -> dict[str, str]:
+    """Nothing of other prizes: servers of before, that run on for a while, read those tables."""
+    id = prize.coupon_template_id
+    return {} if id is None else {"coupon_template_id": id.hex}
 
 
 def _prize_from_json(stored: Mapping[str, Any]) -> Prize:

@@ -118,6 +118,13 @@ def test_the_table_goes_by_the_pool_and_its_worst_case_is_known() -> None:
     assert table_from_json(table_to_json(TABLE)) == TABLE
 
 
+def test_servers_of_before_read_tables_without_coupons() -> None:
+    plain = (Step(1, (Prize("奖", "Prize", 1, "POINTS", 5),)),)
+    [prize] = table_to_json(plain)[0]["prizes"]
+    assert "coupon_template_id" not in prize
+    assert table_from_json(table_to_json(plain)) == plain
+
+
 def test_prizes_go_to_the_first_entrants_and_the_last_ones_are_left() -> None:
     ids = [UUID(int=n) for n in range(1, 6)]
     firsts = [(id, id) for id in ids]

@@ -43,16 +43,24 @@ def _window(
 ) -> tuple[datetime, datetime]:
     if period == "ONCE":
         return starts_at, ends_at
-    if week := re.fullmatch(r"(\d{4})-W(\d\d)", period):
-        first = date.fromisocalendar(int(week[1]), int(week[2]), 1)
-        after = first + timedelta(days=7)
-    elif month := re.fullmatch(r"(\d{4})-(\d\d)", period):
-        first = date(int(month[1]), int(month[2]), 1)
-        after = (first + timedelta(days=31)).replace(day=1)
-    else:
-        return ends_at, ends_at  # no period of any task
+    try:
+        first, after = _days(period)
+    except (ValueError, OverflowError):
+        return ends_at, ends_at  # no period of any task: nothing was done in it
     begin, end = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, after))
     return begin, end
+
+
+def _days(period: str) -> tuple[date, date]:
+    """Its first local day and the one after its last; ValueError or OverflowError where no
+    calendar of ours has it."""
+    if week := re.fullmatch(r"(\d{4})-W(\d\d)", period):
+        first = date.fromisocalendar(int(week[1]), int(week[2]), 1)
+        return first, first + timedelta(days=7)
+    if month := re.fullmatch(r"(\d{4})-(\d\d)", period):
+        first = date(int(month[1]), int(month[2]), 1)
+        return first, (first + timedelta(days=31)).replace(day=1)
+    raise ValueError(period)
 
 
 def _done(counts: str, rows: str, where: str = "", at: str = "e.occurred_at", id: str = "e") -> str:

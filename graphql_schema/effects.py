@@ -18,14 +18,7 @@ Verb = Callable[[Tx, Actor], Awaitable[dict[str, Any]]]
 
 Row = TypeVar("Row", bound=SQLModel)
 
-_CAME_LATER = {
-    "createRaffle": "coupon_template_id",
-    "fillCouponPool": "campaign",
-    "fillCouponPoolWithCodes": "campaign",
-    "issuePartnersCoupon": "campaign",
-    "proposeAgreement": "campaign",
-    "recordPurchase": "place_id",
-}
+_CAME_LATER = {"recordPurchase": "place_id"}
 """By operation, a field that its input has since keys were kept for it."""
 
 

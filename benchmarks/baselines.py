@@ -20,7 +20,7 @@ _TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 def prepare_pgbench(postgres: Postgres) -> None:
     """Load the tables of TPC-B; the time is not counted."""
     postgres.create_database("pgbench")
-    _pgbench(postgres, "-i", "-q", "-s", str(PGBENCH_SCALE))
+    _pgbench(postgres, "-i", "-q", "-s", str(PGBENCH_SCALE), "pgbench")
     postgres.execute("CHECKPOINT")
 
 
@@ -31,9 +31,13 @@ def best_tpcb(postgres: Postgres, seconds: int) -> tuple[float, int]:
 
 
 def _tpcb(postgres: Postgres, clients: int, seconds: int) -> float:
-    output = _pgbench(
-        postgres, "-M", "prepared", "-n", "-c", str(clients), "-j", "2", "-T", str(seconds)
-    )
+    return transactions_per_second(postgres, clients, "-T", str(seconds), "pgbench")
+
+
+def transactions_per_second(postgres: Postgres, clients: int, *arguments: str) -> float:
+    """What pgbench measures, prepared; RuntimeError if one transaction failed. The arguments end
+    with the database."""
+    output = _pgbench(postgres, "-M", "prepared", "-n", "-c", str(clients), "-j", "2", *arguments)
     found = _TPS.search(output)
     if found is None or "number of failed transactions: 0 " not in output:
         raise RuntimeError(f"pgbench:\n{output}")
@@ -42,7 +46,7 @@ def _tpcb(postgres: Postgres, clients: int, seconds: int) -> float:
 
 def _pgbench(postgres: Postgres, *arguments: str) -> str:
     return subprocess.run(
-        [str(BIN / "pgbench"), *postgres.client_arguments(), *arguments, "pgbench"],
+        [str(BIN / "pgbench"), *postgres.client_arguments(), *arguments],
         check=True,
         capture_output=True,
         text=True,

@@ -10,7 +10,6 @@ clients wait for each other's rows. pgbench calls it, as it does TPC-B. Same row
 
 import asyncio
 import re
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlmodel import SQLModel
 
 import migrations.metadata  # noqa: F401 - all tables
+from benchmarks.baselines import transactions_per_second
 from benchmarks.capturing import (
     SCHEMA,
     Change,
@@ -33,7 +33,7 @@ from benchmarks.capturing import (
     hot_rows,
     keys_of_tables,
 )
-from benchmarks.postgres import BIN, Postgres
+from benchmarks.postgres import Postgres
 from benchmarks.rows import Effects, difference, effects
 
 CLIENTS = 8
@@ -41,7 +41,6 @@ HOT_SHARE = 0.02
 """A guide is paid by one scan in 200; whatever more than one in 50 write is everybody's."""
 SCRIPT = f"\\set n :n + 1\nSELECT {SCHEMA}.write_scan(:client_id, :n);\n"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,20 +252,9 @@ def _pgbench(postgres: Postgres, url: str, each: int) -> float:
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(SCRIPT)
         script.flush()
-        output = subprocess.run(
-            [
-                *(str(BIN / "pgbench"), *postgres.client_arguments(), "-M", "prepared", "-n"),
-                *("-c", str(CLIENTS), "-j", "2", "-t", str(each), "-D", "n=-1"),
-                *("-f", script.name, make_url(url).database or ""),
-            ],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-    found = _TPS.search(output)
-    if found is None or "number of failed transactions: 0 " not in output:
-        raise RuntimeError(f"pgbench:\n{output}")
-    return float(found[1])
+        database = make_url(url).database or ""
+        planned = ("-t", str(each), "-D", "n=-1", "-f", script.name, database)
+        return transactions_per_second(postgres, CLIENTS, *planned)
 
 
 async def _write_rest(url: str, each: int) -> None:

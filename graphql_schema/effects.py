@@ -34,14 +34,9 @@ def body_of(operation: str, input: Keyed) -> dict[str, Any]:
     body = asdict(input)  # type: ignore[call-overload]  # every Strawberry input is a dataclass
     del body["idempotency_key"]
     late = _CAME_LATER.get(operation)
-    return body if late is None else _without(late, body)  # type: ignore[no-any-return]
-
-
-def _without(name: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        kept = ((key, each) for key, each in value.items() if key != name or each is not None)
-        return {key: _without(name, each) for key, each in kept}
-    return [_without(name, each) for each in value] if isinstance(value, list) else value
+    if late is not None and body[late] is None:
+        del body[late]
+    return body  # type: ignore[no-any-return]
 
 
 async def effect_once(

@@ -1,6 +1,7 @@
 """Packings (瓶箱关联): which bottles are in which boxes."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,8 +11,9 @@ from graphql_schema.codes import CodeBatch
 from graphql_schema.context import Context, Info
 from graphql_schema.effects import effect_once
 from graphql_schema.loaders import row_loader
+from graphql_schema.member_lists import page_of_brand
 from graphql_schema.nodes import Node, id_field, local_id
-from graphql_schema.pagination import Connection, Cursor, connection_of, find_id_of, page_of
+from graphql_schema.pagination import Connection, find_id_of
 from graphql_schema.permissions import HasGrant
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import BigInt
@@ -24,7 +26,6 @@ from loyalty.packings import queries, service
 from loyalty.packings.models import Packing as PackingRow
 from loyalty.packings.rules import Line
 
-CURSOR = Cursor(UUID)
 _batch_loader = row_loader(list_batches_by_ids)
 
 
@@ -115,16 +116,8 @@ class PackingQuery:
         batch = None
         if batch_id is not None:
             batch = find_id_of("CodeBatch", batch_id) or UUID(int=0)
-        page = page_of(CURSOR, first, after)
-        async with info.context.database.snapshot() as snapshot:
-            rows = await queries.list_packings(
-                snapshot,
-                info.context.caller.brand_id,
-                batch_id=batch,
-                before=page.start[0] if page.start else None,
-                limit=page.limit,
-            )
-        return connection_of(rows, page, CURSOR, key=lambda row: (row.id,))
+        read = partial(queries.list_packings, batch_id=batch)
+        return await page_of_brand(info.context, read, first, after)
 
 
 @strawberry.type

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from sqlalchemy.orm import Mapped
 from sqlmodel import col, or_, select
 
 from loyalty import keyed
@@ -12,32 +13,27 @@ from loyalty.packings.models import Packing
 async def find_bottles_packed(
     tx: Tx, brand_id: UUID, first_item_no: int, last_item_no: int
 ) -> Packing | None:
-    """A packing that has one of these bottles already."""
-    found = await tx.session.exec(
-        select(Packing)
-        .where(
-            col(Packing.brand_id) == brand_id,
-            col(Packing.first_item_no) <= last_item_no,
-            col(Packing.last_item_no) >= first_item_no,
-        )
-        .order_by(col(Packing.first_item_no))
-        .limit(1)
-    )
-    return found.first()
+    """The first packing that has one of these bottles already."""
+    packed = (col(Packing.first_item_no), col(Packing.last_item_no))
+    return await _find_overlap(tx, brand_id, packed, first_item_no, last_item_no)
 
 
 async def find_boxes_packed(
     tx: Tx, brand_id: UUID, first_item_no: int, last_item_no: int
 ) -> Packing | None:
-    """A packing that has filled one of these boxes already."""
+    """The first packing that has filled one of these boxes already."""
+    filled = (col(Packing.first_box_item_no), col(Packing.last_box_item_no))
+    return await _find_overlap(tx, brand_id, filled, first_item_no, last_item_no)
+
+
+async def _find_overlap(
+    tx: Tx, brand_id: UUID, held: tuple[Mapped[int], Mapped[int]], first: int, last: int
+) -> Packing | None:
+    held_first, held_last = held
     found = await tx.session.exec(
         select(Packing)
-        .where(
-            col(Packing.brand_id) == brand_id,
-            col(Packing.first_box_item_no) <= last_item_no,
-            col(Packing.last_box_item_no) >= first_item_no,
-        )
-        .order_by(col(Packing.first_box_item_no))
+        .where(col(Packing.brand_id) == brand_id, held_first <= last, held_last >= first)
+        .order_by(held_first)
         .limit(1)
     )
     return found.first()
@@ -57,12 +53,11 @@ async def list_packings(
 ) -> list[Packing]:
     """Newest first, those told before the id ``before``; of one batch, of bottles or of boxes, if
     it is named."""
-    statement = select(Packing).where(col(Packing.brand_id) == brand_id)
-    if batch_id is not None:
-        statement = statement.where(
-            or_(col(Packing.bottle_batch_id) == batch_id, col(Packing.box_batch_id) == batch_id)
-        )
-    if before is not None:
-        statement = statement.where(col(Packing.id) < before)
-    found = await snapshot.session.exec(statement.order_by(col(Packing.id).desc()).limit(limit))
-    return list(found)
+    of_batch = (
+        [or_(col(Packing.bottle_batch_id) == batch_id, col(Packing.box_batch_id) == batch_id)]
+        if batch_id is not None
+        else []
+    )
+    return await keyed.list_newest(
+        snapshot, Packing, brand_id, *of_batch, before=before, limit=limit
+    )

@@ -41,7 +41,7 @@ from rewards.draws.models import Curve as DrawCurve
 from rewards.draws.models import Limit as DrawLimit
 from rewards.event_types.models import FieldKind as EventFieldKind
 from rewards.events.models import EventUnpaidReason
-from rewards.grants.models import BonusUnpaidReason
+from rewards.grants.models import BonusUnpaidReason, ChannelUnpaidReason
 from rewards.grants.models import LockStatus as LockedRewardStatus
 from rewards.issues.models import IssueListStatus
 from rewards.netting.models import NettingStatus
@@ -56,12 +56,7 @@ from rewards.raffles.models import NoCoupon, RaffleStatus
 from rewards.redemptions.models import RedemptionStatus, RedemptionStep
 from rewards.redemptions.rules import NotUsableReason
 from rewards.referrals.models import ReferralRefusedReason, ReferralStatus
-from rewards.scans.models import (
-    ChannelUnpaidReason,
-    GuideUnpaidReason,
-    UnpaidReason,
-    Verdict,
-)
+from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.simulations.models import SimulationStatus
 from rewards.simulations.models import SourceKind as SimulationSource
 from rewards.surveys.models import QuestionKind
@@ -247,7 +242,7 @@ strawberry.enum(UnpaidReason, description="Why a recorded scan paid its scanner 
 strawberry.enum(GuideUnpaidReason, description="Why a paid scan has no guide's credit.")
 strawberry.enum(
     ChannelUnpaidReason,
-    description="Why a paid scan has no credit for a store, dealer or salesperson.",
+    description="Why a paid scan or purchase has no credit for a store, dealer or salesperson.",
 )
 strawberry.enum(
     TaskCounts,

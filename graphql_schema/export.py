@@ -334,6 +334,7 @@ ROWS_SHOWN = {
     "Redemption": _shown(clerk="own"),
     "Redemption.member": _shown(),
     "Purchase": _shown(members="own"),
+    "Purchase.channel": _shown(),
     "EarningEvent": _shown(members="own"),
     "Payout": _shown(STORE="own", VIEWER="null", MARKETER="null"),
     "Payout.payee": _shown(operators="masked", STORE="own, masked", VIEWER="null", MARKETER="null"),

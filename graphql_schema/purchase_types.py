@@ -8,8 +8,9 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.acting import is_own
+from graphql_schema.channel_shares import ChannelShare, Share, of_purchase
 from graphql_schema.context import Context, Info
-from graphql_schema.enums import PurchaseSource
+from graphql_schema.enums import MemberRole, PurchaseSource
 from graphql_schema.loaders import product_loader, row_loader, rows_loader
 from graphql_schema.member_lists import page_of_member
 from graphql_schema.nodes import Node, id_field
@@ -33,6 +34,7 @@ line_loader = rows_loader(queries.list_lines, parent=attrgetter("purchase_id"))
 return_loader = rows_loader(return_queries.list_returns, parent=attrgetter("purchase_id"))
 return_line_loader = rows_loader(return_queries.list_lines, parent=attrgetter("return_id"))
 taking_loader = rows_loader(return_queries.list_takings, parent=attrgetter("return_id"))
+share_loader = rows_loader(queries.list_shares, parent=attrgetter("purchase_id"))
 purchase_loader = row_loader(queries.list_purchases_by_ids)
 
 
@@ -85,6 +87,19 @@ class PurchaseReturnTaking:
         return isinstance(obj, TakingRow | cls)
 
 
+@strawberry.type(description="What a return took of one asset from one role behind the place.")
+class ChannelTaking:
+    role: MemberRole
+    asset: AssetCode
+    taken: BigInt
+    owed: BigInt
+    voided: BigInt
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, TakingRow | cls)
+
+
 @strawberry.type(description="Some or all of a purchase given back.")
 class PurchaseReturn:
     return_ref: str
@@ -104,9 +119,22 @@ class PurchaseReturn:
     async def lines(self, row: strawberry.Parent[ReturnRow], info: Info) -> list[ReturnLineRow]:
         return await info.context.loader(return_line_loader).load(row.id)
 
-    @strawberry.field(graphql_type=list[PurchaseReturnTaking])
+    @strawberry.field(graphql_type=list[PurchaseReturnTaking], description="From the buyer.")
     async def takings(self, row: strawberry.Parent[ReturnRow], info: Info) -> list[TakingRow]:
-        return await info.context.loader(taking_loader).load(row.id)
+        takings = await info.context.loader(taking_loader).load(row.id)
+        return [each for each in takings if each.role == MemberRole.CONSUMER]
+
+    @strawberry.field(
+        graphql_type=list[ChannelTaking] | None,
+        description="From who was behind the place; for operators.",
+    )
+    async def channel_takings(
+        self, row: strawberry.Parent[ReturnRow], info: Info
+    ) -> list[TakingRow] | None:
+        if Grant.READ not in info.context.caller.grants:
+            return None
+        takings = await info.context.loader(taking_loader).load(row.id)
+        return [each for each in takings if each.role != MemberRole.CONSUMER]
 
 
 @strawberry.type(description="What a member bought: fen of the brand's currency.")
@@ -144,6 +172,18 @@ class Purchase(Node):
     @strawberry.field(graphql_type=list[PurchaseLine], description="None where nobody told.")
     async def lines(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> list[LineRow]:
         return await info.context.loader(line_loader).load(row.id)
+
+    @strawberry.field(
+        graphql_type=list[ChannelShare] | None,
+        description="Of a purchase that was rewarded: one for each role behind its place that its"
+        " campaign pays; for operators.",
+    )
+    async def channel(
+        self, row: strawberry.Parent[PurchaseEvent], info: Info
+    ) -> list[Share] | None:
+        if Grant.READ not in info.context.caller.grants:
+            return None
+        return [of_purchase(each) for each in await info.context.loader(share_loader).load(row.id)]
 
     @strawberry.field(graphql_type=list[PurchaseReturn], description="Oldest first.")
     async def returns(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> list[ReturnRow]:

@@ -64,7 +64,9 @@ class RecordPurchaseInput:
         default=None, description="Refused unless it is the brand's."
     )
     place_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Where it was made; campaigns may run in some regions alone."
+        default=None,
+        description="Where it was made; campaigns may run in some regions alone, and pay the store"
+        " and the channel behind it.",
     )
 
 

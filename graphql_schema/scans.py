@@ -10,6 +10,7 @@ import strawberry
 from analytics.service import DayFigures as DayFiguresRow
 from analytics.service import figures_of_day, list_rollups
 from graphql_schema.bonuses import Bonus, bonus_shown
+from graphql_schema.channel_shares import ScanShares
 from graphql_schema.codes import Sighting
 from graphql_schema.context import Context, Info
 from graphql_schema.draws import DrawnPrize, drawn_prize
@@ -33,7 +34,6 @@ from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.products import Product
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
-from graphql_schema.scan_shares import ScanShares
 from graphql_schema.withholdings import WithheldTax, withheld_tax
 from loyalty.actor import Grant
 from loyalty.clock import local_date, utc_now

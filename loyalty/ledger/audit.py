@@ -42,6 +42,7 @@ from loyalty.ledger.audit_redemptions import REBATES, STEPS
 from loyalty.ledger.audit_references import REFERENCES
 from loyalty.ledger.audit_returns import RETURNS
 from loyalty.ledger.audit_scans import SCANS
+from loyalty.ledger.audit_shares import SHARES
 from loyalty.ledger.audit_tasks import TASK_PERIODS, TASKS, task_periods
 from loyalty.ledger.audit_webhooks import WEBHOOKS
 
@@ -49,7 +50,7 @@ _ALL = (
     *(BOOKS, ISSUANCE, HISTORY, SCANS, BONUSES, DRAWS, LOCKS, COUPONS, STEPS, REBATES),
     *(HOLDS, LIMITS, OFFERS, RETURNS, MERGES, KEYS, DELIVERIES, PAYOUTS, REFERENCES),
     *(RAFFLES, PROGRAMS, LAWFUL, CHANNEL, WEBHOOKS, CLEARING, ALLIANCES, ISSUING),
-    *(NETTING, TASKS, BOXES),
+    *(NETTING, TASKS, BOXES, SHARES),
 )
 PROBES: tuple[Probe, ...] = tuple(
     sorted((probe for probes in _ALL for probe in probes), key=lambda probe: probe.invariant)
@@ -192,6 +193,7 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
         {
             "outcomes": _outcomes(versions),
             "locked_outcomes": _locked_outcomes(versions),
+            "purchase_channel": _purchase_channel(versions),
             "coupon_outcomes": _coupon_outcomes(versions),
             "caps": _caps(versions),
             "draw_prizes": _draw_prizes(versions),
@@ -235,6 +237,18 @@ def _locked_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
         for outcome in json.loads(outcomes)
         if "lock" in outcome
     ]
+
+
+def _purchase_channel(versions: list[Any]) -> list[tuple[Any, ...]]:
+    """(version_id, role) of whom purchases pay beside their buyers."""
+    paid = {
+        (version_id, outcome["beneficiary"])
+        for version_id, _, event, outcomes, *_ in versions
+        if event == "PURCHASE"
+        for outcome in json.loads(outcomes)
+        if outcome["beneficiary"] != "CONSUMER"
+    }
+    return sorted(paid)
 
 
 def _coupon_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:

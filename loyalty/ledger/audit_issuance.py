@@ -128,9 +128,13 @@ ISSUANCE = (
             SELECT id AS cause_id, points_granted AS points FROM purchase_events
             WHERE brand_id = :brand
             UNION ALL
-            SELECT cause_id, -amount FROM transfers
-            WHERE brand_id = :brand AND cause_kind = 'PURCHASE' AND kind = 'EARN'
-                AND asset = 'POINTS' AND phase IN ('POSTED', 'POST')
+            SELECT t.cause_id, -t.amount
+            FROM transfers t
+            JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
+            LEFT JOIN purchase_shares h ON h.brand_id = t.brand_id AND h.purchase_id = t.cause_id
+                AND h.member_id = c.owner_id
+            WHERE t.brand_id = :brand AND t.cause_kind = 'PURCHASE' AND t.kind = 'EARN'
+                AND t.asset = 'POINTS' AND t.phase IN ('POSTED', 'POST') AND h.role IS NULL
         ) AS entries
         GROUP BY cause_id HAVING SUM(points) <> 0
         """,

@@ -89,6 +89,7 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("referral_codes", "邀请码"): {"member_id": "members"},
     ("referrals", "邀请关系"): {"referrer_id": "members", "referred_id": "members"},
     ("activities", "待结算行为"): {"member_id": "members"},
+    ("purchase_shares", "渠道分成"): {"purchase_id": "purchase_events", "member_id": "members"},
     ("purchase_lines", "购买明细"): {"purchase_id": "purchase_events", "product_id": "products"},
     ("purchase_returns", "退货"): {"purchase_id": "purchase_events"},
     ("purchase_return_lines", "退货明细"): {"return_id": "purchase_returns"},

@@ -71,22 +71,26 @@ RETURNS = (
         "退货扣回与流水一致",
         "purchase_returns",
         """
-        SELECT CAST(return_id AS text) AS id, asset || ': off by ' || SUM(taken) || ' taken, '
-            || SUM(owed) || ' owed and ' || SUM(voided) || ' voided' AS problem
+        SELECT CAST(return_id AS text) AS id, role || ' ' || asset || ': off by ' || SUM(taken)
+            || ' taken, ' || SUM(owed) || ' owed and ' || SUM(voided) || ' voided' AS problem
         FROM (
-            SELECT return_id, asset, taken, owed, voided FROM purchase_return_takings
+            SELECT return_id, role, asset, taken, owed, voided FROM purchase_return_takings
             WHERE brand_id = :brand
             UNION ALL
-            SELECT t.cause_id, t.asset, CASE WHEN t.kind = 'REVERSE' THEN -t.amount ELSE 0 END,
+            SELECT t.cause_id, m.role, t.asset,
+                CASE WHEN t.kind = 'REVERSE' THEN -t.amount ELSE 0 END,
                 CASE WHEN t.kind = 'OWE' THEN -t.amount ELSE 0 END,
                 CASE WHEN t.kind <> 'EARN' THEN 0 WHEN t.phase = 'VOID' THEN -t.amount
                     ELSE t.amount END
             FROM transfers t
+            JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
+            JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
+            LEFT JOIN members m ON m.brand_id = t.brand_id AND m.id IN (d.owner_id, c.owner_id)
             LEFT JOIN transfers v ON v.brand_id = t.brand_id AND v.pending_id = t.id
                 AND v.cause_kind = 'MERGE'
             WHERE t.brand_id = :brand AND t.cause_kind = 'PURCHASE_RETURN' AND v.id IS NULL
         ) AS entries
-        GROUP BY return_id, asset
+        GROUP BY return_id, role, asset
         HAVING SUM(taken) <> 0 OR SUM(owed) <> 0 OR SUM(voided) <> 0
         """,
     ),

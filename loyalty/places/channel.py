@@ -1,10 +1,11 @@
 """Who stands behind a guide: the place that it belongs to, who acts for that as STORE, and its
-dealer and salesperson. What is set here counts for scans to come; what scans paid is on record with
-them."""
+dealer and salesperson. What is set here counts for scans and purchases to come; what these paid is
+on record with them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from loyalty import audit_log
@@ -23,15 +24,18 @@ CHANNEL_ROLES = (MemberRole.STORE, MemberRole.DEALER, MemberRole.SALESPERSON)
 """Who may stand behind a guide, in the order in which they are told."""
 GuideKey = tuple[UUID, UUID, str]
 """(brand_id, guide's member id, role)"""
+PlaceKey = tuple[UUID, UUID, str]
+"""(brand_id, place_id, role)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who has one role at the place of a guide. ``is_named``: somebody is; without ``member_id``
-    it has not enrolled yet. ``person_id`` as an identity has it."""
+    """Who has one role at a place. ``asked_id`` is that place, or the guide who belongs to it, as
+    it was asked for. ``is_named``: somebody is; without ``member_id`` it has not enrolled yet.
+    ``person_id`` as an identity has it."""
 
     brand_id: UUID
-    guide_id: UUID
+    asked_id: UUID
     role: str
     is_named: bool
     member_id: UUID | None
@@ -44,10 +48,18 @@ class Holder:
 async def find_holders(snapshot: Snapshot, keys: Iterable[GuideKey]) -> list[Holder]:
     """Who stands behind guides, in one statement. A guide of no place, or of one that is closed,
     has nobody: no row."""
-    rows = await snapshot.fetch(queries.FIND_HOLDERS, keys=sorted(keys))
+    return _read(await snapshot.fetch(queries.FIND_HOLDERS, keys=sorted(keys)))
+
+
+async def find_holders_at(snapshot: Snapshot, keys: Iterable[PlaceKey]) -> list[Holder]:
+    """Who has roles at places, in one statement. A place that is closed has nobody: no row."""
+    return _read(await snapshot.fetch(queries.FIND_HOLDERS_AT, keys=sorted(keys)))
+
+
+def _read(rows: Iterable[Sequence[Any]]) -> list[Holder]:
     return [
-        Holder(brand_id, guide_id, role, entry_id is not None, *who)
-        for brand_id, guide_id, role, entry_id, *who in rows
+        Holder(brand_id, asked_id, role, entry_id is not None, *who)
+        for brand_id, asked_id, role, entry_id, *who in rows
     ]
 
 

@@ -196,20 +196,9 @@ async def set_pin_hash(tx: Tx, brand_id: UUID, clerk_id: UUID, pin_hash: str) ->
 
 # --- who stands behind a guide -----------------------------------------------------------------
 
-# By guide and role; no row for one that is of no open place. Whoever is looked for is found by a
-# roster entry, and may not have enrolled yet; of a merged one by whom it was merged into.
-FIND_HOLDERS = Statement(
-    """
-    SELECT keys.brand_id, keys.guide_id, keys.role, COALESCE(e.id, s.id),
-        COALESCE(m.id, own.id), COALESCE(m.identity_id, own.identity_id),
-        COALESCE(m.status, own.status), i.person_id, COALESCE(m.enrolled_at, own.enrolled_at)
-    FROM {keys}
-    {each:g members ON g.brand_id = keys.brand_id AND g.id = keys.guide_id}
-    {each:gi identities ON gi.brand_id = g.brand_id AND gi.id = g.identity_id}
-    {each:r roster_entries ON r.brand_id = gi.brand_id AND r.role = 'GUIDE'
-        AND r.phone_hash = gi.phone_hash}
-    {each:gp guide_places ON gp.brand_id = r.brand_id AND gp.roster_entry_id = r.id}
-    {each:p places ON p.brand_id = gp.brand_id AND p.id = gp.place_id AND p.status = 'OPEN'}
+# Who has roles at a place ``p``. Whoever is looked for is found by a roster entry, and may not have
+# enrolled yet; of a merged one by whom it was merged into.
+_AT_PLACE = """
     {maybe:c place_channels ON c.brand_id = p.brand_id AND c.place_id = p.id
         AND c.role = keys.role}
     {maybe:e roster_entries ON e.brand_id = c.brand_id AND e.id = c.roster_entry_id}
@@ -220,10 +209,43 @@ FIND_HOLDERS = Statement(
     {maybe:own members ON own.brand_id = i.brand_id AND own.identity_id = i.id
         AND own.role = keys.role}
     {maybe:m members ON m.brand_id = own.brand_id AND m.id = own.merged_into_id}
+"""
+_WHO = """COALESCE(e.id, s.id),
+        COALESCE(m.id, own.id), COALESCE(m.identity_id, own.identity_id),
+        COALESCE(m.status, own.status), i.person_id, COALESCE(m.enrolled_at, own.enrolled_at)"""
+_WHO_TYPES = (
+    "entry_id uuid, member_id uuid, identity_id uuid, status text, person_id uuid,"
+    " enrolled_at timestamptz"
+)
+
+# By guide and role; no row for one that is of no open place.
+FIND_HOLDERS = Statement(
+    f"""
+    SELECT keys.brand_id, keys.guide_id, keys.role, {_WHO}
+    FROM {{keys}}
+    {{each:g members ON g.brand_id = keys.brand_id AND g.id = keys.guide_id}}
+    {{each:gi identities ON gi.brand_id = g.brand_id AND gi.id = g.identity_id}}
+    {{each:r roster_entries ON r.brand_id = gi.brand_id AND r.role = 'GUIDE'
+        AND r.phone_hash = gi.phone_hash}}
+    {{each:gp guide_places ON gp.brand_id = r.brand_id AND gp.roster_entry_id = r.id}}
+    {{each:p places ON p.brand_id = gp.brand_id AND p.id = gp.place_id AND p.status = 'OPEN'}}
+    {_AT_PLACE}
     """,
     sets={"keys": "brand_id uuid, guide_id uuid, role text"},
-    returns="brand_id uuid, guide_id uuid, role text, entry_id uuid, member_id uuid,"
-    " identity_id uuid, status text, person_id uuid, enrolled_at timestamptz",
+    returns=f"brand_id uuid, guide_id uuid, role text, {_WHO_TYPES}",
+)
+
+# By place and role; no row for one that is closed.
+FIND_HOLDERS_AT = Statement(
+    f"""
+    SELECT keys.brand_id, keys.place_id, keys.role, {_WHO}
+    FROM {{keys}}
+    {{each:p places ON p.brand_id = keys.brand_id AND p.id = keys.place_id
+        AND p.status = 'OPEN'}}
+    {_AT_PLACE}
+    """,
+    sets={"keys": "brand_id uuid, place_id uuid, role text"},
+    returns=f"brand_id uuid, place_id uuid, role text, {_WHO_TYPES}",
 )
 
 SET_GUIDE_PLACES = Statement(

@@ -38,9 +38,15 @@ NAME_LENGTH_MAX = 80
 CODE_LENGTH_MAX = 40
 _PAID_BY = {
     EventKind.SCAN: frozenset(MemberRole),
-    EventKind.PURCHASE: frozenset({MemberRole.CONSUMER}),
+    EventKind.PURCHASE: frozenset(MemberRole) - {MemberRole.GUIDE},
 }
 """Whom an event has beside its member, who may be of any role."""
+_MEMBER_ALONE = frozenset({CapSubject.MEMBER})
+_COUNTED_BY = {
+    EventKind.SCAN: frozenset(CapSubject),
+    EventKind.PURCHASE: _MEMBER_ALONE | {CapSubject.STORE},
+}
+"""What an event may be counted by."""
 _AMOUNT_MAX = {
     OutcomeBasis.FIXED: AMOUNT_MAX,
     OutcomeBasis.PER_CURRENCY_UNIT: PER_UNIT_AMOUNT_MAX,
@@ -125,8 +131,8 @@ def _check_bonus(definition: CampaignDefinition, bonus: BonusTerms) -> None:
         if isinstance(outcome, CouponOutcome):
             field = f"outcomes[{i}].couponTemplateId"
             raise InvalidInput(field=field, problem="not of a bonus")
-        is_of_scans = definition.event is EventKind.SCAN
-        if is_of_scans and outcome.beneficiary not in (MemberRole.CONSUMER, MemberRole.GUIDE):
+        is_sale = definition.event in (EventKind.SCAN, EventKind.PURCHASE)
+        if is_sale and outcome.beneficiary not in (MemberRole.CONSUMER, MemberRole.GUIDE):
             field = f"outcomes[{i}].beneficiary"
             raise InvalidInput(field=field, problem="not of a bonus: consumers and guides are")
 
@@ -265,8 +271,8 @@ def _check_caps(definition: CampaignDefinition) -> None:
             raise InvalidInput(field=f"caps[{i}].timesMax", problem=f"1 to {AMOUNT_MAX}")
         if (cap.subject, cap.window) in seen:
             raise InvalidInput(field=f"caps[{i}]", problem="one cap per subject and window")
-        if definition.event is not EventKind.SCAN and cap.subject is not CapSubject.MEMBER:
-            raise InvalidInput(field=f"caps[{i}].subject", problem="its events have only a member")
+        if cap.subject not in _COUNTED_BY.get(definition.event, _MEMBER_ALONE):
+            raise InvalidInput(field=f"caps[{i}].subject", problem="its events have none")
         pays_stores = definition_pays(definition.outcomes, MemberRole.STORE)
         if cap.subject is CapSubject.STORE and not pays_stores:
             raise InvalidInput(field=f"caps[{i}].subject", problem="nothing for the store")

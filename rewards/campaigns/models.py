@@ -70,7 +70,8 @@ class UnlockKind(StrEnum):
 
 
 class CapSubject(StrEnum):
-    """Whose paid events are counted. STORE: of the member that acts for a guide's place."""
+    """Whose paid events are counted. STORE: of the member that acts for the guide's place, or
+    for the purchase's."""
 
     MEMBER = "MEMBER"
     GUIDE = "GUIDE"

@@ -31,7 +31,7 @@ class Bought:
 
 
 NOTHING_BOUGHT = Bought()
-_BEHIND_GUIDES = (MemberRole.STORE, MemberRole.DEALER, MemberRole.SALESPERSON)
+_BEHIND_SALES = (MemberRole.STORE, MemberRole.DEALER, MemberRole.SALESPERSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class LiveCampaign:
     """A published version, as rules see it. ``coupon_template_ids``: a coupon of each for the
     consumer. ``event_type_id``: the type of the CUSTOM events that it is for. With ``bonus`` it
     pays only on top of another one. ``regions``: codes of those that it runs in; none: everywhere.
-    ``channel``: whom its scans pay of those behind a guide."""
+    ``channel``: whom its scans or purchases pay of those behind a guide or a place."""
 
     id: UUID
     version_id: UUID
@@ -126,8 +126,8 @@ class LiveCampaign:
 
     def __post_init__(self) -> None:
         paid = {outcome.beneficiary for outcome in self.outcomes}
-        of_scans = self.event is EventKind.SCAN
-        channel = tuple(role for role in _BEHIND_GUIDES if of_scans and role in paid)
+        has_channel = self.event in (EventKind.SCAN, EventKind.PURCHASE)
+        channel = tuple(role for role in _BEHIND_SALES if has_channel and role in paid)
         object.__setattr__(self, "channel", channel)  # once: scans ask for it by the thousand
 
     @property

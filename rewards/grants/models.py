@@ -155,6 +155,24 @@ class BonusUnpaidReason(StrEnum):
     BUDGET = "BUDGET"
 
 
+class ChannelUnpaidReason(StrEnum):
+    """Why a paid scan or purchase has no credit for a store, dealer or salesperson that its
+    campaign pays. NO_PLACE: the guide belongs to none, the purchase names none, or it is closed.
+    VACANT: the place names nobody for this role. SELF_DEALING: it is the consumer, or scanned with
+    the consumer's device. NOTHING: what it would get of this purchase comes to none. BUDGET: the
+    scan paid nobody; such a purchase has no shares."""
+
+    NO_GUIDE = "NO_GUIDE"
+    NO_PLACE = "NO_PLACE"
+    VACANT = "VACANT"
+    NOT_ENROLLED = "NOT_ENROLLED"
+    FROZEN = "FROZEN"
+    SELF_DEALING = "SELF_DEALING"
+    CAP = "CAP"
+    NOTHING = "NOTHING"
+    BUDGET = "BUDGET"
+
+
 class Bonus(SQLModel, table=True):
     """What became of the bonus campaign that was the choice of its group for a paid event: at most
     one of each group. Append-only.

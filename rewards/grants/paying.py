@@ -12,6 +12,7 @@ from rewards.campaigns.rules import LiveCampaign
 from rewards.conditions.facts import Facts
 from rewards.conditions.rules import Questions
 from rewards.grants import rules as grants
+from rewards.grants.channel import ChannelPart, credits_of, give_channel
 from rewards.grants.stacking import Paid, Stacking, by_asset, give_bonuses, plan_bonuses
 from rewards.grants.world import (
     BrandConfiguration,
@@ -25,10 +26,12 @@ from rewards.grants.world import (
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What an event's first campaign gave, and what its bonuses came to."""
+    """What an event's first campaign gave, and what its bonuses came to. ``channel``: of a
+    purchase, what each role behind its place got."""
 
     earned: tuple[Earned, ...]
     bonuses: tuple[GivenBonus, ...] = ()
+    channel: tuple[ChannelPart, ...] = ()
 
     def at_once(self, asset: str) -> int:
         """How much of an asset it came to in all, unlocked."""
@@ -74,9 +77,11 @@ def pay(
     member: MemberState,
     cause: Cause,
     stacking: Stacking,
+    plan_channel: Callable[[], Iterable[ChannelPart]] = tuple,
 ) -> Given | NotPaid:
     """Give a member what a campaign gives it for an event, and count it: what it was, or why not.
-    If it was anything, then also its bonuses."""
+    If it was anything, then also its bonuses, and what ``plan_channel`` finds for who is behind
+    the event; the budget is one for all of these but bonuses."""
     at = cause.occurred_at
     credits = grants.credits_of(world, campaign, member, stacking.bought, at)
     if not credits:
@@ -84,7 +89,8 @@ def pay(
     caps = caps_of(world.brands[member.brand_id], campaign, member.id, at)
     if not grants.caps_allow(world, caps):
         return NotPaid.CAP
-    if not grants.within_budget(world, campaign, credits):
+    channel = tuple(plan_channel())
+    if not grants.within_budget(world, campaign, [*credits, *credits_of(channel)]):
         return NotPaid.BUDGET
     bonuses = plan_bonuses(world, stacking, cause, Paid(member, by_asset(credits)))
     earned = []
@@ -92,4 +98,6 @@ def pay(
         locked = grants.give(world, campaign, credit, cause)
         earned.append(Earned(credit.asset, credit.amount, locked is not None))
     grants.count_caps(world, caps)
-    return Given(tuple(earned), tuple(give_bonuses(world, bonuses, cause, member)))
+    give_channel(world, campaign, channel, cause)
+    given = give_bonuses(world, bonuses, cause, member)
+    return Given(tuple(earned), tuple(given), channel)

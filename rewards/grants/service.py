@@ -29,6 +29,7 @@ from rewards.campaigns import service as campaigns
 from rewards.campaigns.rules import LiveCampaign
 from rewards.coupons import service as coupons
 from rewards.grants import queries
+from rewards.grants.channel import caps_of_store
 from rewards.grants.models import Bonus, LockedReward
 from rewards.grants.paying import caps_of
 from rewards.grants.stacking import told
@@ -83,9 +84,11 @@ async def load_for_events(
     tx: Tx,
     world: GrantWorld,
     events: Iterable[tuple[MemberState, datetime, Iterable[LiveCampaign]]],
+    backers: Iterable[tuple[MemberState, datetime, Iterable[LiveCampaign]]] = (),
 ) -> None:
     """What events of any day, each of a member and with its candidates, may need: accounts and
-    ranks, locked; budgets and counters. RetryTransaction when one was merged meanwhile."""
+    ranks, locked; budgets and counters. ``backers``: who may be paid beside, the same way.
+    RetryTransaction when one was merged meanwhile."""
     first_days: dict[tuple[UUID, UUID], date] = {}
     new: set[tuple[UUID, UUID]] = set()
     campaign_keys: set[tuple[UUID, UUID]] = set()
@@ -99,6 +102,12 @@ async def load_for_events(
         for campaign in candidates:
             campaign_keys.add((brand.id, campaign.id))
             counters.update(key for key, _ in caps_of(brand, campaign, member.id, at))
+    for member, at, campaigns_for in backers:
+        key = (member.brand_id, member.id)
+        day = local_date(at, world.brands[member.brand_id].timezone)
+        first_days[key] = min(day, first_days.get(key, day))
+        for campaign in campaigns_for:
+            counters.update(key for key, _ in caps_of_store(world, campaign, member, at))
     try:
         await load_members_side(tx, world, first_days, new, first_days)
     except MemberClosed as late:

@@ -64,6 +64,35 @@ class PurchaseEvent(SQLModel, table=True):
     created_at: datetime
 
 
+class PurchaseShare(SQLModel, table=True):
+    """What a rewarded purchase came to for one role behind its place: a row for each that its
+    campaign pays. ``member_id`` is who that was, also where it was paid nothing;
+    ``unpaid_reason`` then says why. Append-only."""
+
+    __tablename__ = "purchase_shares"
+    __table_args__ = (
+        CheckConstraint("role IN ('STORE', 'DEALER', 'SALESPERSON')", name="role_behind_a_place"),
+        CheckConstraint(
+            "unpaid_reason IN ('NO_PLACE', 'VACANT', 'NOT_ENROLLED', 'FROZEN', 'SELF_DEALING',"
+            " 'CAP', 'NOTHING')",
+            name="unpaid_reason_known",
+        ),
+        CheckConstraint(
+            "(member_id IS NULL) = (COALESCE(unpaid_reason, '') IN"
+            " ('NO_PLACE', 'VACANT', 'NOT_ENROLLED'))",
+            name="member_known_where_there_is_one",
+        ),
+        reference("purchase_id", "purchase_events"),
+        reference("member_id", "members"),
+    )
+
+    brand_id: UUID = tenant()
+    purchase_id: UUID = Field(primary_key=True)
+    role: str = Field(primary_key=True)
+    member_id: UUID | None = None
+    unpaid_reason: str | None = None
+
+
 class PurchaseLine(SQLModel, table=True):
     """What a purchase was of, where its reporter told: one kind of thing. ``product_id`` is the
     brand's product of that SKU; other goods have none."""

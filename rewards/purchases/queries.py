@@ -6,9 +6,9 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from loyalty import keyed
-from loyalty.db import Database, Snapshot, Statement, Tx
+from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
 from loyalty.statements import columns_of, names_of
-from rewards.purchases.models import PurchaseEvent, PurchaseLine
+from rewards.purchases.models import PurchaseEvent, PurchaseLine, PurchaseShare
 
 FIND_PURCHASES = Statement(
     """
@@ -27,7 +27,7 @@ FIND_BUYERS = Statement(
     SELECT i.external_ref, i.id, COALESCE(m.id, own.id), COALESCE(m.status, own.status),
         CASE WHEN m.id IS NULL THEN own.invited_by_id ELSE m.invited_by_id END,
         COALESCE(m.enrolled_at, own.enrolled_at),
-        CASE WHEN m.id IS NULL THEN own.birthday ELSE m.birthday END
+        CASE WHEN m.id IS NULL THEN own.birthday ELSE m.birthday END, i.person_id
     FROM {keys}
     {each:i identities ON i.brand_id = keys.brand_id AND i.external_ref = keys.external_ref}
     {maybe:own members ON own.brand_id = i.brand_id AND own.identity_id = i.id
@@ -36,7 +36,7 @@ FIND_BUYERS = Statement(
     """,
     sets={"keys": "brand_id uuid, external_ref text"},
     returns="external_ref text, identity_id uuid, member_id uuid, status text,"
-    " invited_by_id uuid, joined_at timestamptz, birthday text",
+    " invited_by_id uuid, joined_at timestamptz, birthday text, person_id uuid",
 )
 
 INSERT_IDENTITIES = Statement(
@@ -92,6 +92,8 @@ INSERT_LINES = Statement(
         " quantity bigint, amount_fen bigint"
     },
 )
+
+INSERT_SHARES = insert_statement(PurchaseShare, columns_of(PurchaseShare))
 
 # Guarded: of what was returned in the meantime nothing is returned twice.
 COUNT_RETURNED = Statement(
@@ -214,5 +216,20 @@ async def list_lines(
         )
         .order_by(col(PurchaseLine.purchase_id), col(PurchaseLine.line_no))
         .execution_options(populate_existing=True)
+    )
+    return list(found)
+
+
+async def list_shares(
+    snapshot: Snapshot, brand_id: UUID, purchase_ids: Sequence[UUID]
+) -> list[PurchaseShare]:
+    """What purchases came to for who is behind their places, each one's by role."""
+    found = await snapshot.session.exec(
+        select(PurchaseShare)
+        .where(
+            col(PurchaseShare.brand_id) == brand_id,
+            col(PurchaseShare.purchase_id).in_(purchase_ids),
+        )
+        .order_by(col(PurchaseShare.purchase_id), col(PurchaseShare.role))
     )
     return list(found)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from loyalty.actor import Actor
+from loyalty.actor import Actor, MemberRole
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import Cause
 from loyalty.regions.rules import region_at
@@ -24,7 +24,9 @@ from rewards.campaigns.rules import Bought, LiveCampaign
 from rewards.conditions.facts import Facts, LazyFacts, Value
 from rewards.conditions.rules import Questions
 from rewards.grants import rules as grants
+from rewards.grants.channel import Backer, ChannelPart, plan_part
 from rewards.grants.facts import builders_of_member
+from rewards.grants.models import ChannelUnpaidReason
 from rewards.grants.paying import Given, NotPaid, choose_campaign, pay
 from rewards.grants.rules import BrandConfiguration, GrantWorld, MemberState
 from rewards.grants.stacking import Stacking
@@ -133,18 +135,22 @@ class RecordedPurchase:
 @dataclass(frozen=True, slots=True)
 class NewPurchase:
     """A purchase event to be written. ``campaign_version_id`` is what rewarded it, if anything
-    did; ``not_paid`` why its campaign gave nothing, which is not written."""
+    did; ``not_paid`` why its campaign gave nothing, which is not written. ``channel``: what it came
+    to for each role behind its place that is paid."""
 
     fact: PurchaseFact
     recorded: RecordedPurchase
     occurred_at: datetime
     campaign_version_id: UUID | None
     not_paid: NotPaid | None = None
+    channel: tuple[ChannelPart, ...] = ()
 
 
 @dataclass(slots=True)
 class PurchaseWorld:
-    """What a batch of purchases of one brand may touch, as read, and what it is to write."""
+    """What a batch of purchases of one brand may touch, as read, and what it is to write.
+    ``channel``: by (place_id, role) who is behind places, or why nobody is; of roles that are
+    paid."""
 
     grants: GrantWorld
     brand: BrandConfiguration
@@ -152,6 +158,7 @@ class PurchaseWorld:
     buyers: dict[str, MemberState] = field(default_factory=dict)
     new: list[NewPurchase] = field(default_factory=list)
     questions: Questions = field(default_factory=Questions)
+    channel: dict[tuple[UUID, str], Backer] = field(default_factory=dict)
 
 
 def fresh_facts(world: PurchaseWorld, facts: Iterable[PurchaseFact]) -> list[PurchaseFact]:
@@ -243,7 +250,7 @@ def decide(world: PurchaseWorld, actor: Actor, fact: PurchaseFact) -> PurchaseRe
     points = given.at_once(Asset.POINTS)
     recorded = RecordedPurchase(cause.id, content_hash, member.id, points)
     world.recorded[fact.purchase_ref] = recorded
-    world.new.append(NewPurchase(fact, recorded, at, version_id, not_paid))
+    world.new.append(NewPurchase(fact, recorded, at, version_id, not_paid, given.channel))
     _tell(world, fact, recorded)
     bought = TierEvent(at, CAUSE_KIND, cause.id, spend_fen=fact.amount_fen, visit=True)
     grants.count_for_tier(world.grants, member, bought)
@@ -273,8 +280,34 @@ def _reward(
         return nothing
     bought = Bought(fact.amount_fen, fact.quantity)
     stacking = Stacking(bonuses(world, fact, at), world.questions, facts, bought)
-    given = pay(world.grants, campaign, member, cause, stacking)
+
+    def channel() -> list[ChannelPart]:
+        return [
+            _plan_part(world, fact, campaign, role, member, at, bought) for role in campaign.channel
+        ]
+
+    given = pay(world.grants, campaign, member, cause, stacking, channel)
     return None if isinstance(given, NotPaid) else campaign.version_id, given
+
+
+def _plan_part(
+    world: PurchaseWorld,
+    fact: PurchaseFact,
+    campaign: LiveCampaign,
+    role: MemberRole,
+    member: MemberState,
+    at: datetime,
+    bought: Bought,
+) -> ChannelPart:
+    """What one role behind the place gets of a purchase; what comes to nothing is told."""
+    found: Backer = ChannelUnpaidReason.NO_PLACE
+    if fact.place is not None:
+        found = world.channel.get((fact.place.id, role.value), found)
+    is_buyer = isinstance(found, MemberState) and found.person == member.person
+    part = plan_part(world.grants, campaign, role, found, at, is_buyer=is_buyer, bought=bought)
+    if part.unpaid is None and not part.credits:
+        part.unpaid = ChannelUnpaidReason.NOTHING
+    return part
 
 
 def _tell(world: PurchaseWorld, fact: PurchaseFact, recorded: RecordedPurchase) -> None:

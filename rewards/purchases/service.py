@@ -1,8 +1,8 @@
 """Settle purchases, a batch in a transaction: discover by set, fold one by one, write by set."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from loyalty import audit_log
@@ -27,12 +27,18 @@ from rewards.grants.rules import (
 )
 from rewards.grants.world import Earned
 from rewards.purchases import queries
+from rewards.purchases.backing import load_channel
 from rewards.purchases.models import PurchaseEvent
-from rewards.purchases.queries import find_purchase, find_purchase_by_ref, list_lines, lock_purchase
+from rewards.purchases.queries import (
+    find_purchase,
+    find_purchase_by_ref,
+    list_lines,
+    list_shares,
+    lock_purchase,
+)
 from rewards.purchases.reading import PurchaseReport, read_report
 from rewards.purchases.rules import (
     ACTIVE,
-    NewPurchase,
     PurchaseFact,
     PurchaseResult,
     PurchaseStatus,
@@ -44,6 +50,7 @@ from rewards.purchases.rules import (
     fresh_facts,
     occurred_at,
 )
+from rewards.purchases.writing import write
 from tiers.ladders.rules import Level
 
 BATCH_SIZE_MAX = 500
@@ -51,7 +58,7 @@ CONSUMER = MemberRole.CONSUMER.value
 
 ConfigurationCache = dict[UUID, BrandConfiguration]
 
-# Other nouns may call this service and never the queries: the last four are the reads they need.
+# Other nouns may call this service and never the queries: the last five are the reads they need.
 __all__ = [
     "BATCH_SIZE_MAX",
     "BuyerReport",
@@ -60,13 +67,14 @@ __all__ = [
     "begin_import",
     "configuration_of",
     "count_returned",
-    "find_owner",
+    "find_owners",
     "load_owners",
     "record_purchase",
     "settle_purchases",
     "find_purchase",
     "find_purchase_by_ref",
     "list_lines",
+    "list_shares",
     "lock_purchase",
 ]
 
@@ -182,16 +190,23 @@ async def _find_buyer(
         member.role,
         member.status,
         member.invited_by_id,
+        person_id=identity.person_id,
         joined_at=member.enrolled_at,
         birthday=member.birthday,
     )
 
 
-async def find_owner(tx: Tx, brand_id: UUID, buyer_id: UUID) -> MemberState:
-    """Who has by now what a buyer got: itself, or whom it was merged into."""
-    owners = await members.follow_merges(tx, brand_id, [buyer_id])
-    owner = await members.get_member(tx, brand_id, owners[buyer_id])
-    return MemberState(brand_id, owner.id, owner.identity_id, owner.role, owner.status)
+async def find_owners(
+    tx: Tx, brand_id: UUID, member_ids: Collection[UUID]
+) -> dict[UUID, MemberState]:
+    """Who has by now what members got, by these members' ids and by its own: each itself, or whom
+    it was merged into."""
+    owner_ids = await members.follow_merges(tx, brand_id, member_ids)
+    rows = await members.list_members_by_ids(tx, brand_id, sorted(set(owner_ids.values())))
+    owners = {
+        row.id: MemberState(brand_id, row.id, row.identity_id, row.role, row.status) for row in rows
+    }
+    return owners | {id: owners[owner_id] for id, owner_id in owner_ids.items()}
 
 
 async def load_owners(tx: Tx, world: GrantWorld, owners: Iterable[MemberState]) -> None:
@@ -206,7 +221,7 @@ async def _as_recorded(
     tx: Tx, brand: BrandConfiguration, purchase_id: UUID, buyer_id: UUID
 ) -> Recorded:
     """What was there before, with what it earned and the level that its buyer has now."""
-    owner = await find_owner(tx, brand.id, buyer_id)
+    owner = (await find_owners(tx, brand.id, [buyer_id]))[buyer_id]
     world = grants.empty_world(tx, {brand.id: brand})
     await load_owners(tx, world, [owner])
     level = level_of(world, owner)
@@ -245,22 +260,20 @@ async def settle_purchases(
     fresh = fresh_facts(world, purchases)
     if fresh:
         await _load_buyers(tx, world, fresh)
-        times = [occurred_at(fact, brand.timezone) for fact in fresh]
-        await grants.load_for_events(
-            tx,
-            world.grants,
-            [
-                (
-                    world.buyers[fact.buyer],
-                    at,
-                    (*candidates(world, fact, at), *bonuses(world, fact, at)),
-                )
-                for fact, at in zip(fresh, times, strict=True)
-            ],
-        )
+        bought = [(fact, occurred_at(fact, brand.timezone)) for fact in fresh]
+        events = [
+            (
+                world.buyers[fact.buyer],
+                at,
+                (*candidates(world, fact, at), *bonuses(world, fact, at)),
+            )
+            for fact, at in bought
+        ]
+        backers = await load_channel(tx, world, bought)
+        await grants.load_for_events(tx, world.grants, events, backers)
     results = [decide(world, actor, fact) for fact in purchases]
     if fresh:
-        await _write(tx, world)
+        await write(tx, world)
     log_failures(world.questions)
     return results
 
@@ -291,7 +304,7 @@ async def _load_buyers(tx: Tx, world: PurchaseWorld, facts: Iterable[PurchaseFac
         identities[ref] = identity_id
         if member_id is not None:
             buyer = MemberState(brand_id, member_id, identity_id, CONSUMER, status, inviter_id)
-            buyer.joined_at, buyer.birthday = known
+            buyer.joined_at, buyer.birthday, buyer.person_id = known
             world.buyers[ref] = buyer
     unknown = [ref for ref in refs if ref not in identities]
     for ref in unknown:
@@ -319,53 +332,6 @@ async def _enrol(
         raise RetryTransaction
     for member in new:
         world.grants.emit(member.brand_id, ENROLLED_TOPIC, member.id, {"role": member.role})
-
-
-async def _write(tx: Tx, world: PurchaseWorld) -> None:
-    """Members first, then the events, then the brand's hottest rows: the global order of locks."""
-    await grants.write_members_side(tx, world.grants)
-    new = sorted(world.new, key=lambda each: each.fact.purchase_ref)
-    rows = [_event_row(world, each, tx.now) for each in new]
-    if len(await tx.fetch(queries.INSERT_PURCHASES, rows=rows)) != len(rows):
-        raise RetryTransaction  # another process recorded one of them first
-    lines = [row for each in new for row in _line_rows(world, each)]
-    if lines:
-        await tx.fetch(queries.INSERT_LINES, rows=lines)
-    await grants.write_brands_side(tx, world.grants)
-
-
-def _event_row(world: PurchaseWorld, new: NewPurchase, now: datetime) -> tuple[object, ...]:
-    return (
-        world.brand.id,
-        new.recorded.id,
-        new.fact.purchase_ref,
-        new.recorded.content_hash,
-        new.recorded.member_id,
-        new.fact.purchased_on,
-        new.fact.quantity,
-        new.fact.amount_fen,
-        new.recorded.points_granted,
-        new.fact.source.value,
-        new.campaign_version_id,
-        new.fact.place.id if new.fact.place else None,
-        new.occurred_at,
-        now,
-    )
-
-
-def _line_rows(world: PurchaseWorld, new: NewPurchase) -> list[tuple[object, ...]]:
-    return [
-        (
-            world.brand.id,
-            new.recorded.id,
-            line.line_no,
-            line.sku,
-            line.product_id,
-            line.quantity,
-            line.amount_fen,
-        )
-        for line in new.fact.lines
-    ]
 
 
 # --- what returns need of purchases --------------------------------------------------------------

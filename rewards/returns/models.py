@@ -49,8 +49,9 @@ class PurchaseReturnLine(SQLModel, table=True):
 
 
 class PurchaseReturnTaking(SQLModel, table=True):
-    """What a return took of one asset: ``taken`` from the member's balance, ``owed`` by the member
-    since, ``voided`` of what was still locked. Append-only."""
+    """What a return took of one asset from the buyer, or from who was behind the place in another
+    ``role``: ``taken`` from the member's balance, ``owed`` by the member since, ``voided`` of what
+    was still locked. Append-only."""
 
     __tablename__ = "purchase_return_takings"
     __table_args__ = (
@@ -63,6 +64,7 @@ class PurchaseReturnTaking(SQLModel, table=True):
 
     brand_id: UUID = tenant()
     return_id: UUID = Field(primary_key=True)
+    role: str = Field(primary_key=True)
     asset: str = Field(primary_key=True)
     taken: int = Field(sa_type=BigInteger)
     owed: int = Field(sa_type=BigInteger)

@@ -73,14 +73,18 @@ async def list_lines(
 async def list_takings(
     snapshot: Snapshot, brand_id: UUID, return_ids: Sequence[UUID]
 ) -> list[PurchaseReturnTaking]:
-    """What returns took, each one's by asset."""
+    """What returns took, each one's by role and asset."""
     found = await snapshot.session.exec(
         select(PurchaseReturnTaking)
         .where(
             col(PurchaseReturnTaking.brand_id) == brand_id,
             col(PurchaseReturnTaking.return_id).in_(return_ids),
         )
-        .order_by(col(PurchaseReturnTaking.return_id), col(PurchaseReturnTaking.asset))
+        .order_by(
+            col(PurchaseReturnTaking.return_id),
+            col(PurchaseReturnTaking.role),
+            col(PurchaseReturnTaking.asset),
+        )
     )
     return list(found)
 

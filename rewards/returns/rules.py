@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 
+from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput, ReturnTooLarge
 from loyalty.ledger.models import Asset, TransferKind
 from loyalty.ledger.rules import Cause, ReturnPolicy
@@ -25,6 +26,12 @@ RETURNED_TOPIC = "purchase.returned"
 REASON_LENGTH_MAX = 500
 GROWTH = Asset.GROWTH.value
 REVERSE = TransferKind.REVERSE.value
+CONSUMER = MemberRole.CONSUMER.value
+
+Holders = Mapping[UUID, MemberState]
+"""By the member to whom something was given: who has it by now."""
+TakingKey = tuple[str, str]
+"""(role, asset) of what a return takes"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,61 +203,73 @@ def share_after(
 def wanted_back(
     credits: Iterable[Credited],
     share: Share,
-    policy_of: Callable[[UUID | None], ReturnPolicy],
-    owner_id: UUID,
+    policy_of: Callable[[UUID | None, str], ReturnPolicy],
+    holders: Holders,
 ) -> list[Wanted]:
     """Of each posted credit what the member does not keep, less what was taken of it before: so
     that returns that give everything back, in any number of steps, want everything back. What
     an earlier one wanted and did not find is wanted again. ``policy_of``: what the campaign with an
-    id says of returns."""
+    id says of returns by a role."""
     wanted = []
     for credit in credits:
         if credit.is_pending or credit.granted_by_id not in share.when_granted:
             continue
         amount = credit.left - share.keeps(credit.amount, credit.granted_by_id)
         if amount > 0:
-            wanted.append(Wanted(credit, amount, policy_of(credit.campaign_id), owner_id))
+            holder = holders[credit.member_id]
+            policy = policy_of(credit.campaign_id, holder.role)
+            wanted.append(Wanted(credit, amount, policy, holder.id))
     return wanted
 
 
 def shrink_locked(
     world: GrantWorld,
-    owner: MemberState,
+    holders: Holders,
     states: Iterable[LockedState],
     campaigns: Mapping[UUID, LiveCampaign],
     share: Share,
     cause: Cause,
-) -> dict[str, int]:
-    """Void what is still locked; what the member keeps of it is locked anew, to wait for what is
-    still to come of the same. What was voided and not locked again, by asset. ``campaigns`` are
-    those that locked it, by their ids."""
-    voided: dict[str, int] = {}
+) -> dict[TakingKey, int]:
+    """Void what is still locked; what its member keeps of it is locked anew, to wait for what is
+    still to come of the same. What was voided and not locked again. ``campaigns`` are those that
+    locked it, by their ids."""
+    voided: dict[TakingKey, int] = {}
     for state in list(states):
         if state.status is not LockStatus.LOCKED:
             continue
         kept = share.keeps(state.amount, state.cause_id)
         if kept == state.amount:
             continue
-        end_locked(world, owner, state, cause, LockStatus.VOIDED)
+        holder = holders[state.member_id]
+        end_locked(world, holder, state, cause, LockStatus.VOIDED)
         if kept:
             unlock = replace(state.unlock, count=state.count)
-            credit = Credit(owner, state.asset, kept)
+            credit = Credit(holder, state.asset, kept)
             lock(world, campaigns[state.campaign_id], credit, cause, unlock)
-        voided[state.asset] = voided.get(state.asset, 0) + state.amount - kept
+        key = (holder.role, state.asset)
+        voided[key] = voided.get(key, 0) + state.amount - kept
     return voided
 
 
-def takings_of(taken: Iterable[TakenBack], voided: Mapping[str, int]) -> dict[str, Taking]:
-    """What a return took, by asset; what it took nothing of is left out."""
-    takings: dict[str, Taking] = {}
+def takings_of(
+    taken: Iterable[TakenBack], voided: Mapping[TakingKey, int], holders: Holders
+) -> dict[TakingKey, Taking]:
+    """What a return took; what it took nothing of is left out."""
+    takings: dict[TakingKey, Taking] = {}
     for one in taken:
         if one.taken + one.owed:
-            taking = takings.setdefault(one.credit.asset, Taking())
+            key = (holders[one.credit.member_id].role, one.credit.asset)
+            taking = takings.setdefault(key, Taking())
             taking.taken += one.taken
             taking.owed += one.owed
-    for asset, amount in voided.items():
-        takings.setdefault(asset, Taking()).voided += amount
-    return {asset: takings[asset] for asset in sorted(takings)}
+    for key, amount in voided.items():
+        takings.setdefault(key, Taking()).voided += amount
+    return {key: takings[key] for key in sorted(takings)}
+
+
+def of_buyer(takings: Mapping[TakingKey, Taking]) -> dict[str, Taking]:
+    """What a return took of the buyer, by asset: all that the buyer is told."""
+    return {asset: taking for (role, asset), taking in takings.items() if role == CONSUMER}
 
 
 # --- what others are told ------------------------------------------------------------------------
@@ -258,23 +277,25 @@ def takings_of(taken: Iterable[TakenBack], voided: Mapping[str, int]) -> dict[st
 
 def tier_events(
     world: GrantWorld,
-    owner: MemberState,
+    holder: MemberState,
     purchase: PurchaseEvent,
     given: Given,
     taken: Iterable[TakenBack],
     booked_at: Mapping[UUID, datetime],
     cause: Cause,
 ) -> list[TierEvent]:
-    """What the owner's tier no longer has: the growth balance as it is now; what was spent, on the
-    purchase's day; what was earned, on the day of each credit, which of those that the purchase
-    gave at once is its own, of others in ``booked_at``."""
+    """What the tier of a holder, of whom this was ``taken``, no longer has: the growth balance as
+    it is now; what was spent, of the buyer, on the purchase's day; what was earned, on the day of
+    each credit, which of those that the purchase gave at once is its own, of others in
+    ``booked_at``."""
     earned: dict[datetime, dict[str, int]] = {purchase.occurred_at: {}}
     for one in taken:
         by_asset = earned.setdefault(booked_at.get(one.credit.id, purchase.occurred_at), {})
         asset = one.credit.asset
         by_asset[asset] = by_asset.get(asset, 0) - one.taken - one.owed
-    growth = [m for m in world.book.movements if m.debit.asset == GROWTH and m.kind == REVERSE]
-    account = world.accounts.get((owner.brand_id, owner.id, GROWTH))
+    account = world.accounts.get((holder.brand_id, holder.id, GROWTH))
+    growth = [m for m in world.book.movements if m.debit is account and m.kind == REVERSE]
+    spend_fen = -given.amount_fen if holder.role == CONSUMER else 0
     events: list[TierEvent] = []
     for counted_at, by_asset in earned.items():
         is_first = not events
@@ -286,7 +307,7 @@ def tier_events(
                 transfer_id=growth[0].id if growth else None,
                 balance=account.balance if account and growth and is_first else None,
                 earned=by_asset,
-                spend_fen=-given.amount_fen if is_first else 0,
+                spend_fen=spend_fen if is_first else 0,
                 counted_at=counted_at,
             )
         )

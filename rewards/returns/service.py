@@ -10,23 +10,27 @@ from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import InvalidInput, NotFound, ReferenceConflict
 from loyalty.ledger.rules import Cause, ReturnPolicy
+from loyalty.members import service as members
 from loyalty.reversals.rules import Credited, TakenBack, returned_to_campaigns
 from loyalty.reversals.service import take_back
 from loyalty.text import checked_text
 from rewards.campaigns import service as campaigns
+from rewards.campaigns.models import CapSubject
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
 from rewards.grants import service as grants
-from rewards.grants.paying import caps_of
 from rewards.grants.rules import (
+    BrandConfiguration,
+    CounterKey,
     GrantWorld,
     LockedState,
     MemberState,
     count_for_tier,
+    counter_keys,
     level_of,
     return_to_budgets,
 )
 from rewards.purchases import service as purchases
-from rewards.purchases.models import PurchaseEvent
+from rewards.purchases.models import PurchaseEvent, PurchaseShare
 from rewards.purchases.reading import checked_ref
 from rewards.purchases.service import ConfigurationCache, configuration_of
 from rewards.returns import queries
@@ -36,8 +40,11 @@ from rewards.returns.rules import (
     REASON_LENGTH_MAX,
     RETURNED_TOPIC,
     Given,
+    Holders,
     ReturnRequest,
     Taking,
+    TakingKey,
+    of_buyer,
     plan_given,
     returned_payload,
     share_after,
@@ -48,14 +55,12 @@ from rewards.returns.rules import (
 )
 from tiers.ladders.rules import Level
 
-CONSUMER = MemberRole.CONSUMER
-
 
 @dataclass(frozen=True, slots=True)
 class ReturnResult:
     """What became of a return. ``is_new`` is False for a repeat: ``takings`` are those of the
-    first time, the levels that of now. ``owner_id`` has what the buyer had: another member, if
-    the buyer was merged into it."""
+    first time, of the buyer alone, the levels that of now. ``owner_id`` has what the buyer had:
+    another member, if the buyer was merged into it."""
 
     row: PurchaseReturn
     owner_id: UUID
@@ -67,10 +72,13 @@ class ReturnResult:
 
 @dataclass(slots=True)
 class _Rewards:
-    """What a purchase has earned, and who has it now."""
+    """What a purchase has earned, and who has it now: ``owner`` what the buyer got. ``shares``:
+    of who was behind its place."""
 
     world: GrantWorld
     owner: MemberState
+    holders: Holders
+    shares: list[PurchaseShare]
     earlier: list[PurchaseReturn]
     credits: list[Credited]
     locked: list[LockedState]
@@ -98,11 +106,14 @@ async def return_purchase(
     brand = await configuration_of(tx, brand_id, {} if cache is None else cache)
     purchase = await _find_purchase(tx, brand_id, purchase_id, purchase_ref)
     world = grants.empty_world(tx, {brand_id: brand})
-    owner = await purchases.find_owner(tx, brand_id, purchase.member_id)
-    await purchases.load_owners(tx, world, [owner])
+    shares = await purchases.list_shares(tx, brand_id, [purchase.id])
+    backers = [share.member_id for share in shares if share.unpaid_reason is None]
+    paid = [purchase.member_id, *(id for id in backers if id is not None)]
+    holders = await purchases.find_owners(tx, brand_id, paid)
+    await purchases.load_owners(tx, world, holders.values())
     purchase = await _lock(tx, purchase)
     known = await queries.find_return_by_ref(tx, brand_id, request.return_ref)
-    rewards = await _load_rewards(tx, world, owner, purchase)
+    rewards = await _load_rewards(tx, world, holders, shares, purchase)
     if known is not None:
         if known.content_hash != request.content_hash(purchase.id):
             raise ReferenceConflict(noun="return", ref=request.return_ref)
@@ -136,31 +147,42 @@ async def _lock(tx: Tx, purchase: PurchaseEvent) -> PurchaseEvent:
 
 
 async def _load_rewards(
-    tx: Tx, world: GrantWorld, owner: MemberState, purchase: PurchaseEvent
+    tx: Tx,
+    world: GrantWorld,
+    holders: Holders,
+    shares: list[PurchaseShare],
+    purchase: PurchaseEvent,
 ) -> _Rewards:
     """What the purchase has earned, at once or locked, and the budgets that it was taken from. The
-    owner's accounts are locked, and so is the purchase."""
+    holders' accounts are locked, and so is the purchase."""
     brand_id = purchase.brand_id
     earlier = await queries.list_returns(tx, brand_id, [purchase.id])
     causes = [purchase.id, *(each.id for each in earlier)]
-    buyer_and_owner = {purchase.member_id, owner.id}
-    credits = await grants.list_granted_credits(tx, brand_id, buyer_and_owner, causes)
+    credits = await grants.list_granted_credits(tx, brand_id, holders.keys(), causes)
     locked = await grants.load_locked_by_cause(
         tx, world, [(brand_id, cause_id) for cause_id in causes]
     )
+    having = {each.member_id for each in credits} | {each.member_id for each in locked}
+    for id in having - holders.keys():
+        # Merged in between, into somebody who was merged since.
+        [owner_id] = (await members.follow_merges(tx, brand_id, [id])).values()
+        holders = {**holders, id: holders[owner_id]}
     campaign_ids = {each.campaign_id for each in credits} | {each.campaign_id for each in locked}
     await grants.load_brands_side(
         tx, world, [(brand_id, id) for id in campaign_ids if id is not None], ()
     )
-    return _Rewards(world, owner, earlier, credits, locked)
+    owner = holders[purchase.member_id]
+    return _Rewards(world, owner, holders, shares, earlier, credits, locked)
 
 
 async def _as_recorded(tx: Tx, rewards: _Rewards, row: PurchaseReturn) -> ReturnResult:
     """A return that was there before, and what it took then."""
     stored = await queries.list_takings(tx, row.brand_id, [row.id])
-    takings = {each.asset: Taking(each.taken, each.owed, each.voided) for each in stored}
+    takings = {
+        (each.role, each.asset): Taking(each.taken, each.owed, each.voided) for each in stored
+    }
     level = level_of(rewards.world, rewards.owner)
-    return ReturnResult(row, rewards.owner.id, False, takings, level, level)
+    return ReturnResult(row, rewards.owner.id, False, of_buyer(takings), level, level)
 
 
 async def _settle(
@@ -171,7 +193,7 @@ async def _settle(
     request: ReturnRequest,
     given: Given,
 ) -> ReturnResult:
-    """Take back what the member does not keep, and write it all."""
+    """Take back what nobody keeps, and write it all."""
     world, owner = rewards.world, rewards.owner
     row = PurchaseReturn(
         brand_id=purchase.brand_id,
@@ -187,26 +209,27 @@ async def _settle(
     cause = Cause(CAUSE_KIND, row.id, actor.kind.value, actor.id, row.reason, tx.now)
     paying = await _find_campaigns(tx, purchase)
 
-    def policy_of(campaign_id: UUID | None) -> ReturnPolicy:
+    def policy_of(campaign_id: UUID | None, role: str) -> ReturnPolicy:
         campaign = paying.get(campaign_id) if campaign_id is not None else None
-        return campaign.return_policy(CONSUMER) if campaign else DEFAULT_RETURN_POLICY
+        return campaign.return_policy(MemberRole(role)) if campaign else DEFAULT_RETURN_POLICY
 
     share = share_after(purchase, given, ((each.id, each.left_fen) for each in rewards.earlier))
     taken = await take_back(
         tx,
         world.book,
-        wanted_back(rewards.credits, share, policy_of, owner.id),
+        wanted_back(rewards.credits, share, policy_of, rewards.holders),
         cause,
         local_date(tx.now, world.brands[purchase.brand_id].timezone),
         has=world.accounts,
         owes=world.owed,
     )
     return_to_budgets(world, returned_to_campaigns(taken))
-    voided = shrink_locked(world, owner, rewards.locked, paying, share, cause)
-    takings = takings_of(taken, voided)
+    voided = shrink_locked(world, rewards.holders, rewards.locked, paying, share, cause)
+    takings = takings_of(taken, voided, rewards.holders)
     level_before = level_of(world, owner)
-    await _lower_tier(tx, rewards, purchase, given, taken, cause)
-    world.emit(purchase.brand_id, RETURNED_TOPIC, owner.id, returned_payload(row, takings))
+    await _lower_tiers(tx, rewards, purchase, given, taken, cause)
+    told = returned_payload(row, of_buyer(takings))
+    world.emit(purchase.brand_id, RETURNED_TOPIC, owner.id, told)
     await _write(tx, rewards, purchase, row, given, takings, paying.values())
     await audit_log.record(
         tx,
@@ -218,7 +241,7 @@ async def _settle(
         amount_fen=row.amount_fen,
     )
     level_after = level_of(world, owner)
-    return ReturnResult(row, owner.id, True, takings, level_before, level_after)
+    return ReturnResult(row, owner.id, True, of_buyer(takings), level_before, level_after)
 
 
 async def _find_campaigns(tx: Tx, purchase: PurchaseEvent) -> dict[UUID, LiveCampaign]:
@@ -233,7 +256,7 @@ async def _find_campaigns(tx: Tx, purchase: PurchaseEvent) -> dict[UUID, LiveCam
     return {campaign.id: campaign for campaign in found.values()}
 
 
-async def _lower_tier(
+async def _lower_tiers(
     tx: Tx,
     rewards: _Rewards,
     purchase: PurchaseEvent,
@@ -241,13 +264,16 @@ async def _lower_tier(
     taken: Sequence[TakenBack],
     cause: Cause,
 ) -> None:
-    """Let the owner's tier know what it no longer has: its growth balance, and, on the days on
-    which they had been counted, what was spent and earned. Whether a level falls, and when, is
+    """Let the holders' tiers know what they no longer have: the growth balance, and, on the days
+    on which they had been counted, what was spent and earned. Whether a level falls, and when, is
     its ladder's affair."""
     later = [one.credit.id for one in taken if one.credit.cause_id != purchase.id]
     times = await queries.list_transfer_times(tx, purchase.brand_id, later) if later else {}
-    for event in tier_events(rewards.world, rewards.owner, purchase, given, taken, times, cause):
-        count_for_tier(rewards.world, rewards.owner, event)
+    world, holders = rewards.world, rewards.holders
+    for holder in {each.id: each for each in holders.values()}.values():
+        own = [one for one in taken if holders[one.credit.member_id] is holder]
+        for event in tier_events(world, holder, purchase, given, own, times, cause):
+            count_for_tier(world, holder, event)
 
 
 async def _write(
@@ -256,7 +282,7 @@ async def _write(
     purchase: PurchaseEvent,
     row: PurchaseReturn,
     given: Given,
-    takings: Mapping[str, Taking],
+    takings: Mapping[TakingKey, Taking],
     paying: Iterable[LiveCampaign],
 ) -> None:
     """Members first, then the events, then the brand's hottest rows: the global order of locks."""
@@ -271,10 +297,24 @@ async def _write(
     if lines:
         await tx.fetch(queries.INSERT_LINES, rows=[(brand.id, row.id, *line) for line in lines])
     if takings:
-        took = [(brand.id, row.id, asset, *astuple(taking)) for asset, taking in takings.items()]
+        took = [(brand.id, row.id, *key, *astuple(taking)) for key, taking in takings.items()]
         await tx.fetch(queries.INSERT_TAKINGS, rows=took)
     if given.is_last:
-        member_id, at = purchase.member_id, purchase.occurred_at
-        keys = [key for each in paying for key, _ in caps_of(brand, each, member_id, at)]
-        await campaigns.uncount_caps(tx, keys)
+        await campaigns.uncount_caps(tx, _counted(rewards, purchase, brand, paying))
     await grants.write_brands_side(tx, world)
+
+
+def _counted(
+    rewards: _Rewards,
+    purchase: PurchaseEvent,
+    brand: BrandConfiguration,
+    paying: Iterable[LiveCampaign],
+) -> list[CounterKey]:
+    """The counters in which the purchase was counted, of its buyer and of the store that it paid:
+    by their ids of then."""
+    subjects: dict[CapSubject, str | None] = {CapSubject.MEMBER: purchase.member_id.hex}
+    for share in rewards.shares:
+        if share.role == MemberRole.STORE and share.unpaid_reason is None and share.member_id:
+            subjects[CapSubject.STORE] = share.member_id.hex
+    at = purchase.occurred_at
+    return [key for each in paying for key, _ in counter_keys(brand, each, subjects, at)]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from loyalty.db import Tx
-from loyalty.places.channel import CHANNEL_ROLES, Holder, find_holders
+from loyalty.places.channel import CHANNEL_ROLES, find_holders
+from rewards.grants.channel import backer_of
 from rewards.grants.world import MemberState
-from rewards.scans.models import ChannelUnpaidReason
 from rewards.scans.world import GUIDE, ScanRequest, ScanWorld, candidates, find_batch
 
 
@@ -27,27 +27,11 @@ async def load_channel(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
     if not keys:
         return
     for holder in await find_holders(tx, keys):
-        found = state_of(holder)
+        found = backer_of(holder)
         if isinstance(found, MemberState):
             # Whoever scans in this batch is one and the same here.
             found = world.members_by_id.setdefault((found.brand_id, found.id), found)
-        world.channel[holder.brand_id, holder.guide_id, holder.role] = found
-
-
-def state_of(holder: Holder) -> MemberState | ChannelUnpaidReason:
-    """The member, or why there is none."""
-    if holder.member_id is None or holder.identity_id is None or holder.status is None:
-        named = holder.is_named
-        return ChannelUnpaidReason.NOT_ENROLLED if named else ChannelUnpaidReason.VACANT
-    return MemberState(
-        holder.brand_id,
-        holder.member_id,
-        holder.identity_id,
-        holder.role,
-        holder.status,
-        person_id=holder.person_id,
-        joined_at=holder.enrolled_at,
-    )
+        world.channel[holder.brand_id, holder.asked_id, holder.role] = found
 
 
 def with_channel(world: ScanWorld, related: set[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:

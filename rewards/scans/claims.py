@@ -9,8 +9,8 @@ from loyalty.ledger.rules import Cause
 from rewards.campaigns.rules import LiveCampaign
 from rewards.draws.folding import DrawState
 from rewards.grants.boxes import count_bottle
+from rewards.grants.channel import ChannelPart
 from rewards.grants.world import GivenBonus, LockedState, MemberState
-from rewards.scans.channel import ChannelPart
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason
 from rewards.scans.world import CONSUMER, GUIDE, ClaimState, ScanRequest, ScanWorld
 

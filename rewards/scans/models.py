@@ -45,22 +45,6 @@ class GuideUnpaidReason(StrEnum):
     NO_GUIDE_OUTCOME = "NO_GUIDE_OUTCOME"
 
 
-class ChannelUnpaidReason(StrEnum):
-    """Why a paid scan has no credit for a store, dealer or salesperson that its campaign pays.
-    NO_PLACE: the guide belongs to none, or to a closed one. VACANT: its place names nobody for
-    this role. SELF_DEALING: it is the consumer, or scanned with the consumer's device. BUDGET: the
-    scan paid nobody."""
-
-    NO_GUIDE = "NO_GUIDE"
-    NO_PLACE = "NO_PLACE"
-    VACANT = "VACANT"
-    NOT_ENROLLED = "NOT_ENROLLED"
-    FROZEN = "FROZEN"
-    SELF_DEALING = "SELF_DEALING"
-    CAP = "CAP"
-    BUDGET = "BUDGET"
-
-
 class ClaimOutcome(StrEnum):
     """What a consumed claim came to; of a store's, dealer's or salesperson's also any
     ``ChannelUnpaidReason``."""

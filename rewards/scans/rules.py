@@ -15,10 +15,11 @@ from rewards.campaigns.rules import LiveCampaign
 from rewards.draws.folding import Drawing, draw_prize
 from rewards.draws.rules import claim_of_scan
 from rewards.grants import rules as grants
+from rewards.grants.channel import credits_of, give_channel
 from rewards.grants.rules import BrandConfiguration, Credit, MemberState, Unlock
 from rewards.grants.stacking import give_bonuses
 from rewards.scans import receipts
-from rewards.scans.channel import credits_of, give_channel, plan_channel
+from rewards.scans.channel import plan_channel
 from rewards.scans.claims import Outcome, cause_of, note_claims
 from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, Verdict
 from rewards.scans.receipts import Sightings
@@ -216,7 +217,7 @@ def _pay_guide(
         grants.settle_item(world.grants, outcome.guide, unlock_key(item), cause, post=pays)
     for credit in credits:
         grants.give(world.grants, campaign, credit, cause)
-    give_channel(world, campaign, outcome.channel, cause)
+    give_channel(world.grants, campaign, outcome.channel, cause)
 
 
 def _draw(

@@ -16,9 +16,9 @@ from rewards.campaigns.rules import LiveCampaign
 from rewards.conditions.facts import Facts, LazyFacts, Value
 from rewards.conditions.rules import Questions
 from rewards.draws.folding import DrawState, can_draw
+from rewards.grants.channel import Backer
 from rewards.grants.facts import builders_of_member
 from rewards.grants.rules import GrantWorld, MemberState
-from rewards.scans.models import ChannelUnpaidReason
 
 OPERATION = "scanCode"
 REWARD = CodePurpose.REWARD.value
@@ -133,9 +133,7 @@ class ScanWorld:
     regions: dict[UUID, str | None] = field(default_factory=dict)
     questions: Questions = field(default_factory=Questions)
     draws: list[DrawState] = field(default_factory=list)
-    channel: dict[tuple[UUID, UUID, str], MemberState | ChannelUnpaidReason] = field(
-        default_factory=dict
-    )
+    channel: dict[tuple[UUID, UUID, str], Backer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

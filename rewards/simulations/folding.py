@@ -21,7 +21,7 @@ from rewards.draws.rules import SEED_BYTES
 from rewards.events import rules as events
 from rewards.events.rules import EventStatus, EventWorld
 from rewards.grants import rules as grants
-from rewards.grants.models import LockStatus
+from rewards.grants.models import ChannelUnpaidReason, LockStatus
 from rewards.grants.world import (
     BrandConfiguration,
     GrantWorld,
@@ -32,7 +32,7 @@ from rewards.grants.world import (
 from rewards.purchases import rules as purchases
 from rewards.purchases.rules import PurchaseWorld
 from rewards.scans import rules as scans
-from rewards.scans.models import ChannelUnpaidReason, ClaimOutcome
+from rewards.scans.models import ClaimOutcome
 from rewards.scans.world import (
     GUIDE,
     ClaimKey,

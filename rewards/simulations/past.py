@@ -14,12 +14,12 @@ from loyalty.errors import InvalidInput
 from loyalty.places.channel import CHANNEL_ROLES, find_holders
 from rewards.campaigns.models import MEMBER_EVENTS, EventKind
 from rewards.campaigns.rules import LiveCampaign
+from rewards.grants.channel import backer_of
+from rewards.grants.models import ChannelUnpaidReason
 from rewards.grants.world import BrandConfiguration, MemberState
 from rewards.purchases.models import PurchaseSource
 from rewards.purchases.rules import PurchaseFact, PurchasePlace
-from rewards.scans.backing import state_of
 from rewards.scans.models import (
-    ChannelUnpaidReason,
     ClaimOutcome,
     GuideUnpaidReason,
     UnpaidReason,
@@ -147,12 +147,12 @@ async def _read_channel(
     ]
     found: dict[tuple[UUID, str], UUID | ChannelUnpaidReason] = {}
     for holder in await find_holders(snapshot, keys):
-        state = state_of(holder)
+        state = backer_of(holder)
         if isinstance(state, MemberState):
             people.setdefault(state.id, state)
-            found[holder.guide_id, holder.role] = state.id
+            found[holder.asked_id, holder.role] = state.id
         else:
-            found[holder.guide_id, holder.role] = state
+            found[holder.asked_id, holder.role] = state
     return found
 
 

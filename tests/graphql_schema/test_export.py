@@ -20,6 +20,7 @@ from strawberry.types.field import StrawberryField
 
 from graphql_schema.campaign_drafts import DraftView
 from graphql_schema.campaigns import CampaignView
+from graphql_schema.channel_shares import Share
 from graphql_schema.export import SDL_FILE, WEBHOOKS_FOLDER, sdl, webhook_schemas
 from graphql_schema.offer_types import OfferView
 from graphql_schema.privileges import HeldPrivilege
@@ -75,7 +76,7 @@ from rewards.returns.models import (
     PurchaseReturnLine,
     PurchaseReturnTaking,
 )
-from rewards.scans.models import Claim, ScanEvent
+from rewards.scans.models import ScanEvent
 from rewards.simulations.models import Simulation
 from rewards.surveys.models import Survey, SurveyAnswer
 from rewards.surveys.service import SurveyStanding
@@ -93,7 +94,8 @@ ROW_OF_TYPE: dict[str, type] = {
     "Campaign": CampaignView,
     "CampaignDraft": DraftView,
     "Cap": campaign_rules.Cap,
-    "ChannelShare": Claim,
+    "ChannelShare": Share,
+    "ChannelTaking": PurchaseReturnTaking,
     "Clerk": Clerk,
     "CodeBatch": CodeBatch,
     "Packing": Packing,

@@ -11,7 +11,8 @@ from graphql_schema import limits
 from graphql_schema.faults import Fault
 from loyalty.db import Database
 from loyalty.errors import all_refusals
-from rewards.scans.models import ChannelUnpaidReason, GuideUnpaidReason, UnpaidReason, Verdict
+from rewards.grants.models import ChannelUnpaidReason
+from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 from server.console import Exit
 from tests.graphql_schema import (
     provocations,

@@ -71,6 +71,7 @@ class AuditedBrand(AuditedAlliances):
         self._raffles()
         self._programs()
         self._channel()
+        self._shares()
         self._payouts()
         self._sign_ins()
         self._tax()

@@ -10,12 +10,12 @@ from loyalty.ledger.models import Account, Transfer
 from rewards.clearing.models import ClearingEntry, ClearingPosition, ClearingStatement
 from rewards.netting.models import NettingLeg, NettingRun
 from tests.loyalty.ledger.audited_books import AT
-from tests.loyalty.ledger.audited_channel import AuditedChannel
+from tests.loyalty.ledger.audited_shares import AuditedShares
 
 FEE_FEN, PAID_FEN, RESERVED_FEN, POOLED_FEN = 700, 200, 30, 7
 
 
-class AuditedClearing(AuditedChannel):
+class AuditedClearing(AuditedShares):
     """The brand owes its partner a fee, and has paid some of it."""
 
     partner: UUID

@@ -54,7 +54,15 @@ class AuditedReturns(AuditedMall):
             created_at=AT,
         )
         self._add(PurchaseReturnLine, return_id=row.id, line_no=1, quantity=1, amount_fen=300)
-        self._add(PurchaseReturnTaking, return_id=row.id, asset="CASH", taken=2, owed=1, voided=0)
+        self._add(
+            PurchaseReturnTaking,
+            return_id=row.id,
+            role="CONSUMER",
+            asset="CASH",
+            taken=2,
+            owed=1,
+            voided=0,
+        )
         self._taken_back(purchase.id, row.id)
 
     def _taken_back(self, purchase_id: UUID, return_id: UUID) -> None:

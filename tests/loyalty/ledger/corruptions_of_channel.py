@@ -57,7 +57,7 @@ OF_CHANNEL = (
         lambda b, _: [
             change(Member, {"brand_id": b.id, "id": b.store}, identity_id=b.other_identity)
         ],
-        (_OTHERS,),
+        (_OTHERS, "nobody behind a purchase's place is its buyer"),
     ),
     Corruption(
         "a store's cap not counted",

@@ -56,7 +56,10 @@ OF_REFERENCES = (
         lambda b, other: [
             change(Account, the_account(b, b.consumer, "OWED"), owner_id=other.consumer)
         ],
-        ("an account is its brand's, or one of its members' or places'",),
+        (
+            "an account is its brand's, or one of its members' or places'",
+            "a return took what its transfers took",
+        ),
     ),
     Corruption(
         "an account of an unknown kind",

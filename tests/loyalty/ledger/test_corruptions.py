@@ -50,6 +50,7 @@ from tests.loyalty.ledger.corruptions_of_redemptions import OF_REDEMPTIONS
 from tests.loyalty.ledger.corruptions_of_references import OF_REFERENCES
 from tests.loyalty.ledger.corruptions_of_returns import OF_RETURNS
 from tests.loyalty.ledger.corruptions_of_scans import OF_SCANS
+from tests.loyalty.ledger.corruptions_of_shares import OF_SHARES
 from tests.loyalty.ledger.corruptions_of_value import OF_VALUE
 from tests.loyalty.ledger.corruptions_of_webhooks import OF_WEBHOOKS
 
@@ -57,7 +58,7 @@ CORRUPTIONS = (
     *(*OF_BOOKS, *OF_VALUE, *OF_SCANS, *OF_COUPONS, *OF_REDEMPTIONS),
     *(*OF_PAYOUTS, *OF_HOLDS, *OF_LIMITS, *OF_OFFERS, *OF_RETURNS, *OF_MERGES),
     *(*OF_LOCKS, *OF_DRAWS, *OF_EVENTS, *OF_BONUSES, *OF_RAFFLES, *OF_PROGRAMS, *OF_REFERENCES),
-    *(*OF_LAWFUL, *OF_CHANNEL, *OF_WEBHOOKS, *OF_CLEARING, *OF_ALLIANCES, *OF_ISSUING),
+    *(*OF_LAWFUL, *OF_CHANNEL, *OF_SHARES, *OF_WEBHOOKS, *OF_CLEARING, *OF_ALLIANCES, *OF_ISSUING),
     *(*OF_NETTING, *OF_BOXES),
 )
 

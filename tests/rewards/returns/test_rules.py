@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from loyalty.ids import new_id
 from loyalty.ledger.rules import ReturnPolicy
 from loyalty.reversals.rules import Credited
+from rewards.grants.world import MemberState
 from rewards.purchases.models import PurchaseEvent, PurchaseLine
 from rewards.returns.rules import (
     Given,
@@ -28,8 +29,11 @@ PARTS = st.lists(st.integers(1, 10**11), max_size=8)
 LINES = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 10_000)), min_size=1, max_size=4)
 
 
-def unlimited(_: UUID | None) -> ReturnPolicy:
+def unlimited(_: UUID | None, role: str) -> ReturnPolicy:
     return ReturnPolicy.UNLIMITED
+
+
+BUYER = MemberState(BRAND, MEMBER, new_id(), "CONSUMER", "ACTIVE")
 
 
 def purchase(amount_fen: int, returned_fen: int = 0) -> PurchaseEvent:
@@ -65,7 +69,7 @@ def taken_after(amount_fen: int, amount: int, parts: list[int]) -> list[int]:
     for part in parts:
         given = plan_given(purchase(amount_fen, returned), [], ReturnRequest("R", "r", part))
         share = share_after(purchase(amount_fen, returned), given, [])
-        wanted = wanted_back([credited(amount, taken)], share, unlimited, MEMBER)
+        wanted = wanted_back([credited(amount, taken)], share, unlimited, {MEMBER: BUYER})
         taken += sum(want.amount for want in wanted)
         returned += part
         totals.append(taken)
@@ -175,7 +179,7 @@ def test_what_a_return_locked_anew_is_a_share_of_what_it_left() -> None:
     share = share_after(purchase(1_000, 250), given, [(earlier, 750)])
     assert share.keeps(10, PURCHASE) == 5
     assert share.keeps(7, earlier) == 4
-    [want] = wanted_back([credited(7, 0, earlier)], share, unlimited, MEMBER)
+    [want] = wanted_back([credited(7, 0, earlier)], share, unlimited, {MEMBER: BUYER})
     assert want.amount == 3
 
 

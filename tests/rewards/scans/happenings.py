@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from rewards.scans.models import ChannelUnpaidReason, GuideUnpaidReason, UnpaidReason, Verdict
+from rewards.grants.models import ChannelUnpaidReason
+from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 from tests.rewards.scans.canonical import Rows
 from tests.rewards.scans.worlds import DEALER, SALESPERSON, STORE
 

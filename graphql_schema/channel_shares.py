@@ -1,7 +1,7 @@
 """What scans and purchases came to for who stands behind them, for operators."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -14,9 +14,6 @@ from rewards.purchases.models import PurchaseShare
 from rewards.scans import queries
 from rewards.scans.models import Claim, ClaimOutcome
 from rewards.scans.models import ScanEvent as ScanRow
-
-if TYPE_CHECKING:
-    from graphql_schema.members import Member
 
 claims_loader = rows_loader(queries.list_channel_claims, parent=lambda claim: claim.scan_id)
 
@@ -55,8 +52,9 @@ class ChannelShare:
     def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, Share | cls)
 
+    # Members have purchases, and purchases these: found once both are there.
     @strawberry.field(
-        graphql_type=Annotated["Member", strawberry.lazy("graphql_schema.members")] | None
+        graphql_type=Annotated["Member", strawberry.lazy("graphql_schema.members")] | None  # noqa: F821
     )
     async def member(self, row: strawberry.Parent[Share], info: Info) -> MemberRow | None:
         if row.member_id is None:

@@ -35,8 +35,10 @@ _PURCHASE = """
     id purchaseRef source purchasedOn occurredAt quantity amountFen returnedFen pointsGranted
     memberId place { code }
     lines { lineNo sku quantity amountFen returnedQuantity returnedFen product { sku } }
+    channel { role unpaidReason member { id } }
     returns { returnRef amountFen leftFen reason
-              lines { lineNo quantity amountFen } takings { asset taken owed voided } }
+              lines { lineNo quantity amountFen } takings { asset taken owed voided }
+              channelTakings { role asset taken owed voided } }
 """
 _AFTER_PURCHASE = """
     tierBefore { rank code } tierAfter { rank code nameZh nameEn }

@@ -14,7 +14,7 @@ from loyalty.codes.rules import SERIALS_PER_SERIES
 from loyalty.statements import DriverUUID
 from rewards.campaigns.models import EventKind
 from rewards.purchases.models import PurchaseSource
-from rewards.purchases.rules import PurchaseFact
+from rewards.purchases.rules import PurchaseFact, PurchasePlace
 from rewards.scans.world import BatchView
 from rewards.simulations.rules import (
     PPM,
@@ -109,6 +109,7 @@ class _Doing:
             at=at,
             source=PurchaseSource.TILL,
             identity_id=buyer,
+            place=self._place(self._region()),
         )
         return PurchaseHappens(at, buyer, fact)
 
@@ -128,6 +129,13 @@ class _Doing:
         yield ScanHappens(
             at, person, MemberRole.CONSUMER.value, self._inner, serial, person.hex, *place
         )
+
+    def _place(self, region: Region | None) -> PurchasePlace:
+        """One of each region, with everybody behind it; where there are none, one place."""
+        if region is None:
+            return PurchasePlace(uuid5(self._inner.brand_id, "place"), "", None, None)
+        where = (region.latitude, region.longitude)
+        return PurchasePlace(uuid5(self._inner.brand_id, f"place {where}"), "", *where)
 
     def _chance(self, ppm: int) -> bool:
         return ppm > 0 and self._random.randrange(PPM) < ppm

@@ -13,7 +13,7 @@ from loyalty.text import checked_text
 from rewards.campaigns.models import EventKind
 from rewards.events.rules import EventFact
 from rewards.purchases.models import PurchaseSource
-from rewards.purchases.rules import PurchaseFact
+from rewards.purchases.rules import PurchaseFact, PurchasePlace
 from rewards.scans.world import BatchView
 from rewards.simulations.crowds import made_up_batches
 from rewards.simulations.rules import (
@@ -77,9 +77,10 @@ def read_events(
 ) -> list[Happening]:
     """Events in the order of time. Columns: ``at`` (ISO 8601 with an offset), ``person``; of scans
     ``item`` and maybe ``role`` (CONSUMER, or GUIDE for a pre-scan at the sale), ``latitude``,
-    ``longitude``, ``scene``, ``device``; of purchases ``amount_fen`` and maybe ``quantity``; of
-    members' events maybe ``role`` and what they tell. The same name is the same person or item.
-    Refuses InvalidInput that names the line, or the kind that cannot be told by a file."""
+    ``longitude``, ``scene``, ``device``; of purchases ``amount_fen`` and maybe ``quantity``,
+    ``place``, ``latitude``, ``longitude``; of members' events maybe ``role`` and what they tell.
+    The same name is the same person, item or place. Refuses InvalidInput that names the line, or
+    the kind that cannot be told by a file."""
     if event not in _NEEDED and event not in _TOLD:
         raise InvalidInput(field="events", problem=f"no file tells of {event}: try the past")
     rows = csv.DictReader(lines)
@@ -139,8 +140,21 @@ def _buy(row: dict[str, str], names: _Names, number: int) -> PurchaseHappens:
         at=at,
         source=PurchaseSource.TILL,
         identity_id=buyer,
+        place=_place(row, names),
     )
     return PurchaseHappens(at, buyer, fact)
+
+
+def _place(row: dict[str, str], names: _Names) -> PurchasePlace | None:
+    code = (row.get("place") or "").strip()
+    if not code:
+        return None
+    return PurchasePlace(
+        names.identity(f"place {code}"),
+        code,
+        _degrees(row.get("latitude"), 90),
+        _degrees(row.get("longitude"), 180),
+    )
 
 
 def _tell(row: dict[str, str], names: _Names, event: EventKind, number: int) -> EventHappens:

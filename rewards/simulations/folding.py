@@ -3,7 +3,7 @@ other through days and weeks. Nothing is written; what each event left is added 
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from random import Random
 from uuid import UUID
@@ -15,15 +15,13 @@ from loyalty.ledger.models import AccountKind
 from loyalty.ledger.rules import AccountState, Book, Cause
 from loyalty.statements import DriverUUID
 from rewards.campaigns.models import EventKind, UnlockKind
-from rewards.campaigns.rules import LiveCampaign, index_campaigns
-from rewards.coupons.models import CouponTemplate
 from rewards.draws.rules import SEED_BYTES
 from rewards.events import rules as events
 from rewards.events.rules import EventStatus, EventWorld
 from rewards.grants import rules as grants
+from rewards.grants.channel import Backer
 from rewards.grants.models import ChannelUnpaidReason, LockStatus
 from rewards.grants.world import (
-    BrandConfiguration,
     GrantWorld,
     LockedState,
     MemberState,
@@ -35,13 +33,12 @@ from rewards.scans import rules as scans
 from rewards.scans.models import ClaimOutcome
 from rewards.scans.world import (
     GUIDE,
-    ClaimKey,
-    ClaimState,
     ScanReply,
     ScanRequest,
     ScanWorld,
     unlock_key,
 )
+from rewards.simulations.beginning import Start
 from rewards.simulations.rules import EventHappens, Happening, PurchaseHappens, ScanHappens
 from rewards.simulations.tally import Tally, codes_of
 from tiers.standings.folding import MemberTier
@@ -52,33 +49,6 @@ Budgets = Mapping[UUID, Mapping[str, int]]
 """What each campaign may give, by its id and by asset."""
 NO_CAMPAIGN = "NO_CAMPAIGN"
 _CAUSE = "SIMULATION"
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What there was before the first event. ``people`` by identity and role; of who is not among
-    them a member is made. ``channel``: by guide's id and role the id of who stands behind it now,
-    or why nobody does. Counters begin at none, budgets whole."""
-
-    brand: BrandConfiguration
-    people: Mapping[tuple[UUID, str], MemberState] = field(default_factory=dict)
-    tiers: Mapping[UUID, MemberTier] = field(default_factory=dict)
-    claims: Mapping[ClaimKey, ClaimState] = field(default_factory=dict)
-    devices: frozenset[tuple[UUID, str, UUID]] = frozenset()
-    stock: Mapping[UUID, int | None] = field(default_factory=dict)
-    templates: Mapping[UUID, CouponTemplate] = field(default_factory=dict)
-    channel: Mapping[tuple[UUID, str], UUID | ChannelUnpaidReason] = field(default_factory=dict)
-
-
-def with_campaign(start: Start, campaign: LiveCampaign) -> Start:
-    """The same brand, with this campaign in the place of the one with its code."""
-    others = [each for each in start.brand.campaigns.all() if each.code != campaign.code]
-    brand = replace(
-        start.brand,
-        campaigns=index_campaigns([*others, campaign]),
-        coupon_templates={**start.brand.coupon_templates, **start.templates},
-    )
-    return replace(start, brand=brand)
 
 
 class Fold:
@@ -252,21 +222,32 @@ class Fold:
 
     def _meet_channel(self, guide: MemberState, at: datetime) -> None:
         """Who stands behind a guide. One that is made up has a place of its own, with everybody."""
+        made_up = None if guide.id in self._people else guide.identity_id
         for role in self._channel_roles:
             key = (guide.brand_id, guide.id, role.value)
-            found = self._start.channel.get((guide.id, role.value), ChannelUnpaidReason.NO_PLACE)
-            if guide.id not in self._people:
-                made_up = self._member(guide.identity_id, role.value, at)
-                made_up.is_new = False
-                self._scans.channel[key] = made_up
-            elif isinstance(found, ChannelUnpaidReason):
-                self._scans.channel[key] = found
-            else:
-                self._enter_known(found, at)
-                member = self._scans.members_by_id[guide.brand_id, found]
-                was_there = member.joined_at is None or member.joined_at <= at
-                missing = ChannelUnpaidReason.NOT_ENROLLED
-                self._scans.channel[key] = member if was_there else missing
+            self._scans.channel[key] = self._backer(guide.id, role.value, made_up, at)
+
+    def _meet_place(self, place_id: UUID, at: datetime) -> None:
+        """Who is behind a place. One that is made up has everybody."""
+        for role in self._channel_roles:
+            made_up = None if (place_id, role.value) in self._start.channel else place_id
+            backer = self._backer(place_id, role.value, made_up, at)
+            self._purchases.channel[place_id, role.value] = backer
+
+    def _backer(self, asked_id: UUID, role: str, made_up: UUID | None, at: datetime) -> Backer:
+        """Who has a role behind a guide or a place, if it was there by then; of what is made up,
+        the identity of whoever that is."""
+        if made_up is not None:
+            member = self._member(made_up, role, at)
+            member.is_new = False
+            return member
+        found = self._start.channel.get((asked_id, role), ChannelUnpaidReason.NO_PLACE)
+        if isinstance(found, ChannelUnpaidReason):
+            return found
+        self._enter_known(found, at)
+        member = self._scans.members_by_id[self._brand.id, found]
+        was_there = member.joined_at is None or member.joined_at <= at
+        return member if was_there else ChannelUnpaidReason.NOT_ENROLLED
 
     def _request(self, scan: ScanHappens) -> ScanRequest:
         actor = Actor(ActorKind.MEMBER, self._brand.id, scan.identity_id, scan.role)
@@ -289,6 +270,8 @@ class Fold:
         role = MemberRole.CONSUMER.value
         buyer = self._member(purchase.identity_id, role, purchase.at)
         self._purchases.buyers[purchase.fact.buyer] = buyer
+        if purchase.fact.place is not None:
+            self._meet_place(purchase.fact.place.id, purchase.at)
         actor = Actor(ActorKind.SYSTEM, self._brand.id, self._brand.id, "")
         purchases.decide(self._purchases, actor, purchase.fact)
         buyer.is_new = False
@@ -297,6 +280,9 @@ class Fold:
             self.tally.unpaid[new.not_paid.value if new.not_paid else NO_CAMPAIGN] += 1
         else:
             self.tally.paid += 1
+        for part in new.channel:
+            if part.unpaid is not None:
+                self.tally.channel_unpaid[f"{part.role} {part.unpaid.value}"] += 1
 
     def _come_about(self, event: EventHappens) -> None:
         fact = event.fact

@@ -11,7 +11,7 @@ from loyalty.codes.models import BatchStatus
 from loyalty.codes.rules import serial_of
 from loyalty.db import Snapshot
 from loyalty.errors import InvalidInput
-from loyalty.places.channel import CHANNEL_ROLES, find_holders
+from loyalty.places.channel import CHANNEL_ROLES, Holder, find_holders, find_holders_at
 from rewards.campaigns.models import MEMBER_EVENTS, EventKind
 from rewards.campaigns.rules import LiveCampaign
 from rewards.grants.channel import backer_of
@@ -27,7 +27,7 @@ from rewards.scans.models import (
 )
 from rewards.scans.world import GUIDE, BatchView, ClaimKey, ClaimState
 from rewards.simulations import queries
-from rewards.simulations.folding import Start
+from rewards.simulations.beginning import Start
 from rewards.simulations.rules import (
     EVENTS_MAX,
     EventHappens,
@@ -70,7 +70,9 @@ async def read_past(
         )
         _check_count(rows)
         people = await _read_people(snapshot, window, {row[2] for row in rows})
-        return await _begin(snapshot, start, window, people), [_bought(row, people) for row in rows]
+        channel = await _read_backers(snapshot, window, people, {row[8] for row in rows} - {None})
+        begun = replace(await _begin(snapshot, start, window, people), channel=channel)
+        return begun, [_bought(row, people) for row in rows]
     rows = await snapshot.fetch(queries.LIST_SCANS, **window.ids, row_count_max=EVENTS_MAX + 1)
     _check_count(rows)
     batches = {
@@ -135,9 +137,35 @@ async def _read_people(
     return found
 
 
+Channel = dict[tuple[UUID, str], UUID | ChannelUnpaidReason]
+
+
+async def _read_backers(
+    snapshot: Snapshot, window: Window, people: dict[UUID, MemberState], place_ids: set[UUID]
+) -> Channel:
+    """Who is behind places now, who joins the people: of then nothing is known."""
+    keys = [(window.brand_id, id, role.value) for id in place_ids for role in CHANNEL_ROLES]
+    found: Channel = {(id, role): ChannelUnpaidReason.NO_PLACE for _, id, role in keys}
+    found.update(_known(await find_holders_at(snapshot, keys), people))
+    return found
+
+
+def _known(holders: Iterable[Holder], people: dict[UUID, MemberState]) -> Channel:
+    """Holders as a run knows them; those that are members join the people."""
+    found: Channel = {}
+    for holder in holders:
+        backer = backer_of(holder)
+        if isinstance(backer, MemberState):
+            people.setdefault(backer.id, backer)
+            found[holder.asked_id, holder.role] = backer.id
+        else:
+            found[holder.asked_id, holder.role] = backer
+    return found
+
+
 async def _read_channel(
     snapshot: Snapshot, window: Window, people: dict[UUID, MemberState]
-) -> dict[tuple[UUID, str], UUID | ChannelUnpaidReason]:
+) -> Channel:
     """Who stands behind the guides among people now, who joins them: of then nothing is known."""
     keys = [
         (window.brand_id, member.id, role.value)
@@ -145,15 +173,7 @@ async def _read_channel(
         if member.role == GUIDE
         for role in CHANNEL_ROLES
     ]
-    found: dict[tuple[UUID, str], UUID | ChannelUnpaidReason] = {}
-    for holder in await find_holders(snapshot, keys):
-        state = backer_of(holder)
-        if isinstance(state, MemberState):
-            people.setdefault(state.id, state)
-            found[holder.asked_id, holder.role] = state.id
-        else:
-            found[holder.asked_id, holder.role] = state
-    return found
+    return _known(await find_holders(snapshot, keys), people)
 
 
 async def _read_claims(snapshot: Snapshot, window: Window) -> dict[ClaimKey, ClaimState]:

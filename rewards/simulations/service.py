@@ -26,7 +26,8 @@ from rewards.campaigns.versions import as_if_published, find_definition
 from rewards.coupons import service as coupons
 from rewards.grants import service as grants
 from rewards.simulations import crowds, queries
-from rewards.simulations.folding import Fold, Start, with_campaign
+from rewards.simulations.beginning import Start, with_campaign
+from rewards.simulations.folding import Fold
 from rewards.simulations.models import Simulation, SimulationStatus
 from rewards.simulations.past import read_past, window_of
 from rewards.simulations.rules import (

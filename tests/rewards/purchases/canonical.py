@@ -11,18 +11,29 @@ from loyalty.db import Database, Snapshot
 from loyalty.ledger.models import Account, Lot, Transfer
 from loyalty.members.models import Identity, Member
 from loyalty.outbox import OutboxEvent
+from loyalty.places.models import Place
 from rewards.campaigns.models import Campaign, CampaignBudget, CampaignVersion, CapCounter
-from rewards.purchases.models import PurchaseEvent
+from rewards.purchases.models import PurchaseEvent, PurchaseShare
 from tiers.standings.models import Standing, StandingChange
 
 Row = TypeVar("Row", bound=SQLModel)
 Rows = list[tuple[Any, ...]]
 
-UNCOMPARED = {"brand_id", "id", "created_at", "enrolled_at", "due_at", "revision"}
+UNCOMPARED = {
+    "brand_id",
+    "id",
+    "created_at",
+    "enrolled_at",
+    "due_at",
+    "revision",
+    "content_hash",
+    "phone_cipher",
+    "phone_hash",
+}
 NAMED = {
     *("identity_id", "member_id", "owner_id", "account_id", "debit_account_id"),
     *("credit_account_id", "cause_id", "transfer_id", "campaign_id", "subject_id"),
-    "campaign_version_id",
+    *("campaign_version_id", "place_id", "purchase_id"),
 }
 
 
@@ -34,9 +45,11 @@ async def _all(snapshot: Snapshot, model: type[Row], brand_id: UUID) -> list[Row
 async def _names(snapshot: Snapshot, brand_id: UUID) -> dict[UUID | str, str]:
     names: dict[UUID | str, str] = {brand_id: "the brand"}
     for identity in await _all(snapshot, Identity, brand_id):
-        names[identity.id] = str(identity.external_ref)
+        names[identity.id] = identity.external_ref or "somebody with a phone"
     for member in await _all(snapshot, Member, brand_id):
         names[member.id] = names[member.id.hex] = names[member.identity_id]
+    for place in await _all(snapshot, Place, brand_id):
+        names[place.id] = place.code
     for account in await _all(snapshot, Account, brand_id):
         names[account.id] = f"{account.asset} of {names[account.owner_id]}"
     for campaign in await _all(snapshot, Campaign, brand_id):
@@ -60,8 +73,8 @@ async def canonical_rows(db: Database, slug: str) -> dict[str, Rows]:
         brand = await get_brand_by_slug(snapshot, slug)
         names = await _names(snapshot, brand.id)
         for model in (
-            *(Identity, Member, Account, Lot, Transfer, PurchaseEvent, OutboxEvent),
-            *(Standing, StandingChange, CampaignBudget, CapCounter),
+            *(Identity, Member, Account, Lot, Transfer, PurchaseEvent, PurchaseShare),
+            *(Standing, StandingChange, CampaignBudget, CapCounter, OutboxEvent),
         ):
             rows: Rows = []
             for row in await _all(snapshot, model, brand.id):

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import TypeVar
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,7 @@ from sqlmodel import SQLModel, select
 
 from loyalty.actor import MemberRole, system_actor
 from loyalty.brands.models import Brand
+from loyalty.crypto import Keyring
 from loyalty.db import Database
 from loyalty.ids import new_id
 from loyalty.ledger.models import NEVER_EXPIRES, Account, Asset, Lot, Transfer
@@ -23,10 +26,13 @@ from rewards.campaigns.models import CapSubject, CapWindow, EventKind, OutcomeBa
 from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
 from rewards.campaigns.service import publish_campaign
 from rewards.purchases.models import PurchaseEvent
-from rewards.purchases.rules import PurchaseFact, PurchaseResult, PurchaseStatus
+from rewards.purchases.rules import PurchaseFact, PurchasePlace, PurchaseResult, PurchaseStatus
 from rewards.purchases.service import BATCH_SIZE_MAX, settle_purchases
 from tests.brands_made import make_brand
+from tests.databases import MASTER_KEY
+from tests.rewards.purchases.backed import PHONES, join, open_place
 from tests.rewards.purchases.canonical import canonical_rows
+from tests.rewards.returns.shopping import Shop
 from tiers.ladders.rules import Level
 from tiers.ladders.service import publish_ladder
 from tiers.standings.models import Standing, StandingChange
@@ -58,8 +64,10 @@ async def publish(
     caps: Sequence[Cap] = (),
     budgets: dict[str, int] | None = None,
     starts_at: datetime | None = None,
+    backed: Sequence[Outcome] = (),
 ) -> None:
-    """A campaign that goes before the brand's first: 2 points and 1 growth per unit."""
+    """A campaign that goes before the brand's first: 2 points and 1 growth per unit; and what those
+    behind a place get."""
     definition = CampaignDefinition(
         code="double",
         name_zh="双倍",
@@ -70,6 +78,7 @@ async def publish(
         outcomes=(
             Outcome(MemberRole.CONSUMER, Asset.POINTS, OutcomeBasis.PER_CURRENCY_UNIT, 2),
             Outcome(MemberRole.CONSUMER, Asset.GROWTH, OutcomeBasis.PER_CURRENCY_UNIT, 1),
+            *backed,
         ),
         caps=tuple(caps),
         budgets=budgets or {},
@@ -226,6 +235,8 @@ async def test_a_batch_has_its_limit(db: Database) -> None:
         await settle(db, brand, *(bought(str(n), 1) for n in range(BATCH_SIZE_MAX + 1)))
 
 
+HERE = PurchasePlace(UUID(int=1), "SH-1", None, None)
+"""Stands for the brand's own place."""
 # Few members and many paid purchases, so that caps, the budget and a level are met in most lists.
 FACTS = st.lists(
     st.builds(
@@ -235,6 +246,7 @@ FACTS = st.lists(
         purchased_on=st.sampled_from([DAY, DAY, DAY + timedelta(days=1)]),
         quantity=st.just(1),
         amount_fen=st.sampled_from([99, 100, 1_250, 1_250, 2_550, 4_900]),
+        place=st.sampled_from([None, HERE, HERE]),
     ),
     min_size=8,
     max_size=16,
@@ -242,14 +254,25 @@ FACTS = st.lists(
 LEVELS = [Level(0, "A", "甲", "A", 0, 100), Level(1, "B", "乙", "B", 25, 150)]
 
 
-async def _scarce_brand(db: Database) -> Brand:
+async def _scarce_brand(db: Database) -> tuple[Brand, PurchasePlace]:
+    """With its place, whose store is paid as often as a cap allows."""
     brand = await db.in_transaction(make_brand, f"b{new_id().hex}")
     caps = [Cap(CapSubject.MEMBER, window, n) for window, n in zip(CapWindow, (2, 4), strict=True)]
-    await publish(db, brand, caps=caps, budgets={Asset.POINTS: 200})
+    caps.append(Cap(CapSubject.STORE, CapWindow.CAMPAIGN, 3))
+    backed = Outcome(MemberRole.STORE, Asset.POINTS, OutcomeBasis.PER_CURRENCY_UNIT, 1)
+    await publish(db, brand, caps=caps, budgets={Asset.POINTS: 200}, backed=[backed])
+    shop = Shop(db, brand, system_actor(brand.id), Keyring(bytes.fromhex(MASTER_KEY)))
+    place_id = await open_place(shop, HERE.code, {MemberRole.STORE: PHONES[MemberRole.STORE]})
+    await join(shop, MemberRole.STORE, PHONES[MemberRole.STORE])
     await db.in_transaction(
         publish_ladder, system_actor(brand.id), role=MemberRole.CONSUMER, levels=LEVELS
     )
-    return brand
+    return brand, replace(HERE, id=place_id)
+
+
+def at(fact: PurchaseFact, place: PurchasePlace) -> PurchaseFact:
+    """The purchase, at the brand's own place if it was at any."""
+    return fact if fact.place is None else replace(fact, place=place)
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -257,8 +280,9 @@ async def _scarce_brand(db: Database) -> Brand:
 async def test_any_split_into_batches_gives_the_same_rows(
     db: Database, facts: list[PurchaseFact], cuts: set[int]
 ) -> None:
-    one_by_one, in_batches = await _scarce_brand(db), await _scarce_brand(db)
-    wanted = [(await settle(db, one_by_one, fact))[0] for fact in facts]
+    (one_by_one, there), (in_batches, here) = await _scarce_brand(db), await _scarce_brand(db)
+    wanted = [(await settle(db, one_by_one, at(fact, there)))[0] for fact in facts]
+    facts = [at(fact, here) for fact in facts]
     edges = [0, *sorted(cut for cut in cuts if cut < len(facts)), len(facts)]
     found: list[PurchaseResult] = []
     for start, end in pairwise(edges):

@@ -34,8 +34,9 @@ from rewards.purchases.models import PurchaseSource
 from rewards.purchases.rules import PurchaseFact
 from rewards.scans.models import ClaimOutcome
 from rewards.scans.world import CONSUMER, GUIDE, ClaimState
+from rewards.simulations.beginning import Start
 from rewards.simulations.crowds import made_up_batches
-from rewards.simulations.folding import Fold, Start
+from rewards.simulations.folding import Fold
 from rewards.simulations.rules import PurchaseHappens, ScanHappens, begun_by
 
 BRAND, ANN, WANG = new_id(), new_id(), new_id()

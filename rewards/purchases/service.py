@@ -226,11 +226,13 @@ async def _as_recorded(
     await load_owners(tx, world, [owner])
     level = level_of(world, owner)
     credited = await grants.list_granted_credits(tx, brand.id, {buyer_id, owner.id}, [purchase_id])
+    # Who was behind the place has what was locked for it, and that is not the buyer's.
+    has_now = await members.follow_merges(tx, brand.id, {each.member_id for each in credited})
     of_bonuses = {row.campaign_id for row in await grants.list_bonuses(tx, brand.id, [purchase_id])}
     earned = tuple(
         Earned(credit.asset, credit.amount, credit.is_pending)
         for credit in credited
-        if credit.campaign_id not in of_bonuses
+        if credit.campaign_id not in of_bonuses and has_now[credit.member_id] == owner.id
     )
     return Recorded(purchase_id, owner.id, False, earned, level, level)
 

@@ -81,6 +81,8 @@ async def test_every_outcome_is_at_once_or_locked_for_each_role_and_is_taken_bac
     bought = await backed.buy("1", quantity=3)
     assert [(one.asset, one.amount) for one in bought.earned] == [(POINTS, 5)]
     assert await backed.shares(bought) == PAID
+    again = await backed.buy("1", quantity=3)
+    assert (again.is_new, again.earned) == (False, bought.earned), "what others wait for is theirs"
     each = {GROWTH: (20, 0), CASH: (0, 100), POINTS: (0, 9)}
     assert [await backed.has(role) for role in PHONES] == [each] * 3
     assert await shop.budgets() == {CASH: (0, 300)}

@@ -5,6 +5,7 @@ import gc
 from hypothesis import settings
 
 pytest_plugins = [
+    "tests.compiled_once",
     "tests.spreading",
     "tests.databases",
     "tests.redis_server",

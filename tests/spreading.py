@@ -1,5 +1,6 @@
 """How tests are spread over processes: those that start many processes of their own run one after
-another, beside everything else; those that share a server and a database stay together."""
+another, beside everything else; those that share a server and a database stay together. What takes
+longest begins early: begun last, it would run on beside idle processes."""
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
@@ -13,6 +14,12 @@ PROCESS_TESTS = (
     "tests/workers/test_processes.py",
 )
 SHARING_TESTS = ("tests/graphql_schema/",)
+LONG_TESTS = (
+    "tests/test_state_machine.py",
+    "tests/scenarios/test_scene_12_alliance_quarter.py",
+    "tests/rewards/scans/test_partition.py",
+)
+"""Of those that run by themselves."""
 KINDS = ("sqlite", "postgresql")
 
 
@@ -32,6 +39,11 @@ class Spreading(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         return scope_of(nodeid)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Among groups of one test each, the order is that of the collection."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_TESTS))
 
 
 @pytest.hookimpl(optionalhook=True)  # not there without xdist

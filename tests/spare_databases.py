@@ -39,9 +39,10 @@ _SCHEMA = " UNION ALL ".join(
     " JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = current_database()"
 )
 
+# One without a page never had a row, as most have not.
 _TABLES = """
     SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-        AND relname <> 'alembic_version' ORDER BY relname
+        AND relname <> 'alembic_version' AND pg_relation_size(oid) > 0 ORDER BY relname
 """
 
 

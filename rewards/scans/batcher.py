@@ -1,9 +1,10 @@
 """The hot path: a writer settles whatever queued while it was busy. Two on PostgreSQL, so that one
 folds while the other's statements run; they meet as two servers do, at the guards. What a batch
-costs whatever its size is paid seldom: beside another one, a batch is begun only when it is large.
+costs whatever its size is paid seldom: where many scan, batches are large (``waits_for_more``).
 
-Each caller gets its own answer, after the commit. Nothing waits on a timer. A fault bisects the
-batch, so that one poisonous scan fails alone; a database out of reach fails all of it at once.
+Each caller gets its own answer, after the commit. Where few scan, nothing waits on a timer. A fault
+bisects the batch, so that one poisonous scan fails alone; a database out of reach fails all of it
+at once.
 """
 
 import asyncio
@@ -17,9 +18,13 @@ from loyalty.errors import Refusal
 from rewards.scans.service import ConfigurationCache, settle_scans
 from rewards.scans.world import ScanReply, ScanRequest
 
-BESIDE_ANOTHER_MIN = 24
-"""So many wait, or as many as are under way, before a second batch is begun beside a first. Half of
-64 callers then take turns with the other half, where otherwise few would go ahead of many."""
+LARGE_MIN = 24
+"""So many scans make a large batch: what it costs whatever its size is then a small part of it."""
+FEW_MAX = 12
+"""Up to so many callers under way take turns with as many others, two batches at once: what little
+there is to share costs less than waiting for it."""
+COMING_BACK_SECONDS = 0.005
+"""So long a batch waits for who was answered just now."""
 LATE_SECONDS = 0.1
 """A batch that takes longer waits for somebody's lock: then nobody waits for it."""
 
@@ -29,6 +34,17 @@ _Waiting = tuple[ScanRequest, "asyncio.Future[Answer]"]
 
 class QueueFull(Exception):
     """More scans wait than the server is willing to hold; try again shortly."""
+
+
+def waits_for_more(waiting: int, under_way: int, answered: int) -> bool:
+    """Whether those who are waiting are no batch yet. Beside a batch that is under way: until they
+    are many, or, of few, as many. With none under way: if those who were answered just now would
+    make it large by coming back."""
+    if waiting >= LARGE_MIN:
+        return False
+    if under_way:
+        return under_way > FEW_MAX or waiting < under_way
+    return waiting + answered >= LARGE_MIN
 
 
 class ScanBatcher:
@@ -53,7 +69,8 @@ class ScanBatcher:
         self._wake = asyncio.Event()
         self._stopping = False
         self._under_way = 0
-        self._late_at = 0.0
+        self._answered = 0
+        self._waits_until = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._cache: ConfigurationCache = {}
 
@@ -83,22 +100,26 @@ class ScanBatcher:
         return answer
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while not (self._stopping and not self._queue):
-            if not self._queue or self._waits_for_more():
+            waiting = len(self._queue)
+            is_late = loop.time() >= self._waits_until
+            if not waiting or (
+                not is_late and waits_for_more(waiting, self._under_way, self._answered)
+            ):
                 await self._woken()
                 continue
-            size = min(len(self._queue), self._batch_size_max)
+            size = min(waiting, self._batch_size_max)
             self._under_way += size
-            self._late_at = asyncio.get_running_loop().time() + LATE_SECONDS
+            self._waits_until = loop.time() + LATE_SECONDS
             try:
                 await self._settle([self._queue.popleft() for _ in range(size)])
             finally:
                 self._under_way -= size
+                if not self._under_way:
+                    self._answered = size
+                    self._waits_until = loop.time() + COMING_BACK_SECONDS
                 self._wake.set()
-
-    def _waits_for_more(self) -> bool:
-        is_late = asyncio.get_running_loop().time() >= self._late_at
-        return not is_late and len(self._queue) < min(BESIDE_ANOTHER_MIN, self._under_way)
 
     async def _woken(self) -> None:
         self._wake.clear()
@@ -106,7 +127,7 @@ class ScanBatcher:
             await self._wake.wait()
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(self._late_at):
+            async with asyncio.timeout_at(self._waits_until):
                 await self._wake.wait()
 
     async def _settle(self, waiting: Sequence[_Waiting]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from loyalty.db import Database, Tx
 from loyalty.ledger import service as ledger
 from loyalty.ledger.models import Asset
-from rewards.scans.batcher import BESIDE_ANOTHER_MIN, ScanBatcher
+from rewards.scans.batcher import FEW_MAX, LARGE_MIN, ScanBatcher, waits_for_more
 from rewards.scans.world import ScanReply
 from tests.rewards.scans.worlds import (
     CONSUMER,
@@ -25,6 +25,29 @@ PLAN = BrandPlan(
     points_valid_months=None,
     quantity=10**6,
 )
+
+
+@pytest.mark.parametrize(
+    ("waiting", "under_way", "answered", "waits"),
+    [
+        (1, 0, 0, False),
+        (1, 0, 1, False),  # who scans alone never waits
+        (LARGE_MIN - 2, 0, 1, False),
+        (LARGE_MIN - 1, 0, 1, True),
+        (16, 0, 16, True),
+        (LARGE_MIN, 0, 32, False),
+        (1, 1, 0, False),
+        (FEW_MAX, FEW_MAX, 0, False),  # halves of few take turns
+        (FEW_MAX - 1, FEW_MAX, 0, True),
+        (FEW_MAX + 1, FEW_MAX + 1, 0, True),
+        (LARGE_MIN - 1, 200, 0, True),
+        (LARGE_MIN, 200, 0, False),
+    ],
+)
+def test_batches_of_many_are_large_and_few_never_wait_long(
+    waiting: int, under_way: int, answered: int, waits: bool
+) -> None:
+    assert waits_for_more(waiting, under_way, answered) is waits
 
 
 def _scan(batcher: ScanBatcher, world: World, person: str, serial: int) -> asyncio.Task[ScanReply]:
@@ -48,7 +71,7 @@ async def test_a_batch_that_waits_for_a_lock_keeps_nobody_waiting(db: Database) 
 
     holder = asyncio.create_task(db.in_transaction(hold))
     await is_held.wait()
-    stuck = [_scan(batcher, world, "bob", serial) for serial in range(1, BESIDE_ANOTHER_MIN + 1)]
+    stuck = [_scan(batcher, world, "bob", serial) for serial in range(1, LARGE_MIN + 1)]
     await asyncio.sleep(0)
     others = [_scan(batcher, world, person, 90) for person in ("ann",)]
     async with asyncio.timeout(4):  # less than a lock is waited for

@@ -9,13 +9,14 @@ from rewards.scans.models import GuideUnpaidReason, UnpaidReason, Verdict
 from tests.rewards.scans.canonical import Rows
 from tests.rewards.scans.worlds import DEALER, SALESPERSON, STORE
 
+NOTHING = ChannelUnpaidReason.NOTHING  # of purchases
 EVERYTHING = {
     *("CODE_UNKNOWN", "IDEMPOTENCY_CONFLICT", "replayed", "paid", "risen", "coupon"),
     *("bonus paid", "bonus CAP", "bonus BUDGET", "bonus NOTHING"),
     *("NEXT_SCAN UNLOCKED", "NEXT_SCAN LOCKED", "ITEM UNLOCKED", "ITEM VOIDED"),
     *("BOX_BOTTLES UNLOCKED", "BOX_BOTTLES LOCKED"),
     *("STORE PAID", "DEALER PAID", "SALESPERSON PAID"),
-    *(f"behind {reason.value}" for reason in ChannelUnpaidReason),
+    *(f"behind {reason.value}" for reason in ChannelUnpaidReason if reason is not NOTHING),
     *(reason.value for reason in Verdict),
     *(reason.value for reason in UnpaidReason),
     *(reason.value for reason in GuideUnpaidReason if reason is not GuideUnpaidReason.GUIDE_VOIDED),

@@ -62,6 +62,7 @@ RACES: dict[Race, int] = {
     purchase_races.one_purchase_is_recorded_once: 60,
     purchase_races.a_purchase_is_returned_up_to_its_amount: 60,
     purchase_races.one_return_is_made_once: 60,
+    purchase_races.a_places_store_is_paid_up_to_its_cap: 40,
     event_races.a_day_is_checked_in_once: 100,
     program_races.a_survey_is_answered_once: 100,
     program_races.a_newcomer_is_referred_once: 40,

@@ -87,8 +87,8 @@ class ChannelMutation:
     async def set_place_channel(
         self, info: Info, input: SetPlaceChannelInput
     ) -> SetPlaceChannelResult:
-        """Say which dealer and which salesperson a place has (所属经销商、业务员), for scans to
-        come."""
+        """Say which dealer and which salesperson a place has (所属经销商、业务员), for scans and
+        purchases to come."""
         context = info.context
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:

@@ -183,6 +183,12 @@ class Bench:
                 first=0.5,
             ),
             bar("two servers / one, PostgreSQL", two.per_second, rate, SCANS, first=1.2, then=1.4),
+            bar(
+                "two servers / as much as the processors do at one server's cost, PostgreSQL",
+                *(two.per_second, rate * min(2.0, scans.times_it_fits), SCANS),
+                first=0.85,
+                then=1.0,
+            ),
         ]
 
     def _drawing(self, venue: PostgresVenue, tpcb: float) -> list[Bar]:

@@ -8,11 +8,9 @@ not the wanted one fails the bench.
 import asyncio
 import math
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 import uvloop
@@ -53,24 +51,17 @@ class Load:
 @dataclass(frozen=True)
 class Measured:
     """``count`` requests (or pairs) answered in ``seconds``, after the warm-up; latencies in
-    seconds. ``sent`` counts those of the warm-up too. ``busy_seconds``: what all of the machine's
-    processors together worked meanwhile."""
+    seconds. ``sent`` counts those of the warm-up too."""
 
     count: int
     seconds: float
     p50: float
     p99: float
     sent: int
-    busy_seconds: float
 
     @property
     def per_second(self) -> float:
         return self.count / self.seconds
-
-    @property
-    def times_it_fits(self) -> float:
-        """How often what was done fits into what the machine can do, at equal cost."""
-        return self.seconds * (os.cpu_count() or 1) / self.busy_seconds
 
 
 def request_bytes(path: str, body: bytes, token: str | None = None) -> bytes:
@@ -90,14 +81,6 @@ def request_bytes(path: str, body: bytes, token: str | None = None) -> bytes:
 def get_bytes(path: str) -> bytes:
     """One GET, as it goes over the wire."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
-
-
-def busy_seconds() -> float:
-    """What all processors of the machine have worked together, since it was started (proc(5))."""
-    with Path("/proc/stat").open() as stat:
-        user, nice, system, _idle, _waiting, interrupts, soft = stat.readline().split()[1:8]
-    ticks = sum(int(part) for part in (user, nice, system, interrupts, soft))
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def measure(load: Load, is_wanted: Callable[[bytes], bool]) -> Measured:
@@ -144,7 +127,6 @@ class _Run:
         self.stopped_at: float | None = None
         self.open = 0
         self.measured_from = self.ends_at = 0.0
-        self.busy_at_first = 0.0
         self.done: asyncio.Future[None]
 
     def take(self, now: float) -> int | None:
@@ -180,16 +162,12 @@ class _Run:
         self.measured_from = starts_at + self.load.warm_up_seconds
         seconds = math.inf if self.load.seconds is None else self.load.seconds
         self.ends_at = self.measured_from + seconds
-        loop.call_later(self.load.warm_up_seconds, self._begin_measuring)
         for client in clients:
             client.send_next(starts_at)
         await asyncio.wait_for(self.done, self._patience())
         for client in clients:
             client.close()
         return self._measured(), self.replies
-
-    def _begin_measuring(self) -> None:
-        self.busy_at_first = busy_seconds()
 
     def _patience(self) -> float | None:
         if self.load.seconds is None:
@@ -212,7 +190,6 @@ class _Run:
             p50=latencies[len(latencies) // 2],
             p99=latencies[len(latencies) * 99 // 100],
             sent=self.next,
-            busy_seconds=busy_seconds() - self.busy_at_first,
         )
 
 

@@ -148,9 +148,9 @@ class Bench:
             "PostgreSQL: scans, many clients",
             lambda: venue.scans(sizes.many_clients, sizes.seconds),
         )
-        two = self.step(
-            "PostgreSQL: scans, two servers",
-            lambda: venue.scans(sizes.clients, sizes.seconds, servers=2),
+        one, two = self.step(
+            "PostgreSQL: scans of one server and of two, by turns",
+            lambda: venue.scans_by_turns(sizes.clients, sizes.seconds / 2, turns=3),
         )
         twin = self.step("PostgreSQL: the twin", lambda: venue.twin(sizes.clients, sizes.seconds))
         stored = self.step("PostgreSQL: scans after many", lambda: self._after_many(venue))
@@ -182,13 +182,7 @@ class Bench:
                 *(among, rate, SCANS),
                 first=0.5,
             ),
-            bar("two servers / one, PostgreSQL", two.per_second, rate, SCANS, first=1.2, then=1.4),
-            bar(
-                "two servers / as much as the processors do at one server's cost, PostgreSQL",
-                *(two.per_second, rate * min(2.0, scans.times_it_fits), SCANS),
-                first=0.85,
-                then=1.0,
-            ),
+            bar("two servers / one, by turns, PostgreSQL", two, one, SCANS, first=1.2, then=1.4),
         ]
 
     def _drawing(self, venue: PostgresVenue, tpcb: float) -> list[Bar]:

@@ -137,6 +137,19 @@ class Venue:
                 greet(self.engine_scans[-number], port)
             return measure(Load(self.engine_scans, clients, ports, warm_up, seconds), is_paid)
 
+    def scans_by_turns(self, clients: int, seconds: float, *, turns: int) -> tuple[float, float]:
+        """Scans a second of one server and of two, each so often for so long, one after the other:
+        what the machine has besides changes from minute to minute."""
+        runs: dict[int, list[Measured]] = {1: [], 2: []}
+        for _ in range(turns):
+            for servers, of_it in runs.items():
+                of_it.append(self.scans(clients, seconds, servers=servers))
+        one, two = (
+            sum(run.count for run in of_it) / sum(run.seconds for run in of_it)
+            for of_it in runs.values()
+        )
+        return one, two
+
     def twin(self, clients: int, seconds: float) -> Measured:
         """The twin's scans over HTTP, on a fresh copy."""
         with self.copy() as url, serving(TWIN, self.keys.environment(url), "twin") as port:

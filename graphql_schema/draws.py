@@ -134,6 +134,15 @@ class DrawReceipt:
             raise LookupError("a draw without its campaign")
         return campaign.code
 
+    @strawberry.field(
+        description="The version of its campaign whose rules it was drawn by (promotions)."
+    )
+    async def version(self, row: strawberry.Parent[DrawRow], info: Info) -> int:
+        version = await info.context.loader(version_loader).load(row.campaign_version_id)
+        if version is None:
+            raise LookupError("a draw without its version")
+        return version.version
+
     @strawberry.field(description="The local day by whose seed it was drawn.")
     def on(self, row: strawberry.Parent[DrawRow]) -> date:
         return row.drawn_on

@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.context import Context, Info
+from graphql_schema.draw_inputs import CampaignDraw, shown
 from graphql_schema.enums import EventKind
 from graphql_schema.permissions import Public
 from loyalty.assets.service import list_assets
@@ -15,10 +16,11 @@ from loyalty.brands.service import find_brand_by_slug
 from loyalty.db import Snapshot
 from loyalty.products.service import products_by_id
 from loyalty.regions.service import list_names
+from loyalty.text import is_clean
 from rewards.campaigns.models import Campaign, CampaignVersion
 from rewards.campaigns.publicity import Names, Said, is_public, rules_page
 from rewards.campaigns.rules import LiveCampaign
-from rewards.campaigns.versions import list_running
+from rewards.campaigns.versions import find_published, list_running
 from rewards.coupons.service import templates_by_id
 from rewards.draws.terms import awarded_templates
 
@@ -36,6 +38,9 @@ class Promotion:
     starts_at: datetime | None
     ends_at: datetime | None
     rules: list[str] = strawberry.field(description="A line each, in the caller's language.")
+    draw: CampaignDraw | None = strawberry.field(
+        description="Its draw in numbers, of which anybody computes the odds (docs/draws.md)."
+    )
 
 
 async def _names(snapshot: Snapshot, brand: Brand, campaigns: Sequence[LiveCampaign]) -> Names:
@@ -58,7 +63,11 @@ async def _names(snapshot: Snapshot, brand: Brand, campaigns: Sequence[LiveCampa
 
 
 def _shown(
-    context: Context, campaign: Campaign, version: CampaignVersion, lines: list[Said]
+    context: Context,
+    campaign: Campaign,
+    version: CampaignVersion,
+    live: LiveCampaign,
+    lines: list[Said],
 ) -> Promotion:
     in_english = context.language == "en"
     return Promotion(
@@ -70,21 +79,30 @@ def _shown(
         starts_at=version.starts_at,
         ends_at=version.ends_at,
         rules=[line.en if in_english else line.zh for line in lines],
+        draw=None if live.draw is None else shown(live.draw.terms),
     )
 
 
 @strawberry.type
 class PromotionQuery:
     @strawberry.field(extensions=[Public()])
-    async def promotions(self, info: Info, brand: str) -> list[Promotion]:
-        """What a brand runs now or will for consumers, by code; of no brand nothing."""
+    async def promotions(
+        self, info: Info, brand: str, campaign: str | None = None, version: int | None = None
+    ) -> list[Promotion]:
+        """What a brand runs now or will for consumers, by code; of no brand nothing. Of one
+        ``campaign``, by its code, what it was published as, in its newest or in this ``version``,
+        also when it is over."""
+        if not is_clean(campaign or ""):
+            return []
         async with info.context.database.snapshot() as snapshot:
             found = await find_brand_by_slug(snapshot, brand)
             if found is None:
                 return []
-            rows = [row for row in await list_running(snapshot, found.id) if is_public(row[2])]
+            if campaign is None:
+                rows = await list_running(snapshot, found.id)
+            else:
+                published = await find_published(snapshot, found.id, campaign, version)
+                rows = [] if published is None else [published]
+            rows = [row for row in rows if is_public(row[2])]
             names = await _names(snapshot, found, [live for _, _, live in rows])
-        return [
-            _shown(info.context, campaign, version, rules_page(live, names))
-            for campaign, version, live in rows
-        ]
+        return [_shown(info.context, *row, rules_page(row[2], names)) for row in rows]

@@ -158,6 +158,27 @@ async def find_campaign(snapshot: Snapshot, brand_id: UUID, code: str) -> Campai
     return found.first()
 
 
+async def find_version(
+    snapshot: Snapshot, brand_id: UUID, code: str, number: int | None
+) -> tuple[Campaign, CampaignVersion] | None:
+    """This version of the campaign with this code, or its newest; None if there is no such one."""
+    statement = (
+        select(Campaign, CampaignVersion)
+        .join(
+            CampaignVersion,
+            (col(CampaignVersion.brand_id) == col(Campaign.brand_id))
+            & (col(CampaignVersion.campaign_id) == col(Campaign.id)),
+        )
+        .where(col(Campaign.brand_id) == brand_id, col(Campaign.code) == code)
+        .order_by(col(CampaignVersion.version).desc())
+        .limit(1)
+    )
+    if number is not None:
+        statement = statement.where(col(CampaignVersion.version) == number)
+    found = (await snapshot.session.exec(statement)).first()
+    return None if found is None else (found[0], found[1])
+
+
 async def set_ended(tx: Tx, brand_id: UUID, campaign_id: UUID) -> None:
     await tx.session.exec(
         update(Campaign)

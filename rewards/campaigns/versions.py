@@ -59,3 +59,12 @@ async def list_running(
         for campaign, version in sorted(rows, key=lambda row: row[0].code)
         if version.ends_at is None or snapshot.now < version.ends_at
     ]
+
+
+async def find_published(
+    snapshot: Snapshot, brand_id: UUID, code: str, number: int | None = None
+) -> tuple[Campaign, CampaignVersion, LiveCampaign] | None:
+    """What a campaign was published as, in this version or its newest, whether it runs or not; None
+    if there is no such one."""
+    found = await queries.find_version(snapshot, brand_id, code, number)
+    return None if found is None else (*found, queries.as_live(*found))

@@ -7,6 +7,9 @@ from tests.graphql_schema.stage import CONSUMER, GUIDE, Stage, outcome
 
 PROMOTIONS = """query ($brand: String!) {
     promotions(brand: $brand) { code name version startsAt endsAt rules } }"""
+VERSIONS = """query ($brand: String!, $code: String!, $version: Int) {
+    promotions(brand: $brand, campaign: $code, version: $version) {
+        version draw { stages { oddsFromPpm } } } }"""
 CAMPAIGN: dict[str, Any] = {
     "code": "spring",
     "nameZh": "春季",
@@ -82,3 +85,15 @@ async def test_everybody_reads_the_rules_of_what_runs(stage: Stage) -> None:
         "Stage 1, from 2099-03-01 00:00: 10% of draws win, going early to 1.25%."
     )
     assert (await stage.api.nobody.ask(PROMOTIONS, brand="nobody-s"))["promotions"] == []
+
+    async def versions(code: str, number: int | None = None) -> Any:
+        asked = {"brand": stage.slug, "code": code, "version": number}
+        return (await stage.api.nobody.ask(VERSIONS, **asked))["promotions"]
+
+    await stage.publish(OUTCOMES, **CAMPAIGN | {"draw": None})
+    first = {"version": 1, "draw": {"stages": [{"oddsFromPpm": 100_000}]}}
+    assert await versions("spring", 1) == [first]
+    assert await versions("spring") == [{"version": 2, "draw": None}]
+    assert await versions("over") == [{"version": 1, "draw": None}]
+    for code, number in (("spring", 3), ("moon", None), ("channel", 1)):
+        assert await versions(code, number) == [], "none such, or the channel's"

@@ -18,6 +18,12 @@ from zoneinfo import ZoneInfo
 import cel
 
 from loyalty.db import Database, Snapshot
+from loyalty.ledger.audit_draw_facts import (
+    Counted,
+    fact_problems,
+    number_problems,
+    read_counted,
+)
 from loyalty.ledger.audit_draw_rows import (
     BRANDS,
     DRAWS_OF_DAY,
@@ -97,12 +103,14 @@ async def _verify_day(snap: Snapshot, brand: Brand, day: Day, report: DrawReport
     report.days += 1
     if hashlib.sha256(day.seed).hexdigest() != day.seed_hash:
         report.note(f"{brand.slug} {day.code} {day.on}", ["the seed is not the published hash's"])
+    counted = await read_counted(snap, brand, day)
     for row in await snap.fetch(DRAWS_OF_DAY, brand=brand.id, campaign=day.campaign_id, on=day.on):
         report.receipts += 1
-        report.note(f"{brand.slug} {row[0]}", list(_problems(brand, day, Receipt(*row))))
+        found = _problems(brand, day, counted, Receipt(*row))
+        report.note(f"{brand.slug} {row[0]}", list(found))
 
 
-def _problems(brand: Brand, day: Day, receipt: Receipt) -> Iterator[str]:
+def _problems(brand: Brand, day: Day, counted: Counted, receipt: Receipt) -> Iterator[str]:
     version = brand.versions.get(receipt.version_id)
     if version is None:
         yield "its version has no draw"
@@ -129,7 +137,12 @@ def _problems(brand: Brand, day: Day, receipt: Receipt) -> Iterator[str]:
         yield f"u is {u:016x}"
     stage, passed = _stage(version, receipt.occurred_at)
     base = _on_curve(stage["odds_from_ppm"], stage["odds_to_ppm"], passed)
-    held = _held(version, json.loads(receipt.inputs)) if stage["takes_bonuses"] else []
+    inputs = json.loads(receipt.inputs)
+    held = _held(version, inputs) if stage["takes_bonuses"] else []
+    if inputs.get("held", []) != held:
+        yield f"the bonuses {held} hold"
+    yield from fact_problems(brand, day, counted, receipt, inputs)
+    yield from number_problems(version, counted, receipt)
     odds = base + sum(version.draw["bonuses"][i]["ppm"] for i in held)
     if (receipt.base_ppm, receipt.odds_ppm) != (base, odds):
         yield f"the odds are {base} and with bonuses {odds} ppm"
@@ -236,7 +249,7 @@ def _given_problems(
         return
     for each in exhausted:
         award = _award(version, stage, passed, each["prize"])
-        if not _was_exhausted(brand, day, version, receipt.stage, each, award):
+        if not _was_exhausted(brand, day, version, receipt, each, award):
             yield f"{each['prize']} had not run out of {each['limit']}"
     award = (None, None, None)
     if receipt.given is not None:
@@ -258,30 +271,36 @@ def _was_exhausted(
     brand: Brand,
     day: Day,
     version: Version,
-    stage: int,
+    receipt: Receipt,
     claim: dict[str, Any],
     award: tuple[str | None, int | None, UUID | None],
 ) -> bool:
-    """Whether the counter that a receipt names was full: those of prizes and stages never go
-    down."""
-    code, limit = claim["prize"], claim["limit"]
-    prize = version.prizes[code]
+    """Whether the counter that a receipt names may have been full then, by what others were given:
+    no more can have been used than the rows tell, so no less can have been left."""
+    code, limit, at = claim["prize"], claim["limit"], receipt.occurred_at
+    prize, campaign_id = version.prizes[code], day.campaign_id
     asset, amount, template_id = award
-    if limit == "STOCK":
-        stock = prize["stock"]
-        return stock is not None and brand.last.get((day.campaign_id, code), 0) >= stock
-    if limit == "QUOTA":
-        quota = prize["quota_per_day"]
-        given = brand.last_of_day.get((day.campaign_id, code, day.on), 0)
-        return quota is not None and given >= quota
-    if limit == "STAGE_BUDGET":
-        allowed = version.draw["stages"][stage].get("budgets", {}).get(asset)
-        if allowed is None or (claim["subject"], claim["allowed"]) != (asset, allowed):
-            return False
-        spent = brand.of_stages.get((day.campaign_id, stage, asset or ""), 0)
-        left = int(claim["left"])
-        return left < (amount or 0) and spent >= int(allowed) - left
-    if limit == "BUDGET":
-        has_budget = (day.campaign_id, asset) in brand.budgets
-        return has_budget and claim["subject"] == asset and claim["left"] < (amount or 0)
-    return template_id is not None and brand.templates.get(template_id) == claim["subject"]
+    wanted = 1 if limit in ("STOCK", "QUOTA") else amount or 0
+    subject, allowed, least = code, None, None
+    if limit == "STOCK" and prize["stock"] is not None:
+        allowed = prize["stock"]
+        least = brand.limits.stock_left(campaign_id, code, allowed, at)
+    elif limit == "QUOTA" and prize["quota_per_day"] is not None:
+        allowed = prize["quota_per_day"]
+        least = brand.limits.quota_left(campaign_id, code, day.on, allowed, at)
+    elif limit == "STAGE_BUDGET" and asset is not None:
+        allowed = version.draw["stages"][receipt.stage].get("budgets", {}).get(asset)
+        if allowed is not None:
+            subject = asset
+            least = brand.limits.stage_left(campaign_id, receipt.stage, asset, allowed, at)
+    elif limit == "BUDGET" and (campaign_id, asset) in brand.limits.allowed and asset is not None:
+        subject, allowed = asset, amount
+        least = brand.limits.budget_left(campaign_id, asset, at)
+        if least is None:  # nobody wrote down how much was allowed then
+            least = claim["left"]
+    elif limit == "COUPON" and template_id in brand.limits.templates and template_id is not None:
+        template = brand.limits.templates[template_id]
+        return claim["subject"] == template.code and template.may_be_gone(day.on, at)
+    if least is None or (claim["subject"], claim["allowed"]) != (subject, allowed):
+        return False
+    return bool(least <= claim["left"] < wanted)

@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from loyalty.db import Snapshot, Statement
+from loyalty.ledger.audit_draw_limits import Limits, read_limits
 
 BRANDS = Statement(
     "SELECT id, slug, timezone FROM brands ORDER BY slug",
@@ -60,7 +61,7 @@ DRAWS_OF_DAY = Statement(
     " day_ordinal bigint, asset text, amount bigint, template_id uuid, occurred_at timestamptz,"
     " item_no bigint, scanner_id uuid",
 )
-# Over all days: a piece given twice, and how far each prize's ordinals go.
+# Over all days: a piece, or a number of a member's draws, given twice.
 TWICE = Statement(
     """
     SELECT CAST(d.campaign_id AS text), d.given_prize, d.ordinal, COUNT(*) FROM draws d
@@ -71,36 +72,50 @@ TWICE = Statement(
         d.day_ordinal, COUNT(*) FROM draws d
     WHERE d.brand_id = :brand AND d.given_prize IS NOT NULL
     GROUP BY d.campaign_id, d.drawn_on, d.given_prize, d.day_ordinal HAVING COUNT(*) > 1
+    UNION ALL
+    SELECT CAST(d.campaign_id AS text), 'the memberDrawNo of ' || CAST(d.member_id AS text),
+        d.member_draw_no, COUNT(*) FROM draws d
+    WHERE d.brand_id = :brand AND d.member_draw_no IS NOT NULL
+    GROUP BY d.campaign_id, d.member_id, d.member_draw_no HAVING COUNT(*) > 1
     """,
     params="brand uuid",
     returns="place text, prize text, ordinal bigint, times bigint",
 )
-_LAST = Statement(
+# What of a campaign's scans counts, by its versions' caps; a campaign of other events counts those.
+_COUNTING = Statement(
     """
-    SELECT campaign_id, given_prize, drawn_on, MAX(ordinal), MAX(day_ordinal) FROM draws
-    WHERE brand_id = :brand AND given_prize IS NOT NULL
-    GROUP BY campaign_id, given_prize, drawn_on
+    SELECT id, campaign_id, CAST(caps AS text), event = 'SCAN' AND bonus IS NULL
+    FROM campaign_versions WHERE brand_id = :brand
     """,
     params="brand uuid",
-    returns="campaign_id uuid, prize text, on date, ordinal bigint, day_ordinal bigint",
+    returns="id uuid, campaign_id uuid, caps text, is_of_scans boolean",
 )
-_TEMPLATES = Statement(
-    "SELECT id, code FROM coupon_templates WHERE brand_id = :brand",
-    params="brand uuid",
-    returns="id uuid, code text",
-)
-_BUDGETS = Statement(
-    "SELECT campaign_id, asset FROM campaign_budgets WHERE brand_id = :brand",
-    params="brand uuid",
-    returns="campaign_id uuid, asset text",
-)
-_OF_STAGES = Statement(
+# The paid scans of whoever drew on a day by what was counted of it, and whether they were reversed.
+PAID_SCANS = Statement(
     """
-    SELECT campaign_id, stage, asset, CAST(SUM(amount) AS bigint) FROM draws
-    WHERE brand_id = :brand AND amount IS NOT NULL GROUP BY campaign_id, stage, asset
+    SELECT e.member_id, e.campaign_version_id, e.occurred_at, r.id IS NOT NULL
+    FROM scan_events e JOIN campaign_versions v
+        ON v.brand_id = e.brand_id AND v.id = e.campaign_version_id
+    LEFT JOIN scan_reversals r ON r.brand_id = e.brand_id AND r.scan_id = e.id
+    WHERE e.brand_id = :brand AND v.campaign_id = :campaign AND e.unpaid_reason IS NULL
+        AND e.role = 'CONSUMER' AND e.member_id IN (
+            SELECT d.member_id FROM draws d WHERE d.brand_id = :brand
+                AND d.campaign_id = :campaign AND d.drawn_on = :on
+                AND CAST(d.inputs AS text) LIKE '%"counters.%')
     """,
-    params="brand uuid",
-    returns="campaign_id uuid, stage bigint, asset text, amount bigint",
+    params="brand uuid, campaign uuid, on date",
+    returns="member_id uuid, version_id uuid, at timestamptz, is_reversed boolean",
+)
+# When whoever drew on a day drew by a number.
+NUMBERED = Statement(
+    """
+    SELECT n.member_id, n.occurred_at FROM draws n
+    WHERE n.brand_id = :brand AND n.campaign_id = :campaign AND n.member_draw_no IS NOT NULL
+        AND n.member_id IN (SELECT d.member_id FROM draws d WHERE d.brand_id = :brand
+            AND d.campaign_id = :campaign AND d.drawn_on = :on AND d.member_draw_no IS NOT NULL)
+    """,
+    params="brand uuid, campaign uuid, on date",
+    returns="member_id uuid, at timestamptz",
 )
 
 
@@ -118,19 +133,16 @@ class Version:
 
 @dataclass(frozen=True)
 class Brand:
-    """What all days of a brand share. ``last`` and ``last_of_day``: how far a prize's ordinals go,
-    by (campaign, prize) and by (campaign, prize, day). ``of_stages``: what was given in all, by
-    (campaign, stage, asset)."""
+    """What all days of a brand share. ``counting``: of each version that pays scans, by its id, the
+    windows in which it counts a member's; ``miscounted``: campaigns that count other events too."""
 
     id: UUID
     slug: str
     zone: ZoneInfo
     versions: dict[UUID, Version]
-    last: dict[tuple[UUID, str], int]
-    last_of_day: dict[tuple[UUID, str, date], int]
-    templates: dict[UUID, str]
-    budgets: set[tuple[UUID, str]]
-    of_stages: dict[tuple[UUID, int, str], int]
+    limits: Limits
+    counting: dict[UUID, frozenset[str]]
+    miscounted: frozenset[UUID]
 
 
 @dataclass(frozen=True)
@@ -175,22 +187,28 @@ class Receipt:
 
 
 async def read_brand(snap: Snapshot, id: UUID, slug: str, zone: ZoneInfo) -> Brand:
-    last: dict[tuple[UUID, str], int] = {}
-    last_of_day: dict[tuple[UUID, str, date], int] = {}
-    for campaign_id, prize, on, ordinal, day_ordinal in await snap.fetch(_LAST, brand=id):
-        last[campaign_id, prize] = max(last.get((campaign_id, prize), 0), ordinal or 0)
-        last_of_day[campaign_id, prize, on] = day_ordinal or 0
+    versions = {
+        row[0]: Version(row[1], row[2], row[3], json.loads(row[4]))
+        for row in await snap.fetch(_VERSIONS, brand=id)
+    }
+    templates = {
+        UUID(hex=prize["award"]["coupon_template_id"])
+        for version in versions.values()
+        for prize in version.draw["prizes"]
+        if "coupon_template_id" in (prize["award"] or {})
+    }
+    counting = await snap.fetch(_COUNTING, brand=id)
     return Brand(
         id,
         slug,
         zone,
+        versions,
+        await read_limits(snap, id, templates),
         {
-            row[0]: Version(row[1], row[2], row[3], json.loads(row[4]))
-            for row in await snap.fetch(_VERSIONS, brand=id)
+            version_id: frozenset(
+                cap["window"] for cap in json.loads(caps) if cap["subject"] == "MEMBER"
+            )
+            for version_id, _, caps, _ in counting
         },
-        last,
-        last_of_day,
-        {row[0]: row[1] for row in await snap.fetch(_TEMPLATES, brand=id)},
-        {(row[0], row[1]) for row in await snap.fetch(_BUDGETS, brand=id)},
-        {(row[0], row[1], row[2]): row[3] for row in await snap.fetch(_OF_STAGES, brand=id)},
+        frozenset(campaign_id for _, campaign_id, _, is_of_scans in counting if not is_of_scans),
     )

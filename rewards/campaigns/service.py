@@ -85,9 +85,8 @@ async def publish_campaign(
         )
         await draws.make_seeds(tx, keyring, days, len(days))
     await touch_configuration(tx, actor.brand_id)
-    await audit_log.record(
-        tx, actor, "publishCampaign", campaign.id, code=campaign.code, version=number
-    )
+    told: dict[str, Any] = {"version": number, "budgets": definition.budgets}
+    await audit_log.record(tx, actor, "publishCampaign", campaign.id, code=campaign.code, **told)
     return campaign, version
 
 

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +27,7 @@ from workers.wiring import make_jobs
 DRAWS_PAGE = Path(__file__).parents[2] / "docs" / "draws.md"
 RECEIPTS = """
 { me { draws(first: 50) { nodes {
-  id campaignCode on message seedHash stage basePpm oddsPpm u memberDrawNo isGuaranteed won
+  id campaignCode version on message seedHash stage basePpm oddsPpm u memberDrawNo isGuaranteed won
   pointedPrize prize { code name } consolation ordinal dayOrdinal stock quotaPerDay asset amount
   weights { prize weight } bonuses { condition ppm held } facts { name value counter }
   exhausted { prize limit subject left allowed } occurredAt } } } }
@@ -35,6 +35,15 @@ RECEIPTS = """
 SEEDS = """
 query ($code: String!, $from: Date!, $to: Date!) {
   drawSeeds(campaignCode: $code, from: $from, to: $to) { on seedHash seed madeAt revealedAt } }
+"""
+RULES = """
+query ($brand: String!, $code: String!, $version: Int!) {
+  promotions(brand: $brand, campaign: $code, version: $version) {
+    code version startsAt endsAt draw {
+      prizes { code asset amount stock quotaPerDay } consolation guarantee { prize drawNo }
+      stages { startsAt oddsFromPpm oddsToPpm curve takesBonuses
+        entries { prize weight amountFrom amountTo } }
+      bonuses { condition ppm } } } }
 """
 SCAN = """
 mutation ($input: ScanCodeInput!) { scanCode(input: $input) { __typename
@@ -97,13 +106,22 @@ class Fair:
         assert (await self.stage.admin.ask(SEEDS, **asked))["drawSeeds"] == seeds
         return list(seeds)
 
+    async def rules(self, receipts: Iterable[Any]) -> list[Any]:
+        """What was published for the draws of these receipts, as anybody reads it."""
+        brand, found = self.stage.slug, []
+        for code, version in sorted({(each["campaignCode"], each["version"]) for each in receipts}):
+            asked = {"brand": brand, "code": code, "version": version}
+            found += (await self.stage.api.nobody.ask(RULES, **asked))["promotions"]
+        return found
+
     def check_as_a_member(
-        self, receipts: Iterable[Any], seeds: dict[str, list[Any]]
+        self, receipts: Sequence[Any], rules: list[Any], seeds: dict[str, list[Any]]
     ) -> subprocess.CompletedProcess[str]:
         """Runs the lines of docs/draws.md over exported receipts."""
         [lines] = re.findall(r"```python\n(.*?)```", DRAWS_PAGE.read_text("utf-8"), re.DOTALL)
+        file = {"draws": receipts, "rules": rules, "seeds": seeds}
         exported = self.folder / "draws.json"
-        exported.write_text(json.dumps({"draws": list(receipts), "seeds": seeds}), "utf-8")
+        exported.write_text(json.dumps(file), "utf-8")
         return subprocess.run(
             [sys.executable, "-c", lines, exported],
             capture_output=True,

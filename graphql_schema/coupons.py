@@ -13,7 +13,7 @@ from graphql_schema.coupon_templates import CouponTerms
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import CouponCause, CouponStatus
 from graphql_schema.ledger import Balance
-from graphql_schema.loaders import row_loader
+from graphql_schema.loaders import row_loader, rows_loader
 from graphql_schema.nodes import Node, id_field, local_id
 from graphql_schema.pagination import Connection, Cursor, connection_of, page_of
 from graphql_schema.permissions import HasGrant, IsMember
@@ -31,6 +31,7 @@ from rewards.issues import service as issues
 CURSOR = Cursor(UUID)
 
 coupon_loader = row_loader(queries.list_views_by_ids)
+_given_loader = rows_loader(queries.list_views_by_causes, parent=lambda given: given[0])
 
 
 @strawberry.type(description="One member's coupon (券). Both dates are included.")
@@ -104,6 +105,14 @@ async def wallet_of(
         limit=page.limit,
     )
     return connection_of(views, page, CURSOR, key=lambda view: (view.id,))
+
+
+async def coupons_given(context: Context, cause_id: UUID) -> list[CouponView]:
+    """What a purchase or an event gave: all of it for operators, to a member its own."""
+    given = [view for _, view in await context.loader(_given_loader).load(cause_id)]
+    if Grant.READ in context.caller.grants:
+        return given
+    return [view for view in given if await is_own(context, view.coupon.member_id)]
 
 
 async def fetch_coupon(context: Context, id: UUID) -> CouponView | None:

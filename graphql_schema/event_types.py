@@ -10,6 +10,7 @@ from strawberry.scalars import JSON
 from graphql_schema.acting import is_own
 from graphql_schema.bonuses import Bonus, EventReward, bonuses_of, rewards_shown
 from graphql_schema.context import Context, Info
+from graphql_schema.coupons import Coupon, coupons_given
 from graphql_schema.enums import EventFieldKind, EventKind, EventUnpaidReason
 from graphql_schema.loaders import row_loader
 from graphql_schema.nodes import Node, id_field
@@ -17,6 +18,7 @@ from graphql_schema.pagination import encode_id
 from loyalty.actor import Grant
 from loyalty.db import Snapshot
 from loyalty.keyed import list_rows_by_ids
+from rewards.coupons.states import CouponView
 from rewards.event_types.models import EventType as TypeRow
 from rewards.event_types.rules import fields_from_json
 from rewards.events import queries
@@ -74,6 +76,13 @@ class EarningEvent(Node):
     @strawberry.field(description="What its first campaign gave.")
     def earned(self, row: strawberry.Parent[EventRow]) -> list[EventReward]:
         return rewards_shown(row.earned)
+
+    @strawberry.field(
+        graphql_type=list[Coupon],
+        description="What its first campaign gave of coupons; for operators, and whose it is.",
+    )
+    async def coupons(self, row: strawberry.Parent[EventRow], info: Info) -> list[CouponView]:
+        return await coupons_given(info.context, row.id)
 
     @strawberry.field(description="What bonus campaigns gave on top.")
     async def bonuses(self, row: strawberry.Parent[EventRow], info: Info) -> list[Bonus]:

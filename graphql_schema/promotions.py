@@ -47,7 +47,7 @@ async def _names(snapshot: Snapshot, brand: Brand, campaigns: Sequence[LiveCampa
     """What all of them name, each kind read once."""
     wanted: set[UUID] = set()
     for campaign in campaigns:
-        wanted.update(campaign.coupon_template_ids)
+        wanted.update(campaign.coupon_template_ids())
         wanted.update(awarded_templates(campaign.draw.terms) if campaign.draw is not None else ())
     templates = await templates_by_id(snapshot, brand.id, wanted)
     products = await products_by_id(snapshot, brand.id)

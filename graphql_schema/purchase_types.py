@@ -10,6 +10,7 @@ import strawberry
 from graphql_schema.acting import is_own
 from graphql_schema.channel_shares import ChannelShare, Share, of_purchase
 from graphql_schema.context import Context, Info
+from graphql_schema.coupons import Coupon, coupons_given
 from graphql_schema.enums import MemberRole, PurchaseSource
 from graphql_schema.loaders import product_loader, row_loader, rows_loader
 from graphql_schema.member_lists import page_of_member
@@ -22,6 +23,7 @@ from loyalty.actor import Grant
 from loyalty.members.models import Member as MemberRow
 from loyalty.places.models import Place as PlaceRow
 from loyalty.products.models import Product as ProductRow
+from rewards.coupons.states import CouponView
 from rewards.purchases import queries
 from rewards.purchases.models import PurchaseEvent
 from rewards.purchases.models import PurchaseLine as LineRow
@@ -184,6 +186,13 @@ class Purchase(Node):
         if Grant.READ not in info.context.caller.grants:
             return None
         return [of_purchase(each) for each in await info.context.loader(share_loader).load(row.id)]
+
+    @strawberry.field(
+        graphql_type=list[Coupon],
+        description="What of coupons it gave: for operators to whomever, for a member its own.",
+    )
+    async def coupons(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> list[CouponView]:
+        return await coupons_given(info.context, row.id)
 
     @strawberry.field(graphql_type=list[PurchaseReturn], description="Oldest first.")
     async def returns(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> list[ReturnRow]:

@@ -252,11 +252,10 @@ def _purchase_channel(versions: list[Any]) -> list[tuple[Any, ...]]:
 
 
 def _coupon_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
-    """(version_id, template_id) of the coupons that scans win."""
+    """(version_id, beneficiary, template_id) of the coupons that events give."""
     return [
-        (version_id, UUID(hex=outcome["coupon_template_id"]))
-        for version_id, _, event, outcomes, *_ in versions
-        if event == "SCAN"
+        (version_id, outcome["beneficiary"], UUID(hex=outcome["coupon_template_id"]))
+        for version_id, _, _, outcomes, *_ in versions
         for outcome in json.loads(outcomes)
         if "coupon_template_id" in outcome
     ]

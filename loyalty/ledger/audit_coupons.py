@@ -77,22 +77,91 @@ COUPONS = (
     ),
     Probe(
         7,
-        "a coupon won is of a paid scan by its member",
-        "扫码所得优惠券对应本人有奖扫码",
+        "a coupon won is of a paid scan",
+        "扫码所得优惠券对应有奖扫码",
         "coupons WHERE cause_kind = 'SCAN'",
-        f"""
-        WITH {MERGED}
+        """
         SELECT CAST(c.id AS text) AS id, CASE WHEN e.id IS NULL THEN 'its scan does not exist'
             WHEN e.unpaid_reason IS NOT NULL THEN 'its scan was not paid: ' || e.unpaid_reason
-            WHEN c.issued_at <> e.created_at THEN 'it was not issued with its scan'
-            ELSE 'its scan was made by another member' END AS problem
+            ELSE 'it was not issued with its scan' END AS problem
         FROM coupons c
         LEFT JOIN scan_events e ON e.brand_id = c.brand_id AND e.id = c.cause_id
-        LEFT JOIN merged m ON m.id = c.member_id
-        LEFT JOIN merged n ON n.id = e.member_id
         WHERE c.brand_id = :brand AND c.cause_kind = 'SCAN' AND (e.id IS NULL
-            OR e.member_id IS NULL OR e.unpaid_reason IS NOT NULL OR c.issued_at <> e.created_at
-            OR COALESCE(m.into_id, c.member_id) <> COALESCE(n.into_id, e.member_id))
+            OR e.member_id IS NULL OR e.unpaid_reason IS NOT NULL OR c.issued_at <> e.created_at)
+        """,
+    ),
+    # Whom a scan paid beside its consumer, the item's claims say; of a purchase, its shares.
+    Probe(
+        6,
+        "a paid scan wins exactly the coupons that its campaign gives",
+        "有奖扫码恰得活动所发优惠券",
+        "scan_events WHERE unpaid_reason IS NULL AND role = 'CONSUMER'",
+        f"""
+        WITH {MERGED}, offer AS MATERIALIZED (
+            SELECT version_id, beneficiary, template_id FROM {{coupon_outcomes}}
+        ), paid AS MATERIALIZED (
+            SELECT id, campaign_version_id, 'CONSUMER' AS role, member_id FROM scan_events
+            WHERE brand_id = :brand AND unpaid_reason IS NULL AND role = 'CONSUMER'
+            UNION ALL
+            SELECT e.id, e.campaign_version_id, k.beneficiary_role, k.member_id
+            FROM claims k
+            JOIN scan_events e ON e.brand_id = k.brand_id AND e.id = k.settled_scan_id
+            WHERE k.brand_id = :brand AND k.outcome = 'PAID' AND k.beneficiary_role <> 'CONSUMER'
+        )
+        SELECT CAST(cause_id AS text) AS id, 'of ' || CAST(COALESCE(m.into_id, member_id) AS text)
+            || ': ' || SUM(due) || ' coupons of ' || CAST(template_id AS text) || ' due, '
+            || SUM(won) || ' won' AS problem
+        FROM (
+            SELECT p.id AS cause_id, p.member_id, o.template_id, 1 AS due, 0 AS won
+            FROM paid p CROSS JOIN offer o
+            WHERE o.version_id = p.campaign_version_id AND o.beneficiary = p.role
+            UNION ALL
+            SELECT d.scan_id, e.member_id, d.coupon_template_id, 1, 0
+            FROM draws d JOIN scan_events e ON e.brand_id = d.brand_id AND e.id = d.scan_id
+            WHERE d.brand_id = :brand AND d.coupon_template_id IS NOT NULL
+            UNION ALL
+            SELECT cause_id, member_id, template_id, 0, 1 FROM coupons
+            WHERE brand_id = :brand AND cause_kind = 'SCAN'
+        ) AS entries LEFT JOIN merged m ON m.id = member_id
+        GROUP BY cause_id, COALESCE(m.into_id, member_id), template_id
+        HAVING SUM(due) <> SUM(won)
+        """,
+    ),
+    Probe(
+        6,
+        "a rewarded purchase or event gives exactly the coupons that its campaign gives",
+        "已奖购买与事件恰发活动所定优惠券",
+        "coupons WHERE cause_kind IN ('PURCHASE', 'EVENT')",
+        f"""
+        WITH {MERGED}, offer AS MATERIALIZED (
+            SELECT version_id, beneficiary, template_id FROM {{coupon_outcomes}}
+        ), paid AS MATERIALIZED (
+            SELECT id, campaign_version_id, 'CONSUMER' AS role, member_id, created_at
+            FROM purchase_events WHERE brand_id = :brand AND campaign_version_id IS NOT NULL
+            UNION ALL
+            SELECT p.id, p.campaign_version_id, h.role, h.member_id, p.created_at
+            FROM purchase_shares h
+            JOIN purchase_events p ON p.brand_id = h.brand_id AND p.id = h.purchase_id
+            WHERE h.brand_id = :brand AND h.unpaid_reason IS NULL
+            UNION ALL
+            SELECT e.id, e.campaign_version_id, m.role, e.member_id, e.created_at
+            FROM earning_events e JOIN members m ON m.brand_id = e.brand_id AND m.id = e.member_id
+            WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL
+        )
+        SELECT CAST(cause_id AS text) AS id, 'of ' || CAST(COALESCE(m.into_id, member_id) AS text)
+            || ': ' || SUM(due) || ' coupons of ' || CAST(template_id AS text) || ' due, '
+            || SUM(given) || ' given' AS problem
+        FROM (
+            SELECT p.id AS cause_id, p.member_id, o.template_id, p.created_at AS at, 1 AS due,
+                0 AS given
+            FROM paid p CROSS JOIN offer o
+            WHERE o.version_id = p.campaign_version_id AND o.beneficiary = p.role
+            UNION ALL
+            SELECT cause_id, member_id, template_id, issued_at, 0, 1 FROM coupons
+            WHERE brand_id = :brand AND cause_kind IN ('PURCHASE', 'EVENT')
+        ) AS entries LEFT JOIN merged m ON m.id = member_id
+        GROUP BY cause_id, COALESCE(m.into_id, member_id), template_id, at
+        HAVING SUM(due) <> SUM(given)
         """,
     ),
     Probe(

@@ -140,14 +140,18 @@ HISTORY = (
         "earning_events",
         """
         SELECT CAST(event_id AS text) AS id, CASE WHEN SUM(says) > SUM(gave)
-            THEN 'says that it was paid, and no transfer says so'
-            ELSE 'says that it was not paid, and a transfer gave for it' END AS problem
+            THEN 'says that it was paid, and nothing was given for it'
+            ELSE 'says that it was not paid, and something was given for it' END AS problem
         FROM (
             SELECT id AS event_id, 1 AS says, 0 AS gave FROM earning_events
             WHERE brand_id = :brand AND unpaid_reason IS NULL
             UNION ALL
-            SELECT DISTINCT cause_id, 0, 1 FROM transfers WHERE brand_id = :brand
-                AND cause_kind = 'EVENT' AND kind = 'EARN' AND phase IN ('POSTED', 'PENDING')
+            SELECT cause_id, 0, 1 FROM (
+                SELECT cause_id FROM transfers WHERE brand_id = :brand AND cause_kind = 'EVENT'
+                    AND kind = 'EARN' AND phase IN ('POSTED', 'PENDING')
+                UNION
+                SELECT cause_id FROM coupons WHERE brand_id = :brand AND cause_kind = 'EVENT'
+            ) AS given
         ) AS entries
         GROUP BY event_id HAVING SUM(says) <> SUM(gave)
         """,

@@ -12,7 +12,7 @@ _SETS = {
     "outcomes": "version_id uuid, beneficiary text, asset text, amount bigint",
     "locked_outcomes": "version_id uuid, beneficiary text, asset text, kind text, amount bigint",
     "purchase_channel": "version_id uuid, role text",
-    "coupon_outcomes": "version_id uuid, template_id uuid",
+    "coupon_outcomes": "version_id uuid, beneficiary text, template_id uuid",
     "caps": "campaign_id uuid, subject_kind text, window_kind text, times_max bigint,"
     " every_version boolean, counts_scans boolean",
     "draw_prizes": "version_id uuid, prize text, stock bigint, quota bigint",

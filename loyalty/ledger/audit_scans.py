@@ -139,30 +139,6 @@ SCANS = (
     ),
     Probe(
         6,
-        "a paid scan wins exactly the coupons that its campaign gives",
-        "有奖扫码恰得活动所发优惠券",
-        "scan_events WHERE unpaid_reason IS NULL AND role = 'CONSUMER'",
-        """
-        WITH offer AS MATERIALIZED (SELECT version_id, template_id FROM {coupon_outcomes})
-        SELECT CAST(scan_id AS text) AS id, SUM(due) || ' coupons of '
-            || CAST(template_id AS text) || ' due, ' || SUM(won) || ' won' AS problem
-        FROM (
-            SELECT e.id AS scan_id, o.template_id, 1 AS due, 0 AS won
-            FROM scan_events e CROSS JOIN offer o
-            WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL AND e.role = 'CONSUMER'
-                AND o.version_id = e.campaign_version_id
-            UNION ALL
-            SELECT scan_id, coupon_template_id, 1, 0 FROM draws
-            WHERE brand_id = :brand AND coupon_template_id IS NOT NULL
-            UNION ALL
-            SELECT cause_id, template_id, 0, 1 FROM coupons
-            WHERE brand_id = :brand AND cause_kind = 'SCAN'
-        ) AS entries
-        GROUP BY scan_id, template_id HAVING SUM(due) <> SUM(won)
-        """,
-    ),
-    Probe(
-        6,
         "a paid scan settles its guide's claim, or says why there is no credit",
         "有奖扫码结清导购领取权",
         "claims WHERE beneficiary_role = 'CONSUMER'",

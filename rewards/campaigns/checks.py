@@ -185,7 +185,7 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
     for i, outcome in enumerate(outcomes):
         path = f"outcomes[{i}]"
         if isinstance(outcome, CouponOutcome):
-            _check_coupon(definition.event, path, outcome)
+            _check_coupon(definition, path, outcome)
             key: tuple[MemberRole, str | UUID, Lock | None]
             key = (outcome.beneficiary, outcome.template_id, None)
         else:
@@ -255,11 +255,12 @@ def _check_locked(definition: CampaignDefinition, path: str, outcome: Outcome) -
         raise InvalidInput(field=f"{path}.kind", problem="only consumers' scans count")
 
 
-def _check_coupon(event: EventKind, path: str, outcome: CouponOutcome) -> None:
-    if event is not EventKind.SCAN:
-        raise InvalidInput(field=f"{path}.couponTemplateId", problem="only scans win coupons")
-    if outcome.beneficiary is not MemberRole.CONSUMER:
-        raise InvalidInput(field=f"{path}.beneficiary", problem="only consumers win coupons")
+def _check_coupon(definition: CampaignDefinition, path: str, outcome: CouponOutcome) -> None:
+    if outcome.beneficiary not in _PAID_BY.get(definition.event, frozenset(MemberRole)):
+        raise InvalidInput(field=f"{path}.beneficiary", problem="not paid by this event")
+    if definition.gate is not Gate.NONE and outcome.beneficiary is MemberRole.GUIDE:
+        problem = "the gate locks what the guide gets, and coupons are not locked"
+        raise InvalidInput(field=f"{path}.couponTemplateId", problem=problem)
 
 
 def _check_caps(definition: CampaignDefinition) -> None:

@@ -39,7 +39,8 @@ class Names:
 
 def is_public(campaign: LiveCampaign) -> bool:
     """Whether it promises consumers anything."""
-    has_gifts = bool(campaign.outcomes_for(MemberRole.CONSUMER) or campaign.coupon_template_ids)
+    consumer = MemberRole.CONSUMER
+    has_gifts = bool(campaign.outcomes_for(consumer) or campaign.coupons_for(consumer))
     return has_gifts or campaign.draw is not None
 
 
@@ -125,7 +126,7 @@ def _gifts(campaign: LiveCampaign, names: Names) -> Iterator[Said]:
             f"消费者得{what.zh}{f'（{lock.zh}）' if lock else ''}。",
             f"The consumer gets {what.en}{f', {lock.en}' if lock else ''}.",
         )
-    for template_id in campaign.coupon_template_ids:
+    for template_id in campaign.coupons_for(MemberRole.CONSUMER):
         coupon = names.coupons[template_id]
         yield Said(f"消费者得{coupon.zh}1张。", f"The consumer gets a coupon: {coupon.en}.")
 

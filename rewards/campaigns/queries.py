@@ -332,7 +332,7 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
         version.ends_at,
         outcomes_from_json(version.outcomes),
         caps_from_json(version.caps),
-        tuple(outcome.template_id for outcome in coupons_from_json(version.outcomes)),
+        coupons_from_json(version.outcomes),
         policies_from_json(version.return_policies),
         None if version.condition is None else load_condition(version.condition, event, fields),
         draw or None,

@@ -99,9 +99,9 @@ class BonusTerms:
 
 @dataclass(frozen=True, slots=True)
 class LiveCampaign:
-    """A published version, as rules see it. ``coupon_template_ids``: a coupon of each for the
-    consumer. ``event_type_id``: the type of the CUSTOM events that it is for. With ``bonus`` it
-    pays only on top of another one. ``regions``: codes of those that it runs in; none: everywhere.
+    """A published version, as rules see it. ``outcomes`` are its amounts, ``coupons`` the rest.
+    ``event_type_id``: the type of the CUSTOM events that it is for. With ``bonus`` it pays only on
+    top of another one. ``regions``: codes of those that it runs in; none: everywhere.
     ``channel``: whom its scans or purchases pay of those behind a guide or a place."""
 
     id: UUID
@@ -115,7 +115,7 @@ class LiveCampaign:
     ends_at: datetime | None
     outcomes: tuple[Outcome, ...]
     caps: tuple[Cap, ...]
-    coupon_template_ids: tuple[UUID, ...] = ()
+    coupons: tuple[CouponOutcome, ...] = ()
     return_policies: Mapping[MemberRole, ReturnPolicy] = field(default_factory=dict)
     condition: Condition | None = None
     draw: LiveDraw | None = None
@@ -126,6 +126,7 @@ class LiveCampaign:
 
     def __post_init__(self) -> None:
         paid = {outcome.beneficiary for outcome in self.outcomes}
+        paid.update(coupon.beneficiary for coupon in self.coupons)
         has_channel = self.event in (EventKind.SCAN, EventKind.PURCHASE)
         channel = tuple(role for role in _BEHIND_SALES if has_channel and role in paid)
         object.__setattr__(self, "channel", channel)  # once: scans ask for it by the thousand
@@ -143,6 +144,14 @@ class LiveCampaign:
 
     def outcomes_for(self, beneficiary: MemberRole) -> tuple[Outcome, ...]:
         return tuple(o for o in self.outcomes if o.beneficiary is beneficiary)
+
+    def coupons_for(self, beneficiary: MemberRole) -> tuple[UUID, ...]:
+        """The templates of which this beneficiary gets a coupon each."""
+        return tuple(c.template_id for c in self.coupons if c.beneficiary is beneficiary)
+
+    def coupon_template_ids(self) -> list[UUID]:
+        """The templates of which it gives coupons to anybody."""
+        return [coupon.template_id for coupon in self.coupons]
 
     def return_policy(self, beneficiary: MemberRole) -> ReturnPolicy:
         """What may be taken back of what this beneficiary got."""
@@ -213,7 +222,7 @@ class CampaignIndex:
             for group in self.by_event.values()  # bonuses give none
             for campaign in group
             for template_id in (
-                *campaign.coupon_template_ids,
+                *campaign.coupon_template_ids(),
                 *(awarded_templates(campaign.draw.terms) if campaign.draw else ()),
             )
         }

@@ -96,14 +96,13 @@ REDEEM_COUPON = Statement(
 VOID_WON = Statement(
     """
     UPDATE coupons SET status = 'VOID', held_until = NULL, redemption_id = NULL, ended_at = :now
-    WHERE brand_id = :brand_id AND member_id = :member_id
-        AND cause_kind = 'SCAN' AND cause_id = :scan_id
+    WHERE brand_id = :brand_id AND cause_kind = :cause_kind AND cause_id = :cause_id
         AND (status = 'ISSUED' OR status = 'HELD' AND held_until <= :now)
         AND NOT EXISTS (SELECT 1 FROM outside_codes o
             WHERE o.brand_id = coupons.brand_id AND o.coupon_id = coupons.id)
     RETURNING id
     """,
-    params="now timestamptz, brand_id uuid, member_id uuid, scan_id uuid",
+    params="now timestamptz, brand_id uuid, cause_kind text, cause_id uuid",
     returns="id uuid",
 )
 
@@ -288,6 +287,17 @@ async def list_views_by_ids(
     """For loaders: those that exist, with their templates, in no order."""
     ids = [(brand_id, coupon_id) for coupon_id in coupon_ids]
     return _views(await snapshot.fetch(READ_VIEWS, ids=ids))
+
+
+async def list_views_by_causes(
+    snapshot: Snapshot, brand_id: UUID, cause_ids: Sequence[UUID]
+) -> list[tuple[UUID, CouponView]]:
+    """For loaders: what scans, purchases and events gave, with their templates, oldest first."""
+    is_given = (col(Coupon.brand_id) == brand_id) & col(Coupon.cause_id).in_(cause_ids)
+    query = select(Coupon.cause_id, Coupon.id).where(is_given).order_by(col(Coupon.id))
+    given = list(await snapshot.session.exec(query))
+    shown = {v.id: v for v in await list_views_by_ids(snapshot, brand_id, [id for _, id in given])}
+    return [(cause_id, shown[id]) for cause_id, id in given]
 
 
 def _views(rows: Iterable[Sequence[Any]]) -> list[CouponView]:

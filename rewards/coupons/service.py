@@ -196,12 +196,13 @@ async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Cou
     return coupon
 
 
-async def void_won(tx: Tx, owner: tuple[UUID, UUID], scan_id: UUID) -> list[tuple[UUID, UUID]]:
-    """End the coupons that a (brand_id, member_id) has by a scan and that nobody is using:
+async def void_won(
+    tx: Tx, brand_id: UUID, cause: CouponCause, cause_id: UUID
+) -> list[tuple[UUID, UUID]]:
+    """End the coupons that a scan or a purchase gave to anybody and that nobody is using:
     (brand_id, id) of each."""
-    brand_id, member_id = owner
     voided = await tx.fetch(
-        queries.VOID_WON, now=tx.now, brand_id=brand_id, member_id=member_id, scan_id=scan_id
+        queries.VOID_WON, now=tx.now, brand_id=brand_id, cause_kind=cause.value, cause_id=cause_id
     )
     return [(brand_id, row[0]) for row in voided]
 

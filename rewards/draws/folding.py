@@ -167,10 +167,8 @@ def draw_prize(world: GrantWorld, campaign: LiveCampaign, drawing: Drawing) -> D
         state.tax = sum(each.tax_fen for each in world.withheld[before:])
         _count_amount(world, campaign, brand, odds.stage, given.award)
     elif isinstance(given.award, CouponAward):
-        template = brand.coupon_templates[given.award.template_id]
-        dates = usable_dates(template, today)
-        if dates is not None:  # it has some, or it had run out
-            state.coupons = grants.issue_coupons(world, [(template, *dates)], member, drawing.cause)
+        issued = grants.issue_coupon(world, given.award.template_id, member, drawing.cause)
+        state.coupons = [] if issued is None else [issued]
     return state
 
 

@@ -96,7 +96,8 @@ def pay(
     earned = []
     for credit in credits:
         locked = grants.give(world, campaign, credit, cause)
-        earned.append(Earned(credit.asset, credit.amount, locked is not None))
+        if credit.template_id is None:  # coupons are found by their cause
+            earned.append(Earned(credit.asset, credit.amount, locked is not None))
     grants.count_caps(world, caps)
     give_channel(world, campaign, channel, cause)
     given = give_bonuses(world, bonuses, cause, member)

@@ -21,6 +21,7 @@ from rewards.coupons.models import CouponCause
 from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
 from rewards.grants.models import LockedReward, LockStatus
 from rewards.grants.world import (
+    COUPON,
     AccountKey,
     BrandConfiguration,
     BudgetKey,
@@ -30,7 +31,6 @@ from rewards.grants.world import (
     GrantWorld,
     LockedState,
     MemberState,
-    PlannedCoupon,
     StockKey,
     Unlock,
     WaitKey,
@@ -50,7 +50,6 @@ __all__ = [
     "GrantWorld",
     "LockedState",
     "MemberState",
-    "PlannedCoupon",
     "StockKey",
     "Unlock",
     "WaitKey",
@@ -95,16 +94,35 @@ def credits_of(
             amount = multiplied(amount, percent)
         if amount > 0:
             credits.append(Credit(member, outcome.asset, amount, outcome.lock))
+    if campaign.coupons:
+        for template_id in campaign.coupons_for(MemberRole(member.role)):
+            credits.append(Credit(member, COUPON, 1, None, template_id))
     return credits
 
 
 def within_budget(world: GrantWorld, campaign: LiveCampaign, credits: Iterable[Credit]) -> bool:
-    """Whether all of the credits together fit into what is left."""
+    """Whether all of the credits together fit into what is left: of budgets, and of coupons, which
+    may be out of stock, paused, or past their dates."""
     wanted: dict[BudgetKey, int] = {}
+    coupons: dict[StockKey, int] = {}
     for credit in credits:
+        if credit.template_id is not None:
+            stock_key = (credit.member.brand_id, credit.template_id)
+            coupons[stock_key] = coupons.get(stock_key, 0) + credit.amount
+            continue
         key = (credit.member.brand_id, campaign.id, credit.asset)
         wanted[key] = wanted.get(key, 0) + credit.amount
-    return all(world.budgets.get(key, amount) >= amount for key, amount in wanted.items())
+    return all(world.budgets.get(key, amount) >= amount for key, amount in wanted.items()) and all(
+        _has_coupons(world, key, count) for key, count in coupons.items()
+    )
+
+
+def _has_coupons(world: GrantWorld, key: StockKey, count: int) -> bool:
+    brand_id, template_id = key
+    brand, left = world.brands[brand_id], world.stock.get(key, 0)
+    on = local_date(world.now, brand.timezone)
+    is_good = usable_dates(brand.coupon_templates[template_id], on) is not None
+    return is_good and (left is None or left >= count)
 
 
 def _spend_budget(world: GrantWorld, key: BudgetKey, *, spent: int, reserved: int) -> None:
@@ -134,6 +152,9 @@ def give(
     Of a draw's prize tax may be withheld."""
     member = credit.member
     brand = world.brands[member.brand_id]
+    if credit.template_id is not None:
+        issue_coupon(world, credit.template_id, member, cause)
+        return None
     if credit.lock is not None:
         box = world.boxes.get(cause.id)
         if box is not None:
@@ -276,47 +297,33 @@ def end_locked(
         world.emit(brand.id, LAPSED_TOPIC, member.id, told)
 
 
-def plan_coupons(
-    world: GrantWorld, campaign: LiveCampaign, brand: BrandConfiguration, at: datetime
-) -> list[PlannedCoupon] | None:
-    """One coupon of each template that a campaign names, with the dates of one issued on the
-    brand's local day; None when there is not each of them: out of stock, paused, past its dates."""
-    on = local_date(at, brand.timezone)
-    planned = []
-    for template_id in campaign.coupon_template_ids:
-        template = brand.coupon_templates[template_id]
-        dates = usable_dates(template, on)
-        if dates is None or world.stock.get((brand.id, template_id), 0) == 0:
-            return None
-        planned.append((template, *dates))
-    return planned
-
-
-def issue_coupons(
-    world: GrantWorld, planned: Iterable[PlannedCoupon], member: MemberState, cause: Cause
-) -> list[CouponIssue]:
-    """Issue what ``plan_coupons`` has found to be there."""
-    issued = []
-    for template, usable_from, usable_until in planned:
-        issue = CouponIssue(
-            member.brand_id,
-            world.new_id(),
-            template.id,
-            member.id,
-            world.new_coupon_code(),
-            CouponCause.SCAN,
-            cause.id,
-            usable_from,
-            usable_until,
-        )
-        key = (member.brand_id, template.id)
-        left = world.stock[key]
-        world.stock[key] = None if left is None else left - 1
-        world.stock_moves[key] = world.stock_moves.get(key, 0) + 1
-        world.emit(member.brand_id, ISSUED_TOPIC, member.id, issued_payload(issue))
-        issued.append(issue)
-    world.coupons.extend(issued)
-    return issued
+def issue_coupon(
+    world: GrantWorld, template_id: UUID, member: MemberState, cause: Cause
+) -> CouponIssue | None:
+    """Issue one of what was found to be in stock, with the dates of one issued today; None where
+    the template is past its dates."""
+    brand = world.brands[member.brand_id]
+    template = brand.coupon_templates[template_id]
+    dates = usable_dates(template, local_date(world.now, brand.timezone))
+    if dates is None:
+        return None
+    issue = CouponIssue(
+        member.brand_id,
+        world.new_id(),
+        template.id,
+        member.id,
+        world.new_coupon_code(),
+        CouponCause(cause.kind),
+        cause.id,
+        *dates,
+    )
+    key = (member.brand_id, template.id)
+    left = world.stock[key]
+    world.stock[key] = None if left is None else left - 1
+    world.stock_moves[key] = world.stock_moves.get(key, 0) + 1
+    world.emit(member.brand_id, ISSUED_TOPIC, member.id, issued_payload(issue))
+    world.coupons.append(issue)
+    return issue
 
 
 def _good_until(

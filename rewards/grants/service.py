@@ -87,12 +87,13 @@ async def load_for_events(
     backers: Iterable[tuple[MemberState, datetime, Iterable[LiveCampaign]]] = (),
 ) -> None:
     """What events of any day, each of a member and with its candidates, may need: accounts and
-    ranks, locked; budgets and counters. ``backers``: who may be paid beside, the same way.
-    RetryTransaction when one was merged meanwhile."""
+    ranks, locked; budgets, counters and coupons in stock. ``backers``: who may be paid beside, the
+    same way. RetryTransaction when one was merged meanwhile."""
     first_days: dict[tuple[UUID, UUID], date] = {}
     new: set[tuple[UUID, UUID]] = set()
     campaign_keys: set[tuple[UUID, UUID]] = set()
     counters: set[CounterKey] = set()
+    stock: set[StockKey] = set()
     for member, at, candidates in events:
         brand, key = world.brands[member.brand_id], (member.brand_id, member.id)
         day = local_date(at, brand.timezone)
@@ -102,6 +103,7 @@ async def load_for_events(
         for campaign in candidates:
             campaign_keys.add((brand.id, campaign.id))
             counters.update(key for key, _ in caps_of(brand, campaign, member.id, at))
+            stock.update((brand.id, template_id) for template_id in campaign.coupon_template_ids())
     for member, at, campaigns_for in backers:
         key = (member.brand_id, member.id)
         day = local_date(at, world.brands[member.brand_id].timezone)
@@ -112,7 +114,7 @@ async def load_for_events(
         await load_members_side(tx, world, first_days, new, first_days)
     except MemberClosed as late:
         raise RetryTransaction from late  # merged into another since it was looked up
-    await load_brands_side(tx, world, campaign_keys, counters)
+    await load_brands_side(tx, world, campaign_keys, counters, stock)
 
 
 async def load_members_side(

@@ -24,14 +24,15 @@ from rewards.grants.models import BonusUnpaidReason, LockStatus
 from tiers.ladders.rules import LadderView
 from tiers.standings.folding import MemberTier
 
+COUPON = "COUPON"
+"""What stands for an asset where a credit is of coupons; no asset may have this code."""
+
 AccountKey = tuple[UUID, UUID, str]
 BudgetKey = tuple[UUID, UUID, str]
 CounterKey = tuple[UUID, UUID, str, str, str]
 StockKey = tuple[UUID, UUID]
 WaitKey = tuple[UUID, UUID | None, str]
 """(brand_id, member_id, unlock key) of what waits for something that one member does."""
-PlannedCoupon = tuple[CouponTemplate, date, date]
-"""A template with the first and the last day of a coupon issued now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +172,14 @@ def unlock_of(lock: Lock, timezone: str, at: datetime, box: BoxState | None = No
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """An amount that one member is to get of one asset; locked, if ``lock`` says until when."""
+    """An amount that one member is to get of one asset; locked, if ``lock`` says until when. With
+    a ``template_id`` it is so many coupons of that template instead, and the asset is COUPON."""
 
     member: MemberState
     asset: str
     amount: int
     lock: Lock | None = None
+    template_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,10 +128,10 @@ async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Cou
     return coupon
 
 
-async def void_won(tx: Tx, owner: tuple[UUID, UUID], scan_id: UUID) -> int:
+async def void_won(tx: Tx, brand_id: UUID, cause: CouponCause, cause_id: UUID) -> int:
     """``rewards.coupons.service.void_won``, and release what a partner has reserved for what came
     out of its pools; how many coupons ended."""
-    ended = await coupons.void_won(tx, owner, scan_id)
+    ended = await coupons.void_won(tx, brand_id, cause, cause_id)
     await clearing.release(tx, await _find_reserved(tx, ended))
     return len(ended)
 

@@ -17,6 +17,7 @@ from loyalty.text import checked_text
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.models import CapSubject
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
+from rewards.coupons.models import CouponCause
 from rewards.grants import service as grants
 from rewards.grants.rules import (
     BrandConfiguration,
@@ -29,6 +30,7 @@ from rewards.grants.rules import (
     level_of,
     return_to_budgets,
 )
+from rewards.issues.service import void_won
 from rewards.purchases import service as purchases
 from rewards.purchases.models import PurchaseEvent, PurchaseShare
 from rewards.purchases.reading import checked_ref
@@ -230,7 +232,7 @@ async def _settle(
     await _lower_tiers(tx, rewards, purchase, given, taken, cause)
     told = returned_payload(row, of_buyer(takings))
     world.emit(purchase.brand_id, RETURNED_TOPIC, owner.id, told)
-    await _write(tx, rewards, purchase, row, given, takings, paying.values())
+    coupons = await _write(tx, rewards, purchase, row, given, takings, paying.values())
     await audit_log.record(
         tx,
         actor,
@@ -239,6 +241,7 @@ async def _settle(
         row.reason,
         return_id=row.id.hex,
         amount_fen=row.amount_fen,
+        coupons_voided=coupons,
     )
     level_after = level_of(world, owner)
     return ReturnResult(row, owner.id, True, of_buyer(takings), level_before, level_after)
@@ -284,11 +287,15 @@ async def _write(
     given: Given,
     takings: Mapping[TakingKey, Taking],
     paying: Iterable[LiveCampaign],
-) -> None:
-    """Members first, then the events, then the brand's hottest rows: the global order of locks."""
+) -> int:
+    """Members first, then the events, then the brand's hottest rows: the global order of locks. How
+    many of its coupons are void: those that nobody had used, once nothing is left of it."""
     world = rewards.world
     brand = world.brands[purchase.brand_id]
     await grants.write_members_side(tx, world)
+    voided = 0
+    if given.is_last:
+        voided = await void_won(tx, brand.id, CouponCause.PURCHASE, purchase.id)
     lines = [(line.line_no, line.quantity, line.amount_fen) for line in given.lines]
     await purchases.count_returned(tx, purchase, given.amount_fen, lines, is_last=given.is_last)
     values = tuple(row.model_dump().values())
@@ -302,6 +309,7 @@ async def _write(
     if given.is_last:
         await campaigns.uncount_caps(tx, _counted(rewards, purchase, brand, paying))
     await grants.write_brands_side(tx, world)
+    return voided
 
 
 def _counted(

@@ -20,6 +20,7 @@ from loyalty.text import checked_text
 from loyalty.withholdings.service import find_of_credits, return_tax
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
 from rewards.campaigns.service import find_versions, uncount_caps
+from rewards.coupons.models import CouponCause
 from rewards.grants import service as grants
 from rewards.grants.models import Bonus, LockedReward, LockStatus
 from rewards.grants.paying import caps_of
@@ -157,8 +158,7 @@ async def reverse_scan(tx: Tx, actor: Actor, scan_id: UUID, reason: str) -> Scan
     await _take_back(tx, world, scan, parties, cause)
     _lower_tiers(world, scan, parties, locked, cause)
     await grants.write_members_side(tx, world)
-    holder = next(party.holder for party in parties if party.role == CONSUMER)
-    coupons = await void_won(tx, (scan.brand_id, holder.id), scan.id)
+    coupons = await void_won(tx, scan.brand_id, CouponCause.SCAN, scan.id)
     await _uncount(tx, world, scan, granting)
     await audit_log.record(tx, actor, "scan.reverse", scan.id, reason, coupons_voided=coupons)
     await grants.write_brands_side(tx, world)

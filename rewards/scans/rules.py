@@ -176,10 +176,9 @@ def _consumer_scan(
         world, brand, campaign, item, guide, guide_claim
     )
     outcome.channel = plan_channel(world, request, campaign, member, guide)
-    coupons = grants.plan_coupons(world.grants, campaign, brand, now)
     cause = cause_of(request, now)
     wanted = [*credits, *guide_credits, *credits_of(outcome.channel)]
-    if coupons is None or not grants.within_budget(world.grants, campaign, wanted):
+    if not grants.within_budget(world.grants, campaign, wanted):
         outcome.unpaid, outcome.guide_unpaid = UnpaidReason.BUDGET, None
         if guide is not None:
             grants.settle_item(world.grants, guide, unlock_key(item), cause, post=False)
@@ -188,11 +187,7 @@ def _consumer_scan(
     paid_guide = (guide, guide_credits) if guide and outcome.guide_unpaid is None else None
     planned = plan_of_scan(world, request, batch, cause, (member, credits), paid_guide, item)
     outcome.unlocked = grants.count_scan(world.grants, member, cause)
-    for credit in credits:
-        locked = grants.give(world.grants, campaign, credit, cause)
-        outcome.rewards.append(receipts.reward(credit, locked))
-    issued = grants.issue_coupons(world.grants, coupons, member, cause)
-    outcome.coupons = [receipts.coupon(brand, issue) for issue in issued]
+    _pay_consumer(world, brand, campaign, outcome, credits, cause)
     _pay_guide(world, item, campaign, outcome, guide_credits, cause)
     _draw(world, request, batch, item, member, campaign, outcome)
     grants.count_caps(world.grants, caps)
@@ -200,6 +195,24 @@ def _consumer_scan(
     outcome.bonuses = give_bonuses(world.grants, planned, cause, member, request.device_hash)
     note_claims(world, request, item, member, outcome, guide_claim)
     return outcome
+
+
+def _pay_consumer(
+    world: ScanWorld,
+    brand: BrandConfiguration,
+    campaign: LiveCampaign,
+    outcome: Outcome,
+    credits: Iterable[Credit],
+    cause: Cause,
+) -> None:
+    """What there is for who scans, and what the reply says of it."""
+    issued_before = len(world.grants.coupons)
+    for credit in credits:
+        locked = grants.give(world.grants, campaign, credit, cause)
+        if credit.template_id is None:
+            outcome.rewards.append(receipts.reward(credit, locked))
+    issued = world.grants.coupons[issued_before:]
+    outcome.coupons = [receipts.coupon(brand, issue) for issue in issued]
 
 
 def _pay_guide(

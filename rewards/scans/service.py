@@ -322,7 +322,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
             if campaign.draw is not None:
                 counters.update(prize_keys(world.grants, campaign, brand.id))
                 stock.update(stock_keys(campaign, brand.id))
-            stock.update((brand.id, template_id) for template_id in campaign.coupon_template_ids)
+            stock.update((brand.id, template_id) for template_id in campaign.coupon_template_ids())
             for _, member_id in related:
                 subjects: dict[CapSubject, str | None] = {
                     CapSubject.MEMBER: member_id.hex,

@@ -89,9 +89,18 @@ OF_COUPONS = (
     ),
     Corruption(
         "a coupon won by another's scan",
-        7,
+        6,
         lambda b, _: [change(Coupon, the_coupon(b, "won too"), member_id=b.consumer)],
-        ("a coupon won is of a paid scan by its member",),
+        ("a paid scan wins exactly the coupons that its campaign gives",),
+    ),
+    Corruption(
+        "a coupon of a purchase that gives none",
+        6,
+        lambda b, _: [change(Coupon, the_coupon(b, "won too"), cause_kind="PURCHASE")],
+        (
+            "a paid scan wins exactly the coupons that its campaign gives",
+            "a rewarded purchase or event gives exactly the coupons that its campaign gives",
+        ),
     ),
     Corruption(
         "a coupon won twice",
@@ -116,7 +125,7 @@ OF_COUPONS = (
         7,
         lambda b, _: [change(Coupon, the_coupon(b, "won too"), cause_id=b.scans["again 1"])],
         (
-            "a coupon won is of a paid scan by its member",
+            "a coupon won is of a paid scan",
             "a paid scan wins exactly the coupons that its campaign gives",
             "a scan pays its scanner or says why not",
         ),

@@ -158,7 +158,7 @@ OF_SCANS = (
         lambda b, _: [change(ScanEvent, the_scan(b, "scan 3"), unpaid_reason="CAP")],
         (
             "a cap counts the scans that were paid",
-            "a coupon won is of a paid scan by its member",
+            "a coupon won is of a paid scan",
             "a paid scan wins exactly the coupons that its campaign gives",
             "a paid scan holds its consumer's claim",
             "a rollup counts no more than happened",

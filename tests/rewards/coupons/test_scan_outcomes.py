@@ -5,12 +5,14 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from loyalty.db import Database
 from loyalty.ledger.models import Asset
 from rewards.coupons.models import Coupon, CouponTemplate
+from rewards.scans.reversing import reverse_scan
 from tests.clocks import SettableClock
 from tests.rewards.grants.played import play
 from tests.rewards.scans.worlds import CONSUMER, GUIDE, BrandPlan, CampaignPlan, ScanPlan
@@ -49,6 +51,27 @@ async def test_batches_at_once_issue_what_is_in_stock_and_not_one_more(db: Datab
     assert {coupon.id.hex for coupon in issued} == won
     assert {coupon.cause_id.hex for coupon in issued} == {reply["scan_id"] for reply in paid}
     assert [template.issued for template in await played.rows(CouponTemplate)] == [7, 7]
+
+
+async def test_the_guide_has_one_with_the_consumer_or_neither_has(db: Database) -> None:
+    both = CampaignPlan(
+        outcomes={CONSUMER: {Asset.POINTS: 3}, GUIDE: {}},
+        coupons=(3,),
+        coupons_for=(CONSUMER, GUIDE),
+    )
+    played = await play(db, BrandPlan((both,), frozenset(), points_valid_months=24, quantity=ITEMS))
+    # Ann was invited by the guide gus.
+    [first, second] = await played.settle(scan(0, "ann"), scan(1, "ann"))
+    assert first["guide_unpaid_reason"] is None and len(first["coupons"]) == 1
+    assert second["unpaid_reason"] == "BUDGET", "one is left, and two are due"
+    [ann, gus] = [await played.member("ann"), await played.member("gus", GUIDE)]
+    assert {row.member_id for row in await played.rows(Coupon)} == {ann.id, gus.id}
+    assert await played.broken() == {}
+    scan_id = UUID(hex=first["scan_id"])
+    done = await db.in_transaction(reverse_scan, played.operator, scan_id, "fraud")
+    assert done.coupons_voided == 2
+    assert {row.status for row in await played.rows(Coupon)} == {"VOID"}
+    assert await played.broken() == {}
 
 
 async def test_all_are_paid_or_nobody_is(clocked_db: Database) -> None:

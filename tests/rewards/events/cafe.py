@@ -11,7 +11,7 @@ from loyalty.actor import MemberRole
 from loyalty.db import Database
 from loyalty.ids import new_id
 from rewards.campaigns.models import EventKind, OutcomeBasis
-from rewards.campaigns.rules import CampaignDefinition, Outcome
+from rewards.campaigns.rules import CampaignDefinition, CouponOutcome, Outcome
 from rewards.campaigns.service import publish_campaign
 from rewards.event_types.models import FieldKind
 from rewards.event_types.rules import FieldSpec, TypeDefinition
@@ -26,7 +26,10 @@ POINT = Outcome(MemberRole.CONSUMER, POINTS, OutcomeBasis.FIXED, 1)
 
 
 async def run_campaign(
-    shop: Shop, event: EventKind, outcomes: Sequence[Outcome] = (POINT,), **more: Any
+    shop: Shop,
+    event: EventKind,
+    outcomes: Sequence[Outcome | CouponOutcome] = (POINT,),
+    **more: Any,
 ) -> None:
     """A campaign of this kind, by its own name."""
     name = event.value

@@ -16,7 +16,7 @@ from loyalty.ledger.rules import ReturnPolicy
 from loyalty.moves.service import move_balance
 from rewards.campaigns.locks import Lock
 from rewards.campaigns.models import EventKind, OutcomeBasis
-from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
+from rewards.campaigns.rules import CampaignDefinition, Cap, CouponOutcome, Outcome
 from rewards.campaigns.service import publish_campaign
 from rewards.purchases.models import PurchaseSource
 from rewards.purchases.reading import LineReport, PurchaseReport
@@ -114,7 +114,7 @@ class Shop:
 
     async def publish(
         self,
-        outcomes: Sequence[Outcome],
+        outcomes: Sequence[Outcome | CouponOutcome],
         *,
         policy: ReturnPolicy | None = None,
         caps: Sequence[Cap] = (),

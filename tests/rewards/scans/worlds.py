@@ -48,7 +48,7 @@ GROWN_UP = dict.fromkeys(("ann", "bob"), date(1990, 1, 1))
 @dataclass(frozen=True)
 class CampaignPlan:
     """``budgets`` is (asset, allowed); ``opens_after_hours`` counts from the world's beginning.
-    ``coupons``: one of each for the consumer, and how many there are (None: no end of them).
+    ``coupons``: one of each for ``coupons_for``, and how many there are (None: no end of them).
     ``locked``: what is locked besides, each (beneficiary, asset, amount, lock as stored); the
     amounts are all different, so that one is told from the other. Of a bonus its group and what
     that is the best of, and percents of what the first campaign gives."""
@@ -59,6 +59,7 @@ class CampaignPlan:
     budgets: dict[Asset, int] = field(default_factory=dict)
     opens_after_hours: int = 0
     coupons: tuple[int | None, ...] = ()
+    coupons_for: tuple[MemberRole, ...] = (MemberRole.CONSUMER,)
     locked: tuple[tuple[MemberRole, Asset, int, dict[str, Any]], ...] = ()
     return_policies: dict[str, str] = field(default_factory=dict)
     condition: str | None = None
@@ -315,7 +316,8 @@ class _Maker:
                     for basis, beneficiary, asset, amount, more in given_by(campaign)
                 ]
                 + [
-                    {"beneficiary": CONSUMER.value, "coupon_template_id": template_id.hex}
+                    {"beneficiary": role.value, "coupon_template_id": template_id.hex}
+                    for role in campaign.coupons_for
                     for template_id in templates
                 ],
                 caps=caps_to_json(counted_caps(campaign)),

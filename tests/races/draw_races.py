@@ -2,11 +2,16 @@
 
 from collections import Counter
 
+from loyalty.db import Tx
+from loyalty.ledger.audit_draw_receipts import verify_draws
 from rewards.campaigns.models import CapCounter
-from rewards.draws.models import Draw
-from rewards.draws.terms import DrawTerms, Entry, Prize, Stage
+from rewards.draws.models import Draw, DrawSeed
+from rewards.draws.queries import REVEAL_SEEDS
+from rewards.draws.terms import DrawTerms, Entry, Prize
+from rewards.draws.terms import Stage as DrawStage
 from tests.races.arena import Arena, Broken
 from tests.races.scan_races import release
+from tests.races.stage import Stage
 
 PIECES = 7
 
@@ -14,7 +19,7 @@ PIECES = 7
 def _terms(stock: int | None, quota_per_day: int | None) -> DrawTerms:
     """Everybody wins a car, of which there are few."""
     car = Prize("CAR", "汽车", "Car", stock=stock, quota_per_day=quota_per_day)
-    always = Stage(10**6, 10**6, (Entry("CAR", 1),))
+    always = DrawStage(10**6, 10**6, (Entry("CAR", 1),))
     return DrawTerms((car, Prize("THANKS", "谢谢", "Thanks")), (always,), "THANKS")
 
 
@@ -52,4 +57,15 @@ async def _race(arena: Arena, name: str, terms: DrawTerms, size: int) -> Broken:
     used = {(c.subject, c.window_key == "ALL"): c.used for c in await stage.rows(CapCounter)}
     cars = (used.get(("CAR", True)), used.get(("CAR", False)))
     broken.unless(cars == (PIECES, PIECES), f"the counters say {cars}")
+    await stage.db.in_transaction(_reveal, stage)
+    report = await verify_draws(stage.db, stage.slug)
+    broken.unless(report.receipts == size and not report.broken, f"verified: {report.examples}")
     return broken
+
+
+async def _reveal(tx: Tx, stage: Stage) -> None:
+    """What the worker does when the day is over."""
+    for row in await stage.rows(DrawSeed):
+        seed = stage.keyring.open_seed(row.brand_id, row.sealed).hex()
+        key = (row.brand_id, row.campaign_id, row.drawn_on, seed)
+        await tx.fetch(REVEAL_SEEDS, revealed=[key], now=tx.now)

@@ -44,6 +44,11 @@ class DraftFromTemplateInput:
     product_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only scans of this product; of scans alone."
     )
+    coupon_template_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Of RAMP: its last stage gives such coupons in the place of cash, own ones or"
+        " what a partner has put into a pool.",
+    )
 
 
 @strawberry.type
@@ -93,6 +98,9 @@ class CampaignTemplateMutation:
             ends_at=checked_instant(input.ends_at, "endsAt"),
             budget_fen=None if input.budget_fen is None else int(input.budget_fen),
             product_id=None if input.product_id is None else local_id("Product", input.product_id),
+            coupon_template_id=None
+            if input.coupon_template_id is None
+            else local_id("CouponTemplate", input.coupon_template_id),
         )
 
         async def step(tx: Tx, actor: Actor) -> DraftRow:

@@ -23,13 +23,23 @@ from rewards.campaigns.models import (
 )
 from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
 from rewards.draws.models import Curve
-from rewards.draws.terms import PPM, AmountAward, Bonus, DrawTerms, Entry, Prize, Stage
+from rewards.draws.terms import (
+    PPM,
+    AmountAward,
+    Bonus,
+    CouponAward,
+    DrawTerms,
+    Entry,
+    Prize,
+    Stage,
+)
 
 BUDGET_FEN_MIN = 100_000
 RAMP_DAYS_MIN = 4
 _PACKET_LAPSES_AFTER = timedelta(days=30)
-_RAMP_BUDGETS_PERCENT = (25, 10, 5)
-"""Of the second stage on; the first has the rest."""
+_RAMP_BUDGETS_PERCENT = (33, 5, 2)
+"""Of the second stage on; the first has the rest. As their odds and amounts share what is given, if
+as many scan each day: so that none runs out much before its end."""
 
 
 class TemplateCode(StrEnum):
@@ -99,9 +109,10 @@ TEMPLATES: Mapping[TemplateCode, Template] = {
             EventKind.SCAN,
             "四阶段抽奖",
             "Four-stage ramp",
-            "第一阶段人人有奖、金额大，之后中奖率和金额按阶段递减，每阶段各有预算。",
+            "第一阶段人人有奖、金额大，之后中奖率和金额按阶段递减，每阶段各有预算；"
+            "最后阶段可改发优惠券。",
             "Every scan wins at first, and much; then odds and amounts fall by schedule, each stage"
-            " within a budget of its own.",
+            " within a budget of its own. The last may give coupons in the place of cash.",
             needs_budget=True,
             needs_window=True,
         ),
@@ -201,9 +212,11 @@ def definition_from(
     ends_at: datetime | None = None,
     budget_fen: int | None = None,
     product_id: UUID | None = None,
+    coupon_template_id: UUID | None = None,
 ) -> CampaignDefinition:
-    """A campaign made from a template. Refuses InvalidInput (what the template needs and was not
-    given, a budget that it has no use for or that is too small)."""
+    """A campaign made from a template; with ``coupon_template_id`` the ramp's last stage gives such
+    coupons. Refuses InvalidInput (what the template needs and was not given, a budget that it has
+    no use for or that is too small, a coupon that it does not give)."""
     template = TEMPLATES[code]
     if template.needs_budget and (budget_fen is None or budget_fen < BUDGET_FEN_MIN):
         raise InvalidInput(field="budgetFen", problem=f"needed, {BUDGET_FEN_MIN} or more")
@@ -213,6 +226,8 @@ def definition_from(
         raise InvalidInput(field="startsAt", problem="it needs a window: startsAt and endsAt")
     if product_id is not None and template.event is not EventKind.SCAN:
         raise InvalidInput(field="productId", problem="only for scans")
+    if coupon_template_id is not None and code is not TemplateCode.RAMP:
+        raise InvalidInput(field="couponTemplateId", problem="this template gives no coupons")
     budgets = {} if budget_fen is None else {Asset.CASH.value: budget_fen}
     return CampaignDefinition(
         code=campaign_code,
@@ -228,7 +243,7 @@ def definition_from(
         caps=_caps(template),
         budgets=budgets,
         condition="calendar.memberDay" if code is TemplateCode.MEMBER_DAY else None,
-        draw=_draw(code, starts_at, ends_at, budget_fen or 0),
+        draw=_draw(code, starts_at, ends_at, budget_fen or 0, coupon_template_id),
     )
 
 
@@ -271,7 +286,11 @@ def _caps(template: Template) -> tuple[Cap, ...]:
 
 
 def _draw(
-    code: TemplateCode, starts_at: datetime | None, ends_at: datetime | None, budget_fen: int
+    code: TemplateCode,
+    starts_at: datetime | None,
+    ends_at: datetime | None,
+    budget_fen: int,
+    coupon_template_id: UUID | None,
 ) -> DrawTerms | None:
     if code is TemplateCode.MEMBER_DAY:
         bonuses = (
@@ -284,7 +303,8 @@ def _draw(
         return None
     if ends_at - starts_at < timedelta(days=RAMP_DAYS_MIN):
         raise InvalidInput(field="endsAt", problem=f"{RAMP_DAYS_MIN} days or more after startsAt")
-    later = [budget_fen * percent // 100 for percent in _RAMP_BUDGETS_PERCENT]
+    shares = _RAMP_BUDGETS_PERCENT if coupon_template_id is None else _RAMP_BUDGETS_PERCENT[:-1]
+    later = [budget_fen * percent // 100 for percent in shares]
     allowed = [(((Asset.CASH.value, part),)) for part in (budget_fen - sum(later), *later)]
     hours = (ends_at - starts_at) // timedelta(hours=1)
     second, third, last = (
@@ -294,9 +314,13 @@ def _draw(
         Stage(PPM, PPM, _packets(288, 188), takes_bonuses=False, budgets=allowed[0]),
         Stage(600_000, 300_000, _packets(188, 88), starts_at=second, budgets=allowed[1]),
         Stage(300_000, 100_000, _packets(88, 66), Curve.EASE_OUT, third, budgets=allowed[2]),
-        Stage(100_000, 20_000, _packets(66, 66), Curve.EASE_IN, last, budgets=allowed[3]),
     )
-    return DrawTerms((_PACKET, _THANKS), stages, "THANKS")
+    if coupon_template_id is None:
+        at_last = Stage(100_000, 20_000, _packets(66, 66), Curve.EASE_IN, last, budgets=allowed[3])
+        return DrawTerms((_PACKET, _THANKS), (*stages, at_last), "THANKS")
+    coupon = Prize("COUPON", "优惠券", "Coupon", CouponAward(coupon_template_id))
+    at_last = Stage(300_000, 100_000, (Entry("COUPON", 1),), Curve.EASE_IN, last)
+    return DrawTerms((_PACKET, coupon, _THANKS), (*stages, at_last), "THANKS")
 
 
 def _packets(amount_from: int, amount_to: int) -> tuple[Entry, ...]:

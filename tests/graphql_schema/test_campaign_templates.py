@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from tests.graphql_schema.shop import TEMPLATE
 from tests.graphql_schema.stage import Stage
 
 TEMPLATES = """{ campaignTemplates { code event nameZh nameEn descriptionZh descriptionEn
     needsBudget needsWindow } }"""
 DRAFTS = """{ campaignDrafts { nodes { code event budgets { asset allowed }
-    draw { stages { startsAt oddsFromPpm budgets { asset allowed } } } } } }"""
+    draw { stages { startsAt oddsFromPpm budgets { asset allowed } entries { prize } } } } } }"""
 WINDOW = {"startsAt": "2099-03-01T00:00:00+08:00", "endsAt": "2099-03-31T00:00:00+08:00"}
 BUDGET_FEN = 1_000_001
 
@@ -37,6 +38,20 @@ async def test_each_template_is_published_as_it_comes(stage: Stage) -> None:
         assert (published["code"], published["status"]) == (wanted["code"], "RUNNING")
 
 
+async def test_a_ramp_may_end_with_coupons(stage: Stage) -> None:
+    made = await stage.admin.done("createCouponTemplate", code="five", **TEMPLATE)
+    wanted = {"template": "RAMP", "code": "ramp", "budgetFen": BUDGET_FEN} | WINDOW
+    coupon = {"couponTemplateId": made["template"]["id"]}
+    draft = (await stage.admin.done("draftFromTemplate", **wanted, **coupon))["draft"]
+    [kept] = (await stage.admin.ask(DRAFTS))["campaignDrafts"]["nodes"]
+    entries = [[each["prize"] for each in of["entries"]] for of in kept["draw"]["stages"]]
+    assert entries == [["PACKET"], ["PACKET"], ["PACKET"], ["COUPON"]]
+    assert kept["draw"]["stages"][3]["budgets"] == []
+    await stage.admin.done("publishCampaignDraft", draftId=draft["id"], revision=1)
+    unknown = wanted | {"code": "other", "couponTemplateId": stage.unknown_id("CouponTemplate")}
+    assert (await stage.admin.do("draftFromTemplate", **unknown))["code"] == "NOT_FOUND"
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no budget": ({"template": "RED_PACKET"}, "budgetFen"),
     "too little": ({"template": "RED_PACKET", "budgetFen": 99_999}, "budgetFen"),
@@ -47,6 +62,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "endsAt",
     ),
     "a product of what is no scan": ({"template": "BIRTHDAY"}, "productId"),
+    "a coupon of what gives none": ({"template": "CHECK_IN"}, "couponTemplateId"),
     "a time of nowhere": ({"template": "CHECK_IN", "startsAt": "2099-03-01T00:00:00"}, "startsAt"),
     "no code": ({"template": "CHECK_IN", "code": " "}, "code"),
 }
@@ -58,5 +74,7 @@ async def test_what_a_template_lacks_is_told(stage: Stage, name: str) -> None:
     wanted = {"code": "made"} | wrong
     if field == "productId":
         wanted["productId"] = stage.product_id
+    if field == "couponTemplateId":
+        wanted["couponTemplateId"] = stage.unknown_id("CouponTemplate")
     refused = await stage.admin.do("draftFromTemplate", **wanted)
     assert (refused["code"], refused["details"]["field"]) == ("INVALID_INPUT", field)

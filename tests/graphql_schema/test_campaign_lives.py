@@ -139,7 +139,7 @@ BAD_DRAFTS: list[tuple[dict[str, Any], str, str]] = [
         "outcomes[1].amount",
         "5000000 fen",
     ),
-    ({"outcomes": []}, "outcomes", "1 to 10"),
+    ({"outcomes": []}, "outcomes", "1 to 50"),
     ({"priority": 1001}, "priority", "-1000 to 1000"),
     ({"code": ""}, "code", "1 to 40"),
     ({"condition": ""}, "condition", "1 to 500"),

@@ -44,7 +44,7 @@ from rewards.campaigns.rules import (
 from rewards.conditions.rules import Fields, load_condition
 from rewards.coupons.service import require_templates
 from rewards.draws import service as draws
-from rewards.draws.rules import PRIZE_COUNTER, compile_draw
+from rewards.draws.rules import MEMBER_COUNTER, PRIZE_COUNTER, compile_draw
 from rewards.draws.terms import awarded_assets, awarded_templates, draw_to_json
 from rewards.event_types.rules import fields_from_json
 from rewards.event_types.service import require_type
@@ -348,11 +348,12 @@ async def write_counters(
     tx: Tx, moves: dict[tuple[UUID, UUID, str, str, str], tuple[int, int]]
 ) -> dict[tuple[UUID, UUID, str, str, str], int]:
     """Add (count, limit) to counters; RetryTransaction if another process filled one up. Where
-    prizes are counted, the answer is where the counters stand now, else it is empty."""
+    prizes or members' draws are counted, the answer is where the counters stand now, else it is
+    empty."""
     rows = sorted((*key, *move) for key, move in moves.items())
     if not rows:
         return {}
-    if not any(key[2] == PRIZE_COUNTER for key in moves):
+    if not any(key[2] in (PRIZE_COUNTER, MEMBER_COUNTER) for key in moves):
         await tx.write(queries.COUNT_CAPS, expected=len(rows), rows=rows)
         return {}
     counted = await tx.fetch(queries.COUNT_AND_TELL, rows=rows)

@@ -28,6 +28,7 @@ from loyalty.withholdings import service as withholdings
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.rules import LiveCampaign
 from rewards.coupons import service as coupons
+from rewards.draws.rules import MEMBER_COUNTER
 from rewards.grants import queries
 from rewards.grants.channel import caps_of_store
 from rewards.grants.models import Bonus, LockedReward
@@ -306,6 +307,10 @@ async def write_members_side(tx: Tx, world: GrantWorld) -> None:
 async def write_brands_side(tx: Tx, world: GrantWorld) -> None:
     """Write the hottest rows, after everything else: counters, budgets, stock, issuance."""
     world.counted = await campaigns.write_counters(tx, world.counter_moves)
+    # Who has no account is locked by none: its draws may have been counted elsewhere meanwhile.
+    for key, stands_at in world.counted.items():
+        if key[2] == MEMBER_COUNTER and stands_at != world.counters[key]:
+            raise RetryTransaction
     await campaigns.write_budgets(
         tx, {key: (move.spent, move.reserved) for key, move in world.budget_moves.items()}
     )

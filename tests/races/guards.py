@@ -73,6 +73,10 @@ BUDGET_GUARD = Edit(
 CAP_GUARD = Edit(
     CAMPAIGNS_SQL, "WHERE cap_counters.used + excluded.used <= excluded.times_max", "WHERE true"
 )
+STOCK_GUARD = Edit(
+    COUPONS_SQL, "<= coupon_templates.stock_max)\n    RETURNING", "IS NOT NULL)\n    RETURNING"
+)
+STOCK_CHECK = "ALTER TABLE coupon_templates DROP CONSTRAINT ck_coupon_templates_within_stock"
 BUDGET_CHECK = "ALTER TABLE campaign_budgets DROP CONSTRAINT ck_campaign_budgets_within_allowed"
 CAP_CHECK = "ALTER TABLE cap_counters DROP CONSTRAINT ck_cap_counters_within_times_max"
 ONE_END = "DROP INDEX uq_transfers_brand_id_pending_id"
@@ -300,14 +304,8 @@ GUARDS = (
         "the stock of a coupon template and its check",
         "no more coupons are issued than there are",
         coupon_races.the_last_coupons_are_sold_once,
-        (
-            Edit(
-                COUPONS_SQL,
-                "<= coupon_templates.stock_max)\n    RETURNING",
-                "IS NOT NULL)\n    RETURNING",
-            ),
-        ),
-        ("ALTER TABLE coupon_templates DROP CONSTRAINT ck_coupon_templates_within_stock",),
+        (STOCK_GUARD,),
+        (STOCK_CHECK,),
         covered_by="each other: the WHERE asks, the CHECK refuses",
     ),
     Guard(

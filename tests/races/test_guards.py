@@ -26,6 +26,7 @@ from tests.races.guards import GUARDS as ENGINE_GUARDS
 from tests.races.guards import Edit, Guard
 from tests.races.issue_guards import ISSUE_GUARDS
 from tests.races.ledger_guards import LEDGER_GUARDS
+from tests.races.limit_guards import LIMIT_GUARDS
 from tests.races.lock_guards import LOCK_GUARDS
 from tests.races.merge_guards import MERGE_GUARDS
 from tests.races.netting_guards import NETTING_GUARDS
@@ -53,6 +54,7 @@ GUARDS = (
     *NETTING_GUARDS,
     *ISSUE_GUARDS,
     *BOX_GUARDS,
+    *LIMIT_GUARDS,
 )
 ROUNDS_MAX = 12
 PAGE = ROOT / "docs" / "guards.md"

@@ -11,6 +11,7 @@ from tests.races import (
     event_races,
     issue_races,
     ledger_races,
+    limit_races,
     lock_races,
     merge_races,
     netting_races,
@@ -91,6 +92,14 @@ RACES: dict[Race, int] = {
     code_races.each_coupon_has_a_code_of_its_own: 20,
     box_races.a_bottle_is_packed_once: 40,
     box_races.every_bottle_of_a_box_counts: 60,
+    limit_races.a_stages_budget_is_drawn_to_its_last_fen: 60,
+    limit_races.a_campaigns_budget_is_drawn_to_its_last_fen: 60,
+    limit_races.a_guarantee_is_kept_once: 40,
+    limit_races.coupons_are_won_to_the_last: 60,
+    limit_races.what_is_locked_stays_within_the_budget: 60,
+    limit_races.purchases_are_paid_to_the_budgets_last_unit: 40,
+    limit_races.a_buyers_cap_is_kept: 40,
+    limit_races.events_are_paid_to_the_budgets_last_unit: 40,
     paused_worker_counts_nothing: 100,
 }
 

@@ -34,8 +34,9 @@ async def read_counted(snap: Snapshot, brand: Brand, day: Day) -> Counted:
     for member_id, version_id, at, is_reversed in await snap.fetch(PAID_SCANS, **which):
         scans[member_id].append((at, version_id, is_reversed))
     draws: dict[UUID, list[datetime]] = defaultdict(list)
-    for member_id, at in await snap.fetch(NUMBERED, **which):
-        draws[member_id].append(at)
+    for member_id, campaign_id, at in await snap.fetch(NUMBERED, **which):
+        if campaign_id == day.campaign_id:
+            draws[member_id].append(at)
     return Counted(scans, draws)
 
 

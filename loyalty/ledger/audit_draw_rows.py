@@ -106,16 +106,16 @@ PAID_SCANS = Statement(
     params="brand uuid, campaign uuid, on date",
     returns="member_id uuid, version_id uuid, at timestamptz, is_reversed boolean",
 )
-# When whoever drew on a day drew by a number.
+# When whoever drew on a day drew by a number, in whichever campaign: looked up by member.
 NUMBERED = Statement(
     """
-    SELECT n.member_id, n.occurred_at FROM draws n
-    WHERE n.brand_id = :brand AND n.campaign_id = :campaign AND n.member_draw_no IS NOT NULL
+    SELECT n.member_id, n.campaign_id, n.occurred_at FROM draws n
+    WHERE n.brand_id = :brand AND n.member_draw_no IS NOT NULL
         AND n.member_id IN (SELECT d.member_id FROM draws d WHERE d.brand_id = :brand
             AND d.campaign_id = :campaign AND d.drawn_on = :on AND d.member_draw_no IS NOT NULL)
     """,
     params="brand uuid, campaign uuid, on date",
-    returns="member_id uuid, at timestamptz",
+    returns="member_id uuid, campaign_id uuid, at timestamptz",
 )
 
 

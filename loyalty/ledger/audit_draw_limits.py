@@ -8,7 +8,7 @@ not. ``CONCURRENT`` is longer than any transaction lives and than the clocks of 
 import json
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import accumulate
@@ -116,7 +116,7 @@ def _sums(steps: Iterable[tuple[Hashable, datetime, int]]) -> dict[Any, Sums]:
     return {key: Sums(of_key) for key, of_key in found.items()}
 
 
-def _during(changes: list[tuple[datetime, Any]], at: datetime) -> list[Any]:
+def during(changes: Sequence[tuple[datetime, Any]], at: datetime) -> list[Any]:
     """What may have been in force for who was under way at a time: changes by their times."""
     first = max((i for i, (since, _) in enumerate(changes) if since <= at - CONCURRENT), default=0)
     return [value for since, value in changes[first:] if since <= at + CONCURRENT]
@@ -145,7 +145,7 @@ class Template:
             return True
         if self.is_agreed or not self.is_told:
             return True
-        if any(status != "ACTIVE" for status in _during(self.statuses, at)):
+        if any(status != "ACTIVE" for status in during(self.statuses, at)):
             return True
         if self.stock_max is None:
             return False
@@ -187,7 +187,7 @@ class Limits:
         """Of a campaign's budget, at the least: all that was taken by then or at the same time, and
         of what came back only what surely had. None where nothing tells how much was allowed."""
         key = (campaign_id, asset)
-        allowed = _during(self.allowed[key], at)
+        allowed = during(self.allowed[key], at)
         if not allowed or None in allowed:
             return None
         taken = self.taken.get(key, Sums()).until(at + CONCURRENT)

@@ -24,6 +24,7 @@ from loyalty.ledger.audit_draw_facts import (
     number_problems,
     read_counted,
 )
+from loyalty.ledger.audit_draw_limits import during
 from loyalty.ledger.audit_draw_rows import (
     BRANDS,
     DRAWS_OF_DAY,
@@ -115,6 +116,8 @@ def _problems(brand: Brand, day: Day, counted: Counted, receipt: Receipt) -> Ite
     if version is None:
         yield "its version has no draw"
         return
+    if receipt.version_id not in during(brand.published[day.campaign_id], receipt.occurred_at):
+        yield "another version of its campaign was in force"
     if receipt.seed_hash != day.seed_hash:
         yield "it names another seed's hash"
     if day.made_at > receipt.occurred_at:

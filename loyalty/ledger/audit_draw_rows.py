@@ -1,6 +1,7 @@
 """What draws are computed again from: the rows, as the verifier reads them."""
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -81,14 +82,15 @@ TWICE = Statement(
     params="brand uuid",
     returns="place text, prize text, ordinal bigint, times bigint",
 )
-# What of a campaign's scans counts, by its versions' caps; a campaign of other events counts those.
-_COUNTING = Statement(
+# When each version was published; and what of a campaign's scans counts, by its versions' caps: a
+# campaign of other events counts those.
+_PUBLISHED = Statement(
     """
-    SELECT id, campaign_id, CAST(caps AS text), event = 'SCAN' AND bonus IS NULL
-    FROM campaign_versions WHERE brand_id = :brand
+    SELECT id, campaign_id, published_at, CAST(caps AS text), event = 'SCAN' AND bonus IS NULL
+    FROM campaign_versions WHERE brand_id = :brand ORDER BY campaign_id, version
     """,
     params="brand uuid",
-    returns="id uuid, campaign_id uuid, caps text, is_of_scans boolean",
+    returns="id uuid, campaign_id uuid, at timestamptz, caps text, is_of_scans boolean",
 )
 # The paid scans of whoever drew on a day by what was counted of it, and whether they were reversed.
 PAID_SCANS = Statement(
@@ -133,7 +135,8 @@ class Version:
 
 @dataclass(frozen=True)
 class Brand:
-    """What all days of a brand share. ``counting``: of each version that pays scans, by its id, the
+    """What all days of a brand share. ``published``: each campaign's versions by their times, of
+    which the newest counts. ``counting``: of each version that pays scans, by its id, the
     windows in which it counts a member's; ``miscounted``: campaigns that count other events too."""
 
     id: UUID
@@ -141,6 +144,7 @@ class Brand:
     zone: ZoneInfo
     versions: dict[UUID, Version]
     limits: Limits
+    published: dict[UUID, list[tuple[datetime, UUID]]]
     counting: dict[UUID, frozenset[str]]
     miscounted: frozenset[UUID]
 
@@ -197,18 +201,13 @@ async def read_brand(snap: Snapshot, id: UUID, slug: str, zone: ZoneInfo) -> Bra
         for prize in version.draw["prizes"]
         if "coupon_template_id" in (prize["award"] or {})
     }
-    counting = await snap.fetch(_COUNTING, brand=id)
-    return Brand(
-        id,
-        slug,
-        zone,
-        versions,
-        await read_limits(snap, id, templates),
-        {
-            version_id: frozenset(
-                cap["window"] for cap in json.loads(caps) if cap["subject"] == "MEMBER"
-            )
-            for version_id, _, caps, _ in counting
-        },
-        frozenset(campaign_id for _, campaign_id, _, is_of_scans in counting if not is_of_scans),
-    )
+    published: dict[UUID, list[tuple[datetime, UUID]]] = defaultdict(list)
+    counting, miscounted = {}, set()
+    for version_id, campaign_id, at, caps, is_of_scans in await snap.fetch(_PUBLISHED, brand=id):
+        published[campaign_id].append((at, version_id))
+        counted = (cap["window"] for cap in json.loads(caps) if cap["subject"] == "MEMBER")
+        counting[version_id] = frozenset(counted)
+        if not is_of_scans:
+            miscounted.add(campaign_id)
+    limits = await read_limits(snap, id, templates)
+    return Brand(id, slug, zone, versions, limits, published, counting, frozenset(miscounted))

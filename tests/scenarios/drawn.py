@@ -39,7 +39,7 @@ query ($code: String!, $from: Date!, $to: Date!) {
 RULES = """
 query ($brand: String!, $code: String!, $version: Int!) {
   promotions(brand: $brand, campaign: $code, version: $version) {
-    code version startsAt endsAt draw {
+    code version publishedAt startsAt endsAt draw {
       prizes { code asset amount stock quotaPerDay } consolation guarantee { prize drawNo }
       stages { startsAt oddsFromPpm oddsToPpm curve takesBonuses
         entries { prize weight amountFrom amountTo } }

@@ -220,6 +220,8 @@ CHEATS = {
     "a draw after the reveal": "UPDATE draw_seeds SET revealed_at = made_at WHERE seed IS NOT NULL",
     "better odds": "UPDATE draws SET odds_ppm = 999999, base_ppm = 999999 WHERE stage = 1",
     "another u": "UPDATE draws SET u = '0000000000000000' WHERE stage = 1",
+    "an older version": "UPDATE draws SET campaign_version_id = (SELECT id FROM campaign_versions"
+    " WHERE version = 1 AND draw IS NOT NULL) WHERE stage = 1",
     "nothing, and no reason": "UPDATE draws SET given_prize = NULL, ordinal = NULL,"
     " day_ordinal = NULL, asset = NULL, amount = NULL WHERE given_prize = 'TEA'",
 }
@@ -331,7 +333,7 @@ async def test_cheats_are_caught_by_the_verifier_and_by_the_lines_of_the_page(
 
 _KEPT = {
     "draws": "id, given_prize, ordinal, day_ordinal, odds_ppm, base_ppm, u, asset, amount, stage,"
-    " member_draw_no, inputs, exhausted",
+    " campaign_version_id, member_draw_no, inputs, exhausted",
     "draw_seeds": "drawn_on, seed, revealed_at",
 }
 

@@ -1,6 +1,6 @@
 """Pure: what a campaign must look like before it may be published."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from loyalty.actor import MemberRole
@@ -23,8 +23,8 @@ from rewards.campaigns.rules import (
     Outcome,
     definition_pays,
 )
-from rewards.conditions.rules import Fields, compile_condition
-from rewards.draws.checks import check_cash, check_draw
+from rewards.conditions.rules import Audience, Fields, compile_condition
+from rewards.draws.checks import cheapest_prizes, check_cash, check_draw, largest_cash
 
 AMOUNT_MAX = 10**9
 PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %
@@ -32,6 +32,7 @@ PERCENT_MAX = 1000
 STEPS_MAX = 20
 FEN_MAX = 10**11
 BUDGET_MAX = 10**15
+_DAY = timedelta(days=1)  # where the brand is, it may be the day before
 OUTCOMES_MAX = 50
 CAPS_MAX = 10
 NAME_LENGTH_MAX = 80
@@ -39,8 +40,10 @@ CODE_LENGTH_MAX = 40
 _PAID_BY = {
     EventKind.SCAN: frozenset(MemberRole),
     EventKind.PURCHASE: frozenset(MemberRole) - {MemberRole.GUIDE},
+    EventKind.REFERRAL: frozenset({MemberRole.CONSUMER}),
 }
-"""Whom an event has beside its member, who may be of any role."""
+"""Whom an event pays: its member, who may be of any role unless it says here, and whom it has
+beside."""
 _MEMBER_ALONE = frozenset({CapSubject.MEMBER})
 _COUNTED_BY = {
     EventKind.SCAN: frozenset(CapSubject),
@@ -92,7 +95,18 @@ def check_definition(definition: CampaignDefinition, fields: Fields = ()) -> Non
             )
     _check_budgets(definition)
     if definition.condition is not None:
-        compile_condition(definition.condition, "condition", definition.event, fields)
+        audience = Audience(definition.starts_at, definition.ends_at, _asked(definition))
+        compile_condition(definition.condition, "condition", definition.event, fields, audience)
+
+
+def _asked(definition: CampaignDefinition) -> frozenset[MemberRole]:
+    """Who answers its condition: whose events they are, as far as it pays them."""
+    if definition.event is EventKind.SCAN:
+        gated = definition.gate is not Gate.NONE
+        return frozenset({MemberRole.CONSUMER} | ({MemberRole.GUIDE} if gated else set()))
+    if definition.event is EventKind.PURCHASE:
+        return frozenset({MemberRole.CONSUMER})
+    return frozenset(outcome.beneficiary for outcome in definition.outcomes)
 
 
 def check_terms(definition: CampaignDefinition, now: datetime, prize_ceiling_fen: int) -> None:
@@ -109,6 +123,15 @@ def check_terms(definition: CampaignDefinition, now: datetime, prize_ceiling_fen
                 raise InvalidInput(field=f"outcomes[{i}].amount", problem=problem)
     if definition.draw is not None:
         check_cash(definition.draw, prize_ceiling_fen)
+        cash = promised.get(MemberRole.CONSUMER, 0) + largest_cash(definition.draw)
+        if cash > prize_ceiling_fen:
+            problem = f"with its dearest prize a scan gives {cash} fen, over the prize ceiling"
+            raise InvalidInput(field="outcomes", problem=f"{problem} of {prize_ceiling_fen}")
+    begins = max(now, definition.starts_at or now)
+    for i, outcome in enumerate(definition.outcomes):
+        lock = outcome.lock if isinstance(outcome, Outcome) else None
+        if lock is not None and lock.on is not None and lock.on < begins.date() - _DAY:
+            raise InvalidInput(field=f"outcomes[{i}].lock.on", problem="is over already by then")
 
 
 def _cash_most(outcome: Outcome, prize_ceiling_fen: int) -> int:
@@ -155,11 +178,16 @@ def _check_budgets(definition: CampaignDefinition) -> None:
     for outcome in definition.outcomes:
         if isinstance(outcome, Outcome):
             costs[outcome.asset] = costs.get(outcome.asset, 0) + _cost_least(outcome)
+    least = {} if definition.draw is None else cheapest_prizes(definition.draw)
     for asset, allowed in definition.budgets.items():
         if not 0 < allowed <= BUDGET_MAX:
             raise InvalidInput(field=f"budgets.{asset}", problem=f"1 to {BUDGET_MAX}")
         if allowed < costs.get(asset, 0):
             problem = f"one event costs {costs[asset]}: nobody would ever be paid"
+            raise InvalidInput(field=f"budgets.{asset}", problem=problem)
+        needed = costs.get(asset, 0) + least.get(asset, 0)
+        if allowed < needed:
+            problem = f"{needed} with the cheapest prize: nobody would ever win one"
             raise InvalidInput(field=f"budgets.{asset}", problem=problem)
 
 

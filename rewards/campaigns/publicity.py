@@ -39,9 +39,7 @@ class Names:
 
 def is_public(campaign: LiveCampaign) -> bool:
     """Whether it promises consumers anything."""
-    consumer = MemberRole.CONSUMER
-    has_gifts = bool(campaign.outcomes_for(consumer) or campaign.coupons_for(consumer))
-    return has_gifts or campaign.draw is not None
+    return campaign.pays(MemberRole.CONSUMER) or campaign.draw is not None
 
 
 def rules_page(campaign: LiveCampaign, names: Names) -> list[Said]:

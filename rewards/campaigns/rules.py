@@ -149,6 +149,10 @@ class LiveCampaign:
         """The templates of which this beneficiary gets a coupon each."""
         return tuple(c.template_id for c in self.coupons if c.beneficiary is beneficiary)
 
+    def pays(self, beneficiary: MemberRole) -> bool:
+        """Whether it has anything for this beneficiary but its draw."""
+        return definition_pays([*self.outcomes, *self.coupons], beneficiary)
+
     def coupon_template_ids(self) -> list[UUID]:
         """The templates of which it gives coupons to anybody."""
         return [coupon.template_id for coupon in self.coupons]

@@ -59,8 +59,8 @@ _SURVEY = frozenset({EventKind.SURVEY_ANSWERED})
 _REFERRAL = frozenset({EventKind.REFERRAL})
 _CUSTOM = frozenset({EventKind.CUSTOM})
 _INT_MAX = 2**53
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2999, 12, 31, tzinfo=UTC)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2999, 12, 31, tzinfo=UTC)
 
 
 def _bool(description: str, events: frozenset[EventKind] = _ALL) -> FactSpec:
@@ -89,8 +89,8 @@ FACTS: Mapping[str, FactSpec] = {
         Kind.TIMESTAMP,
         "When it happened; of a purchase of which only the day is known, that day's noon.",
         _ALL,
-        low=_EARLIEST,
-        high=_LATEST,
+        low=EARLIEST,
+        high=LATEST,
     ),
     "event.scene": _text("Where in the client it happened, as the client says; or empty.", _CLIENT),
     "event.located": _bool("Whether the client says where it is.", _SCAN),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +11,15 @@ import cel
 from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
 from rewards.campaigns.models import EventKind
-from rewards.conditions.facts import FACTS, Facts, FactSpec, Value, custom_specs
+from rewards.conditions.facts import (
+    EARLIEST,
+    FACTS,
+    LATEST,
+    Facts,
+    FactSpec,
+    Value,
+    custom_specs,
+)
 from rewards.conditions.reading import (
     ConditionUnreadable,
     Operand,
@@ -22,6 +31,9 @@ from rewards.conditions.reading import (
 from rewards.conditions.samples import combinations, outcomes_over, samples_of
 
 LENGTH_MAX = 500
+_TICK = timedelta(microseconds=1)
+_ZONES_APART = timedelta(hours=14)
+_CALENDAR = ("calendar.year", "calendar.month")
 _PROBLEM_LENGTH_MAX = 200
 
 
@@ -82,16 +94,51 @@ def facts_of(event: EventKind, fields: Fields = ()) -> dict[str, FactSpec]:
     return declared | custom_specs(fields)
 
 
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Which events a condition will ever be asked of: those of a window (None is without end) and
+    of members in some roles (none named: in any)."""
+
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    roles: frozenset[MemberRole] = frozenset()
+
+    def narrowed(self, declared: Mapping[str, FactSpec]) -> dict[str, FactSpec]:
+        """The facts, less what they cannot be of these events."""
+        found = dict(declared)
+        at, year, month = (found[name] for name in ("event.at", *_CALENDAR))
+        first = max(EARLIEST, self.starts_at or EARLIEST)
+        last = min(LATEST, LATEST if self.ends_at is None else self.ends_at - _TICK)
+        found["event.at"] = replace(at, low=first, high=last)
+        # Where the brand is, it may be the day before or after.
+        first, last = first - _ZONES_APART, last + _ZONES_APART
+        found["calendar.year"] = replace(year, low=first.year, high=last.year)
+        if first.year == last.year:
+            found["calendar.month"] = replace(month, low=first.month, high=last.month)
+        if self.roles:
+            role = found["member.role"]
+            values = tuple(value for value in role.values if value in self.roles)
+            found["member.role"] = replace(role, values=values)
+        return found
+
+
+ANYBODY = Audience()
+
+
 def compile_condition(
-    text: str, field: str, event: EventKind = EventKind.SCAN, fields: Fields = ()
+    text: str,
+    field: str,
+    event: EventKind = EventKind.SCAN,
+    fields: Fields = (),
+    audience: Audience = ANYBODY,
 ) -> Condition:
     """A condition that somebody wrote, over the facts of this kind of event, and of its type's
-    fields.
+    fields; asked of this ``audience`` alone.
 
     Refuses InvalidInput with the line and column of whatever is not declared, of the wrong kind,
     or fails whatever the facts are, and when there is no event for which it holds.
     """
-    return compile_over(text, field, facts_of(event, fields))
+    return compile_over(text, field, audience.narrowed(facts_of(event, fields)))
 
 
 def compile_over(text: str, field: str, declared: Mapping[str, FactSpec]) -> Condition:
@@ -172,6 +219,7 @@ def _first_line(error: Exception) -> str:
 
 
 __all__ = [
+    "Audience",
     "Condition",
     "ConditionFailed",
     "Facts",

@@ -142,16 +142,7 @@ def _check_stage(path: str, stage: Stage, terms: DrawTerms, known: dict[str, Pri
 
 def _check_budgets(path: str, stage: Stage, terms: DrawTerms) -> None:
     """Each of an asset that the stage can give, and enough for the cheapest prize of it."""
-    least: dict[str, int] = {}
-    entries = {entry.prize: entry for entry in stage.entries}
-    for prize in terms.prizes:
-        if prize.code not in entries or not isinstance(prize.award, AmountAward):
-            continue
-        entry = entries[prize.code]
-        amounts = (entry.amount_from or prize.award.amount, entry.amount_to)
-        cheapest = min(amount for amount in amounts if amount is not None)
-        asset = prize.award.asset
-        least[asset] = min(cheapest, least.get(asset, cheapest))
+    least = _cheapest_of(stage, terms)
     seen: set[str] = set()
     for i, (asset, allowed) in enumerate(stage.budgets):
         where = f"{path}.budgets[{i}]"
@@ -167,9 +158,46 @@ def _check_budgets(path: str, stage: Stage, terms: DrawTerms) -> None:
             )
 
 
+def cheapest_prizes(terms: DrawTerms) -> dict[str, int]:
+    """The least that a prize of each asset comes to, in any stage."""
+    found: dict[str, int] = {}
+    for stage in terms.stages:
+        for asset, amount in _cheapest_of(stage, terms).items():
+            found[asset] = min(amount, found.get(asset, amount))
+    return found
+
+
+def _cheapest_of(stage: Stage, terms: DrawTerms) -> dict[str, int]:
+    least: dict[str, int] = {}
+    entries = {entry.prize: entry for entry in stage.entries}
+    for prize in terms.prizes:
+        if prize.code not in entries or not isinstance(prize.award, AmountAward):
+            continue
+        entry = entries[prize.code]
+        amounts = (entry.amount_from or prize.award.amount, entry.amount_to)
+        cheapest = min(amount for amount in amounts if amount is not None)
+        asset = prize.award.asset
+        least[asset] = min(cheapest, least.get(asset, cheapest))
+    return least
+
+
+def largest_cash(terms: DrawTerms) -> int:
+    """The most cash that a prize comes to, in any stage; 0 of none."""
+    return max((amount for _, amount in _cash_given(terms)), default=0)
+
+
 def check_cash(terms: DrawTerms, cash_max_fen: int) -> None:
     """The prize ceiling (最高奖): of no prize, in no stage, more cash than this. Refuses
     InvalidInput with the field's path."""
+    for name, amount in _cash_given(terms):
+        if amount > cash_max_fen:
+            raise InvalidInput(
+                field=f"{PATH}.{name}", problem=f"over the prize ceiling of {cash_max_fen} fen"
+            )
+
+
+def _cash_given(terms: DrawTerms) -> list[tuple[str, int]]:
+    """Every amount of cash that it names, with its field."""
     of_cash = {
         prize.code: prize.award.amount
         for prize in terms.prizes
@@ -186,8 +214,4 @@ def check_cash(terms: DrawTerms, cash_max_fen: int) -> None:
         for name, amount in (("amountFrom", entry.amount_from), ("amountTo", entry.amount_to))
         if amount is not None
     ]
-    for name, amount in given:
-        if amount > cash_max_fen:
-            raise InvalidInput(
-                field=f"{PATH}.{name}", problem=f"over the prize ceiling of {cash_max_fen} fen"
-            )
+    return given

@@ -191,7 +191,7 @@ def choose_campaign(
         if campaign.condition is None:
             return campaign
         if member.role == GUIDE and campaign.gate is Gate.NONE:
-            if campaign.channel or campaign.outcomes_for(MemberRole.GUIDE):
+            if campaign.channel or campaign.pays(MemberRole.GUIDE):
                 return campaign
         elif world.questions.holds(
             campaign.condition, scan_facts(world, request, batch, member, campaign)

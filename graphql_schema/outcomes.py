@@ -92,7 +92,7 @@ class OutcomeStepInput:
 
 @strawberry.input(
     description="What one beneficiary gets: an asset and an amount of it, or of a TABLE ascending"
-    " steps, locked or not; or one coupon of a template (scans, consumers)."
+    " steps, locked or not; or one coupon of a template."
 )
 class OutcomeInput:
     beneficiary: MemberRole

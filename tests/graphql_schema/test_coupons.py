@@ -131,7 +131,7 @@ async def test_out_of_stock_or_paused_is_no_budget_and_what_was_won_stays_good(
     assert listed["couponTemplates"]["nodes"] == [{"code": "five", "issued": 2, "stockMax": 2}]
 
 
-async def test_a_campaign_names_a_coupon_or_an_amount_for_consumers_who_scan(
+async def test_a_campaign_names_a_coupon_or_an_amount(
     stage: Stage, api: Api, db: Database, settings: Settings
 ) -> None:
     template = await make_template(stage)
@@ -144,7 +144,7 @@ async def test_a_campaign_names_a_coupon_or_an_amount_for_consumers_who_scan(
         (good | {"asset": "POINTS"}, "outcomes[0].couponTemplateId"),
         (good | {"amount": 1}, "outcomes[0].couponTemplateId"),
         (good | {"basis": "PER_CURRENCY_UNIT"}, "outcomes[0].basis"),
-        (good | {"beneficiary": GUIDE}, "outcomes[0].beneficiary"),
+        (good | {"beneficiary": GUIDE}, "outcomes"),
         ({"beneficiary": CONSUMER, "amount": 1}, "outcomes[0].asset"),
         ({"beneficiary": CONSUMER, "asset": "POINTS"}, "outcomes[0].amount"),
     ):
@@ -152,7 +152,8 @@ async def test_a_campaign_names_a_coupon_or_an_amount_for_consumers_who_scan(
         assert (refused["code"], refused["details"]["field"]) == ("INVALID_INPUT", path)
     refused = await stage.admin.do("publishCampaign", **words, outcomes=[good, good])
     assert refused["details"]["field"] == "outcomes[1]"
-    refused = await stage.admin.do("publishCampaign", **words, outcomes=[good], event="PURCHASE")
+    bonus = {"outcomes": [good], "bonus": {"group": "more"}}
+    refused = await stage.admin.do("publishCampaign", **words | bonus)
     assert refused["details"]["field"] == "outcomes[0].couponTemplateId"
     for unknown in (foreign["id"], stage.product_id, stage.unknown_id("CouponTemplate")):
         outcomes = [good | {"couponTemplateId": unknown}]
@@ -282,3 +283,45 @@ async def test_a_wallet_is_its_members_own_and_masked_to_operators(
     wallets = [member["coupons"] for member in nested["members"]["nodes"]]
     assert [[c["id"] for c in w["nodes"]] for w in wallets] == [[bobs], bought[:2:-1]]
     assert [w["pageInfo"]["hasNextPage"] for w in wallets] == [False, True]
+
+
+GIVEN = "templateCode code status cause"
+EVENTS_COUPONS = f"""query ($id: ID!) {{
+  memberEvents(memberId: $id) {{ nodes {{ kind coupons {{ {GIVEN} }} }} }}
+  purchases(memberId: $id) {{ nodes {{ coupons {{ {GIVEN} }} }} }} }}"""
+NODES_COUPONS = f"""query ($id: ID!) {{ node(id: $id) {{
+  ... on EarningEvent {{ coupons {{ {GIVEN} }} }} ... on Purchase {{ coupons {{ {GIVEN} }} }} }} }}"""
+
+
+async def test_what_a_check_in_and_a_purchase_give_is_seen_by_whose_it_is_and_by_operators(
+    stage: Stage,
+) -> None:
+    template = (await stage.admin.done("createCouponTemplate", **FIVE_OFF | GOOD))["template"]
+    coupon = coupon_of(template)
+    for event in ("CHECK_IN", "PURCHASE"):
+        names = {"nameZh": "券", "nameEn": "Coupon", "code": event.replace("_", "-")}
+        await stage.admin.done(
+            "publishCampaign", **names, event=event, priority=9, outcomes=[coupon]
+        )
+    alice = await stage.member("13800138001")
+    event = (await alice.done("checkIn"))["event"]
+    assert (event["earned"], event["unpaidReason"]) == ([], None)
+    sold = {"occurredAt": "2026-11-02T09:30:00+08:00", "quantity": 1, "source": "TILL"}
+    bought = await stage.admin.done(
+        "recordPurchase", purchaseRef="T-1", phone="13800138001", amountFen=990, **sold
+    )
+    causes = ("EVENT", "PURCHASE")
+    for id, cause in zip((event["id"], bought["purchase"]["id"]), causes, strict=True):
+        [own] = (await alice.ask(NODES_COUPONS, id=id))["node"]["coupons"]
+        assert own["cause"] == cause and "*" not in own["code"]
+    mine = await alice.ask("{ me { id coupons { nodes { cause templateCode } } } }")
+    assert sorted(each["cause"] for each in mine["me"]["coupons"]["nodes"]) == list(causes)
+    seen = await stage.admin.ask(EVENTS_COUPONS, id=mine["me"]["id"])
+    for field, cause in zip(("memberEvents", "purchases"), causes, strict=True):
+        [told] = [each for node in seen[field]["nodes"] for each in node["coupons"]]
+        assert (told["cause"], told["status"]) == (cause, "ISSUED") and "*" in told["code"]
+    bob = await stage.member("13800138002")
+    assert (await bob.ask(NODES_COUPONS, id=bought["purchase"]["id"]))["node"] is None
+    await stage.admin.done("returnPurchase", purchaseRef="T-1", returnRef="R-1", reason="broken")
+    [void] = (await alice.ask(NODES_COUPONS, id=bought["purchase"]["id"]))["node"]["coupons"]
+    assert void["status"] == "VOID"

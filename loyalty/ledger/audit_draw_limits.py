@@ -220,9 +220,10 @@ _Acts = list[tuple[str, UUID, datetime, dict[str, Any]]]
 async def _read_allowed(
     snap: Snapshot, brand: UUID, acts: _Acts
 ) -> dict[tuple[UUID, str], list[tuple[datetime, int | None]]]:
-    """What the log says was published with each version; of the newest the budget itself does."""
+    """What the log says was published with each version; of the newest, where it does not, what the
+    budget itself does."""
     noted = {
-        (subject, details["version"]): details.get("budgets", {})
+        (subject, details.get("version")): details.get("budgets", {})
         for action, subject, _, details in acts
         if action == "publishCampaign"
     }
@@ -231,10 +232,12 @@ async def _read_allowed(
         versions[campaign_id].append((version, at))
     found: dict[tuple[UUID, str], list[tuple[datetime, int | None]]] = {}
     for campaign_id, asset, allowed in await snap.fetch(_BUDGETS, brand=brand):
-        found[campaign_id, asset] = [
-            (at, noted.get((campaign_id, version), {}).get(asset))
-            for version, at in versions[campaign_id][:-1]
-        ] + [(at, allowed) for _, at in versions[campaign_id][-1:]]
+        newest = max((version for version, _ in versions[campaign_id]), default=0)
+        found[campaign_id, asset] = []
+        for version, at in versions[campaign_id]:
+            told = noted.get((campaign_id, version), {})
+            unless_told = allowed if version == newest else None
+            found[campaign_id, asset].append((at, told.get(asset, unless_told)))
     return found
 
 

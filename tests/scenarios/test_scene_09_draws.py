@@ -13,7 +13,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from loyalty.actor import Scope
-from loyalty.db import Database
+from loyalty.db import Database, Tx
 from tests.api import Host
 from tests.clocks import SettableClock
 from tests.graphql_schema.allied import agreed, ally, template
@@ -304,28 +304,26 @@ async def test_cheats_are_caught_by_the_verifier_and_by_the_lines_of_the_page(
     rules = await fair.rules(receipts)
     told = fair.check_as_a_member(receipts, rules, seeds)
     assert (told.returncode, told.stderr) == (0, "")
-    kept = await _rows(fair.db)
+    kept = await fair.db.in_transaction(_rows)
     for name, (is_apt, forged, problem) in FORGED.items():
         row = next(row for row in kept["draws"] if is_apt(_read(row)))
-        await _put_back(fair.db, {"draws": [row | _written(forged(_read(row)))]})
+        await fair.db.in_transaction(_put_back, {"draws": [row | _written(forged(_read(row)))]})
         report = await fair.verified()
         assert any(problem in example for example in report.examples), (name, report.examples)
-        await _put_back(fair.db, {"draws": [row]})
+        await fair.db.in_transaction(_put_back, {"draws": [row]})
     for name, cheat in CHEATS.items():
-        async with fair.db.engine.begin() as connection:
-            assert (await connection.execute(text(cheat))).rowcount, name
+        assert await fair.db.in_transaction(_run, cheat), name
         seeds = {"ramp": await fair.seeds("ramp", "2026-12-01", "2026-12-11")}
         assert (await fair.verified()).broken, name
         told = fair.check_as_a_member(await fair.receipts(), rules, seeds)
         assert "AssertionError" in told.stderr, name
-        await _put_back(fair.db, kept)
+        await fair.db.in_transaction(_put_back, kept)
     host = Host(command_env)
     wanted = ("--brand", fair.stage.slug, "--campaign", "ramp", "--from", "2026-12-11")
     report = await host.run("verify-draws", *wanted)
     assert (report["receipts"], report["broken"]) == (60, 0), report["examples"]
     assert (await host.run("verify-draws", "--to", "2026-12-10"))["receipts"] == 1
-    async with fair.db.engine.begin() as connection:
-        await connection.execute(text(CHEATS["another prize"]))
+    await fair.db.in_transaction(_run, CHEATS["another prize"])
     found = await host.finish("verify-draws")
     assert found.returncode == 6 and "CAR" in found.stdout and "broken" in found.stdout
     assert (await host.finish("verify-draws", "--campaign", "moon")).returncode == 5
@@ -356,25 +354,24 @@ def _written(changes: Row) -> Row:
     return {name: json.dumps(value) if name in _JSON else value for name, value in changes.items()}
 
 
-async def _rows(db: Database) -> dict[str, list[Any]]:
-    async with db.engine.begin() as connection:
-        return {
-            table: [
-                dict(row)
-                for row in (
-                    await connection.execute(text(f"SELECT {_as_text(columns)} FROM {table}"))
-                ).mappings()
-            ]
-            for table, columns in _KEPT.items()
-        }
+async def _run(tx: Tx, statement: str, values: Row | None = None) -> int:
+    """How many rows it changed."""
+    connection = await tx.session.connection()
+    return (await connection.execute(text(statement), values or {})).rowcount
 
 
-async def _put_back(db: Database, kept: dict[str, list[Any]]) -> None:
-    async with db.engine.begin() as connection:
-        for table, rows in kept.items():
-            key, *columns = _KEPT[table].split(", ")
-            sets = ", ".join(f"{column} = :{column}" for column in columns)
-            for row in rows:
-                await connection.execute(
-                    text(f"UPDATE {table} SET {sets} WHERE {key} = :{key}"), row
-                )
+async def _rows(tx: Tx) -> dict[str, list[Row]]:
+    found = {}
+    connection = await tx.session.connection()
+    for table, columns in _KEPT.items():
+        rows = await connection.execute(text(f"SELECT {_as_text(columns)} FROM {table}"))
+        found[table] = [dict(row) for row in rows.mappings()]
+    return found
+
+
+async def _put_back(tx: Tx, kept: dict[str, list[Row]]) -> None:
+    for table, rows in kept.items():
+        key, *columns = _KEPT[table].split(", ")
+        sets = ", ".join(f"{column} = :{column}" for column in columns)
+        for row in rows:
+            await _run(tx, f"UPDATE {table} SET {sets} WHERE {key} = :{key}", row)

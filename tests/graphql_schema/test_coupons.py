@@ -290,7 +290,8 @@ EVENTS_COUPONS = f"""query ($id: ID!) {{
   memberEvents(memberId: $id) {{ nodes {{ kind coupons {{ {GIVEN} }} }} }}
   purchases(memberId: $id) {{ nodes {{ coupons {{ {GIVEN} }} }} }} }}"""
 NODES_COUPONS = f"""query ($id: ID!) {{ node(id: $id) {{
-  ... on EarningEvent {{ coupons {{ {GIVEN} }} }} ... on Purchase {{ coupons {{ {GIVEN} }} }} }} }}"""
+  ... on EarningEvent {{ coupons {{ {GIVEN} }} }}
+  ... on Purchase {{ coupons {{ {GIVEN} }} }} }} }}"""
 
 
 async def test_what_a_check_in_and_a_purchase_give_is_seen_by_whose_it_is_and_by_operators(

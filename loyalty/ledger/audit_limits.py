@@ -91,6 +91,11 @@ LIMITS = (
                 replace(CAST(member_id AS text), '-', '') AS subject, stands
             FROM paid WHERE role = 'CONSUMER'
             UNION ALL
+            SELECT campaign_id, occurred_at, 'ALL', 'ALL', stands
+            FROM paid WHERE role = 'CONSUMER'
+            UNION ALL
+            SELECT campaign_id, occurred_at, 'ALL', 'ALL', stands FROM stacked
+            UNION ALL
             SELECT campaign_id, occurred_at, 'DEVICE', device_hash, 1
             FROM paid WHERE role = 'CONSUMER' AND device_hash IS NOT NULL
             UNION ALL

@@ -312,7 +312,7 @@ REFERENCES = (
         12,
         "a cap counts a member of its brand",
         "上限主体属于本品牌",
-        "cap_counters WHERE subject_kind NOT IN ('DEVICE', 'PRIZE', 'STAGE')",
+        "cap_counters WHERE subject_kind NOT IN ('ALL', 'DEVICE', 'PRIZE', 'STAGE')",
         """
         SELECT subject AS id, 'counted, and no member of this brand' AS problem
         FROM (

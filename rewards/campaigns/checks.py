@@ -44,10 +44,10 @@ _PAID_BY = {
 }
 """Whom an event pays: its member, who may be of any role unless it says here, and whom it has
 beside."""
-_MEMBER_ALONE = frozenset({CapSubject.MEMBER})
+_MEMBERS = frozenset({CapSubject.MEMBER, CapSubject.ALL})
 _COUNTED_BY = {
     EventKind.SCAN: frozenset(CapSubject),
-    EventKind.PURCHASE: _MEMBER_ALONE | {CapSubject.STORE},
+    EventKind.PURCHASE: _MEMBERS | {CapSubject.STORE},
 }
 """What an event may be counted by."""
 _AMOUNT_MAX = {
@@ -300,7 +300,7 @@ def _check_caps(definition: CampaignDefinition) -> None:
             raise InvalidInput(field=f"caps[{i}].timesMax", problem=f"1 to {AMOUNT_MAX}")
         if (cap.subject, cap.window) in seen:
             raise InvalidInput(field=f"caps[{i}]", problem="one cap per subject and window")
-        if cap.subject not in _COUNTED_BY.get(definition.event, _MEMBER_ALONE):
+        if cap.subject not in _COUNTED_BY.get(definition.event, _MEMBERS):
             raise InvalidInput(field=f"caps[{i}].subject", problem="its events have none")
         pays_stores = definition_pays(definition.outcomes, MemberRole.STORE)
         if cap.subject is CapSubject.STORE and not pays_stores:

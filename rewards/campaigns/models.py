@@ -71,8 +71,9 @@ class UnlockKind(StrEnum):
 
 class CapSubject(StrEnum):
     """Whose paid events are counted. STORE: of the member that acts for the guide's place, or
-    for the purchase's."""
+    for the purchase's. ALL: everybody's together."""
 
+    ALL = "ALL"
     MEMBER = "MEMBER"
     GUIDE = "GUIDE"
     STORE = "STORE"

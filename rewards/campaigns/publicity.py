@@ -64,6 +64,7 @@ _EVENTS = {
     EventKind.CUSTOM: Said("指定事件", "a named event"),
 }
 _SUBJECTS = {
+    CapSubject.ALL: Said("全部会员合计", "all members together"),
     CapSubject.MEMBER: Said("每位会员", "each member"),
     CapSubject.DEVICE: Said("每台设备", "each device"),
 }

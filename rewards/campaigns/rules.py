@@ -17,6 +17,8 @@ from rewards.draws.rules import LiveDraw
 from rewards.draws.terms import DrawTerms, awarded_templates
 
 DEFAULT_RETURN_POLICY = ReturnPolicy.WITHIN_BALANCE
+TOGETHER = "ALL"
+"""The subject of caps of everybody together."""
 COUNTED_MAX = 10**15
 """The limit of a counter that only counts."""
 _WINDOWS = {MEMBER_TODAY: CapWindow.DAY, MEMBER_TOTAL: CapWindow.CAMPAIGN}

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
 from loyalty.ledger.rules import Cause
-from rewards.campaigns.models import CapSubject
 from rewards.campaigns.rules import LiveCampaign
 from rewards.conditions.facts import Facts
 from rewards.conditions.rules import Questions
@@ -15,8 +12,6 @@ from rewards.grants import rules as grants
 from rewards.grants.channel import ChannelPart, credits_of, give_channel
 from rewards.grants.stacking import Paid, Stacking, by_asset, give_bonuses, plan_bonuses
 from rewards.grants.world import (
-    BrandConfiguration,
-    CounterKey,
     Earned,
     GivenBonus,
     GrantWorld,
@@ -64,13 +59,6 @@ def choose_campaign(
     return None
 
 
-def caps_of(
-    brand: BrandConfiguration, campaign: LiveCampaign, member_id: UUID, at: datetime
-) -> list[tuple[CounterKey, int]]:
-    """The counters that an event of a member counts in, with their limits."""
-    return grants.counter_keys(brand, campaign, {CapSubject.MEMBER: member_id.hex}, at)
-
-
 def pay(
     world: GrantWorld,
     campaign: LiveCampaign,
@@ -86,7 +74,7 @@ def pay(
     credits = grants.credits_of(world, campaign, member, stacking.bought, at)
     if not credits:
         return NotPaid.NOTHING_FOR_ROLE
-    caps = caps_of(world.brands[member.brand_id], campaign, member.id, at)
+    caps = grants.caps_of(world.brands[member.brand_id], campaign, member.id, at)
     if not grants.caps_allow(world, caps):
         return NotPaid.CAP
     channel = tuple(plan_channel())

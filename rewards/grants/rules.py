@@ -16,7 +16,7 @@ from loyalty.ledger.rules import AccountState, Cause, Movement
 from loyalty.withholdings.models import PrizeKind
 from loyalty.withholdings.rules import credit_prize
 from rewards.campaigns.models import CapSubject, CapWindow, OutcomeBasis, UnlockKind
-from rewards.campaigns.rules import NOTHING_BOUGHT, Bought, Cap, LiveCampaign
+from rewards.campaigns.rules import NOTHING_BOUGHT, TOGETHER, Bought, Cap, LiveCampaign
 from rewards.coupons.models import CouponCause
 from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
 from rewards.grants.models import LockedReward, LockStatus
@@ -380,6 +380,22 @@ def counter_keys(
         if subject is not None:
             found.append((counter_key(brand, campaign, cap, subject, at), cap.times_max))
     return found
+
+
+def caps_of(
+    brand: BrandConfiguration,
+    campaign: LiveCampaign,
+    member_id: UUID,
+    at: datetime,
+    device: str | None = None,
+) -> list[tuple[CounterKey, int]]:
+    """The counters that an event of a member, on a device if any, counts in, with their limits."""
+    subjects = {
+        CapSubject.ALL: TOGETHER,
+        CapSubject.MEMBER: member_id.hex,
+        CapSubject.DEVICE: device,
+    }
+    return counter_keys(brand, campaign, subjects, at)
 
 
 def caps_allow(world: GrantWorld, keys: Iterable[tuple[CounterKey, int]]) -> bool:

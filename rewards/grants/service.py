@@ -32,7 +32,7 @@ from rewards.draws.rules import MEMBER_COUNTER
 from rewards.grants import queries
 from rewards.grants.channel import caps_of_store
 from rewards.grants.models import Bonus, LockedReward
-from rewards.grants.paying import caps_of
+from rewards.grants.rules import caps_of
 from rewards.grants.stacking import told
 from rewards.grants.world import (
     BoxState,

@@ -127,9 +127,7 @@ def _give(
     campaign, at = planned.campaign, cause.occurred_at
     brand = world.brands[member.brand_id]
     guide = planned.guide if planned.guide_credits else None
-    caps = grants.counter_keys(
-        brand, campaign, {CapSubject.MEMBER: member.id.hex, CapSubject.DEVICE: device}, at
-    )
+    caps = grants.caps_of(brand, campaign, member.id, at, device)
     guide_caps: list[tuple[grants.CounterKey, int]] = []
     if guide is not None:
         guide_caps = grants.counter_keys(brand, campaign, {CapSubject.GUIDE: guide.id.hex}, at)

@@ -25,6 +25,7 @@ from rewards.grants.rules import (
     GrantWorld,
     LockedState,
     MemberState,
+    caps_of,
     count_for_tier,
     counter_keys,
     level_of,
@@ -320,9 +321,16 @@ def _counted(
 ) -> list[CounterKey]:
     """The counters in which the purchase was counted, of its buyer and of the store that it paid:
     by their ids of then."""
-    subjects: dict[CapSubject, str | None] = {CapSubject.MEMBER: purchase.member_id.hex}
+    stores: dict[CapSubject, str | None] = {}
     for share in rewards.shares:
         if share.role == MemberRole.STORE and share.unpaid_reason is None and share.member_id:
-            subjects[CapSubject.STORE] = share.member_id.hex
-    at = purchase.occurred_at
-    return [key for each in paying for key, _ in counter_keys(brand, each, subjects, at)]
+            stores[CapSubject.STORE] = share.member_id.hex
+    at, buyer_id = purchase.occurred_at, purchase.member_id
+    return [
+        key
+        for each in paying
+        for key, _ in (
+            *caps_of(brand, each, buyer_id, at),
+            *counter_keys(brand, each, stores, at),
+        )
+    ]

@@ -23,8 +23,8 @@ from rewards.campaigns.service import find_versions, uncount_caps
 from rewards.coupons.models import CouponCause
 from rewards.grants import service as grants
 from rewards.grants.models import Bonus, LockedReward, LockStatus
-from rewards.grants.paying import caps_of
 from rewards.grants.rules import (
+    caps_of,
     count_for_tier,
     end_locked,
     return_to_budgets,

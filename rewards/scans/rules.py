@@ -162,12 +162,7 @@ def _consumer_scan(
     if guide is not None and is_same_person(world, request, member, guide):
         outcome.unpaid = UnpaidReason.SELF_DEALING
         return outcome
-    caps = grants.counter_keys(
-        brand,
-        campaign,
-        {CapSubject.MEMBER: member.id.hex, CapSubject.DEVICE: request.device_hash},
-        now,
-    )
+    caps = grants.caps_of(brand, campaign, member.id, now, request.device_hash)
     if not grants.caps_allow(world.grants, caps):
         outcome.unpaid = UnpaidReason.CAP
         return outcome

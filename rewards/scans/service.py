@@ -14,6 +14,7 @@ from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import MemberClosed, Refusal
 from loyalty.members.service import ENROLLED_TOPIC
 from rewards.campaigns.models import CapSubject, UnlockKind
+from rewards.campaigns.rules import TOGETHER
 from rewards.conditions.service import log_failures
 from rewards.draws.folding import member_keys, prize_keys, stock_keys
 from rewards.draws.service import SeedDay, open_seeds
@@ -325,6 +326,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
             stock.update((brand.id, template_id) for template_id in campaign.coupon_template_ids())
             for _, member_id in related:
                 subjects: dict[CapSubject, str | None] = {
+                    CapSubject.ALL: TOGETHER,
                     CapSubject.MEMBER: member_id.hex,
                     CapSubject.GUIDE: member_id.hex,
                     CapSubject.STORE: member_id.hex,

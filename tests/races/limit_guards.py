@@ -34,6 +34,14 @@ LIMIT_GUARDS: tuple[Guard, ...] = (
         )
     ),
     Guard(
+        "the caps' guarded count and its check, of everybody together",
+        "no more events of a campaign are paid than its cap allows",
+        limit_races.everybody_together_is_paid_up_to_the_cap,
+        (CAP_GUARD,),
+        (CAP_CHECK,),
+        covered_by=_EACH_OTHER,
+    ),
+    Guard(
         "the guarded count of a stage's budget, and its check",
         "no more of a stage's budget is drawn than there is",
         limit_races.a_stages_budget_is_drawn_to_its_last_fen,

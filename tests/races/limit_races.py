@@ -149,6 +149,17 @@ async def what_is_locked_stays_within_the_budget(arena: Arena, size: int) -> Bro
     return broken
 
 
+async def everybody_together_is_paid_up_to_the_cap(arena: Arena, size: int) -> Broken:
+    """The first so many scans of a campaign are paid, whoever makes them."""
+    broken = Broken()
+    stage = await arena.stage("together").build(pays=False)
+    cap = Cap(CapSubject.ALL, CapWindow.CAMPAIGN, WINNERS)
+    await _publish(stage, EventKind.SCAN, _consumers(Asset.CASH), caps=(cap,))
+    await _scan(arena, stage, size, broken)
+    await _check_cash(stage, broken)
+    return broken
+
+
 async def purchases_are_paid_to_the_budgets_last_unit(arena: Arena, size: int) -> Broken:
     """Everybody buys at a budget's end: all is recorded, and as many earn as it has room for."""
     broken = Broken()

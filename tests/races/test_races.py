@@ -95,6 +95,7 @@ RACES: dict[Race, int] = {
     limit_races.a_stages_budget_is_drawn_to_its_last_fen: 60,
     limit_races.a_campaigns_budget_is_drawn_to_its_last_fen: 60,
     limit_races.a_guarantee_is_kept_once: 40,
+    limit_races.everybody_together_is_paid_up_to_the_cap: 60,
     limit_races.coupons_are_won_to_the_last: 60,
     limit_races.what_is_locked_stays_within_the_budget: 60,
     limit_races.purchases_are_paid_to_the_budgets_last_unit: 40,

@@ -7,12 +7,12 @@ import pytest
 from loyalty.actor import MemberRole
 from loyalty.db import Database
 from rewards.campaigns.locks import Lock
-from rewards.campaigns.models import OutcomeBasis, UnlockKind
-from rewards.campaigns.rules import Outcome, Step
+from rewards.campaigns.models import CapSubject, CapWindow, OutcomeBasis, UnlockKind
+from rewards.campaigns.rules import Cap, Outcome, Step
 from rewards.grants.unlocking import report_action, settle_due
 from tests.clocks import SettableClock
 from tests.rewards.purchases.backed import DEALER, SALESPERSON, STORE, open_backed
-from tests.rewards.returns.shopping import CHANCES, GROWTH, POINTS
+from tests.rewards.returns.shopping import CHANCES, GROWTH, POINTS, fixed, open_shop
 
 CONSUMER = MemberRole.CONSUMER
 ROLES = (CONSUMER, STORE, DEALER, SALESPERSON)
@@ -65,4 +65,24 @@ async def test_everybody_gets_every_basis_at_once_or_when_its_lock_says(
     assert await shop.budgets() == {CASH: (cash, 0)}
     await shop.give_back("1", "R1")
     assert [await shop.balances(who[role]) for role in ROLES] == [{}] * len(ROLES)
+    await shop.check_books()
+
+
+async def test_a_cap_of_everybody_together_counts_whoever_buys_until_it_is_brought_back(
+    clocked_db: Database,
+) -> None:
+    shop = await open_shop(clocked_db)
+    together = Cap(CapSubject.ALL, CapWindow.DAY, 2)
+    await shop.publish([fixed(POINTS, 5)], caps=[together])
+    for number, who in enumerate(("ann", "ben", "cat")):
+        await shop.buy(f"{number}", 100, who)
+    assert [await shop.balances(who) for who in ("ann", "ben", "cat")] == [
+        {POINTS: (5, 0)},
+        {POINTS: (5, 0)},
+        {},
+    ]
+    assert list((await shop.counters()).values()) == [2]
+    await shop.give_back("0", "R0")
+    await shop.buy("3", 100, "cat")
+    assert await shop.balances("cat") == {POINTS: (5, 0)}
     await shop.check_books()

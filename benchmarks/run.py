@@ -150,7 +150,7 @@ class Bench:
         )
         one, two = self.step(
             "PostgreSQL: scans of one server and of two, by turns",
-            lambda: venue.scans_by_turns(sizes.clients, sizes.seconds / 2, turns=3),
+            lambda: venue.scans_by_turns(sizes.clients, sizes.seconds / 2, turns=4),
         )
         twin = self.step("PostgreSQL: the twin", lambda: venue.twin(sizes.clients, sizes.seconds))
         stored = self.step("PostgreSQL: scans after many", lambda: self._after_many(venue))

@@ -43,6 +43,7 @@ from rewards.draws.terms import (
     awarded_templates,
 )
 from rewards.grants import rules as grants
+from rewards.grants.coupons import issue_coupon
 from rewards.grants.rules import (
     ALL_TIME,
     BrandConfiguration,
@@ -167,7 +168,7 @@ def draw_prize(world: GrantWorld, campaign: LiveCampaign, drawing: Drawing) -> D
         state.tax = sum(each.tax_fen for each in world.withheld[before:])
         _count_amount(world, campaign, brand, odds.stage, given.award)
     elif isinstance(given.award, CouponAward):
-        issued = grants.issue_coupon(world, given.award.template_id, member, drawing.cause)
+        issued = issue_coupon(world, given.award.template_id, member, drawing.cause)
         state.coupons = [] if issued is None else [issued]
     return state
 

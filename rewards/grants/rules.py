@@ -17,8 +17,7 @@ from loyalty.withholdings.models import PrizeKind
 from loyalty.withholdings.rules import credit_prize
 from rewards.campaigns.models import CapSubject, CapWindow, OutcomeBasis, UnlockKind
 from rewards.campaigns.rules import NOTHING_BOUGHT, TOGETHER, Bought, Cap, LiveCampaign
-from rewards.coupons.models import CouponCause
-from rewards.coupons.rules import ISSUED_TOPIC, CouponIssue, issued_payload, usable_dates
+from rewards.grants.coupons import has_coupons, issue_coupon
 from rewards.grants.models import LockedReward, LockStatus
 from rewards.grants.world import (
     COUPON,
@@ -113,16 +112,8 @@ def within_budget(world: GrantWorld, campaign: LiveCampaign, credits: Iterable[C
         key = (credit.member.brand_id, campaign.id, credit.asset)
         wanted[key] = wanted.get(key, 0) + credit.amount
     return all(world.budgets.get(key, amount) >= amount for key, amount in wanted.items()) and all(
-        _has_coupons(world, key, count) for key, count in coupons.items()
+        has_coupons(world, key, count) for key, count in coupons.items()
     )
-
-
-def _has_coupons(world: GrantWorld, key: StockKey, count: int) -> bool:
-    brand_id, template_id = key
-    brand, left = world.brands[brand_id], world.stock.get(key, 0)
-    on = local_date(world.now, brand.timezone)
-    is_good = usable_dates(brand.coupon_templates[template_id], on) is not None
-    return is_good and (left is None or left >= count)
 
 
 def _spend_budget(world: GrantWorld, key: BudgetKey, *, spent: int, reserved: int) -> None:
@@ -295,35 +286,6 @@ def end_locked(
         world.emit(brand.id, UNLOCKED_TOPIC, member.id, told)
     elif end is LockStatus.LAPSED:
         world.emit(brand.id, LAPSED_TOPIC, member.id, told)
-
-
-def issue_coupon(
-    world: GrantWorld, template_id: UUID, member: MemberState, cause: Cause
-) -> CouponIssue | None:
-    """Issue one of what was found to be in stock, with the dates of one issued today; None where
-    the template is past its dates."""
-    brand = world.brands[member.brand_id]
-    template = brand.coupon_templates[template_id]
-    dates = usable_dates(template, local_date(world.now, brand.timezone))
-    if dates is None:
-        return None
-    issue = CouponIssue(
-        member.brand_id,
-        world.new_id(),
-        template.id,
-        member.id,
-        world.new_coupon_code(),
-        CouponCause(cause.kind),
-        cause.id,
-        *dates,
-    )
-    key = (member.brand_id, template.id)
-    left = world.stock[key]
-    world.stock[key] = None if left is None else left - 1
-    world.stock_moves[key] = world.stock_moves.get(key, 0) + 1
-    world.emit(member.brand_id, ISSUED_TOPIC, member.id, issued_payload(issue))
-    world.coupons.append(issue)
-    return issue
 
 
 def _good_until(

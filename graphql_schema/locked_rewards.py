@@ -11,6 +11,7 @@ import strawberry
 
 from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
+from graphql_schema.coupon_templates import template_loader
 from graphql_schema.effects import effect_once
 from graphql_schema.enums import LockedRewardStatus, UnlockKind
 from graphql_schema.member_lists import page_of_member
@@ -96,8 +97,17 @@ def _told(at: datetime, timezone: str) -> str:
 @strawberry.type(description="A reward that is granted and waits for something (待解锁红包).")
 class LockedReward(Node):
     id: strawberry.ID = id_field("LockedReward")
-    asset: AssetCode
+    asset: AssetCode = strawberry.field(description="COUPON of one that is a coupon.")
     amount: BigInt
+
+    @strawberry.field(description="Of one that is a coupon its name, in the caller's language.")
+    async def coupon_name(self, row: strawberry.Parent[LockedRewardRow], info: Info) -> str | None:
+        if row.coupon_template_id is None:
+            return None
+        template = await info.context.loader(template_loader).load(row.coupon_template_id)
+        if template is None:
+            return None
+        return template.name_en if info.context.language == "en" else template.name_zh
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:

@@ -67,6 +67,10 @@ class CouponOutcome:
     ) -> TemplateRow | None:
         return await info.context.loader(template_loader).load(row.template_id)
 
+    @strawberry.field(graphql_type=OutcomeLock | None)
+    def lock(self, row: strawberry.Parent[rules.CouponOutcome]) -> Lock | None:
+        return row.lock
+
 
 @strawberry.input(
     description="What an outcome waits for: NEXT_SCAN the member's count-th paid scan from then on;"
@@ -92,7 +96,7 @@ class OutcomeStepInput:
 
 @strawberry.input(
     description="What one beneficiary gets: an asset and an amount of it, or of a TABLE ascending"
-    " steps, locked or not; or one coupon of a template."
+    " steps, or one coupon of a template; locked or not."
 )
 class OutcomeInput:
     beneficiary: MemberRole
@@ -106,22 +110,20 @@ class OutcomeInput:
 
 def outcome_of(path: str, given: OutcomeInput) -> rules.Outcome | rules.CouponOutcome:
     """The input as the value that rules check; refuses InvalidInput with the field's path."""
+    lock = None if given.lock is None else _lock_of(f"{path}.lock", given.lock)
     if given.coupon_template_id is not None:
         if given.asset is not None or given.amount is not None:
             raise InvalidInput(field=f"{path}.couponTemplateId", problem="a coupon or an amount")
         if given.basis is not OutcomeBasis.FIXED:
             raise InvalidInput(field=f"{path}.basis", problem="a coupon is one coupon")
-        if given.lock is not None:
-            raise InvalidInput(field=f"{path}.lock", problem="coupons are not locked")
         if given.steps:
             raise InvalidInput(field=f"{path}.steps", problem="a coupon is one coupon")
         template_id = local_id("CouponTemplate", given.coupon_template_id)
-        return rules.CouponOutcome(given.beneficiary, template_id)
+        return rules.CouponOutcome(given.beneficiary, template_id, lock)
     if given.asset is None:
         raise InvalidInput(field=f"{path}.asset", problem="needed where there is no coupon")
     if given.amount is None and given.basis is not OutcomeBasis.TABLE:
         raise InvalidInput(field=f"{path}.amount", problem="needed where there is no coupon")
-    lock = None if given.lock is None else _lock_of(f"{path}.lock", given.lock)
     steps = tuple(rules.Step(step.from_fen, step.amount) for step in given.steps)
     amount = given.amount or 0
     return rules.Outcome(given.beneficiary, given.asset, given.basis, amount, lock, steps)

@@ -235,7 +235,7 @@ def _locked_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
         for version_id, _, event, outcomes, *_ in versions
         if event == "SCAN"
         for outcome in json.loads(outcomes)
-        if "lock" in outcome
+        if "lock" in outcome and "asset" in outcome
     ]
 
 

@@ -93,8 +93,9 @@ BOXES = (
                 SELECT r.id, r.status, r.unlock_count, r.box_item_no, r.lapses_at, p.per_box,
                     CAST(r.unlock_key AS bigint) AS wanted, g.item_no AS granted_no,
                     p.first_item_no + (r.box_item_no - p.first_box_item_no) * p.per_box AS first_no,
-                    (SELECT x.item_no FROM claims x WHERE x.brand_id = e.brand_id
-                        AND x.scan_id = e.cause_id AND x.purpose = 'REWARD'
+                    (SELECT x.item_no FROM claims x WHERE x.brand_id = r.brand_id
+                        AND x.scan_id = COALESCE(e.cause_id, r.resolved_by_id)
+                        AND x.purpose = 'REWARD'
                         AND x.beneficiary_role = 'CONSUMER') AS opened_no
                 FROM locked_rewards r
                 LEFT JOIN scan_events g ON g.brand_id = r.brand_id AND g.id = r.cause_id

@@ -18,6 +18,9 @@ CHANNEL = (
             UNION
             SELECT version_id, beneficiary FROM {{locked_outcomes}}
             WHERE beneficiary IN {_BEHIND}
+            UNION
+            SELECT version_id, beneficiary FROM {{coupon_outcomes}}
+            WHERE beneficiary IN {_BEHIND}
         )
         SELECT CAST(item_no AS text) AS id, 'of ' || role || ': ' || SUM(due) || ' due, '
             || SUM(made) || ' made' AS problem

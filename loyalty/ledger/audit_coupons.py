@@ -122,6 +122,11 @@ COUPONS = (
             UNION ALL
             SELECT cause_id, member_id, template_id, 0, 1 FROM coupons
             WHERE brand_id = :brand AND cause_kind = 'SCAN'
+            UNION ALL
+            SELECT r.cause_id, r.member_id, r.coupon_template_id, 0, 1
+            FROM locked_rewards r
+            JOIN scan_events e ON e.brand_id = r.brand_id AND e.id = r.cause_id
+            WHERE r.brand_id = :brand AND r.coupon_template_id IS NOT NULL
         ) AS entries LEFT JOIN merged m ON m.id = member_id
         GROUP BY cause_id, COALESCE(m.into_id, member_id), template_id
         HAVING SUM(due) <> SUM(won)
@@ -159,6 +164,11 @@ COUPONS = (
             UNION ALL
             SELECT cause_id, member_id, template_id, issued_at, 0, 1 FROM coupons
             WHERE brand_id = :brand AND cause_kind IN ('PURCHASE', 'EVENT')
+            UNION ALL
+            SELECT r.cause_id, r.member_id, r.coupon_template_id, r.created_at, 0, 1
+            FROM locked_rewards r
+            LEFT JOIN scan_events e ON e.brand_id = r.brand_id AND e.id = r.cause_id
+            WHERE r.brand_id = :brand AND r.coupon_template_id IS NOT NULL AND e.id IS NULL
         ) AS entries LEFT JOIN merged m ON m.id = member_id
         GROUP BY cause_id, COALESCE(m.into_id, member_id), template_id, at
         HAVING SUM(due) <> SUM(given)
@@ -207,6 +217,10 @@ COUPONS = (
             UNION ALL
             SELECT template_id, 0, NULL, COUNT(*) FROM coupons WHERE brand_id = :brand
             GROUP BY template_id
+            UNION ALL
+            SELECT coupon_template_id, 0, NULL, COUNT(*) FROM locked_rewards
+            WHERE brand_id = :brand AND status = 'LOCKED' AND coupon_template_id IS NOT NULL
+            GROUP BY coupon_template_id
         ) AS entries
         GROUP BY template_id HAVING SUM(counted) <> SUM(made) OR SUM(made) > MAX(stock_max)
         """,

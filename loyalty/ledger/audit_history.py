@@ -151,6 +151,10 @@ HISTORY = (
                     AND kind = 'EARN' AND phase IN ('POSTED', 'PENDING')
                 UNION
                 SELECT cause_id FROM coupons WHERE brand_id = :brand AND cause_kind = 'EVENT'
+                UNION
+                SELECT r.cause_id FROM locked_rewards r
+                JOIN earning_events e ON e.brand_id = r.brand_id AND e.id = r.cause_id
+                WHERE r.brand_id = :brand AND r.coupon_template_id IS NOT NULL
             ) AS given
         ) AS entries
         GROUP BY event_id HAVING SUM(says) <> SUM(gave)
@@ -219,7 +223,8 @@ HISTORY = (
         LEFT JOIN transfers t ON t.brand_id = r.brand_id AND t.id = r.id
         LEFT JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
         LEFT JOIN transfers e ON e.brand_id = r.brand_id AND e.pending_id = r.id
-        WHERE r.brand_id = :brand AND (t.id IS NULL OR t.phase <> 'PENDING'
+        WHERE r.brand_id = :brand AND r.coupon_template_id IS NULL
+            AND (t.id IS NULL OR t.phase <> 'PENDING'
             OR t.asset <> r.asset OR t.amount <> r.amount
             OR t.campaign_id IS NULL OR t.campaign_id <> r.campaign_id
             OR a.owner_id <> r.member_id

@@ -44,7 +44,9 @@ ISSUING = (
             SELECT own.partner_id, 0, p.reserve_fen * (t.stock_max - t.issued + (
                 SELECT COUNT(*) FROM coupons c WHERE c.brand_id = t.brand_id
                 AND c.template_id = t.id
-                AND c.status IN ('ISSUED', 'HELD')))
+                AND c.status IN ('ISSUED', 'HELD')) + (
+                SELECT COUNT(*) FROM locked_rewards l WHERE l.brand_id = t.brand_id
+                AND l.coupon_template_id = t.id AND l.status = 'LOCKED'))
             FROM agreements own
             JOIN coupon_pools p ON p.brand_id = own.partner_id AND p.agreement_id = own.id
             JOIN coupon_templates t ON t.brand_id = p.brand_id AND t.id = p.template_id

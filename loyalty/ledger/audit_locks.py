@@ -3,7 +3,7 @@
 That a locked reward is its pending transfer, and ends with it: ``audit_history.py``."""
 
 from loyalty.ledger.audit_bonuses import NOT_OF_A_BONUS
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
 from loyalty.ledger.audit_scans import OUTCOME_MOST
 
 LOCKS = (
@@ -48,29 +48,61 @@ LOCKS = (
         "待解锁奖励按条件按时解锁或过期",
         "locked_rewards",
         """
+        WITH rewards AS MATERIALIZED (
+            SELECT l.*, CASE WHEN l.coupon_template_id IS NULL THEN e.cause_kind
+                    WHEN l.resolved_by_id = l.id THEN 'LOCK' ELSE 'ITSELF' END AS by_kind,
+                COALESCE(e.cause_id, l.resolved_by_id) AS by_id,
+                CASE WHEN l.coupon_template_id IS NULL THEN e.occurred_at
+                    WHEN l.resolved_by_id = l.id THEN COALESCE(l.unlocks_at, l.resolved_at)
+                    ELSE l.resolved_at END AS by_at
+            FROM locked_rewards l
+            LEFT JOIN transfers e ON e.brand_id = l.brand_id AND e.id = l.resolved_by_id
+            WHERE l.brand_id = :brand
+        )
         SELECT CAST(r.id AS text) AS id, 'it waits for ' || r.unlock_count || ' more of '
             || r.unlock_key || ', and is ' || r.status || ' by '
-            || COALESCE(e.cause_kind, 'nothing') AS problem
-        FROM locked_rewards r
-        LEFT JOIN transfers e ON e.brand_id = r.brand_id AND e.id = r.resolved_by_id
-        LEFT JOIN scan_events s ON s.brand_id = r.brand_id AND s.id = e.cause_id
-            AND e.cause_kind = 'SCAN'
-        LEFT JOIN action_reports p ON p.brand_id = r.brand_id AND p.id = e.cause_id
-            AND e.cause_kind = 'ACTION'
-        WHERE r.brand_id = :brand AND CASE r.status
+            || COALESCE(r.by_kind, 'nothing') AS problem
+        FROM rewards r
+        LEFT JOIN scan_events s ON s.brand_id = r.brand_id AND s.id = r.by_id
+            AND r.by_kind IN ('SCAN', 'ITSELF')
+        LEFT JOIN action_reports p ON p.brand_id = r.brand_id AND p.id = r.by_id
+            AND r.by_kind IN ('ACTION', 'ITSELF')
+        WHERE CASE r.status
             WHEN 'UNLOCKED' THEN r.unlock_count = 0
-                AND (r.lapses_at IS NULL OR e.occurred_at < r.lapses_at)
+                AND (r.lapses_at IS NULL OR r.by_at < r.lapses_at)
                 AND CASE r.unlock_kind
                     WHEN 'ITEM' THEN s.role = 'CONSUMER'
                     WHEN 'NEXT_SCAN' THEN s.member_id = r.member_id AND s.role = 'CONSUMER'
                         AND s.unpaid_reason IS NULL AND s.id <> r.cause_id
                     WHEN 'BOX_BOTTLES' THEN s.role = 'CONSUMER'
                     WHEN 'ACTION' THEN p.member_id = r.member_id AND p.action = r.unlock_key
-                    ELSE e.cause_kind = 'LOCK' AND e.occurred_at = r.unlocks_at
+                    ELSE r.by_kind = 'LOCK' AND r.by_at = r.unlocks_at
                         AND r.unlocks_at <= r.resolved_at END
-            WHEN 'LAPSED' THEN e.cause_kind = 'LOCK' AND r.lapses_at <= r.resolved_at
+            WHEN 'LAPSED' THEN r.by_kind = 'LOCK' AND r.lapses_at <= r.resolved_at
             WHEN 'LOCKED' THEN (r.unlock_count = 0) = (r.unlocks_at IS NOT NULL)
             ELSE true END IS NOT TRUE
+        """,
+    ),
+    Probe(
+        7,
+        "a locked coupon that was unlocked is issued to its member, and no other is",
+        "已解锁的待解锁券发给其会员且仅此",
+        "locked_rewards WHERE coupon_template_id IS NOT NULL",
+        f"""
+        WITH {MERGED}
+        SELECT CAST(locked_id AS text) AS id, SUM(due) || ' coupons of '
+            || CAST(template_id AS text) || ' due, ' || SUM(made) || ' there' AS problem
+        FROM (
+            SELECT id AS locked_id, member_id, coupon_template_id AS template_id,
+                resolved_at AS at, 1 AS due, 0 AS made
+            FROM locked_rewards WHERE brand_id = :brand AND coupon_template_id IS NOT NULL
+                AND status = 'UNLOCKED'
+            UNION ALL
+            SELECT cause_id, member_id, template_id, issued_at, 0, 1 FROM coupons
+            WHERE brand_id = :brand AND cause_kind = 'LOCK'
+        ) AS entries LEFT JOIN merged m ON m.id = member_id
+        GROUP BY locked_id, COALESCE(m.into_id, member_id), template_id, at
+        HAVING SUM(due) <> SUM(made)
         """,
     ),
     Probe(

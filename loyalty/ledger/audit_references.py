@@ -57,7 +57,11 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
         "campaign_version_id": "campaign_versions",
         "guide_member_id": "members",
     },
-    ("locked_rewards", "待解锁奖励"): {"member_id": "members", "campaign_id": "campaigns"},
+    ("locked_rewards", "待解锁奖励"): {
+        "member_id": "members",
+        "campaign_id": "campaigns",
+        "coupon_template_id": "coupon_templates",
+    },
     ("action_reports", "会员行为上报"): {"member_id": "members"},
     ("scan_reversals", "扫码冲回"): {"scan_id": "scan_events"},
     ("scan_events", "扫码"): {

@@ -51,6 +51,12 @@ SCANS = (
             SELECT cause_id, member_id, 1, COUNT(*) FROM coupons
             WHERE brand_id = :brand AND cause_kind = 'SCAN' GROUP BY cause_id, member_id
             UNION ALL
+            SELECT r.cause_id, r.member_id, 0, COUNT(*)
+            FROM locked_rewards r
+            JOIN scan_events e ON e.brand_id = r.brand_id AND e.id = r.cause_id
+            WHERE r.brand_id = :brand AND r.coupon_template_id IS NOT NULL
+            GROUP BY r.cause_id, r.member_id
+            UNION ALL
             SELECT scan_id, member_id, 1, 1 FROM draws WHERE brand_id = :brand
         ), sums AS MATERIALIZED (
             SELECT g.cause_id, SUM(g.n) AS n,

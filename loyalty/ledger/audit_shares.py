@@ -48,12 +48,17 @@ SHARES = (
                 AND COALESCE(g.into_id, c.owner_id) <> COALESCE(b.into_id, p.member_id)
             UNION
             SELECT DISTINCT c.cause_id, COALESCE(g.into_id, c.member_id), 0, 1
-            FROM coupons c
-            JOIN purchase_events p ON p.brand_id = c.brand_id AND p.id = c.cause_id
+            FROM (
+                SELECT cause_id, member_id FROM coupons
+                WHERE brand_id = :brand AND cause_kind = 'PURCHASE'
+                UNION ALL
+                SELECT cause_id, member_id FROM locked_rewards
+                WHERE brand_id = :brand AND coupon_template_id IS NOT NULL
+            ) AS c
+            JOIN purchase_events p ON p.brand_id = :brand AND p.id = c.cause_id
             LEFT JOIN merged g ON g.id = c.member_id
             LEFT JOIN merged b ON b.id = p.member_id
-            WHERE c.brand_id = :brand AND c.cause_kind = 'PURCHASE'
-                AND COALESCE(g.into_id, c.member_id) <> COALESCE(b.into_id, p.member_id)
+            WHERE COALESCE(g.into_id, c.member_id) <> COALESCE(b.into_id, p.member_id)
         ) AS entries
         GROUP BY purchase_id, member_id HAVING SUM(says) <> SUM(gave)
         """,

@@ -129,7 +129,7 @@ def check_terms(definition: CampaignDefinition, now: datetime, prize_ceiling_fen
             raise InvalidInput(field="outcomes", problem=f"{problem} of {prize_ceiling_fen}")
     begins = max(now, definition.starts_at or now)
     for i, outcome in enumerate(definition.outcomes):
-        lock = outcome.lock if isinstance(outcome, Outcome) else None
+        lock = outcome.lock
         if lock is not None and lock.on is not None and lock.on < begins.date() - _DAY:
             raise InvalidInput(field=f"outcomes[{i}].lock.on", problem="is over already by then")
 
@@ -214,12 +214,11 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
         path = f"outcomes[{i}]"
         if isinstance(outcome, CouponOutcome):
             _check_coupon(definition, path, outcome)
-            key: tuple[MemberRole, str | UUID, Lock | None]
-            key = (outcome.beneficiary, outcome.template_id, None)
         else:
             _check_amount(definition, path, outcome)
-            _check_locked(definition, f"{path}.lock", outcome)
-            key = (outcome.beneficiary, outcome.asset, outcome.lock)
+        _check_locked(definition, f"{path}.lock", outcome)
+        what = outcome.template_id if isinstance(outcome, CouponOutcome) else outcome.asset
+        key = (outcome.beneficiary, what, outcome.lock)
         if key in seen:
             raise InvalidInput(
                 field=path, problem="one outcome per beneficiary, asset or coupon, and lock"
@@ -267,7 +266,9 @@ def _check_steps(path: str, outcome: Outcome) -> None:
         least = step.from_fen + 1
 
 
-def _check_locked(definition: CampaignDefinition, path: str, outcome: Outcome) -> None:
+def _check_locked(
+    definition: CampaignDefinition, path: str, outcome: Outcome | CouponOutcome
+) -> None:
     if outcome.lock is None:
         return
     gate = definition.gate
@@ -287,7 +288,7 @@ def _check_coupon(definition: CampaignDefinition, path: str, outcome: CouponOutc
     if outcome.beneficiary not in _PAID_BY.get(definition.event, frozenset(MemberRole)):
         raise InvalidInput(field=f"{path}.beneficiary", problem="not paid by this event")
     if definition.gate is not Gate.NONE and outcome.beneficiary is MemberRole.GUIDE:
-        problem = "the gate locks what the guide gets, and coupons are not locked"
+        problem = "the gate locks amounts that the guide gets"
         raise InvalidInput(field=f"{path}.couponTemplateId", problem=problem)
 
 

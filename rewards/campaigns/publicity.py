@@ -125,9 +125,13 @@ def _gifts(campaign: LiveCampaign, names: Names) -> Iterator[Said]:
             f"消费者得{what.zh}{f'（{lock.zh}）' if lock else ''}。",
             f"The consumer gets {what.en}{f', {lock.en}' if lock else ''}.",
         )
-    for template_id in campaign.coupons_for(MemberRole.CONSUMER):
-        coupon = names.coupons[template_id]
-        yield Said(f"消费者得{coupon.zh}1张。", f"The consumer gets a coupon: {coupon.en}.")
+    for given in campaign.coupons_for(MemberRole.CONSUMER):
+        coupon = names.coupons[given.template_id]
+        lock = None if given.lock is None else _LOCKS[given.lock.kind]
+        yield Said(
+            f"消费者得{coupon.zh}1张{f'（{lock.zh}）' if lock else ''}。",
+            f"The consumer gets a coupon: {coupon.en}{f', {lock.en}' if lock else ''}.",
+        )
 
 
 def _outcome(outcome: Outcome, names: Names) -> Said:

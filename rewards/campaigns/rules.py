@@ -75,10 +75,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class CouponOutcome:
-    """One coupon of a template."""
+    """One coupon of a template; at once, or locked until what ``lock`` says."""
 
     beneficiary: MemberRole
     template_id: UUID
+    lock: Lock | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +148,8 @@ class LiveCampaign:
     def outcomes_for(self, beneficiary: MemberRole) -> tuple[Outcome, ...]:
         return tuple(o for o in self.outcomes if o.beneficiary is beneficiary)
 
-    def coupons_for(self, beneficiary: MemberRole) -> tuple[UUID, ...]:
-        """The templates of which this beneficiary gets a coupon each."""
-        return tuple(c.template_id for c in self.coupons if c.beneficiary is beneficiary)
+    def coupons_for(self, beneficiary: MemberRole) -> tuple[CouponOutcome, ...]:
+        return tuple(c for c in self.coupons if c.beneficiary is beneficiary)
 
     def pays(self, beneficiary: MemberRole) -> bool:
         """Whether it has anything for this beneficiary but its draw."""
@@ -308,18 +308,12 @@ def outcomes_to_json(outcomes: Iterable[Outcome | CouponOutcome]) -> list[dict[s
 
 
 def _outcome_to_json(outcome: Outcome | CouponOutcome) -> dict[str, Any]:
+    stored: dict[str, Any] = {"beneficiary": outcome.beneficiary.value}
     if isinstance(outcome, CouponOutcome):
-        return {
-            "beneficiary": outcome.beneficiary.value,
-            "coupon_template_id": outcome.template_id.hex,
-        }
-    stored: dict[str, Any] = {
-        "beneficiary": outcome.beneficiary.value,
-        "asset": outcome.asset,
-        "basis": outcome.basis.value,
-        "amount": outcome.amount,
-    }
-    if outcome.basis is OutcomeBasis.TABLE:
+        stored["coupon_template_id"] = outcome.template_id.hex
+    else:
+        stored |= {"asset": outcome.asset, "basis": outcome.basis.value, "amount": outcome.amount}
+    if isinstance(outcome, Outcome) and outcome.basis is OutcomeBasis.TABLE:
         stored["steps"] = [{"from_fen": s.from_fen, "amount": s.amount} for s in outcome.steps]
     return stored if outcome.lock is None else stored | {"lock": lock_to_json(outcome.lock)}
 
@@ -341,14 +335,15 @@ def outcomes_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Outcome, ...]:
 
 def _outcome_from_json(part: dict[str, Any]) -> Outcome | CouponOutcome:
     beneficiary = MemberRole(part["beneficiary"])
+    lock = lock_from_json(part.get("lock"))
     if "coupon_template_id" in part:
-        return CouponOutcome(beneficiary, UUID(hex=part["coupon_template_id"]))
+        return CouponOutcome(beneficiary, UUID(hex=part["coupon_template_id"]), lock)
     return Outcome(
         beneficiary,
         part["asset"],
         OutcomeBasis(part["basis"]),
         part["amount"],
-        lock_from_json(part.get("lock")),
+        lock,
         tuple(Step(step["from_fen"], step["amount"]) for step in part.get("steps", ())),
     )
 

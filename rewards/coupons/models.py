@@ -49,13 +49,14 @@ class CouponTemplateStatus(StrEnum):
 
 
 class CouponCause(StrEnum):
-    """How a member came by a coupon: won by a scan, by a purchase or by another EVENT, bought for
-    points, by an order in the mall, a gift of its level, from a PARTNER, who has reserved what it
-    may come to owe for it, or won in a RAFFLE."""
+    """How a member came by a coupon: won by a scan, by a purchase or by another EVENT, at once or
+    by the LOCK under which it was won, bought for points, by an order in the mall, a gift of its
+    level, from a PARTNER, who has reserved what it may come to owe for it, or won in a RAFFLE."""
 
     SCAN = "SCAN"
     PURCHASE = "PURCHASE"
     EVENT = "EVENT"
+    LOCK = "LOCK"
     BOUGHT = "BOUGHT"
     ORDER = "ORDER"
     GIFT = "GIFT"
@@ -145,9 +146,9 @@ class CouponPurchaseCounter(SQLModel, table=True):
 
 class Coupon(SQLModel, table=True):
     """One member's coupon (券). ``code`` is what the till reads. ``cause_id`` is the scan,
-    purchase, event or order that it came by, or the winner of a raffle; where it was bought its own
-    id, and the cause of the transfers that paid for it. ``redemption_id`` is the live hold or
-    capture. No foreign keys: scans write here."""
+    purchase, event, locked reward or order that it came by, or the winner of a raffle; where it was
+    bought its own id, and the cause of the transfers that paid for it. ``redemption_id`` is the
+    live hold or capture. No foreign keys: scans write here."""
 
     __tablename__ = "coupons"
     __table_args__ = (
@@ -157,8 +158,8 @@ class Coupon(SQLModel, table=True):
             name="status_known",
         ),
         CheckConstraint(
-            "cause_kind IN ('SCAN', 'PURCHASE', 'EVENT', 'BOUGHT', 'ORDER', 'GIFT', 'PARTNER',"
-            " 'RAFFLE')",
+            "cause_kind IN ('SCAN', 'PURCHASE', 'EVENT', 'LOCK', 'BOUGHT', 'ORDER', 'GIFT',"
+            " 'PARTNER', 'RAFFLE')",
             name="cause_known",
         ),
         CheckConstraint(

@@ -32,7 +32,8 @@ TAKE_STOCK = Statement(
     """
     UPDATE coupon_templates SET issued = coupon_templates.issued + taken.amount
     FROM {taken} WHERE coupon_templates.brand_id = taken.brand_id
-        AND coupon_templates.id = taken.template_id AND coupon_templates.status = 'ACTIVE'
+        AND coupon_templates.id = taken.template_id
+        AND (coupon_templates.status = 'ACTIVE' OR taken.amount < 0)
         AND (coupon_templates.stock_max IS NULL
             OR coupon_templates.issued + taken.amount <= coupon_templates.stock_max)
     RETURNING coupon_templates.id
@@ -96,13 +97,14 @@ REDEEM_COUPON = Statement(
 VOID_WON = Statement(
     """
     UPDATE coupons SET status = 'VOID', held_until = NULL, redemption_id = NULL, ended_at = :now
-    WHERE brand_id = :brand_id AND cause_kind = :cause_kind AND cause_id = :cause_id
+    WHERE (brand_id, cause_kind, cause_id) IN (SELECT brand_id, kind, id FROM {causes})
         AND (status = 'ISSUED' OR status = 'HELD' AND held_until <= :now)
         AND NOT EXISTS (SELECT 1 FROM outside_codes o
             WHERE o.brand_id = coupons.brand_id AND o.coupon_id = coupons.id)
     RETURNING id
     """,
-    params="now timestamptz, brand_id uuid, cause_kind text, cause_id uuid",
+    sets={"causes": "brand_id uuid, kind text, id uuid"},
+    params="now timestamptz",
     returns="id uuid",
 )
 
@@ -272,8 +274,7 @@ async def read_wallet(
     limit: int,
 ) -> list[CouponView]:
     """Up to ``limit`` coupons of a member with their templates, newest first, older than the id
-    ``before``; only those that are shown in a status (``rules.shown_status``) if one is named.
-    ``today`` is the brand's local day."""
+    ``before``; in one status (``rules.shown_status``), or any. ``today``: the brand's local day."""
     shown_as = "" if status is None else status.value
     (rows,) = await db.read_each(
         READ_WALLET, [(brand_id, member_id, before or NEWEST, shown_as, now, today, limit)]
@@ -285,8 +286,7 @@ async def list_views_by_ids(
     snapshot: Snapshot, brand_id: UUID, coupon_ids: Sequence[UUID]
 ) -> list[CouponView]:
     """For loaders: those that exist, with their templates, in no order."""
-    ids = [(brand_id, coupon_id) for coupon_id in coupon_ids]
-    return _views(await snapshot.fetch(READ_VIEWS, ids=ids))
+    return _views(await snapshot.fetch(READ_VIEWS, ids=[(brand_id, id) for id in coupon_ids]))
 
 
 async def list_views_by_causes(

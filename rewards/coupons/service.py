@@ -197,13 +197,12 @@ async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Cou
 
 
 async def void_won(
-    tx: Tx, brand_id: UUID, cause: CouponCause, cause_id: UUID
+    tx: Tx, brand_id: UUID, causes: Iterable[tuple[CouponCause, UUID]]
 ) -> list[tuple[UUID, UUID]]:
-    """End the coupons that a scan or a purchase gave to anybody and that nobody is using:
-    (brand_id, id) of each."""
-    voided = await tx.fetch(
-        queries.VOID_WON, now=tx.now, brand_id=brand_id, cause_kind=cause.value, cause_id=cause_id
-    )
+    """End the coupons that a scan or a purchase gave to anybody, at once or by what it locked, and
+    that nobody is using: (brand_id, id) of each."""
+    rows = sorted((brand_id, cause.value, id) for cause, id in causes)
+    voided = await tx.fetch(queries.VOID_WON, causes=rows, now=tx.now)
     return [(brand_id, row[0]) for row in voided]
 
 
@@ -244,9 +243,9 @@ async def write_coupons(tx: Tx, issues: Sequence[CouponIssue]) -> None:
 
 
 async def take_stock(tx: Tx, moves: dict[StockKey, int]) -> None:
-    """Count coupons as issued, after everything else: hot rows. RetryTransaction if another
-    process took the last ones, or the template was paused."""
-    rows = sorted((*key, amount) for key, amount in moves.items())
+    """Count coupons as issued, after everything else: hot rows; of a negative amount as given
+    back. RetryTransaction if another process took the last ones, or the template was paused."""
+    rows = sorted((*key, amount) for key, amount in moves.items() if amount)
     if rows:
         await tx.write(queries.TAKE_STOCK, expected=len(rows), taken=rows)
 

@@ -27,6 +27,7 @@ _WAITS_FOR_ITEM = f"{_LOCKED} AND unlock_kind = 'ITEM'"
 _WAITS_FOR_BOX = f"{_LOCKED} AND box_item_no IS NOT NULL"
 _UNLOCKS_BY_TIME = f"{_LOCKED} AND unlocks_at IS NOT NULL"
 _LAPSES = f"{_LOCKED} AND lapses_at IS NOT NULL"
+_COUPONS = f"{_LOCKED} AND coupon_template_id IS NOT NULL"
 
 
 class LockedReward(SQLModel, table=True):
@@ -38,7 +39,8 @@ class LockedReward(SQLModel, table=True):
     nobody has told), of the others the kind once more. ``unlock_count``: how many such events are
     still to come, 0 where it waits for the time ``unlocks_at``. From ``lapses_at`` on it can no
     longer be unlocked. ``resolved_by_id`` is the transfer that posted or voided it at
-    ``resolved_at``.
+    ``resolved_at``. With a ``coupon_template_id`` it is a coupon of that template and no transfer:
+    its asset is COUPON, and ``resolved_by_id`` is what ended it: a scan, a report, its own time.
     """
 
     __tablename__ = "locked_rewards"
@@ -63,6 +65,9 @@ class LockedReward(SQLModel, table=True):
             "(unlock_kind IN ('AFTER', 'ON')) = (unlocks_at IS NOT NULL)", name="unlocks_by_time"
         ),
         CheckConstraint("unlock_count >= 0", name="count_not_negative"),
+        CheckConstraint(
+            "(coupon_template_id IS NOT NULL) = (asset = 'COUPON')", name="coupon_or_amount"
+        ),
         Index(
             "ix_locked_rewards_by_item",
             "brand_id",
@@ -76,6 +81,13 @@ class LockedReward(SQLModel, table=True):
             "box_item_no",
             sqlite_where=text(_WAITS_FOR_BOX),
             postgresql_where=text(_WAITS_FOR_BOX),
+        ),
+        Index(
+            "ix_locked_rewards_coupons",
+            "brand_id",
+            "coupon_template_id",
+            sqlite_where=text(_COUPONS),
+            postgresql_where=text(_COUPONS),
         ),
         Index(None, "brand_id", "cause_id"),
         Index(None, "brand_id", "member_id", "id"),
@@ -118,6 +130,7 @@ class LockedReward(SQLModel, table=True):
     resolved_by_id: UUID | None = None
     resolved_at: datetime | None = None
     created_at: datetime
+    coupon_template_id: UUID | None = None
 
 
 class BoxCount(SQLModel, table=True):

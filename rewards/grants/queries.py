@@ -20,11 +20,12 @@ _OWNED = 9
 """Columns of ``FIND_BOXES`` before those of the reward: of the box, and of its owner."""
 _NEWEST = UUID(int=2**128 - 1)
 _STATE = """l.brand_id, l.id, l.member_id, l.campaign_id, l.asset, l.amount, l.cause_id,
-    l.unlock_kind, l.unlock_key, l.unlock_count, l.unlocks_at, l.lapses_at, l.box_item_no"""
+    l.unlock_kind, l.unlock_key, l.unlock_count, l.unlocks_at, l.lapses_at, l.box_item_no,
+    l.coupon_template_id"""
 _STATE_RETURNS = (
     "brand_id uuid, id uuid, member_id uuid, campaign_id uuid, asset text, amount bigint,"
     " cause_id uuid, unlock_kind text, unlock_key text, unlock_count bigint,"
-    " unlocks_at timestamptz, lapses_at timestamptz, box_item_no bigint"
+    " unlocks_at timestamptz, lapses_at timestamptz, box_item_no bigint, coupon_template_id uuid"
 )
 _BOX = "p.first_box_item_no + (keys.item_no - p.first_item_no) / p.per_box"
 _FIRST = "p.first_item_no + (keys.item_no - p.first_item_no) / p.per_box * p.per_box"
@@ -253,6 +254,20 @@ async def list_granted(
     return list(found)
 
 
+async def list_locked_templates(snapshot: Snapshot, brand_id: UUID) -> set[UUID]:
+    """The templates of which coupons wait."""
+    found = await snapshot.session.exec(
+        select(LockedReward.coupon_template_id)
+        .where(
+            col(LockedReward.brand_id) == brand_id,
+            col(LockedReward.status) == LockStatus.LOCKED.value,
+            col(LockedReward.coupon_template_id).is_not(None),
+        )
+        .distinct()
+    )
+    return {id for id in found if id is not None}
+
+
 async def list_bonuses(
     snapshot: Snapshot, brand_id: UUID, cause_ids: Collection[UUID]
 ) -> list[Bonus]:
@@ -306,8 +321,7 @@ async def _list(tx: Tx, statement: Statement, keys: Sequence[tuple[Any, ...]]) -
 
 def _state(row: Sequence[Any]) -> LockedState:
     brand_id, id, member_id, campaign_id, asset, amount, cause_id = row[:7]
-    kind, key, count, unlocks_at, lapses_at, box_item_no = row[7:]
+    kind, key, count, unlocks_at, lapses_at, box_item_no, template_id = row[7:]
     unlock = Unlock(UnlockKind(kind), key, count, unlocks_at, lapses_at, box_item_no)
-    return LockedState(
-        brand_id, id, member_id, campaign_id, asset, amount, cause_id, unlock, count, count
-    )
+    earned = (campaign_id, asset, amount, cause_id)
+    return LockedState(brand_id, id, member_id, *earned, unlock, count, count, template_id)

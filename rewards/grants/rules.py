@@ -17,7 +17,7 @@ from loyalty.withholdings.models import PrizeKind
 from loyalty.withholdings.rules import credit_prize
 from rewards.campaigns.models import CapSubject, CapWindow, OutcomeBasis, UnlockKind
 from rewards.campaigns.rules import NOTHING_BOUGHT, TOGETHER, Bought, Cap, LiveCampaign
-from rewards.grants.coupons import has_coupons, issue_coupon
+from rewards.grants.coupons import end_locked_coupon, has_coupons, issue_coupon, take_coupon
 from rewards.grants.models import LockedReward, LockStatus
 from rewards.grants.world import (
     COUPON,
@@ -94,8 +94,8 @@ def credits_of(
         if amount > 0:
             credits.append(Credit(member, outcome.asset, amount, outcome.lock))
     if campaign.coupons:
-        for template_id in campaign.coupons_for(MemberRole(member.role)):
-            credits.append(Credit(member, COUPON, 1, None, template_id))
+        for coupon in campaign.coupons_for(MemberRole(member.role)):
+            credits.append(Credit(member, COUPON, 1, coupon.lock, coupon.template_id))
     return credits
 
 
@@ -143,9 +143,6 @@ def give(
     Of a draw's prize tax may be withheld."""
     member = credit.member
     brand = world.brands[member.brand_id]
-    if credit.template_id is not None:
-        issue_coupon(world, credit.template_id, member, cause)
-        return None
     if credit.lock is not None:
         box = world.boxes.get(cause.id)
         if box is not None:
@@ -155,6 +152,9 @@ def give(
         if unlock.count or unlock.unlocks_at is not None:
             return state
         end_locked(world, member, state, cause, LockStatus.UNLOCKED)
+        return None
+    if credit.template_id is not None:
+        issue_coupon(world, credit.template_id, member, cause)
         return None
     account = world.account(member, credit.asset)
     movement, withheld = credit_prize(
@@ -179,20 +179,25 @@ def give(
 def lock(
     world: GrantWorld, campaign: LiveCampaign, credit: Credit, cause: Cause, unlock: Unlock
 ) -> LockedState:
-    """Grant a credit that waits; it reserves its budget now."""
+    """Grant a credit that waits; it reserves its budget now, or its coupon's stock."""
     member = credit.member
-    movement = world.book.lock(
-        world.issuance[(member.brand_id, member.brand_id, credit.asset)],
-        world.account(member, credit.asset),
-        credit.amount,
-        cause,
-        campaign_id=campaign.id,
-    )
-    key = (member.brand_id, campaign.id, credit.asset)
-    _spend_budget(world, key, spent=0, reserved=credit.amount)
+    if credit.template_id is not None:
+        state_id = world.new_id()
+        take_coupon(world, (member.brand_id, credit.template_id))
+    else:
+        movement = world.book.lock(
+            world.issuance[(member.brand_id, member.brand_id, credit.asset)],
+            world.account(member, credit.asset),
+            credit.amount,
+            cause,
+            campaign_id=campaign.id,
+        )
+        state_id = movement.id
+        key = (member.brand_id, campaign.id, credit.asset)
+        _spend_budget(world, key, spent=0, reserved=credit.amount)
     state = LockedState(
         member.brand_id,
-        movement.id,
+        state_id,
         member.id,
         campaign.id,
         credit.asset,
@@ -201,6 +206,7 @@ def lock(
         unlock,
         unlock.count,
         unlock.count,
+        credit.template_id,
         is_new=True,
     )
     world.locked.setdefault(state.wait_key, []).append(state)
@@ -259,6 +265,12 @@ def end_locked(
     world: GrantWorld, member: MemberState, state: LockedState, cause: Cause, end: LockStatus
 ) -> None:
     """Post a locked reward to its member (UNLOCKED), or void it and free what it reserved."""
+    if state.template_id is not None:
+        state.status = end_locked_coupon(world, member, state.template_id, state.id, end)
+        state.resolved_by_id = cause.id
+        state.count = 0 if state.status is LockStatus.UNLOCKED else state.count
+        _tell_end(world, member, state)
+        return
     brand = world.brands[member.brand_id]
     post = end is LockStatus.UNLOCKED
     account = world.account(member, state.asset)
@@ -272,20 +284,27 @@ def end_locked(
         expires_on=_good_until(world, brand, account, cause.occurred_at) if post else None,
         owed=world.debt(member, state.asset),
     )
-    state.status, state.resolved_by = end, movement
+    state.status, state.resolved_by_id = end, movement.id
     _spend_budget(
         world,
         (brand.id, state.campaign_id, state.asset),
         spent=state.amount if post else 0,
         reserved=-state.amount,
     )
-    told = {"asset": state.asset, "amount": state.amount}
     if post:
         state.count = 0
         _count_credit(world, member, movement)
-        world.emit(brand.id, UNLOCKED_TOPIC, member.id, told)
-    elif end is LockStatus.LAPSED:
-        world.emit(brand.id, LAPSED_TOPIC, member.id, told)
+    _tell_end(world, member, state)
+
+
+_TOPICS = {LockStatus.UNLOCKED: UNLOCKED_TOPIC, LockStatus.LAPSED: LAPSED_TOPIC}
+
+
+def _tell_end(world: GrantWorld, member: MemberState, state: LockedState) -> None:
+    topic = _TOPICS.get(state.status)
+    if topic is not None:
+        told = {"asset": state.asset, "amount": state.amount}
+        world.emit(member.brand_id, topic, member.id, told)
 
 
 def _good_until(

@@ -51,6 +51,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
     """Everything rules need to know of a brand. Read inside one snapshot or transaction."""
     brand = await get_brand(snapshot, brand_id)
     live = await campaigns.live_campaigns(snapshot, brand_id)
+    waiting = await queries.list_locked_templates(snapshot, brand_id)
     return BrandConfiguration(
         id=brand.id,
         revision=brand.revision,
@@ -60,7 +61,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
         ladders=await current_ladders(snapshot, brand_id),
         products=await products_by_id(snapshot, brand_id),
         coupon_templates=await coupons.templates_by_id(
-            snapshot, brand_id, live.coupon_template_ids()
+            snapshot, brand_id, live.coupon_template_ids() | waiting
         ),
         has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
         has_box_locks=await campaigns.has_box_locks(snapshot, brand_id),
@@ -319,7 +320,7 @@ async def write_brands_side(tx: Tx, world: GrantWorld) -> None:
 
 
 def _locked_row(state: LockedState, world: GrantWorld) -> tuple[object, ...]:
-    unlock, end = state.unlock, state.resolved_by
+    unlock, end_id = state.unlock, state.resolved_by_id
     return (
         state.brand_id,
         state.id,
@@ -335,9 +336,10 @@ def _locked_row(state: LockedState, world: GrantWorld) -> tuple[object, ...]:
         unlock.lapses_at,
         unlock.box_item_no,
         state.status.value,
-        end.id if end else None,
-        world.now if end else None,
+        end_id,
+        world.now if end_id else None,
         world.now,
+        state.template_id,
     )
 
 
@@ -370,8 +372,8 @@ async def _write_locked(tx: Tx, world: GrantWorld) -> None:
         key = (state.brand_id, state.id)
         if state.is_new:
             new.append(_locked_row(state, world))
-        elif state.resolved_by is not None:
-            resolved.append((*key, state.status.value, state.count, state.resolved_by.id))
+        elif state.resolved_by_id is not None:
+            resolved.append((*key, state.status.value, state.count, state.resolved_by_id))
         elif state.count != state.count_read:
             counted.append((*key, state.count, state.count_read))
     if new:

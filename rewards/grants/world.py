@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from loyalty.assets.service import AssetView
 from loyalty.brands.rules import NO_MEMBER_DATES, MemberDates
-from loyalty.ledger.rules import AccountState, Book, Cause, Movement
+from loyalty.ledger.rules import AccountState, Book, Cause
 from loyalty.outbox import Fact
 from loyalty.products.models import Product
 from loyalty.regions.rules import RegionView
@@ -103,7 +103,8 @@ class Unlock:
 @dataclass(slots=True)
 class LockedState:
     """A locked reward that something may end: ``status`` is then no longer LOCKED. ``count`` events
-    are still to come, and ``count_read`` were when it was read."""
+    are still to come, and ``count_read`` were when it was read. With a ``template_id`` it is a
+    coupon of that template."""
 
     brand_id: UUID
     id: UUID
@@ -115,8 +116,9 @@ class LockedState:
     unlock: Unlock
     count: int
     count_read: int
+    template_id: UUID | None = None
     status: LockStatus = LockStatus.LOCKED
-    resolved_by: Movement | None = None
+    resolved_by_id: UUID | None = None
     is_new: bool = False
 
     @property

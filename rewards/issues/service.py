@@ -3,7 +3,7 @@
 Funds are reserved for what a coupon may come to cost its issuer, and released when it ends unused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -128,10 +128,10 @@ async def void_coupon(tx: Tx, actor: Actor, coupon_id: UUID, reason: str) -> Cou
     return coupon
 
 
-async def void_won(tx: Tx, brand_id: UUID, cause: CouponCause, cause_id: UUID) -> int:
+async def void_won(tx: Tx, brand_id: UUID, causes: Iterable[tuple[CouponCause, UUID]]) -> int:
     """``rewards.coupons.service.void_won``, and release what a partner has reserved for what came
     out of its pools; how many coupons ended."""
-    ended = await coupons.void_won(tx, brand_id, cause, cause_id)
+    ended = await coupons.void_won(tx, brand_id, causes)
     await clearing.release(tx, await _find_reserved(tx, ended))
     return len(ended)
 

@@ -50,6 +50,16 @@ VOID_LOCKED = Statement(
     returns="id uuid",
 )
 
+MOVE_LOCKED_COUPONS = Statement(
+    """
+    UPDATE locked_rewards SET member_id = :into_id WHERE brand_id = :brand_id
+        AND member_id = :from_id AND status = 'LOCKED' AND coupon_template_id IS NOT NULL
+    RETURNING id
+    """,
+    params="into_id uuid, brand_id uuid, from_id uuid",
+    returns="id uuid",
+)
+
 MOVE_COUPONS = Statement(
     """
     UPDATE coupons SET member_id = :into_id WHERE brand_id = :brand_id AND member_id = :from_id
@@ -135,9 +145,11 @@ async def lock_anew(tx: Tx, brand_id: UUID, into_id: UUID, anew: list[LockedAnew
 
 
 async def move_possessions(tx: Tx, brand_id: UUID, from_id: UUID, into_id: UUID) -> int:
-    """Give a member's coupons, claims that wait, devices and tasks to another; how many coupons."""
+    """Give a member's coupons, also those that wait, claims that wait, devices and tasks to
+    another; how many coupons, without those that wait."""
     both = {"brand_id": brand_id, "from_id": from_id, "into_id": into_id}
     coupons = await tx.fetch(MOVE_COUPONS, **both)
+    await tx.fetch(MOVE_LOCKED_COUPONS, **both)
     await tx.fetch(MOVE_CLAIMS, **both)
     await tx.fetch(COPY_DEVICES, **both)
     await tx.fetch(MOVE_TAKINGS, **both)

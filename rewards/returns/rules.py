@@ -238,10 +238,14 @@ def shrink_locked(
         if state.status is not LockStatus.LOCKED:
             continue
         kept = share.keeps(state.amount, state.cause_id)
+        if state.template_id is not None and share.left:
+            continue  # a coupon is whole as long as anything of the purchase is kept
         if kept == state.amount:
             continue
         holder = holders[state.member_id]
         end_locked(world, holder, state, cause, LockStatus.VOIDED)
+        if state.template_id is not None:
+            continue
         if kept:
             unlock = replace(state.unlock, count=state.count)
             credit = Credit(holder, state.asset, kept)

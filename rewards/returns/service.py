@@ -296,7 +296,10 @@ async def _write(
     await grants.write_members_side(tx, world)
     voided = 0
     if given.is_last:
-        voided = await void_won(tx, brand.id, CouponCause.PURCHASE, purchase.id)
+        locked = await grants.list_granted_locked(tx, brand.id, [purchase.id])
+        causes = [(CouponCause.PURCHASE, purchase.id)]
+        causes += [(CouponCause.LOCK, row.id) for row in locked]
+        voided = await void_won(tx, brand.id, causes)
     lines = [(line.line_no, line.quantity, line.amount_fen) for line in given.lines]
     await purchases.count_returned(tx, purchase, given.amount_fen, lines, is_last=given.is_last)
     values = tuple(row.model_dump().values())

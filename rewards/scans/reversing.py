@@ -158,7 +158,8 @@ async def reverse_scan(tx: Tx, actor: Actor, scan_id: UUID, reason: str) -> Scan
     await _take_back(tx, world, scan, parties, cause)
     _lower_tiers(world, scan, parties, locked, cause)
     await grants.write_members_side(tx, world)
-    coupons = await void_won(tx, scan.brand_id, CouponCause.SCAN, scan.id)
+    causes = [(CouponCause.SCAN, scan.id), *((CouponCause.LOCK, row.id) for row in locked)]
+    coupons = await void_won(tx, scan.brand_id, causes)
     await _uncount(tx, world, scan, granting)
     await audit_log.record(tx, actor, "scan.reverse", scan.id, reason, coupons_voided=coupons)
     await grants.write_brands_side(tx, world)

@@ -204,7 +204,7 @@ def _pay_consumer(
     issued_before = len(world.grants.coupons)
     for credit in credits:
         locked = grants.give(world.grants, campaign, credit, cause)
-        if credit.template_id is None:
+        if credit.template_id is None or locked is not None:
             outcome.rewards.append(receipts.reward(credit, locked))
     issued = world.grants.coupons[issued_before:]
     outcome.coupons = [receipts.coupon(brand, issue) for issue in issued]

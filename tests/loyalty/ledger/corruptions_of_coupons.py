@@ -94,6 +94,15 @@ OF_COUPONS = (
         ("a paid scan wins exactly the coupons that its campaign gives",),
     ),
     Corruption(
+        "a coupon by a lock that there is not",
+        6,
+        lambda b, _: [change(Coupon, the_coupon(b, "won too"), cause_kind="LOCK")],
+        (
+            "a locked coupon that was unlocked is issued to its member, and no other is",
+            "a paid scan wins exactly the coupons that its campaign gives",
+        ),
+    ),
+    Corruption(
         "a coupon of a purchase that gives none",
         6,
         lambda b, _: [change(Coupon, the_coupon(b, "won too"), cause_kind="PURCHASE")],

@@ -60,6 +60,7 @@ class CampaignPlan:
     opens_after_hours: int = 0
     coupons: tuple[int | None, ...] = ()
     coupons_for: tuple[MemberRole, ...] = (MemberRole.CONSUMER,)
+    coupon_lock: dict[str, Any] | None = None
     locked: tuple[tuple[MemberRole, Asset, int, dict[str, Any]], ...] = ()
     return_policies: dict[str, str] = field(default_factory=dict)
     condition: str | None = None
@@ -317,6 +318,7 @@ class _Maker:
                 ]
                 + [
                     {"beneficiary": role.value, "coupon_template_id": template_id.hex}
+                    | ({"lock": campaign.coupon_lock} if campaign.coupon_lock else {})
                     for role in campaign.coupons_for
                     for template_id in templates
                 ],

@@ -49,6 +49,14 @@ OTHER_GOODS = {("coupon", "productIds"), ("holdCoupon", "productIds")}
 """What a basket may hold without being told apart: any other id is other goods."""
 INSTEAD_OF: dict[tuple[str, Path], dict[str, Any]] = {
     ("simulateCampaign", ("input", "campaignId")): {"draftId": None},
+    ("draftFromTemplate", ("input", "productId")): {"couponTemplateId": None},
+    ("draftFromTemplate", ("input", "couponTemplateId")): {
+        "template": "RAMP",
+        "budgetFen": 10**7,
+        "startsAt": "2099-03-01T00:00:00+08:00",
+        "endsAt": "2099-03-31T00:00:00+08:00",
+        "productId": None,
+    },
     ("createCouponTemplate", ("input", "offerId")): {
         "kind": "GIFT",
         "productId": None,

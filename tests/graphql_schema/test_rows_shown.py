@@ -66,7 +66,7 @@ NULL_TO_ALL = {
     },
     "Coupon": {"amountOffFen", "endedAt"},
     "Payout": {"failure", "providerReference"},
-    "LockedReward": {"endedAt"},
+    "LockedReward": {"couponName", "endedAt"},
     "MallOffer": {
         *("pictureUrl", "fee", "gives", "opensAt", "earlyHours", "earlyRankMin"),
         *("startsAt", "endsAt", "templateCode", "coupon"),

@@ -12,8 +12,6 @@ down_revision = "0042"
 branch_labels = None
 depends_on = None
 
-_WAITING = sa.text("status = 'LOCKED' AND coupon_template_id IS NOT NULL")
-
 
 def upgrade() -> None:
     _check_causes("'SCAN', 'PURCHASE', 'EVENT', 'LOCK'")
@@ -23,17 +21,9 @@ def upgrade() -> None:
             op.f("ck_locked_rewards_coupon_or_amount"),
             "(coupon_template_id IS NOT NULL) = (asset = 'COUPON')",
         )
-    op.create_index(
-        "ix_locked_rewards_coupons",
-        "locked_rewards",
-        ["brand_id", "coupon_template_id"],
-        sqlite_where=_WAITING,
-        postgresql_where=_WAITING,
-    )
 
 
 def downgrade() -> None:
-    op.drop_index("ix_locked_rewards_coupons", table_name="locked_rewards")
     with op.batch_alter_table("locked_rewards") as batch:
         batch.drop_constraint(op.f("ck_locked_rewards_coupon_or_amount"), type_="check")
         batch.drop_column("coupon_template_id")

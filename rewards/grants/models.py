@@ -27,7 +27,6 @@ _WAITS_FOR_ITEM = f"{_LOCKED} AND unlock_kind = 'ITEM'"
 _WAITS_FOR_BOX = f"{_LOCKED} AND box_item_no IS NOT NULL"
 _UNLOCKS_BY_TIME = f"{_LOCKED} AND unlocks_at IS NOT NULL"
 _LAPSES = f"{_LOCKED} AND lapses_at IS NOT NULL"
-_COUPONS = f"{_LOCKED} AND coupon_template_id IS NOT NULL"
 
 
 class LockedReward(SQLModel, table=True):
@@ -81,13 +80,6 @@ class LockedReward(SQLModel, table=True):
             "box_item_no",
             sqlite_where=text(_WAITS_FOR_BOX),
             postgresql_where=text(_WAITS_FOR_BOX),
-        ),
-        Index(
-            "ix_locked_rewards_coupons",
-            "brand_id",
-            "coupon_template_id",
-            sqlite_where=text(_COUPONS),
-            postgresql_where=text(_COUPONS),
         ),
         Index(None, "brand_id", "cause_id"),
         Index(None, "brand_id", "member_id", "id"),

@@ -254,20 +254,6 @@ async def list_granted(
     return list(found)
 
 
-async def list_locked_templates(snapshot: Snapshot, brand_id: UUID) -> set[UUID]:
-    """The templates of which coupons wait."""
-    found = await snapshot.session.exec(
-        select(LockedReward.coupon_template_id)
-        .where(
-            col(LockedReward.brand_id) == brand_id,
-            col(LockedReward.status) == LockStatus.LOCKED.value,
-            col(LockedReward.coupon_template_id).is_not(None),
-        )
-        .distinct()
-    )
-    return {id for id in found if id is not None}
-
-
 async def list_bonuses(
     snapshot: Snapshot, brand_id: UUID, cause_ids: Collection[UUID]
 ) -> list[Bonus]:

@@ -51,7 +51,6 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
     """Everything rules need to know of a brand. Read inside one snapshot or transaction."""
     brand = await get_brand(snapshot, brand_id)
     live = await campaigns.live_campaigns(snapshot, brand_id)
-    waiting = await queries.list_locked_templates(snapshot, brand_id)
     return BrandConfiguration(
         id=brand.id,
         revision=brand.revision,
@@ -61,7 +60,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
         ladders=await current_ladders(snapshot, brand_id),
         products=await products_by_id(snapshot, brand_id),
         coupon_templates=await coupons.templates_by_id(
-            snapshot, brand_id, live.coupon_template_ids() | waiting
+            snapshot, brand_id, live.coupon_template_ids()
         ),
         has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
         has_box_locks=await campaigns.has_box_locks(snapshot, brand_id),
@@ -286,6 +285,19 @@ async def load_locked(
     states = await queries.list_locked(tx, sorted(set(keys)))
     _note_locked(world, states)
     return states
+
+
+async def know_templates(tx: Tx, world: GrantWorld) -> None:
+    """Learn what coupons that wait are of, where no campaign that runs gives them any more. To be
+    asked once all that is locked has been read."""
+    unknown: dict[UUID, set[UUID]] = {}
+    for state in world.states():
+        known = world.brands[state.brand_id].coupon_templates
+        if state.template_id is not None and state.template_id not in known:
+            unknown.setdefault(state.brand_id, set()).add(state.template_id)
+    for brand_id, ids in sorted(unknown.items()):
+        found = await coupons.templates_by_id(tx, brand_id, ids)
+        world.brands[brand_id].coupon_templates.update(found)
 
 
 def _note_locked(world: GrantWorld, states: Iterable[LockedState]) -> None:

@@ -20,6 +20,7 @@ from rewards.grants.models import ActionReport, LockedReward, LockStatus
 from rewards.grants.rules import end_locked, unlock_waiting
 from rewards.grants.service import (
     empty_world,
+    know_templates,
     load_brands_side,
     load_configuration,
     load_locked,
@@ -174,5 +175,7 @@ async def _open_world(
 
 
 async def _load_budgets(tx: Tx, world: GrantWorld) -> None:
+    """Of what is locked: its campaigns' budgets, and of coupons their templates."""
     campaigns = {(state.brand_id, state.campaign_id) for state in world.states()}
     await load_brands_side(tx, world, campaigns, ())
+    await know_templates(tx, world)

@@ -96,6 +96,7 @@ async def settle_scans(
         _load_devices(tx, world, fresh),
         _load_scarce(tx, world, fresh),
     )
+    await grants.know_templates(tx, world.grants)
     await _load_seeds(tx, world, keyring)
     answers = [decide(world, request) for request in requests]
     await write(tx, world)

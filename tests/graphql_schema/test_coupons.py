@@ -326,3 +326,30 @@ async def test_what_a_check_in_and_a_purchase_give_is_seen_by_whose_it_is_and_by
     await stage.admin.done("returnPurchase", purchaseRef="T-1", returnRef="R-1", reason="broken")
     [void] = (await alice.ask(NODES_COUPONS, id=bought["purchase"]["id"]))["node"]["coupons"]
     assert void["status"] == "VOID"
+
+
+async def test_a_coupon_that_waits_is_shown_and_is_in_the_wallet_once_it_waits_no_more(
+    stage: Stage,
+) -> None:
+    template = await make_template(stage)
+    lock = {"kind": "ACTION", "action": "follow", "lapsesAfter": "P30D"}
+    waits = coupon_of(template) | {"lock": lock}
+    names = {"nameZh": "签到", "nameEn": "Check-in", "code": "check-in"}
+    await stage.admin.done("publishCampaign", **names, event="CHECK_IN", outcomes=[waits])
+    listed = await stage.admin.ask(
+        "{ campaigns(first: 1) { nodes { couponOutcomes { lock { kind action } } } } }"
+    )
+    [campaign] = listed["campaigns"]["nodes"]
+    assert campaign["couponOutcomes"] == [{"lock": {"kind": "ACTION", "action": "follow"}}]
+    alice = await stage.member("13800138001")
+    assert (await alice.done("checkIn"))["event"]["unpaidReason"] is None
+    mine = """{ me { id coupons { nodes { cause templateCode } }
+        lockedRewards { nodes { asset amount couponName status lock { kind action } } } } }"""
+    me = (await alice.ask(mine))["me"]
+    told = {"asset": "COUPON", "amount": 1, "couponName": FIVE_OFF["nameEn"], "status": "LOCKED"}
+    assert me["lockedRewards"]["nodes"] == [told | {"lock": {"kind": "ACTION", "action": "follow"}}]
+    assert me["coupons"]["nodes"] == []
+    await stage.admin.done("reportAction", memberId=me["id"], action="follow")
+    me = (await alice.ask(mine))["me"]
+    assert me["lockedRewards"]["nodes"][0]["status"] == "UNLOCKED"
+    assert me["coupons"]["nodes"] == [{"cause": "LOCK", "templateCode": "five"}]

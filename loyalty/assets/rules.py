@@ -16,6 +16,8 @@ NEVER_EXPIRES = date(9999, 12, 31)
 DAYS_MAX = 36_500
 COUNT_MAX = {"DAY": DAYS_MAX, "MONTH": 1_200, "QUARTER": 400, "YEAR": 100}
 CODE_LENGTH_MAX = 32
+RESERVED_CODES = frozenset({"COUPON"})
+"""What stands where an asset would, of a locked reward that is a coupon."""
 _CODE = re.compile(rf"[A-Z][A-Z0-9_]{{0,{CODE_LENGTH_MAX - 1}}}")
 
 
@@ -96,7 +98,9 @@ def period_end(day: date, unit: Unit) -> date:
 
 
 def check_code(code: str) -> str:
-    """1 to 32 of A-Z, 0-9 and underscore, a letter first."""
+    """1 to 32 of A-Z, 0-9 and underscore, a letter first; not what stands for something else."""
+    if code in RESERVED_CODES:
+        raise InvalidInput(field="code", problem="no asset is called this")
     if not _CODE.fullmatch(code):
         raise InvalidInput(
             field="code", problem=f"1 to {CODE_LENGTH_MAX} of A-Z, 0-9 and _, a letter first"

@@ -257,6 +257,7 @@ def unlock_waiting(
         state.count -= 1
         if state.count == 0:
             end_locked(world, member, state, cause, LockStatus.UNLOCKED)
+        if state.status is LockStatus.UNLOCKED:
             unlocked.append(state)
     return unlocked
 

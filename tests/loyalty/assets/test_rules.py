@@ -233,7 +233,10 @@ def test_what_an_asset_may_be_called(code: str) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["", "stars", "2STARS", "_STARS", "STARS 2", "STARS-2", "ST\u00c4RS", "STARS\n", "A" * 33],
+    [
+        *("", "stars", "2STARS", "_STARS", "STARS 2", "STARS-2", "ST\u00c4RS", "STARS\n", "A" * 33),
+        "COUPON",
+    ],
 )
 def test_what_an_asset_may_not_be_called(code: str) -> None:
     with pytest.raises(InvalidInput) as refused:

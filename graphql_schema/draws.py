@@ -24,6 +24,7 @@ from loyalty.members.models import Member as MemberRow
 from loyalty.text import is_clean
 from rewards.campaigns.models import Campaign, CampaignVersion
 from rewards.draws import queries
+from rewards.draws.folding import LEVEL_PERCENT
 from rewards.draws.models import Draw as DrawRow
 from rewards.draws.models import DrawSeed as SeedRow
 from rewards.draws.rules import message_of
@@ -142,6 +143,12 @@ class DrawReceipt:
         if version is None:
             raise LookupError("a draw without its version")
         return version.version
+
+    @strawberry.field(
+        description="By how many percent of the stage's own odds the member's level raised them."
+    )
+    def level_odds_percent(self, row: strawberry.Parent[DrawRow]) -> int:
+        return int(row.inputs.get(LEVEL_PERCENT, 0))
 
     @strawberry.field(description="The local day by whose seed it was drawn.")
     def on(self, row: strawberry.Parent[DrawRow]) -> date:

@@ -146,7 +146,11 @@ def _problems(brand: Brand, day: Day, counted: Counted, receipt: Receipt) -> Ite
         yield f"the bonuses {held} hold"
     yield from fact_problems(brand, day, counted, receipt, inputs)
     yield from number_problems(version, counted, receipt)
-    odds = base + sum(version.draw["bonuses"][i]["ppm"] for i in held)
+    percent = inputs.get("level_percent", 0)
+    if percent and (not stage["takes_bonuses"] or percent not in brand.level_percents):
+        yield f"no level adds {percent} percent to its odds"
+    bonus = sum(version.draw["bonuses"][i]["ppm"] for i in held) + base * percent // 100
+    odds = min(base + bonus, _CERTAIN)
     if (receipt.base_ppm, receipt.odds_ppm) != (base, odds):
         yield f"the odds are {base} and with bonuses {odds} ppm"
     if version.draw["stages"].index(stage) != receipt.stage:

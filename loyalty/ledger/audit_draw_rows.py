@@ -62,6 +62,11 @@ DRAWS_OF_DAY = Statement(
     " day_ordinal bigint, asset text, amount bigint, template_id uuid, occurred_at timestamptz,"
     " item_no bigint, scanner_id uuid",
 )
+_PRIVILEGES = Statement(
+    "SELECT CAST(privileges AS text) FROM ladder_levels WHERE brand_id = :brand",
+    params="brand uuid",
+    returns="privileges text",
+)
 # Over all days: a piece, or a number of a member's draws, given twice.
 TWICE = Statement(
     """
@@ -137,7 +142,8 @@ class Version:
 class Brand:
     """What all days of a brand share. ``published``: each campaign's versions by their times, of
     which the newest counts. ``counting``: of each version that pays scans, by its id, the
-    windows in which it counts a member's; ``miscounted``: campaigns that count other events too."""
+    windows in which it counts a member's; ``miscounted``: campaigns that count other events too.
+    ``level_percents``: what levels ever added to odds."""
 
     id: UUID
     slug: str
@@ -147,6 +153,7 @@ class Brand:
     published: dict[UUID, list[tuple[datetime, UUID]]]
     counting: dict[UUID, frozenset[str]]
     miscounted: frozenset[UUID]
+    level_percents: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -210,4 +217,12 @@ async def read_brand(snap: Snapshot, id: UUID, slug: str, zone: ZoneInfo) -> Bra
         if not is_of_scans:
             miscounted.add(campaign_id)
     limits = await read_limits(snap, id, templates)
-    return Brand(id, slug, zone, versions, limits, published, counting, frozenset(miscounted))
+    granted = [json.loads(row[0]) for row in await snap.fetch(_PRIVILEGES, brand=id)]
+    percents = {
+        each.get("percent", 0)
+        for level in granted
+        for each in level
+        if each["kind"] == "BONUS_ODDS"
+    }
+    of_scans = (counting, frozenset(miscounted))
+    return Brand(id, slug, zone, versions, limits, published, *of_scans, frozenset(percents))

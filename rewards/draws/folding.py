@@ -53,8 +53,11 @@ from rewards.grants.rules import (
     MemberState,
     StockKey,
 )
+from tiers.privileges.rules import bonus_odds_percent
 
 Holds = Callable[[Condition, Facts], bool]
+LEVEL_PERCENT = "level_percent"
+"""Of a receipt's inputs, what the member's level added to the stage's odds; none where nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ def draw_prize(world: GrantWorld, campaign: LiveCampaign, drawing: Drawing) -> D
     brand = world.brands[member.brand_id]
     seed, seed_hash = world.seeds[(brand.id, campaign.id)]
     held, inputs = _inputs(world, campaign, draw, drawing)
-    odds = odds_of(draw, world.now, held)
+    odds = odds_of(draw, world.now, held, inputs.get(LEVEL_PERCENT, 0))
     u = u_of(seed, message_of(brand.id, drawing.claim, member.id, drawing.nonce))
     member_draw_no = _count_draw(world, campaign, member)
     today = local_date(world.now, brand.timezone)
@@ -176,9 +179,16 @@ def draw_prize(world: GrantWorld, campaign: LiveCampaign, drawing: Drawing) -> D
 def _inputs(
     world: GrantWorld, campaign: LiveCampaign, draw: LiveDraw, drawing: Drawing
 ) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """The bonuses that hold; and what they asked for, with the counters that it came from."""
-    if not draw.bonuses or not draw.terms.stages[stage_at(draw, world.now)].takes_bonuses:
+    """The bonuses that hold; and what they asked for, with the counters that it came from, and what
+    the member's level adds."""
+    if not draw.terms.stages[stage_at(draw, world.now)].takes_bonuses:
         return (), {}
+    level = grants.level_of(world, drawing.member)
+    on = local_date(world.now, world.brands[drawing.member.brand_id].timezone)
+    percent = 0 if level is None else bonus_odds_percent(level.privileges, on)
+    by_level = {LEVEL_PERCENT: percent} if percent else {}
+    if not draw.bonuses:
+        return (), by_level
     facts = drawing.facts()
     held = tuple(
         i for i, (condition, _) in enumerate(draw.bonuses) if drawing.holds(condition, facts)
@@ -194,7 +204,7 @@ def _inputs(
         for name, window in windows.items()
         if name in asked
     }
-    return held, {"facts": asked, "held": list(held), "counters": counters}
+    return held, by_level | {"facts": asked, "held": list(held), "counters": counters}
 
 
 def _count_draw(world: GrantWorld, campaign: LiveCampaign, member: MemberState) -> int | None:

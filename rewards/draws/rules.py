@@ -145,13 +145,16 @@ class Odds:
     odds_ppm: int
 
 
-def odds_of(draw: LiveDraw, at: datetime, held: tuple[int, ...] = ()) -> Odds:
-    """The odds at a time, for whom these bonuses hold."""
+def odds_of(
+    draw: LiveDraw, at: datetime, held: tuple[int, ...] = (), level_percent: int = 0
+) -> Odds:
+    """The odds at a time, for whom these bonuses hold, and whose level raises the stage's own odds
+    by so many percent."""
     number = stage_at(draw, at)
     stage: Stage = draw.terms.stages[number]
     progress = progress_ppm(draw.windows[number], stage.curve, at)
     base = between(stage.odds_from_ppm, stage.odds_to_ppm, progress)
-    bonus = sum(draw.bonuses[i][1] for i in held)
+    bonus = sum(draw.bonuses[i][1] for i in held) + base * level_percent // 100
     return Odds(number, progress, base, held, min(base + bonus, PPM))
 
 

@@ -27,8 +27,9 @@ from workers.wiring import make_jobs
 DRAWS_PAGE = Path(__file__).parents[2] / "docs" / "draws.md"
 RECEIPTS = """
 { me { draws(first: 50) { nodes {
-  id campaignCode version on message seedHash stage basePpm oddsPpm u memberDrawNo isGuaranteed won
-  pointedPrize prize { code name } consolation ordinal dayOrdinal stock quotaPerDay asset amount
+  id campaignCode version on message seedHash stage basePpm levelOddsPercent oddsPpm u
+  memberDrawNo isGuaranteed won pointedPrize prize { code name } consolation ordinal dayOrdinal
+  stock quotaPerDay asset amount
   weights { prize weight } bonuses { condition ppm held } facts { name value counter }
   exhausted { prize limit subject left allowed } occurredAt } } } }
 """

@@ -13,6 +13,14 @@ from tests.scenarios.drawn import Fair, fair_on
 
 CODES = {"nameZh": "码", "nameEn": "Code", "kind": "CODE", "usableUntil": "2026-12-06"}
 CASH, STARTS, ENDS = "CASH", "2026-12-01T00:00:00+08:00", "2026-12-08T00:00:00+08:00"
+LUCKY = {"code": "LUCKY", "kind": "BONUS_ODDS", "nameZh": "加成", "nameEn": "Luck", "percent": 20}
+BASIC = {
+    "code": "BASIC",
+    "nameZh": "会员",
+    "nameEn": "Basic",
+    "threshold": 0,
+    "privileges": [LUCKY],
+}
 PAUSES = (0, 0, 1, 60, 200, 400, 3_600, 7_200, 20_000)
 """Seconds between two of the things that happen."""
 
@@ -92,6 +100,7 @@ async def test_honest_draws_verify_whatever_an_operator_does(
         own = await template(fair.stage, "own", stockMax=6)
         templates = [own, str(made["template"]["id"])]
         assert await published(fair, 1_500, draw(*templates))
+        await fair.stage.admin.done("publishLadder", levels=[BASIC])
         await fair.work()
         await fair.open(people=4, codes=60)
         fair.set_clock(STARTS)
@@ -106,6 +115,8 @@ async def test_honest_draws_verify_whatever_an_operator_does(
         report = await fair.verified()
         receipts = await fair.receipts()
         assert report.receipts == len(receipts) > 0
+        raised = [each["oddsPpm"] - each["basePpm"] * 6 // 5 for each in receipts]
+        assert {each["levelOddsPercent"] for each in receipts} == {20} and min(raised) >= -1
         assert (report.waiting, report.examples) == (0, [])
         seeds = {"ramp": await fair.seeds("ramp", "2026-12-01", "2026-12-08")}
         told = fair.check_as_a_member(receipts, await fair.rules(receipts), seeds)

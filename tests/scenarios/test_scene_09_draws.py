@@ -249,6 +249,11 @@ def counter(row: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 Row = dict[str, Any]
 FORGED: dict[str, tuple[Callable[[Row], bool], Callable[[Row], Row], str]] = {
+    "a level that no ladder has": (
+        lambda row: row["stage"] == 0,
+        lambda row: counter(row, level_percent=50),
+        "no level adds 50 percent to its odds",
+    ),
     "the budget was gone": (
         lambda row: row["stage"] == 0,
         lambda _: NO_PACKET | gone("PACKET", "BUDGET", "CASH", 2000),

@@ -138,11 +138,18 @@ def compile_condition(
     Refuses InvalidInput with the line and column of whatever is not declared, of the wrong kind,
     or fails whatever the facts are, and when there is no event for which it holds.
     """
-    return compile_over(text, field, audience.narrowed(facts_of(event, fields)))
+    declared = facts_of(event, fields)
+    return compile_over(text, field, declared, audience.narrowed(declared))
 
 
-def compile_over(text: str, field: str, declared: Mapping[str, FactSpec]) -> Condition:
-    """``compile_condition`` over just these facts."""
+def compile_over(
+    text: str,
+    field: str,
+    declared: Mapping[str, FactSpec],
+    narrowed: Mapping[str, FactSpec] | None = None,
+) -> Condition:
+    """``compile_condition`` over just these facts; ``narrowed`` is what they can be where the
+    condition will be asked, if that is less."""
     if not text.strip() or len(text) > LENGTH_MAX:
         raise InvalidInput(field=field, problem=f"1 to {LENGTH_MAX} characters")
     for at, character in enumerate(text):
@@ -151,7 +158,7 @@ def compile_over(text: str, field: str, declared: Mapping[str, FactSpec]) -> Con
             raise InvalidInput(field=field, problem=problem)
     try:
         reading = read_condition(text, declared)
-        _check_over_samples(reading, declared)
+        _check_over_samples(reading, declared, narrowed or declared)
     except ConditionUnreadable as wrong:
         problem = f"{position(text, wrong.at)}: {wrong.problem}"
         raise InvalidInput(field=field, problem=problem) from wrong
@@ -175,8 +182,11 @@ def _compiled(reading: Reading) -> Condition:
     )
 
 
-def _check_over_samples(reading: Reading, declared: Mapping[str, FactSpec]) -> None:
-    """Evaluates every operand by itself, so that no other one hides what is wrong with it."""
+def _check_over_samples(
+    reading: Reading, declared: Mapping[str, FactSpec], narrowed: Mapping[str, FactSpec]
+) -> None:
+    """Evaluates every operand by itself, so that no other one hides what is wrong with it. That a
+    fact is never what it is compared with is asked of all that is ``declared``."""
     constants = {
         name: [(operand, _value(reading, operand)) for operand in operands]
         for name, operands in reading.compared.items()
@@ -186,7 +196,7 @@ def _check_over_samples(reading: Reading, declared: Mapping[str, FactSpec]) -> N
             if declared[name].values and value not in declared[name].values:
                 raise ConditionUnreadable(operand.at, f"{name} is never {value!r}")
     samples = {
-        flat_name(name): samples_of(declared[name], [value for _, value in constants.get(name, ())])
+        flat_name(name): samples_of(narrowed[name], [value for _, value in constants.get(name, ())])
         for _, _, name in reading.facts
     }
     facts, is_all = combinations(samples)

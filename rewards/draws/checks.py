@@ -159,11 +159,18 @@ def _check_budgets(path: str, stage: Stage, terms: DrawTerms) -> None:
 
 
 def cheapest_prizes(terms: DrawTerms) -> dict[str, int]:
-    """The least that a prize of each asset comes to, in any stage."""
+    """The least that a prize of each asset comes to, in any stage, by the guarantee, or as the
+    consolation."""
+    besides = {terms.consolation, terms.guarantee.prize if terms.guarantee else None}
+    given = [pair for stage in terms.stages for pair in _cheapest_of(stage, terms).items()]
+    given += [
+        (prize.award.asset, prize.award.amount)
+        for prize in terms.prizes
+        if prize.code in besides and isinstance(prize.award, AmountAward)
+    ]
     found: dict[str, int] = {}
-    for stage in terms.stages:
-        for asset, amount in _cheapest_of(stage, terms).items():
-            found[asset] = min(amount, found.get(asset, amount))
+    for asset, amount in given:
+        found[asset] = min(amount, found.get(asset, amount))
     return found
 
 

@@ -1,8 +1,7 @@
-"""The guards of the limits in ``limit_races.py``, and of caps that the accounts' lock covers."""
+"""The guards of the limits in ``limit_races.py``; as ``guards.py``."""
 
-from tests.races import limit_races, scan_races
+from tests.races import limit_races
 from tests.races.guards import (
-    ACCOUNT_LOCK,
     BUDGET_CHECK,
     BUDGET_GUARD,
     CAP_CHECK,
@@ -14,25 +13,8 @@ from tests.races.guards import (
 )
 
 _EACH_OTHER = "each other: the WHERE asks, the CHECK refuses"
-_AND_THE_LOCK = "each other, and the lock on members' accounts"
 
 LIMIT_GUARDS: tuple[Guard, ...] = (
-    *(
-        Guard(
-            f"the caps' guarded count and its check, of {whom}",
-            promise,
-            race,
-            (ACCOUNT_LOCK, CAP_GUARD),
-            (CAP_CHECK,),
-            covered_by=_AND_THE_LOCK,
-        )
-        for whom, promise, race in (
-            ("members", "a member is paid up to its cap", scan_races.member_cap_is_kept),
-            ("guides", "a guide is paid up to its cap", scan_races.guide_cap_is_kept),
-            ("stores", "a store is paid up to its cap", scan_races.store_cap_is_kept),
-            ("buyers", "a buyer earns up to its cap", limit_races.a_buyers_cap_is_kept),
-        )
-    ),
     Guard(
         "the caps' guarded count and its check, of everybody together",
         "no more events of a campaign are paid than its cap allows",

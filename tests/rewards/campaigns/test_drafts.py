@@ -1,6 +1,7 @@
 """What drafts are refused for, each with the path; and what each role may be given, and how."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -14,7 +15,7 @@ from rewards.campaigns.checks import check_definition, check_terms
 from rewards.campaigns.locks import Lock
 from rewards.campaigns.models import EventKind, Gate, OutcomeBasis, UnlockKind
 from rewards.campaigns.rules import CampaignDefinition, CouponOutcome, Outcome, Step
-from rewards.draws.terms import AmountAward, DrawTerms, Entry, Prize, Stage
+from rewards.draws.terms import AmountAward, DrawTerms, Entry, Guarantee, Prize, Stage
 
 CONSUMER, GUIDE, STORE, DEALER, SALESPERSON = MemberRole
 SCAN, PURCHASE, CHECK_IN = EventKind.SCAN, EventKind.PURCHASE, EventKind.CHECK_IN
@@ -64,6 +65,17 @@ BAD: list[tuple[str, dict[str, Any]]] = [
         {**WINDOW, "outcomes": (cash(1, Lock(UnlockKind.ON, on=date(2026, 11, 29))),)},
     ),
     ("outcomes[0].lock.on", {"outcomes": (cash(1, Lock(UnlockKind.ON, on=date(2026, 11, 7))),)}),
+    (
+        "budgets.CASH",
+        {
+            "draw": DrawTerms(
+                (Prize("CAR", "汽车", "Car"), Prize("P600", "奖", "P", AmountAward("CASH", 600))),
+                (Stage(10**6, 10**6, (Entry("CAR", 1),)),),
+                "P600",
+            ),
+            "budgets": {"CASH": 599},
+        },
+    ),
     ("condition", {"event": CHECK_IN, "condition": "member.role == 'STORE'"}),
     ("condition", {"condition": "member.role == 'GUIDE'"}),
     ("condition", {"event": PURCHASE, "condition": "member.role == 'DEALER'"}),
@@ -90,6 +102,16 @@ GOOD: list[dict[str, Any]] = [
     {**WINDOW, "condition": "calendar.month == 12 && calendar.day == 31"},
     {"ends_at": datetime(9999, 12, 31, 23, tzinfo=UTC), "condition": "calendar.year == 2999"},
     {"outcomes": (cash(1, Lock(UnlockKind.ON, on=date(2026, 11, 9))),)},
+    {"condition": "member.role != 'GUIDE'"},
+    {"condition": "member.role in ['CONSUMER', 'GUIDE'] && calendar.hour > 3"},
+    {
+        "draw": replace(
+            draw(500, 700),
+            prizes=(*draw(500, 700).prizes, Prize("P100", "奖", "Prize", AmountAward("CASH", 100))),
+            guarantee=Guarantee("P100", 3),
+        ),
+        "budgets": {"CASH": 200},
+    },
     {
         "outcomes": (POINT, Outcome(GUIDE, "POINTS", OutcomeBasis.FIXED, 1)),
         "gate": Gate.CONSUMER_SCAN,

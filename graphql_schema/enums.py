@@ -159,9 +159,10 @@ strawberry.enum(EventKind, description="What earns (docs/events.md).")
 strawberry.enum(Gate, description="NONE, or the guide's reward waits for the consumer's scan.")
 strawberry.enum(
     UnlockKind,
-    description="ITEM: the buyer's scan of the guide's item (a gate). NEXT_SCAN: so many paid scans"
-    " of the member. ACTION: a report that it did something. AFTER: a duration. ON: a local day."
-    " BOX_BOTTLES: so many scanned bottles of the box.",
+    description="ITEM: the buyer's scan of the guide's item (a gate). INNER_SCAN: the member's scan"
+    " of the same item's INNER code. NEXT_SCAN: so many paid scans of the member. ACTION: a report"
+    " that it did something. AFTER: a duration. ON: a local day. BOX_BOTTLES: so many scanned"
+    " bottles of the box.",
 )
 strawberry.enum(
     LockedRewardStatus, name="LockedRewardStatus", description="待解锁, 已解锁, 已收回, 已过期."

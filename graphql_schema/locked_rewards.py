@@ -75,6 +75,8 @@ def condition_text(lock: RewardLock, timezone: str, language: str) -> str:
         action = lock.action or ""
         what_zh, what_en = _ACTIONS.get(action, (f"完成“{action}”", f"“{action}” is done"))
         zh, en = f"{what_zh}后解锁", f"Unlocks after {what_en}"
+    elif lock.kind is UnlockKind.INNER_SCAN:
+        zh, en = "扫同一瓶的瓶内码后解锁", "Unlocks when you scan this item's inner code"
     elif lock.kind is UnlockKind.NEXT_SCAN:
         more = lock.still_to_come
         zh = f"再扫码{more}次后解锁"

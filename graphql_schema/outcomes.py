@@ -74,6 +74,8 @@ class CouponOutcome:
 
 @strawberry.input(
     description="What an outcome waits for: NEXT_SCAN the member's count-th paid scan from then on;"
+    " INNER_SCAN the member's own scan of the same item's INNER code, once a scan of another of its"
+    " codes was paid; ITEM, of what a gate locks for the guide, the consumer's scan of the item;"
     " ACTION a report of the action; AFTER a duration; ON the beginning of a local day; BOX_BOTTLES"
     " the count-th bottle of the box, this one too, whoever scans them (docs/boxes.md). What waits"
     " for a scan or an action lapses after a duration, if one is given; for bottles it has to be."

@@ -212,14 +212,19 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
 
 
 def _outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
-    """(version_id, beneficiary, asset, amount) of what scans pay at once."""
+    """(version_id, beneficiary, asset, amount) of what scans pay at once, or a gate locks."""
     return [
         (version_id, outcome["beneficiary"], outcome["asset"], outcome["amount"])
         for version_id, _, event, outcomes, *_ in versions
         if event == "SCAN"
         for outcome in json.loads(outcomes)
-        if "asset" in outcome and "lock" not in outcome
+        if "asset" in outcome and _lock_kind(outcome) in (None, "ITEM")
     ]
+
+
+def _lock_kind(outcome: dict[str, Any]) -> str | None:
+    kind: str | None = outcome.get("lock", {}).get("kind")
+    return kind
 
 
 def _locked_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
@@ -235,7 +240,7 @@ def _locked_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
         for version_id, _, event, outcomes, *_ in versions
         if event == "SCAN"
         for outcome in json.loads(outcomes)
-        if "lock" in outcome and "asset" in outcome
+        if _lock_kind(outcome) not in (None, "ITEM") and "asset" in outcome
     ]
 
 

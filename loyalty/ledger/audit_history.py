@@ -200,8 +200,34 @@ HISTORY = (
         LEFT JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
         LEFT JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
         WHERE s.brand_id = :brand AND (l.id IS NULL OR s.transfer_id IS NOT NULL AND (
-            t.id IS NULL OR t.asset NOT IN ('GROWTH', COALESCE(l.metric_asset, 'GROWTH'))
-            OR s.member_id NOT IN (d.owner_id, c.owner_id)))
+            t.id IS NULL OR s.member_id NOT IN (d.owner_id, c.owner_id)
+            OR t.asset NOT IN ('GROWTH', COALESCE(l.metric_asset, 'GROWTH'))
+                AND (l.metric IN ('GROWTH', 'EARNED') OR s.cause_id IS NULL
+                    OR t.cause_id <> s.cause_id)))
+        """,
+    ),
+    # A merge moves growth, and what a ladder counts; of spending and visits it moves nothing.
+    Probe(
+        4,
+        "a standing change that was caused by a transfer names one",
+        "由流水引起的等级变动记有该流水",
+        "standing_changes",
+        """
+        SELECT CAST(s.id AS text) AS id, 'it was ' || s.reason || ' by a '
+            || COALESCE(s.cause_kind, 'transfer') || ' and names no transfer' AS problem
+        FROM standing_changes s
+        JOIN ladders l ON l.brand_id = s.brand_id AND l.id = s.ladder_id
+        WHERE s.brand_id = :brand AND s.transfer_id IS NULL AND (
+            s.reason IN ('EARNED', 'DROPPED') AND s.cause_id IS NOT NULL AND (EXISTS (
+                SELECT 1 FROM accounts a JOIN transfers t
+                    ON t.brand_id = a.brand_id AND t.credit_account_id = a.id
+                WHERE a.brand_id = s.brand_id AND a.owner_id = s.member_id
+                    AND t.cause_id = s.cause_id AND t.cause_kind = s.cause_kind) OR EXISTS (
+                SELECT 1 FROM accounts a JOIN transfers t
+                    ON t.brand_id = a.brand_id AND t.debit_account_id = a.id AND t.kind <> 'EARN'
+                WHERE a.brand_id = s.brand_id AND a.owner_id = s.member_id
+                    AND t.cause_id = s.cause_id AND t.cause_kind = s.cause_kind))
+            OR s.reason = 'DROPPED' AND l.metric = 'GROWTH')
         """,
     ),
     Probe(

@@ -72,6 +72,10 @@ LOCKS = (
                 AND (r.lapses_at IS NULL OR r.by_at < r.lapses_at)
                 AND CASE r.unlock_kind
                     WHEN 'ITEM' THEN s.role = 'CONSUMER'
+                    WHEN 'INNER_SCAN' THEN s.member_id = r.member_id AND s.role = 'CONSUMER'
+                        AND r.unlock_key = 'item:' || CAST(s.item_no AS text) || ':inner'
+                        AND s.code_kind = 'INNER'
+                        AND (s.id = r.cause_id OR s.unpaid_reason = 'ALREADY_CLAIMED')
                     WHEN 'NEXT_SCAN' THEN s.member_id = r.member_id AND s.role = 'CONSUMER'
                         AND s.unpaid_reason IS NULL AND s.id <> r.cause_id
                     WHEN 'BOX_BOTTLES' THEN s.role = 'CONSUMER'

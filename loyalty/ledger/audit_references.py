@@ -99,7 +99,7 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("purchase_return_lines", "退货明细"): {"return_id": "purchase_returns"},
     ("purchase_return_takings", "退货扣回"): {"return_id": "purchase_returns"},
     ("ladder_levels", "等级"): {"ladder_id": "ladders"},
-    ("standings", "会员等级"): {"member_id": "members"},
+    ("standings", "会员等级"): {"member_id": "members", "pending_transfer_id": "transfers"},
     ("qualifying_days", "定级日累计"): {"member_id": "members"},
     ("re_evaluations", "等级重评"): {"ladder_id": "ladders"},
     ("privilege_uses", "权益使用"): {"member_id": "members"},

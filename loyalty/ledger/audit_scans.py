@@ -44,8 +44,10 @@ SCANS = (
                 COUNT(*) AS n
             FROM transfers t
             JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
+            LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.pending_id
             WHERE t.brand_id = :brand AND t.cause_kind = 'SCAN'
                 AND ({_PAYS} OR t.phase = 'PENDING')
+                AND COALESCE(r.unlock_kind, 'ITEM') <> 'INNER_SCAN'
             GROUP BY t.cause_id, a.owner_id, CASE WHEN t.phase = 'PENDING' THEN 0 ELSE 1 END
             UNION ALL
             SELECT cause_id, member_id, 1, COUNT(*) FROM coupons
@@ -131,6 +133,14 @@ SCANS = (
             SELECT scan_id, member_id, asset, amount, amount, 0 FROM draws
             WHERE brand_id = :brand AND asset IS NOT NULL
             UNION ALL
+            SELECT d.scan_id, d.member_id, r.asset, 0, 0, r.amount
+            FROM due d
+            JOIN locked_rewards r ON r.brand_id = :brand AND r.cause_id = d.offer_scan_id
+                AND r.unlock_kind = 'ITEM' AND r.status IN ('LAPSED', 'VOIDED')
+            JOIN transfers v ON v.brand_id = r.brand_id AND v.id = r.resolved_by_id
+                AND v.cause_kind IN ('LOCK', 'OPERATOR')
+            WHERE d.beneficiary_role = 'GUIDE'
+            UNION ALL
             SELECT t.cause_id, a.owner_id, t.asset, 0, 0, t.amount
             FROM transfers t
             JOIN accounts a ON a.brand_id = t.brand_id AND a.id = t.credit_account_id
@@ -180,7 +190,7 @@ SCANS = (
                 AND (c.scan_id IS NULL OR c.scan_id <> g.settled_scan_id))
         """,
     ),
-    # An operator may have taken back what waits; the consumer's scan then says so.
+    # An operator may have taken back what waits, or it lapsed; the consumer's scan then says so.
     Probe(
         6,
         "a guide's claim is locked while its credits are pending",
@@ -191,8 +201,8 @@ SCANS = (
             || COALESCE(p.n, 0) || ' pending credits' AS problem
         FROM claims g LEFT JOIN (
             SELECT t.cause_id, SUM(CASE WHEN e.id IS NULL THEN 1 ELSE 0 END) AS n,
-                SUM(CASE WHEN e.phase = 'VOID' AND e.cause_kind = 'OPERATOR' THEN 1 ELSE 0 END)
-                    AS voided
+                SUM(CASE WHEN e.phase = 'VOID' AND e.cause_kind IN ('OPERATOR', 'LOCK')
+                    THEN 1 ELSE 0 END) AS voided
             FROM transfers t
             LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.id
             LEFT JOIN transfers e ON e.brand_id = t.brand_id AND e.pending_id = t.id

@@ -271,16 +271,18 @@ def _check_locked(
 ) -> None:
     if outcome.lock is None:
         return
-    gate = definition.gate
+    kind = outcome.lock.kind
     check_lock(path, outcome.lock)
-    is_of_box = outcome.lock.kind is UnlockKind.BOX_BOTTLES
-    if is_of_box and definition.event is not EventKind.SCAN:
-        raise InvalidInput(field=f"{path}.kind", problem="only scanned bottles are in a box")
-    if outcome.beneficiary is MemberRole.CONSUMER:
-        return
-    if gate is not Gate.NONE and outcome.beneficiary is MemberRole.GUIDE:
+    is_of_scan = kind in (UnlockKind.BOX_BOTTLES, UnlockKind.INNER_SCAN)
+    if is_of_scan and definition.event is not EventKind.SCAN:
+        raise InvalidInput(field=f"{path}.kind", problem="only what is scanned has codes and boxes")
+    is_gated = definition.gate is not Gate.NONE and outcome.beneficiary is MemberRole.GUIDE
+    if kind is UnlockKind.ITEM and not is_gated:
+        raise InvalidInput(field=f"{path}.kind", problem="of what a gate locks for the guide")
+    if is_gated and kind is not UnlockKind.ITEM:
         raise InvalidInput(field=path, problem="the gate locks what the guide gets")
-    if outcome.lock.kind is UnlockKind.NEXT_SCAN:
+    is_consumers = outcome.beneficiary is MemberRole.CONSUMER
+    if kind in (UnlockKind.NEXT_SCAN, UnlockKind.INNER_SCAN) and not is_consumers:
         raise InvalidInput(field=f"{path}.kind", problem="only consumers' scans count")
 
 

@@ -11,7 +11,7 @@ from rewards.campaigns.models import UnlockKind
 COUNT_MAX = 1000
 DURATION_MAX = timedelta(days=3660)
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
-LAPSING_KINDS = frozenset({UnlockKind.NEXT_SCAN, UnlockKind.ACTION, UnlockKind.BOX_BOTTLES})
+LAPSING_KINDS = frozenset(UnlockKind) - {UnlockKind.AFTER, UnlockKind.ON}
 """What may never come; a time always does."""
 COUNTING_KINDS = frozenset({UnlockKind.NEXT_SCAN, UnlockKind.BOX_BOTTLES})
 
@@ -24,7 +24,7 @@ class Lock:
     """What has to happen before an outcome may be spent. NEXT_SCAN and BOX_BOTTLES have a
     ``count``, ACTION the name of an ``action``, AFTER a duration, ON a day in the brand's zone.
     ``lapses_after`` is how long it waits for a scan or an action: None for ever, which nobody waits
-    for the bottles of a box."""
+    for the bottles of a box. ITEM only says how long a gate waits."""
 
     kind: UnlockKind
     count: int = 1
@@ -37,8 +37,6 @@ class Lock:
 def check_lock(path: str, lock: Lock) -> None:
     """Refuses InvalidInput with the field's path: what its kind lacks, or has no use for."""
     kind = lock.kind
-    if kind is UnlockKind.ITEM:
-        raise InvalidInput(field=f"{path}.kind", problem="a campaign's gate locks by item")
     for name, kind_of_it, is_given in (
         ("action", UnlockKind.ACTION, lock.action is not None),
         ("after", UnlockKind.AFTER, lock.after is not None),

@@ -57,11 +57,13 @@ class OutcomeBasis(StrEnum):
 
 class UnlockKind(StrEnum):
     """What a locked reward waits for. ITEM: the consumer's scan of the guide's item (the gate).
-    NEXT_SCAN: so many paid scans of the member as a consumer. ACTION: a report that the member did
-    something, such as following the brand's account. AFTER: a duration. ON: a local day.
-    BOX_BOTTLES: so many bottles of the box that the scanned one is in, whoever scans them."""
+    INNER_SCAN: the consumer's own scan of the same item's INNER code, which tells that it has the
+    bottle. NEXT_SCAN: so many paid scans of the member as a consumer. ACTION: a report that the
+    member did something, such as following the brand's account. AFTER: a duration. ON: a local
+    day. BOX_BOTTLES: so many bottles of the box that the scanned one is in, whoever scans them."""
 
     ITEM = "ITEM"
+    INNER_SCAN = "INNER_SCAN"
     NEXT_SCAN = "NEXT_SCAN"
     ACTION = "ACTION"
     AFTER = "AFTER"

@@ -78,6 +78,7 @@ _CURVES = {
     Curve.EASE_OUT: Said("先快后慢", "early"),
 }
 _LOCKS = {
+    UnlockKind.INNER_SCAN: Said("扫同一瓶的瓶内码后到账", "opened by the same item's inner code"),
     UnlockKind.NEXT_SCAN: Said("下次扫码后到账", "opened by the next scans"),
     UnlockKind.ACTION: Said("完成指定动作后到账", "opened by a named action"),
     UnlockKind.AFTER: Said("一段时间后到账", "paid after a while"),

@@ -268,6 +268,12 @@ async def has_scan_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
     return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.NEXT_SCAN)
 
 
+async def has_inner_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
+    """Whether any version of a brand's campaigns, an old one too, locks until an item's INNER code
+    is scanned."""
+    return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.INNER_SCAN)
+
+
 async def has_box_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
     """Whether any version of a brand's campaigns, an old one too, locks until so many bottles of a
     box are scanned."""

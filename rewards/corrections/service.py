@@ -25,8 +25,9 @@ from loyalty.moves.rules import Leg
 from loyalty.reversals import service as reversals
 from loyalty.reversals.rules import TakenBack, returned_to_campaigns
 from rewards.campaigns.service import find_budgets, write_budgets
-from rewards.corrections.rules import growth_event, no_longer_earned
+from rewards.corrections.rules import no_longer_earned
 from tiers.standings.folding import TierEvent, after_event, catch_up
+from tiers.standings.following import growth_event
 from tiers.standings.loading import load_tiers, write_tiers
 from tiers.standings.service import brand_tiers
 
@@ -200,5 +201,5 @@ async def _followed(
         for event in (growth_event(book, tier.member_id), also(done)):
             if event is not None:
                 after_event(tier, event, new_id)
-    await write_tiers(tx, tiers.values())
+    await write_tiers(tx, tiers.values(), book)
     return done

@@ -33,11 +33,11 @@ class LockedReward(SQLModel, table=True):
     """A pending credit that waits for a named thing (待解锁红包). Its id is its pending transfer's;
     ``cause_id`` the scan or purchase that granted it.
 
-    ``unlock_kind`` is an ``UnlockKind``. ``unlock_key``: of ITEM which item's scan, of ACTION the
-    action, of BOX_BOTTLES how many bottles in all (of the box ``box_item_no``; None: of a box that
-    nobody has told), of the others the kind once more. ``unlock_count``: how many such events are
-    still to come, 0 where it waits for the time ``unlocks_at``. From ``lapses_at`` on it can no
-    longer be unlocked. ``resolved_by_id`` is the transfer that posted or voided it at
+    ``unlock_kind`` is an ``UnlockKind``. ``unlock_key``: of ITEM and INNER_SCAN which item's scan,
+    of ACTION the action, of BOX_BOTTLES how many bottles in all (of the box ``box_item_no``; None:
+    of a box that nobody has told), of the others the kind once more. ``unlock_count``: how many
+    such events are still to come, 0 where it waits for the time ``unlocks_at``. From ``lapses_at``
+    on it can no longer be unlocked. ``resolved_by_id`` is the transfer that posted or voided it at
     ``resolved_at``. With a ``coupon_template_id`` it is a coupon of that template and no transfer:
     its asset is COUPON, and ``resolved_by_id`` is what ended it: a scan, a report, its own time.
     """
@@ -54,7 +54,8 @@ class LockedReward(SQLModel, table=True):
             "(resolved_by_id IS NULL) = (resolved_at IS NULL)", name="resolved_at_a_time"
         ),
         CheckConstraint(
-            "unlock_kind IN ('ITEM', 'NEXT_SCAN', 'ACTION', 'AFTER', 'ON', 'BOX_BOTTLES')",
+            "unlock_kind IN ('ITEM', 'NEXT_SCAN', 'ACTION', 'AFTER', 'ON', 'BOX_BOTTLES',"
+            " 'INNER_SCAN')",
             name="kind_known",
         ),
         CheckConstraint(

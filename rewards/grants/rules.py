@@ -33,6 +33,7 @@ from rewards.grants.world import (
     StockKey,
     Unlock,
     WaitKey,
+    cause_of_time,
     unlock_of,
 )
 from tiers.ladders.rules import Level, multiplied
@@ -147,7 +148,8 @@ def give(
         box = world.boxes.get(cause.id)
         if box is not None:
             box.owners[member.id] = member
-        unlock = unlock_of(credit.lock, brand.timezone, cause.occurred_at, box)
+        item = world.items.get(cause.id)
+        unlock = unlock_of(credit.lock, brand.timezone, cause.occurred_at, box, item)
         state = lock(world, campaign, credit, cause, unlock)
         if unlock.count or unlock.unlocks_at is not None:
             return state
@@ -216,17 +218,20 @@ def lock(
 def settle_item(
     world: GrantWorld, member: MemberState, unlock_key: str, cause: Cause, *, post: bool
 ) -> None:
-    """Post what waits for an item's scan (its points' clock starts now), or void it."""
+    """Post what waits for an item's scan (its points' clock starts now), or void it. What waited
+    for too long lapses, as of its own time."""
     end = LockStatus.UNLOCKED if post else LockStatus.VOIDED
     for state in world.locked.get((member.brand_id, None, unlock_key), ()):
-        if state.status is LockStatus.LOCKED:
+        if state.waits_at(cause.occurred_at):
             end_locked(world, member, state, cause, end)
+        elif state.status is LockStatus.LOCKED:
+            end_locked(world, member, state, cause_of_time(state), LockStatus.LAPSED)
 
 
 def waits_for_item(world: GrantWorld, brand_id: UUID, unlock_key: str) -> bool:
-    """Whether anything is still locked until an item's scan."""
+    """Whether anything is still locked until an item's scan, and has not waited for too long."""
     states = world.locked.get((brand_id, None, unlock_key), ())
-    return any(state.status is LockStatus.LOCKED for state in states)
+    return any(state.waits_at(world.now) for state in states)
 
 
 def shown_status(reward: LockedReward, now: datetime) -> LockStatus:

@@ -63,6 +63,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
             snapshot, brand_id, live.coupon_template_ids()
         ),
         has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
+        has_inner_locks=await campaigns.has_inner_locks(snapshot, brand_id),
         has_box_locks=await campaigns.has_box_locks(snapshot, brand_id),
         member_dates=member_dates(member_days_from_json(brand.member_days)),
         withholding=await withholdings.terms_of(snapshot, brand),
@@ -311,7 +312,7 @@ async def write_members_side(tx: Tx, world: GrantWorld) -> None:
     await ledger.write_members_side(tx, world.book)
     await withholdings.write(tx, world.withheld)
     await _write_locked(tx, world)
-    await write_tiers(tx, world.tiers.values())
+    await write_tiers(tx, world.tiers.values(), world.book)
     await coupons.write_coupons(tx, world.coupons)
     await _write_bonuses(tx, world)
     await outbox.emit(tx, world.facts)

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from loyalty import audit_log, keyed
-from loyalty.actor import SYSTEM_ID, Actor, ActorKind
+from loyalty.actor import Actor
 from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Tx
 from loyalty.errors import LockedRewardEnded, MemberClosed, NotFound
@@ -29,13 +29,12 @@ from rewards.grants.service import (
     write_brands_side,
     write_members_side,
 )
-from rewards.grants.world import GrantWorld, LockedState, MemberState
+from rewards.grants.world import GrantWorld, LockedState, MemberState, cause_of_time
 
 REASON_LENGTH_MAX = 500
 ACTIVE = "ACTIVE"
 ACTION = "ACTION"
 OPERATOR = "OPERATOR"
-BY_TIME = "LOCK"
 """The kinds of causes of transfers that are booked here."""
 
 
@@ -126,10 +125,8 @@ async def settle_due(tx: Tx, limit: int) -> int:
     for state in sorted(states, key=lambda state: (times[state.id], state.id)):
         unlocks = state.unlock.unlocks_at is not None
         end = LockStatus.UNLOCKED if unlocks else LockStatus.LAPSED
-        reason = "its time had come" if unlocks else "it had waited for too long"
-        at = times[state.id]
-        cause = Cause(BY_TIME, state.id, ActorKind.SYSTEM.value, SYSTEM_ID, reason, at)
-        end_locked(world, members[state.brand_id, state.member_id], state, cause, end)
+        member = members[state.brand_id, state.member_id]
+        end_locked(world, member, state, cause_of_time(state), end)
     await write_members_side(tx, world)
     await write_brands_side(tx, world)
     return len(due)

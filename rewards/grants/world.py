@@ -2,12 +2,13 @@
 that events are folded over, with what they leave to be written."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from loyalty.actor import SYSTEM_ID, ActorKind
 from loyalty.assets.service import AssetView
 from loyalty.brands.rules import NO_MEMBER_DATES, MemberDates
 from loyalty.ledger.rules import AccountState, Book, Cause
@@ -39,8 +40,9 @@ WaitKey = tuple[UUID, UUID | None, str]
 class BrandConfiguration:
     """A brand as rules see it, at one ``revision``; kept in memory until the revision moves.
     ``coupon_templates`` are those that campaigns name; of their status and stock each batch asks
-    anew. Without ``has_scan_locks`` nothing has ever been locked until a member's next scans, and
-    without ``has_box_locks`` until bottles of a box are scanned."""
+    anew. Without ``has_scan_locks`` nothing has ever been locked until a member's next scans,
+    without ``has_inner_locks`` until an item's INNER code is scanned, and without ``has_box_locks``
+    until bottles of a box are."""
 
     id: UUID
     revision: int
@@ -51,6 +53,7 @@ class BrandConfiguration:
     products: dict[UUID, Product]
     coupon_templates: dict[UUID, CouponTemplate]
     has_scan_locks: bool = False
+    has_inner_locks: bool = False
     has_box_locks: bool = False
     member_dates: MemberDates = NO_MEMBER_DATES
     regions: tuple[RegionView, ...] = ()
@@ -156,9 +159,25 @@ class BoxState:
     is_counted_now: bool = False
 
 
-def unlock_of(lock: Lock, timezone: str, at: datetime, box: BoxState | None = None) -> Unlock:
+@dataclass(frozen=True, slots=True)
+class ScannedItem:
+    """What is scanned: what finds the rewards that wait for its INNER code, and whether that is the
+    code."""
+
+    unlock_key: str
+    is_inner: bool
+
+
+def unlock_of(
+    lock: Lock,
+    timezone: str,
+    at: datetime,
+    box: BoxState | None = None,
+    item: ScannedItem | None = None,
+) -> Unlock:
     """What a reward waits for that is granted at this time; a day begins in the brand's zone.
-    ``box`` is that of the bottle whose scan grants it; of no known box it is the only bottle."""
+    ``box`` is that of the bottle whose scan grants it; of no known box it is the only bottle.
+    ``item`` is what is scanned, where anything may wait for its INNER code."""
     lapses_at = None if lock.lapses_after is None else at + lock.lapses_after
     if lock.after is not None:
         return Unlock(lock.kind, lock.kind.value, 0, at + lock.after)
@@ -169,6 +188,8 @@ def unlock_of(lock: Lock, timezone: str, at: datetime, box: BoxState | None = No
         left = max(lock.count - (box.bottles if box else 0) - 1, 0)
         box_item_no = box.box_item_no if box else None
         return Unlock(lock.kind, str(lock.count), left, None, lapses_at, box_item_no)
+    if lock.kind is UnlockKind.INNER_SCAN and item is not None:
+        return Unlock(lock.kind, item.unlock_key, 0 if item.is_inner else 1, None, lapses_at)
     return Unlock(lock.kind, lock.action or lock.kind.value, lock.count, None, lapses_at)
 
 
@@ -182,6 +203,33 @@ class Credit:
     amount: int
     lock: Lock | None = None
     template_id: UUID | None = None
+
+
+BY_TIME = "LOCK"
+"""The kind of cause of what is booked because a reward's own time has come."""
+
+
+def cause_of_time(state: LockedState) -> Cause:
+    """Its own time as the cause of a locked reward's end, however late it is noticed."""
+    unlock = state.unlock
+    unlocks = unlock.unlocks_at is not None
+    reason = "its time had come" if unlocks else "it had waited for too long"
+    at = unlock.unlocks_at or unlock.lapses_at
+    if at is None:
+        raise ValueError("what waits for no time is ended by none")
+    return Cause(BY_TIME, state.id, ActorKind.SYSTEM.value, SYSTEM_ID, reason, at)
+
+
+def gate_ends(credit: Credit, at: datetime) -> datetime | None:
+    """Until when what a gate locks at this time waits for the item's scan; None: for ever."""
+    lapses_after = credit.lock.lapses_after if credit.lock else None
+    return None if lapses_after is None else at + lapses_after
+
+
+def at_once(credit: Credit) -> Credit:
+    """A guide's credit where the item's scan, which its gate would wait for, is there already."""
+    waits_for_item = credit.lock is not None and credit.lock.kind is UnlockKind.ITEM
+    return replace(credit, lock=None) if waits_for_item else credit
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +258,8 @@ class GrantWorld:
     """What a batch may touch; ``now`` is the transaction's time. ``stock`` is how many coupons of a
     template may still be issued, None without limit. ``seeds``: the opened seeds of this local day
     with their hashes, by (brand_id, campaign_id). ``counted``: where guarded counts left prizes.
-    ``bonuses``: of which brand, and what became of each. ``boxes``: by the scan of a bottle."""
+    ``bonuses``: of which brand, and what became of each. ``boxes`` and
+    ``items``: by the scan of a bottle."""
 
     now: datetime
     new_id: Callable[[], UUID]
@@ -235,6 +284,7 @@ class GrantWorld:
     bonuses: list[tuple[UUID, GivenBonus]] = field(default_factory=list)
     withheld: list[Withheld] = field(default_factory=list)
     boxes: dict[UUID, BoxState] = field(default_factory=dict)
+    items: dict[UUID, ScannedItem] = field(default_factory=dict)
 
     def account(self, member: MemberState, asset: str) -> AccountState:
         """The member's account, opened in memory if it does not exist yet."""

@@ -27,6 +27,7 @@ from rewards.merges.rules import (
     check_pair,
     move_everything,
 )
+from tiers.standings.folding import TierEvent
 from tiers.standings.service import merge_tiers
 
 CAUSE_KIND = "MERGE"
@@ -77,7 +78,10 @@ async def merge_members(
     await ledger.write_members_side(tx, world.book)
     if not await queries.lock_anew(tx, brand.id, target.id, world.locked_anew):
         raise RetryTransaction
-    await merge_tiers(tx, brand.id, from_id=source.id, into_id=target.id)
+    merged = TierEvent(tx.now, CAUSE_KIND, merge.id)
+    await merge_tiers(
+        tx, brand.id, from_id=source.id, into_id=target.id, merge=merged, book=world.book
+    )
     coupons = await queries.move_possessions(tx, brand.id, source.id, target.id)
     await members.close_member(tx, source, target)
     await join_ages(tx, brand.id, target.identity_id)

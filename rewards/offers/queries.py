@@ -14,7 +14,6 @@ from loyalty.db import Snapshot, Statement, Tx
 from rewards.coupons.models import CouponTemplate, CouponTemplateStatus
 from rewards.offers.models import Offer, OfferCounter, OfferDay, OfferKind, OfferStatus
 from rewards.offers.rules import Privileges
-from tiers.standings.models import Standing
 
 # An amount below zero gives back: what was counted is there.
 TAKE_STOCK = Statement(
@@ -192,19 +191,6 @@ async def change_offer(tx: Tx, brand_id: UUID, offer_id: UUID, values: dict[str,
         .execution_options(synchronize_session=False)
     )
     return changed.rowcount == 1
-
-
-# --- members -----------------------------------------------------------------------------------
-
-
-async def find_rank(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> int:
-    """The rank at which a member stands."""
-    found = await snapshot.session.exec(
-        select(col(Standing.rank)).where(
-            col(Standing.brand_id) == brand_id, col(Standing.member_id) == member_id
-        )
-    )
-    return found.first() or 0
 
 
 # --- counts ------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ from tiers.ladders.rules import LadderView
 from tiers.ladders.service import current_ladders
 from tiers.privileges.rules import Privilege, offer_privileges
 from tiers.privileges.service import first_with_something_left
+from tiers.standings.service import rank_on
 
 # Other nouns may call this service and never the queries: the last one is the read they need.
 __all__ = [
@@ -139,7 +140,7 @@ async def find_newcomer(snapshot: Snapshot, brand_id: UUID, role: str) -> Buyer:
 
 async def find_buyer(snapshot: Snapshot, member: Member, today: date) -> Buyer:
     """A member's rank, and what its level grants in the mall on a local day."""
-    rank = await queries.find_rank(snapshot, member.brand_id, member.id)
+    rank = await rank_on(snapshot, member.brand_id, member.id, today)
     ladder = (await current_ladders(snapshot, member.brand_id)).get(member.role)
     if ladder is None:
         return Buyer(rank)

@@ -31,6 +31,7 @@ from rewards.orders.rules import (
     TRACKING_NUMBER_LENGTH_MAX,
     order_payload,
 )
+from tiers.standings.following import follow_growth
 
 
 async def fulfil_order(
@@ -90,6 +91,7 @@ async def cancel_order(tx: Tx, actor: Actor, order_id: UUID, reason: str) -> Off
         await offers.give_back_times(tx, offer, order.member_id, day, quantity)
     else:
         await _give_coupon_back(tx, order.brand_id, order.coupon_id, today)
+    await follow_growth(tx, order.brand_id, book)
     await ledger.write_members_side(tx, book)
     await audit_log.record(tx, actor, "order.cancel", order_id, reason)
     payload = order_payload(order, reason=reason)

@@ -61,6 +61,7 @@ from rewards.orders.rules import (
     times,
 )
 from tiers.privileges.service import count_use
+from tiers.standings.following import follow_growth
 
 Parts = Mapping[PartPurpose, Sequence[Part]]
 """The amounts in an order, by what they are."""
@@ -104,6 +105,7 @@ async def redeem_offer(
     if buyer.waiver is not None and found.fee is None and fee_of(offer) is not None:
         await count_use(tx, member.brand_id, member.id, buyer.waiver, today)
     book = await _exchange(tx, order, parts, has, owes, cause, today)
+    await follow_growth(tx, order.brand_id, book)
     await ledger.write_members_side(tx, book)
     await coupons.write_coupons(tx, issues)
     await tx.add(order)

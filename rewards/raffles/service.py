@@ -56,7 +56,7 @@ from rewards.raffles.rules import (
     worst_case,
 )
 from tiers.ladders.service import current_ladders
-from tiers.standings.service import find_standing
+from tiers.standings.service import rank_on
 
 # Other rooms may call this service and never the queries: the last two are the reads they need.
 __all__ = [
@@ -213,8 +213,7 @@ def _refuse_closed(raffle: Raffle, now: datetime, timezone: str) -> None:
 async def _facts_of(tx: Tx, brand: Brand, member: Member) -> Facts:
     """What the condition of a raffle may read of a member, now."""
     ladder = (await current_ladders(tx, brand.id)).get(member.role)
-    standing = await find_standing(tx, brand.id, member.id)
-    rank = standing.rank if standing is not None else 0
+    rank = await rank_on(tx, brand.id, member.id, local_date(tx.now, brand.timezone))
     known = ladder is not None and rank <= ladder.top
     days = member_dates(member_days_from_json(brand.member_days))
     return {

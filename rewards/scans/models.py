@@ -35,7 +35,7 @@ class UnpaidReason(StrEnum):
 
 class GuideUnpaidReason(StrEnum):
     """Why a paid dual-reward scan has no guide credit. GUIDE_VOIDED: an operator took back what the
-    pre-scan had locked."""
+    pre-scan had locked, or it lapsed."""
 
     NO_GUIDE = "NO_GUIDE"
     GUIDE_CAP = "GUIDE_CAP"

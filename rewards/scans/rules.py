@@ -6,7 +6,7 @@ notes what is to be written, and answers with the reply. No I/O, no clock, no se
 
 from collections.abc import Iterable
 
-from loyalty.codes.models import BatchStatus, CodePurpose
+from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
 from loyalty.codes.rules import item_no
 from loyalty.errors import CodeUnknown, IdempotencyConflict, Refusal
 from loyalty.ledger.rules import Cause
@@ -18,6 +18,7 @@ from rewards.grants import rules as grants
 from rewards.grants.channel import credits_of, give_channel
 from rewards.grants.rules import BrandConfiguration, Credit, MemberState, Unlock
 from rewards.grants.stacking import give_bonuses
+from rewards.grants.world import ScannedItem, at_once, gate_ends
 from rewards.scans import receipts
 from rewards.scans.channel import plan_channel
 from rewards.scans.claims import Outcome, cause_of, note_claims
@@ -37,6 +38,7 @@ from rewards.scans.world import (
     ScanWorld,
     choose_campaign,
     find_batch,
+    inner_key,
     is_old_enough,
     is_same_person,
     scan_facts,
@@ -150,8 +152,11 @@ def _consumer_scan(
 ) -> Outcome:
     """One code, two rewards: the consumer's scan pays the consumer and the guide, together; and
     who stands behind the guide."""
+    if brand.has_inner_locks:
+        is_inner = batch.kind == CodeKind.INNER
+        world.grants.items[request.scan_id] = ScannedItem(inner_key(item), is_inner)
     if (brand.id, item, CONSUMER) in world.claims:
-        return Outcome(UnpaidReason.ALREADY_CLAIMED)
+        return _scan_again(world, request, member)
     now = world.grants.now
     campaign = choose_campaign(world, request, batch, member)
     if campaign is None or not is_old_enough(world, batch, member):
@@ -189,6 +194,17 @@ def _consumer_scan(
     grants.count_caps(world.grants, guide_caps)
     outcome.bonuses = give_bonuses(world.grants, planned, cause, member, request.device_hash)
     note_claims(world, request, item, member, outcome, guide_claim)
+    return outcome
+
+
+def _scan_again(world: ScanWorld, request: ScanRequest, member: MemberState) -> Outcome:
+    """Nothing more is paid for an item. Who scans its INNER code now, after another of its codes,
+    has opened it: that unlocks what waits for this."""
+    outcome = Outcome(UnpaidReason.ALREADY_CLAIMED)
+    seen = world.grants.items.get(request.scan_id)
+    if seen is not None and seen.is_inner:
+        cause = cause_of(request, world.grants.now)
+        outcome.unlocked = grants.unlock_waiting(world.grants, member, seen.unlock_key, cause)
     return outcome
 
 
@@ -290,7 +306,7 @@ def _plan_guide(
     if claim is not None and claim.outcome == ClaimOutcome.LOCKED:
         waits = grants.waits_for_item(world.grants, brand.id, unlock_key(item))
         return (None if waits else GuideUnpaidReason.GUIDE_VOIDED), [], []
-    credits = grants.credits_of(world.grants, campaign, guide)
+    credits = [at_once(credit) for credit in grants.credits_of(world.grants, campaign, guide)]
     if not credits:
         return GuideUnpaidReason.NO_GUIDE_OUTCOME, [], []
     caps = grants.counter_keys(brand, campaign, {CapSubject.GUIDE: guide.id.hex}, world.grants.now)
@@ -328,8 +344,8 @@ def _guide_pre_scan(
             return outcome
         if grants.within_budget(world.grants, campaign, credits):
             end = ClaimOutcome.LOCKED
-            unlock = Unlock(UnlockKind.ITEM, unlock_key(item))
             for credit in credits:
+                unlock = Unlock(UnlockKind.ITEM, unlock_key(item), lapses_at=gate_ends(credit, now))
                 locked = grants.lock(world.grants, campaign, credit, cause_of(request, now), unlock)
                 outcome.rewards.append(receipts.reward(credit, locked))
             grants.count_caps(world.grants, caps)

@@ -29,6 +29,7 @@ from rewards.grants.rules import (
 from rewards.scans import queries
 from rewards.scans.backing import load_channel, with_channel
 from rewards.scans.boxes import load_boxes, meet_owners
+from rewards.scans.inner_codes import inner_keys
 from rewards.scans.rules import decide
 from rewards.scans.world import (
     CONSUMER,
@@ -338,7 +339,7 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
                     counters.update(member_keys(campaign, brand.id, member_id))
     await tx.together(
         grants.load_locked_by_item(tx, world.grants, locked_keys),
-        grants.load_waiting(tx, world.grants, _waiting_keys(world)),
+        grants.load_waiting(tx, world.grants, _waiting_keys(world, requests)),
         grants.load_brands_side(tx, world.grants, campaigns, counters, stock),
     )
     earlier = {(state.brand_id, state.campaign_id) for state in world.grants.states()} - campaigns
@@ -366,9 +367,11 @@ async def _load_seeds(tx: Tx, world: ScanWorld, keyring: Keyring | None) -> None
             )
 
 
-def _waiting_keys(world: ScanWorld) -> list[tuple[UUID, UUID, str]]:
+def _waiting_keys(
+    world: ScanWorld, requests: Sequence[ScanRequest]
+) -> list[tuple[UUID, UUID, str]]:
     """Of consumers whose scans may unlock something; none where nothing was ever locked so."""
-    return [
+    return inner_keys(world, requests) + [
         (member.brand_id, member.id, UnlockKind.NEXT_SCAN.value)
         for member in world.members.values()
         if member is not None

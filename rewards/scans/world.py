@@ -263,6 +263,11 @@ def unlock_key(item: int) -> str:
     return f"item:{item}:consumer"
 
 
+def inner_key(item: int) -> str:
+    """What a consumer's scan of an item's INNER code unlocks of its own."""
+    return f"item:{item}:inner"
+
+
 def reply_key(request: ScanRequest) -> tuple[UUID, UUID, str]:
     """What a scan's reply is stored under: (brand_id, actor_id, idempotency key)."""
     return (request.actor.brand_id, request.actor.id, request.idempotency_key)

@@ -90,11 +90,12 @@ async def request_simulation(
 
 
 def _require_foldable(definition: CampaignDefinition, field: str) -> None:
-    """Events that are made up, in files or long past tell no boxes: nothing would ever open."""
+    """Events that are made up, in files or long past tell no boxes and no second codes of items:
+    nothing would ever open."""
     for outcome in definition.outcomes:
         lock = outcome.lock if isinstance(outcome, Outcome) else None
-        if lock is not None and lock.kind is UnlockKind.BOX_BOTTLES:
-            problem = "what waits for bottles of a box cannot be tried"
+        if lock is not None and lock.kind in (UnlockKind.BOX_BOTTLES, UnlockKind.INNER_SCAN):
+            problem = f"what waits for {lock.kind.value} cannot be tried"
             raise InvalidInput(field=field, problem=problem)
 
 

@@ -2,13 +2,15 @@
 ``service.load_tiers`` makes it, ``service.write_tiers`` writes what became of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from loyalty.clock import day_start, local_date
+from loyalty.ledger.models import TransferPhase
+from loyalty.ledger.rules import Movement
 from tiers.ladders.models import TierMetric
 from tiers.ladders.rules import LadderView, Level
 from tiers.privileges.rules import Privilege, PrivilegeKind, live, privileges_to_json
@@ -114,7 +116,9 @@ class MemberTier:
     back as far as decisions on ``loaded_for`` and later need; ``added`` are increments of days, to
     be written. ``rules_revision`` is the brand's at which its ladder was read,
     ``revision`` 0 for a member without a row; ``moves`` counts how often the
-    standing moved since it was read (that its days were filled from history counts too)."""
+    standing moved since it was read (that its days were filled from history counts too). What is
+    to begin next period is put down to ``pending_transfer_id``, or to one of the event
+    ``pending_cause_id`` that is not known yet."""
 
     brand_id: UUID
     member_id: UUID
@@ -131,10 +135,19 @@ class MemberTier:
     moves: int = 0
     added: dict[date, int] = field(default_factory=dict)
     changes: list[TierChange] = field(default_factory=list)
+    pending_transfer_id: UUID | None = None
+    pending_cause_id: UUID | None = None
 
     @property
     def rank(self) -> int:
         return self.held.rank
+
+    @property
+    def lacks_transfer(self) -> bool:
+        """Whether an event is behind a change, or what is to begin, and no transfer is named."""
+        return self.pending_cause_id is not None or any(
+            change.cause_id is not None and change.transfer_id is None for change in self.changes
+        )
 
     @property
     def level(self) -> Level | None:
@@ -210,31 +223,32 @@ def put_grant(
     return changes + _take(tier, ladder, Decision(after, reason), new_id, at, note=note)
 
 
-def put_held(tier: MemberTier, held: Held, day: date, at: datetime, new_id: NewId) -> None:
+def put_held(tier: MemberTier, held: Held, day: date, merge: TierEvent, new_id: NewId) -> None:
     """Let a member hold what another held, and what it earns with that one's days. The gifts of
     the levels that were held are given already."""
     if tier.ladder is not None:
         joined = decide_standing(tier.ladder, held, _amounts(tier), tier.joined_on, day).held
-        _put(tier, tier.ladder, joined, at, new_id, gifts_above=held.rank)
+        _put(tier, tier.ladder, joined, merge, new_id, gifts_above=held.rank)
 
 
-def let_go(tier: MemberTier, at: datetime, new_id: NewId) -> None:
+def let_go(tier: MemberTier, merge: TierEvent, new_id: NewId) -> None:
     """Let a member hold nothing any more: another holds it."""
     if tier.ladder is not None:
-        _put(tier, tier.ladder, NOTHING_HELD, at, new_id, gifts_above=0)
+        _put(tier, tier.ladder, NOTHING_HELD, merge, new_id, gifts_above=0)
 
 
 def _put(
     tier: MemberTier,
     ladder: LadderView,
     held: Held,
-    at: datetime,
+    merge: TierEvent,
     new_id: NewId,
     *,
     gifts_above: int,
 ) -> None:
     reason = ChangeReason.MERGED if held.rank != tier.held.rank else None
-    _take(tier, ladder, Decision(held, reason), new_id, at, gifts_above=gifts_above)
+    at = merge.occurred_at
+    _take(tier, ladder, Decision(held, reason), new_id, at, merge, gifts_above=gifts_above)
 
 
 def _amounts(tier: MemberTier) -> Amounts:
@@ -284,6 +298,7 @@ def _take(
         return []
     tier.held = decision.held
     tier.moves += 1
+    begun_by = _put_down(tier, before, event)
     if decision.reason is None:
         return []
     tier.since = at
@@ -297,7 +312,7 @@ def _take(
         ladder.id,
         decision.reason,
         at,
-        event.transfer_id if event else None,
+        event.transfer_id if event else begun_by,
         event.cause_kind if event else None,
         event.cause_id if event else None,
         note,
@@ -310,6 +325,39 @@ def _take(
     )
     tier.changes.append(change)
     return [change]
+
+
+def _put_down(tier: MemberTier, before: Held, event: TierEvent | None) -> UUID | None:
+    """Note what is behind a level that is to begin next period; of one that has just begun it is
+    the answer."""
+    held, behind = tier.held, tier.pending_transfer_id
+    if (held.pending_rank, held.pending_on) == (before.pending_rank, before.pending_on):
+        return None
+    waits = held.pending_rank is not None and event is not None
+    tier.pending_transfer_id = event.transfer_id if waits and event else None
+    is_named = tier.pending_transfer_id is not None
+    tier.pending_cause_id = event.cause_id if waits and event and not is_named else None
+    return behind if event is None and held.rank > before.rank else None
+
+
+def name_transfers(tiers: Iterable[MemberTier], movements: Iterable[Movement]) -> None:
+    """Put what has only an event behind it down to a transfer of that event: the first that was
+    posted to or from its member, or else is pending; of one that moved nothing, to none."""
+    found: dict[tuple[UUID, UUID], Movement] = {}
+    for movement in movements:
+        for account in (movement.debit, movement.credit):
+            key = (account.owner_id, movement.cause.id)
+            if key not in found or found[key].phase == TransferPhase.PENDING != movement.phase:
+                found[key] = movement
+    for tier in tiers:
+        for i, change in enumerate(tier.changes):
+            if change.transfer_id is None and change.cause_id is not None:
+                movement_of_it = found.get((tier.member_id, change.cause_id))
+                if movement_of_it is not None:
+                    tier.changes[i] = replace(change, transfer_id=movement_of_it.id)
+        if tier.pending_cause_id is not None:
+            begun = found.get((tier.member_id, tier.pending_cause_id))
+            tier.pending_transfer_id = begun.id if begun else None
 
 
 def _gifts(

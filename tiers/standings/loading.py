@@ -1,6 +1,6 @@
 """Members' tiers read by set, for events to be folded over, and written by set, under guard."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
@@ -9,11 +9,12 @@ from uuid import UUID
 from loyalty import outbox
 from loyalty.clock import local_date
 from loyalty.db import RetryTransaction, Snapshot, Tx
+from loyalty.ledger.rules import Book
 from loyalty.outbox import Fact
 from tiers.ladders.models import TierMetric
 from tiers.ladders.rules import LadderView
 from tiers.standings import queries
-from tiers.standings.folding import GIFTS_TOPIC, MemberTier, TierChange
+from tiers.standings.folding import GIFTS_TOPIC, MemberTier, TierChange, name_transfers
 from tiers.standings.models import Basis, ChangeReason
 from tiers.standings.rules import Held, TierGrant, first_day_counted
 
@@ -74,6 +75,25 @@ async def load_tiers(
     return tiers
 
 
+async def read_tiers(
+    snapshot: Snapshot, brand_id: UUID, rules: TierRules, member_ids: Collection[UUID], day: date
+) -> list[MemberTier]:
+    """Members' tiers for a look at a local day; nothing is locked or written. A few statements."""
+    rows = await snapshot.fetch(
+        queries.FIND_TIERS, members=[(brand_id, member_id) for member_id in sorted(member_ids)]
+    )
+    tiers = [tier_of_row(row, rules) for row in rows]
+    for tier in tiers:
+        load_for(tier, day)
+    counted = [is_counted(row, tier) for row, tier in zip(rows, tiers, strict=True)]
+    await add_days(
+        snapshot,
+        [tier for tier, is_it in zip(tiers, counted, strict=True) if is_it],
+        [tier for tier, is_it in zip(tiers, counted, strict=True) if not is_it],
+    )
+    return tiers
+
+
 def tier_of_row(row: Sequence[Any], brand: TierRules) -> MemberTier:
     """A member's tier from a row of FIND_TIERS or LIST_TIERS, without its days."""
     joined_on = local_date(row[3], brand.timezone)
@@ -88,7 +108,7 @@ def tier_of_row(row: Sequence[Any], brand: TierRules) -> MemberTier:
         rules_revision=row[17],
     )
     if row[4] is not None:
-        tier.revision = row[4]
+        tier.revision, tier.pending_transfer_id = row[4], row[18]
         grant = None if row[9] is None else TierGrant(row[9], Basis(row[10]), row[11], row[12])
         tier.held = Held(row[7], row[8], grant, row[13], row[14], row[15])
     return tier
@@ -211,11 +231,14 @@ async def _read_scans(
 # --- writing -----------------------------------------------------------------------------------
 
 
-async def write_tiers(tx: Tx, tiers: Iterable[MemberTier]) -> None:
+async def write_tiers(tx: Tx, tiers: Iterable[MemberTier], book: Book | None = None) -> None:
     """Write what became of members' tiers: standings, changes, days, and a fact for each change.
-    RetryTransaction if a standing is no longer what it was when it was read, or another ladder was
-    published since."""
+    ``book`` is what the events moved that are behind them. RetryTransaction if a standing is no
+    longer what it was when it was read, or another ladder was published since."""
     tiers = sorted(tiers, key=lambda tier: (tier.brand_id, tier.member_id))
+    unnamed = [tier for tier in tiers if tier.lacks_transfer]
+    if unnamed and book is not None:
+        name_transfers(unnamed, book.movements)
     moved = [tier for tier in tiers if tier.moves]
     if moved:
         rules = sorted({(tier.brand_id, tier.rules_revision) for tier in moved})
@@ -285,6 +308,7 @@ def _standing_row(tier: MemberTier) -> tuple[Any, ...]:
         held.due_on,
         counting_id,
         tier.revision + tier.moves,
+        tier.pending_transfer_id,
     )
 
 

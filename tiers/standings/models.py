@@ -48,9 +48,10 @@ class Standing(SQLModel, table=True):
     ``rank``, ``basis`` and ``held_until`` (the last good day, grace included; None without end) are
     the better of what was earned (``earned_*``) and what an operator gave (``grant_*``), which are
     kept apart: a grant's end uncovers what was earned meanwhile. ``pending_rank`` begins on
-    ``pending_on``, the first day of the next period. On ``due_on`` the standing has to be looked at
-    though nothing happens. ``counting_id``: the ladder's, once the member's qualifying days are
-    complete for it. ``revision`` counts the moves and guards each."""
+    ``pending_on``, the first day of the next period, put down to ``pending_transfer_id``. On
+    ``due_on`` the standing has to be looked at though nothing happens. ``counting_id``: the
+    ladder's, once the member's qualifying days are complete for it. ``revision`` counts the moves
+    and guards each."""
 
     __tablename__ = "standings"
     __table_args__ = (
@@ -90,11 +91,13 @@ class Standing(SQLModel, table=True):
     due_on: date | None = None
     counting_id: UUID | None = None
     revision: int = Field(default=1, sa_type=BigInteger)
+    pending_transfer_id: UUID | None = None
 
 
 class StandingChange(SQLModel, table=True):
     """One move, the transfer that caused it if there was one, and what that was caused by (a scan,
-    a purchase). ``note`` is what an operator said. Append-only."""
+    a purchase); of what counts spending, scans or visits a transfer of that scan or purchase, if it
+    moved anything of the member. ``note`` is what an operator said. Append-only."""
 
     __tablename__ = "standing_changes"
     __table_args__ = (

@@ -26,14 +26,14 @@ _TIER = """
     SELECT m.brand_id, m.id, m.role, m.enrolled_at, s.revision, s.since, s.counting_id,
         s.earned_rank, s.earned_until, s.grant_rank, s.grant_kind, s.grant_until, s.grant_reason,
         s.pending_rank, s.pending_on, s.due_on,
-        COALESCE(a.credits_posted - a.debits_posted, 0), b.revision
+        COALESCE(a.credits_posted - a.debits_posted, 0), b.revision, s.pending_transfer_id
 """
 _TIER_RETURNS = (
     "brand_id uuid, member_id uuid, role text, enrolled_at timestamptz, revision bigint,"
     " since timestamptz, counting_id uuid, earned_rank bigint, earned_until date,"
     " grant_rank bigint, grant_kind text, grant_until date, grant_reason text,"
     " pending_rank bigint, pending_on date, due_on date, balance bigint,"
-    " rules_revision bigint"
+    " rules_revision bigint, pending_transfer_id uuid"
 )
 
 FIND_TIERS = Statement(

@@ -1,6 +1,7 @@
 """Looking at standings whose day has come: in chunks, a transaction each, by set. What a run has
 done is in its row, so it goes on wherever it was stopped, and tells how far it is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -19,6 +20,7 @@ from tiers.standings.folding import MemberTier, catch_up, look
 from tiers.standings.loading import BrandTiers, load_tiers, write_tiers
 from tiers.standings.models import ChangeReason, ReEvaluation, ReEvaluationKind
 from tiers.standings.queries import find_open_run
+from tiers.standings.rewinding_queries import FIND_EXPIRED
 from tiers.standings.service import brand_tiers
 
 __all__ = ["Chunk", "begin_runs", "find_open_run", "re_evaluate", "re_evaluate_chunk"]
@@ -168,8 +170,30 @@ async def _look_at(tx: Tx, run: ReEvaluation, rules: BrandTiers, members: list[U
     )
     for tier in tiers.values():
         _look_at_one(tier, run, day, tx)
+    if run.kind == ReEvaluationKind.RANKED:
+        await _name_expiry(tx, tiers.values())
     await write_tiers(tx, tiers.values())
     return sum(len(tier.changes) for tier in tiers.values())
+
+
+async def _name_expiry(tx: Tx, tiers: Iterable[MemberTier]) -> None:
+    """Put levels that dropped with the balance down to the growth that expired."""
+    dropped = {
+        tier.member_id: tier
+        for tier in tiers
+        if any(change.reason is ChangeReason.DROPPED for change in tier.changes)
+    }
+    if not dropped:
+        return
+    keys = [(tier.brand_id, id) for id, tier in sorted(dropped.items())]
+    for member_id, id, kind, cause_id in await tx.fetch(FIND_EXPIRED, keys=keys):
+        tier = dropped[member_id]
+        tier.changes = [
+            replace(change, transfer_id=id, cause_kind=kind, cause_id=cause_id)
+            if change.reason is ChangeReason.DROPPED
+            else change
+            for change in tier.changes
+        ]
 
 
 def _look_at_one(tier: MemberTier, run: ReEvaluation, day: date, tx: Tx) -> None:

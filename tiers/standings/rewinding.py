@@ -8,8 +8,7 @@ from uuid import UUID
 from loyalty.clock import local_date
 from loyalty.db import Snapshot
 from tiers.standings.folding import MemberTier
-from tiers.standings.loading import TierRules, add_days, is_counted, load_for, tier_of_row
-from tiers.standings.queries import FIND_TIERS
+from tiers.standings.loading import TierRules, read_tiers
 from tiers.standings.rewinding_queries import FIND_HELD_BEFORE
 from tiers.standings.rules import Held
 
@@ -27,17 +26,8 @@ async def tiers_before(
     if not member_ids:
         return {}
     keys = [(brand_id, member_id) for member_id in sorted(member_ids)]
-    rows = await snapshot.fetch(FIND_TIERS, members=keys)
-    tiers = [tier_of_row(row, rules) for row in rows]
     first_day = local_date(before, rules.timezone)
-    for tier in tiers:
-        load_for(tier, first_day)
-    counted = [is_counted(row, tier) for row, tier in zip(rows, tiers, strict=True)]
-    await add_days(
-        snapshot,
-        [tier for tier, is_it in zip(tiers, counted, strict=True) if is_it],
-        [tier for tier, is_it in zip(tiers, counted, strict=True) if not is_it],
-    )
+    tiers = await read_tiers(snapshot, brand_id, rules, member_ids, first_day)
     held = {
         row[0]: (row[1], row[2])
         for row in await snapshot.fetch(FIND_HELD_BEFORE, keys=keys, before=before)

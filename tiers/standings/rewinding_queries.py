@@ -1,4 +1,4 @@
-"""What members held at an instant, by set."""
+"""The SQL of what members held before, and of what took it from them at night."""
 
 from loyalty.db import Statement
 
@@ -27,4 +27,18 @@ FIND_HELD_BEFORE = Statement(
     params="before timestamptz",
     sets={"keys": "brand_id uuid, member_id uuid"},
     returns="member_id uuid, rank bigint, growth bigint",
+)
+
+# Growth that shrinks without an event behind it has expired: the newest transfer that says so.
+FIND_EXPIRED = Statement(
+    """
+    SELECT keys.member_id, t.id, t.cause_kind, t.cause_id FROM {keys}
+    {each:a accounts ON a.brand_id = keys.brand_id AND a.owner_id = keys.member_id
+        AND a.asset = 'GROWTH' AND a.kind = 'MAIN'}
+    {each:t transfers ON t.brand_id = a.brand_id AND t.id = (
+        SELECT e.id FROM transfers e WHERE e.brand_id = a.brand_id AND e.debit_account_id = a.id
+            AND e.kind = 'EXPIRE' ORDER BY e.id DESC LIMIT 1)}
+    """,
+    sets={"keys": "brand_id uuid, member_id uuid"},
+    returns="member_id uuid, transfer_id uuid, cause_kind text, cause_id uuid",
 )

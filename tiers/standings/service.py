@@ -10,12 +10,22 @@ from loyalty.clock import local_date
 from loyalty.db import Snapshot, Tx
 from loyalty.errors import InvalidInput, LevelByInvitation, NotFound
 from loyalty.ids import new_id
+from loyalty.ledger.models import Asset
+from loyalty.ledger.rules import Book
 from loyalty.ledger.service import lock_member_accounts
 from loyalty.text import checked_text
+from tiers.ladders.rules import LadderView
 from tiers.ladders.service import current_ladders
 from tiers.standings import queries
-from tiers.standings.folding import MemberTier, catch_up, let_go, put_grant, put_held
-from tiers.standings.loading import BrandTiers, load_tiers, write_tiers
+from tiers.standings.folding import (
+    MemberTier,
+    TierEvent,
+    catch_up,
+    let_go,
+    put_grant,
+    put_held,
+)
+from tiers.standings.loading import BrandTiers, load_tiers, read_tiers, write_tiers
 from tiers.standings.models import Basis, Standing
 from tiers.standings.rules import TierGrant, better_of
 
@@ -131,9 +141,12 @@ async def _lock_tier(tx: Tx, brand_id: UUID, member_id: UUID) -> tuple[MemberTie
 # --- two members become one --------------------------------------------------------------------
 
 
-async def merge_tiers(tx: Tx, brand_id: UUID, *, from_id: UUID, into_id: UUID) -> None:
+async def merge_tiers(
+    tx: Tx, brand_id: UUID, *, from_id: UUID, into_id: UUID, merge: TierEvent, book: Book
+) -> None:
     """Give one member's qualifying days and standing to another of its role: the better standing
-    stays, days add up, and what they earn together counts at once.
+    stays, days add up, and what they earn together counts at once. ``merge`` is what is behind the
+    changes, and ``book`` what it moved.
 
     The caller has locked both members' accounts and moved their growth. A ladder that counts
     something else later on finds the history of both.
@@ -145,15 +158,34 @@ async def merge_tiers(tx: Tx, brand_id: UUID, *, from_id: UUID, into_id: UUID) -
     for tier in tiers.values():
         catch_up(tier, today, new_id)
     better = better_of(tiers[old_key].held, tiers[key].held)
-    let_go(tiers[old_key], tx.now, new_id)
-    await write_tiers(tx, tiers.values())
+    let_go(tiers[old_key], merge, new_id)
+    await write_tiers(tx, tiers.values(), _counting(book, tiers[old_key].ladder))
     await tx.fetch(queries.MOVE_DAYS, into_id=into_id, brand_id=brand_id, from_id=from_id)
     await tx.fetch(queries.CLEAR_MEMBER, brand_id=brand_id, member_id=from_id)
     kept = (await load_tiers(tx, rules, [(*key, today)]))[key]
-    put_held(kept, better, today, tx.now, new_id)
-    await write_tiers(tx, [kept])
+    put_held(kept, better, today, merge, new_id)
+    await write_tiers(tx, [kept], _counting(book, kept.ladder))
 
 
-async def find_standing(snapshot: Snapshot, brand_id: UUID, member_id: UUID) -> Standing | None:
-    """A member's standing as it is written; None is rank 0."""
-    return await snapshot.session.get(Standing, (brand_id, member_id), populate_existing=True)
+def _counting(book: Book, ladder: LadderView | None) -> Book:
+    """What moved of the asset that a ladder counts, if it counts one."""
+    counted = Book(new_id)
+    policy = ladder.policy if ladder else None
+    asset = Asset.GROWTH if policy is None or policy.counts_balance else policy.metric_asset
+    counted.movements += [move for move in book.movements if move.credit.asset == asset]
+    return counted
+
+
+async def rank_on(snapshot: Snapshot, brand_id: UUID, member_id: UUID, day: date) -> int:
+    """The rank at which a member stands on a local day, today or later: also where nobody has
+    looked at its standing since it was due. One statement, and some more then."""
+    key = (brand_id, member_id)
+    standing = await snapshot.session.get(Standing, key, populate_existing=True)
+    if standing is None:
+        return 0
+    if standing.due_on is None or standing.due_on > day:
+        return standing.rank
+    rules = await brand_tiers(snapshot, brand_id)
+    [tier] = await read_tiers(snapshot, brand_id, rules, [member_id], day)
+    catch_up(tier, day, new_id)
+    return tier.rank

@@ -95,6 +95,33 @@ OF_SCANS = (
         ),
     ),
     Corruption(
+        "a standing change that no longer says why",
+        4,
+        lambda b, _: [
+            change(
+                StandingChange,
+                {"brand_id": b.id, "member_id": b.consumer},
+                transfer_id=None,
+                cause_kind="SCAN",
+                cause_id=b.scans["scan 1"],
+            ),
+        ],
+        ("a standing change that was caused by a transfer names one",),
+    ),
+    Corruption(
+        "a level that dropped for nothing",
+        4,
+        lambda b, _: [
+            change(
+                StandingChange,
+                {"brand_id": b.id, "member_id": b.consumer},
+                transfer_id=None,
+                reason="DROPPED",
+            ),
+        ],
+        ("a standing change that was caused by a transfer names one",),
+    ),
+    Corruption(
         "a standing change for another's growth",
         4,
         lambda b, _: [

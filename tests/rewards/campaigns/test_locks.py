@@ -53,6 +53,9 @@ locks = st.one_of(
         action=st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True),
         lapses_after=lapsing,
     ),
+    st.builds(
+        Lock, st.sampled_from([UnlockKind.ITEM, UnlockKind.INNER_SCAN]), lapses_after=lapsing
+    ),
     st.builds(Lock, st.just(UnlockKind.AFTER), after=durations),
     st.builds(Lock, st.just(UnlockKind.ON), on=st.dates(date(2000, 1, 1), date(2999, 12, 31))),
 )
@@ -94,7 +97,9 @@ def test_a_lock_that_makes_sense_is_stored_and_read_again(lock: Lock) -> None:
 @pytest.mark.parametrize(
     ("lock", "field"),
     [
-        (Lock(UnlockKind.ITEM), "kind"),
+        (Lock(UnlockKind.ITEM, count=2), "count"),
+        (Lock(UnlockKind.INNER_SCAN, count=2), "count"),
+        (Lock(UnlockKind.INNER_SCAN, action="follow"), "action"),
         (Lock(UnlockKind.NEXT_SCAN, count=0), "count"),
         (Lock(UnlockKind.NEXT_SCAN, count=1001), "count"),
         (replace(ACTION, count=2), "count"),

@@ -32,8 +32,7 @@ from tiers.ladders.models import PeriodKind, TierEnd, TierMetric
 from tiers.ladders.periods import PeriodRule
 from tiers.ladders.rules import LadderPolicy
 from tiers.ladders.service import publish_ladder, starter_levels
-from tiers.standings.models import QualifyingDay, StandingChange
-from tiers.standings.service import find_standing
+from tiers.standings.models import QualifyingDay, Standing, StandingChange
 
 GROWTH = "GROWTH"
 SILVER, GOLD = 1, 2
@@ -63,7 +62,8 @@ async def with_ladder(bank: Bank, policy: LadderPolicy) -> None:
 
 async def ranks(bank: Bank, *members: UUID) -> list[int]:
     async with bank.db.snapshot() as snapshot:
-        found = [await find_standing(snapshot, bank.brand.id, member) for member in members]
+        keys = [(bank.brand.id, member) for member in members]
+        found = [await snapshot.session.get(Standing, key) for key in keys]
     return [standing.rank if standing else 0 for standing in found]
 
 

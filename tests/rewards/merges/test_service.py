@@ -157,7 +157,9 @@ async def test_the_better_standing_is_kept_and_growth_adds_up(clocked_db: Databa
     assert ranks == {ann.id: 0, bea.id: 2}
     changes = await family.rows(StandingChange, reason="MERGED")
     moves = {(row.member_id, row.from_rank, row.to_rank, row.transfer_id) for row in changes}
-    assert moves == {(ann.id, 1, 0, None), (bea.id, 1, 2, None)}
+    [moved] = await family.rows(Transfer, kind="MOVE", asset="GROWTH")
+    assert moves == {(ann.id, 1, 0, moved.id), (bea.id, 1, 2, moved.id)}
+    assert {row.cause_id for row in changes} == {moved.cause_id}
     await family.check()
 
 

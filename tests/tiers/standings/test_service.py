@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -10,12 +11,14 @@ from loyalty.audit_log import AuditLogEntry
 from loyalty.db import Database, Tx
 from loyalty.errors import InvalidInput, LevelByInvitation, NotFound, Refusal
 from loyalty.ids import new_id
+from loyalty.ledger.rules import Book
 from loyalty.outbox import OutboxEvent
 from tests.clocks import SettableClock
 from tests.tiers.standings.members import add_members, bought, brand_with, fold, rows
 from tests.tiers.standings.timelines import MONTH, NEXT_PERIOD_END, PERIOD_END, levels
 from tiers.ladders.models import TierMetric
 from tiers.ladders.rules import LadderPolicy
+from tiers.standings.folding import TierEvent
 from tiers.standings.models import QualifyingDay, Standing, StandingChange
 from tiers.standings.reevaluation import re_evaluate
 from tiers.standings.service import end_tier_grant, grant_tier, invite_to_tier, merge_tiers
@@ -172,6 +175,12 @@ async def test_grants_events_and_runs_at_once_lose_nothing_of_each_other(
         assert standing.earned_rank == (3 if id in buying else 0)
 
 
+async def become_one(tx: Tx, brand_id: UUID, old: UUID, kept: UUID) -> None:
+    """Two members with nothing that moves."""
+    merge = TierEvent(tx.now, "MERGE", new_id())
+    await merge_tiers(tx, brand_id, from_id=old, into_id=kept, merge=merge, book=Book(new_id))
+
+
 async def test_members_that_become_one_add_up(clocked_db: Database, clock: SettableClock) -> None:
     db = clocked_db
     policy = LadderPolicy(TierMetric.SPEND, None, MONTH, ends=NEXT_PERIOD_END)
@@ -187,7 +196,7 @@ async def test_members_that_become_one_add_up(clocked_db: Database, clock: Setta
     await db.in_transaction(
         grant_tier, system_actor(brand.id), member_id=old, rank=1, until=CHRISTMAS, reason="why"
     )
-    await db.in_transaction(merge_tiers, brand.id, from_id=old, into_id=kept)
+    await db.in_transaction(become_one, brand.id, old, kept)
     standings = {row.member_id: row for row in await rows(db, Standing, brand_id=brand.id)}
     assert (standings[kept].rank, standings[kept].grant_until) == (3, CHRISTMAS)
     assert (standings[old].rank, standings[old].grant_rank, standings[old].due_on) == (
@@ -214,7 +223,7 @@ async def test_two_who_hold_nothing_may_hold_something_together(
     old, kept = await db.in_transaction(add_members, brand.id, [clock.at] * 2)
     spent = [(id, bought(clock.at, 60)) for id in (old, kept)]
     await db.in_transaction(fold, brand.id, rules, spent)
-    await db.in_transaction(merge_tiers, brand.id, from_id=old, into_id=kept)
+    await db.in_transaction(become_one, brand.id, old, kept)
     ranks = {row.member_id: row.rank for row in await rows(db, Standing)}
     assert (ranks.get(old, 0), ranks[kept]) == (0, 1)
 
@@ -233,6 +242,6 @@ async def test_the_better_standing_stays_when_members_become_one(
             )
 
     await db.in_transaction(hold)
-    await db.in_transaction(merge_tiers, brand.id, from_id=old, into_id=kept)
+    await db.in_transaction(become_one, brand.id, old, kept)
     ranks = {row.member_id: row.rank for row in await rows(db, Standing)}
     assert ranks == {old: 0, kept: 2}

@@ -20,10 +20,18 @@ from rewards.corrections import service
 class ReverseTransferReceipt:
     replayed: bool
     asset: AssetCode
-    taken: BigInt = strawberry.field(description="Of a credit: what the member had, and gave back.")
-    owed: BigInt = strawberry.field(description="Of a credit: what the member owes from now on.")
-    left: BigInt = strawberry.field(description="Of a credit: what could not be taken back.")
-    given_back: BigInt = strawberry.field(description="Of a spend: what the member has again.")
+    taken: BigInt = strawberry.field(
+        description="Of a credit or a move: what who got it had, and gave back."
+    )
+    owed: BigInt = strawberry.field(
+        description="Of a credit or a move: what who got it owes from now on."
+    )
+    left: BigInt = strawberry.field(
+        description="Of a credit or a move: what could not be taken back."
+    )
+    given_back: BigInt = strawberry.field(
+        description="Of what was spent, taken by hand or expired: what the member has again."
+    )
 
 
 @strawberry.input
@@ -50,9 +58,11 @@ class ReversalMutation:
     async def reverse_transfer(
         self, info: Info, input: ReverseTransferInput
     ) -> ReverseTransferResult:
-        """Take back some or all of what a member earned or was given by hand, or give back what it
-        spent, into the lot it came from (冲回). Never more than there was. A campaign may give
-        again what is taken of its credit, or is owed."""
+        """Reverse some or all of a transfer (冲回), never more than there was: take back what a
+        member earned or was given by hand; give back what it spent or what was taken by hand, into
+        the lot it came from; give a move back to who gave it, where under UNLIMITED the brand pays
+        what is short; let live again what expired, as long as if it were earned today. A campaign
+        may give again what is taken of its credit, or is owed."""
 
         async def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
             done = await service.reverse_transfer(

@@ -278,8 +278,8 @@ class SecondOperatorNeeded(Refusal):
 
 
 class TransferNotReversible(Refusal):
-    """``reason``: KIND (moved, expired, taken back itself), VOIDED, LOCKED_REWARD, HELD, ORDER,
-    RAFFLE."""
+    """``reason``: KIND (what takes back or repays, and what a merge moved), VOIDED, LOCKED_REWARD,
+    HELD, ORDER, RAFFLE, WITHHELD."""
 
     code = "TRANSFER_NOT_REVERSIBLE"
     en = "This transfer cannot be reversed ({reason})."

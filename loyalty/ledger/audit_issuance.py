@@ -24,6 +24,9 @@ _LEGAL = (
     ("WITHHOLD", "MAIN", "TAX", True, False),
     ("REVERSE", "TAX", "REVERSED", True, False),
     ("REVERSE", "ISSUANCE", "MAIN", True, False),  # of a spend of that time
+    ("REVERSE", "REVERSED", "MAIN", True, False),
+    ("REVERSE", "EXPIRED", "MAIN", True, False),
+    ("REVERSE", "MAIN", "MAIN", True, False),  # of a move
     ("OWE", "RECEIVABLE", "REVERSED", True, False),
     ("REPAY", "MAIN", "RECEIVABLE", True, False),
     ("REBATE", "ISSUANCE", "PLACE", False, True),
@@ -56,12 +59,15 @@ ISSUANCE = (
                     THEN t.amount ELSE 0 END AS issued,
                 CASE WHEN d.kind IN {_HOLDERS} AND t.kind IN ('SPEND', 'PAYOUT', 'WITHHOLD')
                     THEN t.amount
-                    WHEN c.kind IN {_HOLDERS} AND t.kind = 'REVERSE' THEN -t.amount
-                    ELSE 0 END AS spent,
-                CASE WHEN d.kind IN {_HOLDERS} AND t.kind = 'EXPIRE' THEN t.amount ELSE 0 END
+                    WHEN t.kind = 'REVERSE' AND d.kind IN ('SPENT', 'FEES', 'ISSUANCE')
+                        THEN -t.amount ELSE 0 END AS spent,
+                CASE WHEN d.kind IN {_HOLDERS} AND t.kind = 'EXPIRE' THEN t.amount
+                    WHEN t.kind = 'REVERSE' AND d.kind = 'EXPIRED' THEN -t.amount ELSE 0 END
                     AS expired,
                 CASE WHEN d.kind IN {_HOLDERS} AND t.kind IN ('REVERSE', 'OWE', 'ADJUST')
-                    THEN t.amount ELSE 0 END AS reversed,
+                    THEN t.amount
+                    WHEN t.kind = 'REVERSE' AND d.kind = 'REVERSED' THEN -t.amount
+                    ELSE 0 END AS reversed,
                 0 AS outstanding
             FROM transfers t
             JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id

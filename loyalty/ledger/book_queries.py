@@ -18,7 +18,7 @@ _FIRST_TIME = datetime(1970, 1, 2, tzinfo=UTC)
 SUM_FLOWS = Statement(
     """
     SELECT t.asset, t.kind, d.id IS NULL, c.id IS NULL, t.created_at >= :since,
-        CAST(SUM(t.amount) AS bigint)
+        COALESCE(d.kind, ''), CAST(SUM(t.amount) AS bigint)
     FROM transfers t
     LEFT JOIN accounts d ON d.brand_id = :brand_id AND d.owner_id = :brand_id
         AND d.id = t.debit_account_id
@@ -26,11 +26,11 @@ SUM_FLOWS = Statement(
         AND c.id = t.credit_account_id
     WHERE t.brand_id = :brand_id AND t.created_at < :until AND t.phase IN ('POSTED', 'POST')
         AND t.kind <> 'CLEAR'
-    GROUP BY 1, 2, 3, 4, 5
+    GROUP BY 1, 2, 3, 4, 5, 6
     """,
     params="brand_id uuid, since timestamptz, until timestamptz",
     returns="asset text, kind text, is_out boolean, is_in boolean, is_recent boolean,"
-    " amount bigint",
+    " book text, amount bigint",
 )
 
 LIST_BRAND_ENTRIES = Statement(
@@ -60,13 +60,15 @@ LIST_BRAND_ENTRIES = Statement(
 @dataclass(frozen=True, slots=True)
 class Flow:
     """The sum of transfers of one kind, before a time or since: out of the accounts of those who
-    hold what was issued (``is_out``), into them, or from one of them to another."""
+    hold what was issued (``is_out``), into them, or from one of them to another. ``book`` is the
+    kind of the brand's own that it came out of, if it came out of one."""
 
     asset: str
     kind: str
     is_out: bool
     is_in: bool
     is_recent: bool
+    book: str
     amount: int
 
 

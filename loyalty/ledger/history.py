@@ -27,7 +27,7 @@ from loyalty.ledger.history_queries import (
     list_prolonged,
     owners_of,
 )
-from loyalty.ledger.models import TransferKind
+from loyalty.ledger.models import AccountKind, TransferKind
 from loyalty.ledger.origins import LotMovement, LotProlonged, Tracing, UnspentCredit
 
 __all__ = [
@@ -120,7 +120,7 @@ async def explain(
         new = {
             moved.debit_account_id
             for moved in found
-            if moved.kind == TransferKind.MOVE and moved.credit_account_id in new
+            if moved.is_between_members and moved.credit_account_id in new
         } - known
     credits = Tracing(known).fold(movements, prolonged).unspent(account_id)
     made_on = {part.credit.credit_account_id for part in credits}
@@ -155,7 +155,7 @@ class BookOfAsset:
         if flow.is_in is flow.is_out:
             return
         if flow.is_in and flow.kind == TransferKind.REVERSE:
-            self.spent -= amount
+            self._give_back(flow.book, amount)
         elif flow.is_in:
             self.issued += amount
         elif flow.kind == TransferKind.EXPIRE:
@@ -164,6 +164,14 @@ class BookOfAsset:
             self.reversed += amount
         else:
             self.spent += amount
+
+    def _give_back(self, book: str, amount: int) -> None:
+        if book == AccountKind.EXPIRED:
+            self.expired -= amount
+        elif book == AccountKind.REVERSED:
+            self.reversed -= amount
+        else:
+            self.spent -= amount
 
 
 def _books_of(flows: Iterable[Flow]) -> dict[str, BookOfAsset]:

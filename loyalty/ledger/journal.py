@@ -130,6 +130,10 @@ class Journal:
         if until > expires_on and left > 0:
             self._live_on(key, until, left)
 
+    def prolong(self, account: AccountState, expires_on: date, until: date, amount: int) -> None:
+        """So much of one lot lives on until a later day."""
+        self._live_on((account.brand_id, account.id, expires_on, False), until, amount)
+
     def _live_on(self, key: LotKey, until: date, amount: int) -> None:
         self._lot_of(key).remaining -= amount
         later = self._lot_of((key[0], key[1], until, False))

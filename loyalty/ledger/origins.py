@@ -47,6 +47,13 @@ class LotMovement:
     occurred_at: datetime
     booked_at: datetime
 
+    @property
+    def is_between_members(self) -> bool:
+        """Whether both sides have lots: a move, or one that was given back."""
+        has_lots = self.debit_expires_on is not None and self.credit_expires_on is not None
+        is_move = self.kind == TransferKind.MOVE
+        return is_move or (self.kind == TransferKind.REVERSE and has_lots)
+
 
 @dataclass(frozen=True, slots=True)
 class LotProlonged:
@@ -224,7 +231,7 @@ class Tracing:
             if granted is not None:
                 self._granted[moved.id] = granted
         parts: list[Part] = [((moved.id, NOT_MOVED), moved.amount)]
-        if moved.kind == TransferKind.MOVE:
+        if moved.is_between_members:
             taken = [
                 ((credit_id, moved.id), part)
                 for (credit_id, _), part in self._taken.pop(moved.id, [])

@@ -10,9 +10,9 @@ from datetime import date
 from uuid import UUID
 
 from loyalty.assets.rules import NEVER_EXPIRES
-from loyalty.ledger.journal import Journal
 from loyalty.ledger.lots import plan_return, plan_spend, spendable
 from loyalty.ledger.models import TransferKind, TransferPhase
+from loyalty.ledger.reversing import Reversing
 from loyalty.ledger.states import (
     AccountDelta,
     AccountState,
@@ -44,11 +44,10 @@ __all__ = [
 ]
 
 EARN = TransferKind.EARN.value
-REVERSE = TransferKind.REVERSE.value
 
 
 @dataclass(slots=True)
-class Book(Journal):
+class Book(Reversing):
     """The movements of one transaction, by what they mean."""
 
     def credit(
@@ -101,28 +100,6 @@ class Book(Journal):
         self._repay(account, owed, amount - part, expires_on, cause)
         return credited, kept
 
-    def return_withheld(
-        self,
-        tax_book: AccountState,
-        reversed_book: AccountState,
-        amount: int,
-        cause: Cause,
-        *,
-        reverses: ReversibleTransfer,
-    ) -> Movement:
-        """Take back (a part of) what was withheld of a credit that is taken back."""
-        self._count_reversal(tax_book.brand_id, reverses, amount)
-        return self._note(
-            tax_book,
-            reversed_book,
-            amount,
-            TransferPhase.POSTED,
-            REVERSE,
-            cause,
-            campaign_id=reverses.campaign_id,
-            reverses_id=reverses.id,
-        )
-
     def lock(
         self,
         issuance: AccountState,
@@ -169,28 +146,6 @@ class Book(Journal):
             self._repay(account, owed, amount, expires_on, cause)
         return movement
 
-    def _repay(
-        self,
-        account: AccountState,
-        owed: AccountState | None,
-        amount: int,
-        expires_on: date,
-        cause: Cause,
-    ) -> None:
-        part = 0 if owed is None else min(amount, -owed.balance)
-        if owed is None or part <= 0:
-            return
-        self._lot(account, expires_on, False).remaining -= part
-        self._note(
-            account,
-            owed,
-            part,
-            TransferPhase.POSTED,
-            TransferKind.REPAY.value,
-            cause,
-            debit_expires_on=expires_on,
-        )
-
     def move(
         self, source: AccountState, target: AccountState, parts: Iterable[LotPart], cause: Cause
     ) -> list[Movement]:
@@ -212,40 +167,6 @@ class Book(Journal):
                 )
             )
         return moved
-
-    def take(
-        self,
-        account: AccountState,
-        book: AccountState,
-        parts: Iterable[LotPart],
-        kind: TransferKind,
-        cause: Cause,
-        *,
-        phase: TransferPhase = TransferPhase.POSTED,
-        campaign_id: UUID | None = None,
-        reverses_id: UUID | None = None,
-    ) -> list[Movement]:
-        """Take value from a member's lots to one of the brand's books, one transfer a lot.
-
-        PENDING takes it from the lots now and leaves it held; ``settle_taken`` ends that.
-        """
-        taken = []
-        for expires_on, amount in parts:
-            self._lot(account, expires_on, False).remaining -= amount
-            taken.append(
-                self._note(
-                    account,
-                    book,
-                    amount,
-                    phase,
-                    kind.value,
-                    cause,
-                    campaign_id=campaign_id,
-                    reverses_id=reverses_id,
-                    debit_expires_on=expires_on,
-                )
-            )
-        return taken
 
     def spend(
         self, account: AccountState, spent: AccountState, parts: Iterable[LotPart], cause: Cause
@@ -279,84 +200,6 @@ class Book(Journal):
             pending_id=pending_id,
             debit_expires_on=expires_on,
         )
-
-    def give_back(
-        self,
-        book: AccountState,
-        account: AccountState,
-        part: LotPart,
-        cause: Cause,
-        *,
-        reverses: ReversibleTransfer,
-        owed: AccountState | None = None,
-    ) -> Movement:
-        """Reverse (a part of) a spend: from the brand's book into the lot it came from."""
-        expires_on, amount = part
-        self._lot(account, expires_on, False).remaining += amount
-        self._count_reversal(account.brand_id, reverses, amount)
-        movement = self._note(
-            book,
-            account,
-            amount,
-            TransferPhase.POSTED,
-            REVERSE,
-            cause,
-            campaign_id=reverses.campaign_id,
-            reverses_id=reverses.id,
-            credit_expires_on=expires_on,
-        )
-        self._repay(account, owed, amount, expires_on, cause)
-        return movement
-
-    def take_back(
-        self,
-        account: AccountState,
-        reversed_book: AccountState,
-        parts: Iterable[LotPart],
-        cause: Cause,
-        *,
-        reverses: ReversibleTransfer,
-        owed: AccountState | None = None,
-        shortfall: int = 0,
-    ) -> list[Movement]:
-        """Reverse (a part of) a posted credit: ``parts`` from the member's lots, ``shortfall`` to
-        what the member owes."""
-        parts = list(parts)
-        self._count_reversal(
-            account.brand_id, reverses, sum(amount for _, amount in parts) + shortfall
-        )
-        taken = self.take(
-            account,
-            reversed_book,
-            parts,
-            TransferKind.REVERSE,
-            cause,
-            campaign_id=reverses.campaign_id,
-            reverses_id=reverses.id,
-        )
-        if shortfall and owed is not None:
-            taken.append(
-                self._note(
-                    owed,
-                    reversed_book,
-                    shortfall,
-                    TransferPhase.POSTED,
-                    TransferKind.OWE.value,
-                    cause,
-                    campaign_id=reverses.campaign_id,
-                    reverses_id=reverses.id,
-                )
-            )
-        return taken
-
-    def _count_reversal(self, brand_id: UUID, reverses: ReversibleTransfer, amount: int) -> None:
-        if not amount:
-            return
-        key = (brand_id, reverses.id)
-        delta = self.reversed.setdefault(key, ReversalDelta(reverses.amount))
-        delta.reversed += amount
-
-    # --- between accounts that keep no lots -----------------------------------------------------
 
     def post(
         self, debit: AccountState, credit: AccountState, amount: int, kind: str, cause: Cause

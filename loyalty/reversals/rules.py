@@ -24,7 +24,7 @@ AccountsByKey = dict[tuple[UUID, UUID, str], AccountState]
 BudgetKey = tuple[UUID, UUID, str]
 """(brand_id, campaign_id, asset)"""
 
-_CREDITS = (TransferKind.EARN, TransferKind.ADJUST)
+MERGE = "MERGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,26 @@ class TakenBack:
 
 
 class Side(StrEnum):
-    """What a reversible transfer was to its member."""
+    """What a reversible transfer was to its member: it came, it went to the brand, it went to
+    another member, or its time was over."""
 
     CREDIT = "CREDIT"
     SPEND = "SPEND"
+    MOVE = "MOVE"
+    EXPIRY = "EXPIRY"
+
+
+_SIDES = {
+    ("EARN", "ISSUANCE", "MAIN"): Side.CREDIT,
+    ("ADJUST", "ISSUANCE", "MAIN"): Side.CREDIT,
+    ("ADJUST", "MAIN", "REVERSED"): Side.SPEND,
+    ("SPEND", "MAIN", "SPENT"): Side.SPEND,
+    ("SPEND", "MAIN", "FEES"): Side.SPEND,
+    ("SPEND", "MAIN", "ISSUANCE"): Side.SPEND,  # as it was before there was a book for it
+    ("MOVE", "MAIN", "MAIN"): Side.MOVE,
+    ("EXPIRE", "MAIN", "EXPIRED"): Side.EXPIRY,
+}
+"""By kind, and the kinds of the accounts debited and credited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +140,18 @@ class Found:
 
     @property
     def member_id(self) -> UUID:
-        """Whose it was, of one that ``side_of`` lets pass."""
-        is_spend = self.kind == TransferKind.SPEND.value
-        return self.debit_owner_id if is_spend else self.credit_owner_id
+        """Who has it, of one that ``side_of`` lets pass, or had it: of a move who got it."""
+        is_credit = self.credit_kind == AccountKind.MAIN
+        return self.credit_owner_id if is_credit else self.debit_owner_id
+
+    @property
+    def member_ids(self) -> tuple[UUID, ...]:
+        """All whose accounts its reversal changes: of a move first who got it, then who gave it."""
+        is_move = self.kind == TransferKind.MOVE
+        return (self.member_id, self.debit_owner_id) if is_move else (self.member_id,)
 
     def as_credited(self) -> Credited:
-        """Of a CREDIT: as ``take_back`` wants it."""
+        """Of a CREDIT or a MOVE: as ``take_back`` wants it."""
         return Credited(
             self.brand_id,
             self.id,
@@ -148,22 +170,29 @@ class Found:
 
 
 def side_of(found: Found) -> Side:
-    """Refuses TransferNotReversible: only what members earned, were given by hand, or spent can be
-    taken back, and it must be posted; of an order of the mall, or an entry of a raffle,
-    only by cancelling it."""
-    is_credit = found.kind in _CREDITS and found.credit_kind == AccountKind.MAIN
-    is_spend = found.kind == TransferKind.SPEND and found.debit_kind == AccountKind.MAIN
-    if not is_credit and not is_spend:
+    """Refuses TransferNotReversible: what takes back, repays or settles is itself no more to be
+    taken back, nor is what a merge moved; and it must be posted: what waits is voided, what is held
+    is let go."""
+    side = _SIDES.get((found.kind, found.debit_kind, found.credit_kind))
+    if side is None or found.cause_kind == MERGE:
         raise TransferNotReversible(reason="KIND")
-    if found.cause_kind == "ORDER":
-        raise TransferNotReversible(reason="ORDER")  # cancelled whole, or what it gave stays
-    if found.cause_kind == "RAFFLE_ENTRY":
-        raise TransferNotReversible(reason="RAFFLE")  # given back with the whole raffle, or not
     if found.phase == TransferPhase.VOID:
         raise TransferNotReversible(reason="VOIDED")
     if found.phase == TransferPhase.PENDING:
-        raise TransferNotReversible(reason="LOCKED_REWARD" if is_credit else "HELD")
-    return Side.CREDIT if is_credit else Side.SPEND
+        raise TransferNotReversible(reason="LOCKED_REWARD" if side is Side.CREDIT else "HELD")
+    return side
+
+
+@dataclass(frozen=True, slots=True)
+class MoveParties:
+    """Accounts behind a move that is given back: who has it by now, with its free ``lots`` and what
+    it owes; who gave it; and the brand's book of what is taken back."""
+
+    holder: AccountState
+    lots: dict[date, int]
+    owed: AccountState
+    giver: AccountState
+    reversed_book: AccountState
 
 
 def check_left(found: Found, amount: int | None) -> int:
@@ -207,17 +236,16 @@ def _take_one(
     amount = min(want.amount, credit.left - (counted.reversed if counted else 0))
     if amount <= 0 or want.policy is ReturnPolicy.ONLY_PENDING:
         return TakenBack(credit, 0, 0, max(amount, 0))
-    account = has.get(key)
-    if account is None:  # everything was merged away, and the other had none of this asset
-        account = _new_account(book, key, AccountKind.MAIN)
+    # Everything may be merged away, and the other had none of this asset.
+    account = account_of(book, has, key)
     free = lots.setdefault(account.id, {})
     parts = plan_return(free.items(), amount, on, credit.expires_on or NEVER_EXPIRES)
     for expires_on, part in parts:
         free[expires_on] -= part
     taken = sum(part for _, part in parts)
     owed = amount - taken if want.policy is ReturnPolicy.UNLIMITED else 0
-    if owed and key not in owes:
-        owes[key] = _new_account(book, key, AccountKind.RECEIVABLE)
+    if owed:
+        account_of(book, owes, key, AccountKind.RECEIVABLE)
     if taken or owed:
         book.take_back(
             account,
@@ -231,9 +259,49 @@ def _take_one(
     return TakenBack(credit, taken, owed, amount - taken - owed)
 
 
-def _new_account(book: Book, key: tuple[UUID, UUID, str], kind: AccountKind) -> AccountState:
-    brand_id, member_id, asset = key
-    return AccountState(brand_id, book.new_id(), member_id, asset, kind=kind.value, is_new=True)
+def account_of(
+    book: Book,
+    accounts: AccountsByKey,
+    key: tuple[UUID, UUID, str],
+    kind: AccountKind = AccountKind.MAIN,
+) -> AccountState:
+    """An account of these, opened in memory if it is not there."""
+    account = accounts.get(key)
+    if account is None:
+        brand_id, member_id, asset = key
+        account = accounts[key] = AccountState(
+            brand_id, book.new_id(), member_id, asset, kind=kind.value, is_new=True
+        )
+    return account
+
+
+def move_back(
+    book: Book,
+    found: Found,
+    amount: int,
+    policy: ReturnPolicy,
+    parties: MoveParties,
+    cause: Cause,
+    on: date,
+) -> TakenBack:
+    """Give a move back from who has it to who gave it, into the lot it came from. Of what is short
+    nothing comes back; under UNLIMITED the brand pays it, and who had it owes it."""
+    credit = found.as_credited()
+    if policy is ReturnPolicy.ONLY_PENDING:
+        return TakenBack(credit, 0, 0, amount)
+    reverses = ReversibleTransfer(found.id, found.amount, None)
+    date_of = found.credit_expires_on or NEVER_EXPIRES
+    parts = plan_return(parties.lots.items(), amount, on, date_of)
+    taken = sum(part for _, part in parts)
+    owed = amount - taken if policy is ReturnPolicy.UNLIMITED else 0
+    came_from = found.debit_expires_on or NEVER_EXPIRES
+    book.move_back(parties.holder, parties.giver, parts, came_from, cause, reverses=reverses)
+    if owed:
+        book.owe(parties.owed, parties.reversed_book, owed, cause)
+        book.give_back(
+            parties.reversed_book, parties.giver, (came_from, owed), cause, reverses=reverses
+        )
+    return TakenBack(credit, taken, owed, amount - taken - owed)
 
 
 def returned_to_campaigns(taken: Iterable[TakenBack]) -> dict[BudgetKey, int]:

@@ -14,6 +14,7 @@ from loyalty.adjustments import service as adjustments
 from loyalty.adjustments.models import Adjustment
 from loyalty.clock import local_date
 from loyalty.db import Tx
+from loyalty.errors import TransferNotReversible
 from loyalty.holds import service as holds
 from loyalty.holds.models import Hold
 from loyalty.ids import new_id
@@ -25,6 +26,7 @@ from loyalty.moves.rules import Leg
 from loyalty.reversals import service as reversals
 from loyalty.reversals.rules import TakenBack, returned_to_campaigns
 from rewards.campaigns.service import find_budgets, write_budgets
+from rewards.corrections.queries import find_open
 from rewards.corrections.rules import no_longer_earned
 from tiers.standings.folding import TierEvent, after_event, catch_up
 from tiers.standings.following import growth_event
@@ -151,8 +153,14 @@ async def reverse_transfer(
     reason: str,
 ) -> reversals.Reversal:
     """``loyalty.reversals.service.reverse``, whole: what is taken of a campaign's credit, or is
-    owed of it, may be given again by the campaign, and no longer counts for the tier."""
-    holder_id = await reversals.find_holder(tx, actor.brand_id, transfer_id)
+    owed of it, may be given again by the campaign, and no longer counts for the tier. Of an
+    order that is placed, or an entry of a raffle that is not settled, nothing can be taken back by
+    itself: they are cancelled."""
+    holder_ids = await reversals.find_holders(tx, actor.brand_id, transfer_id)
+    [found] = await reversals.find_transfers(tx, actor.brand_id, [transfer_id])
+    is_open = await find_open(tx, actor.brand_id, found.cause_id)
+    if is_open is not None:
+        raise TransferNotReversible(reason=is_open)
     book = Book(new_id)
 
     async def verb() -> reversals.Reversal:
@@ -163,7 +171,7 @@ async def reverse_transfer(
     def no_longer(done: reversals.Reversal) -> TierEvent | None:
         return no_longer_earned(done.taken, done.occurred_at, tx.now, done.cause_id)
 
-    reversal = await _followed(tx, actor.brand_id, [holder_id], book, verb, no_longer)
+    reversal = await _followed(tx, actor.brand_id, holder_ids, book, verb, no_longer)
     if reversal.taken is not None:
         await _return_to_budget(tx, reversal.taken)
     await write_brands_side(tx, book)

@@ -58,7 +58,8 @@ async def adjust_balance(
     InvalidInput.
     """
     if not 1 <= abs(amount) <= AMOUNT_MAX:
-        problem = f"a whole number from 1 to {AMOUNT_MAX}, or as much below zero"
+        too_much = f"more than {AMOUNT_MAX}, or as much below zero"
+        problem = too_much if amount else "nothing would move"
         raise InvalidInput(field="amount", problem=problem)
     reason = checked_text(reason, "reason", length_max=REASON_LENGTH_MAX)
     policy = await _check(tx, actor.brand_id, member_id, asset, amount)

@@ -276,9 +276,13 @@ async def _extend_lots(tx: Tx, book: Book) -> None:
 
 
 def check_amount(amount: int, field: str = "amount") -> int:
-    """What one command may move: 1 to AMOUNT_MAX, or InvalidInput."""
-    if not 0 < amount <= AMOUNT_MAX:
-        raise InvalidInput(field=field, problem=f"a whole number from 1 to {AMOUNT_MAX}")
+    """What one command may move: 1 to AMOUNT_MAX, or InvalidInput, which says what it is."""
+    if amount == 0:
+        raise InvalidInput(field=field, problem="nothing would move")
+    if amount < 0:
+        raise InvalidInput(field=field, problem="below zero")
+    if amount > AMOUNT_MAX:
+        raise InvalidInput(field=field, problem=f"more than {AMOUNT_MAX}")
     return amount
 
 

@@ -9,7 +9,7 @@ from loyalty.ledger.audit import audit
 from tests.api import Caller
 from tests.graphql_schema.allied import agreed, ally
 from tests.graphql_schema.shop import open_place
-from tests.graphql_schema.stage import GUIDE, Stage, outcome
+from tests.graphql_schema.stage import CONSUMER, GUIDE, Stage, outcome
 
 ALICE = "13800138001"
 POOLS = "{ couponPools { code leftCount given reserveFen templateId agreementId } }"
@@ -86,4 +86,41 @@ async def test_a_scan_taken_back_gives_the_reserve_back(stage: Stage, db: Databa
     await stage.admin.done("reverseScan", scanId=scanned["scanId"], reason="a test")
     position = await position_of(key, stage)
     assert position == {"owedFen": ISSUE_FEE_FEN, "reservedFen": 0}
+    assert [check.name for check in await audit(db) if check.broken] == []
+
+
+async def test_chances_buy_in_the_mall_what_a_partner_has_put_in(
+    stage: Stage, db: Database
+) -> None:
+    key, pool = await pool_of(stage)
+    await stage.publish([outcome(CONSUMER, 3, "CHANCES")])
+    alice = await stage.member(ALICE)
+    await alice.done("scanCode", code=await stage.code())
+    price = {"parts": [{"asset": "CHANCES", "amount": 1}]}
+    made = await stage.admin.done(
+        "createOffer",
+        code="toy",
+        gives={"kind": "COUPON", "templateId": pool["templateId"]},
+        terms={"nameZh": "玩具券", "nameEn": "A toy", "prices": [price]},
+    )
+    wanted = {"offerId": made["offer"]["id"]}
+    refused = await alice.do("redeemOffer", **wanted)
+    assert refused["code"] == "OUT_OF_STOCK", "nothing was put in yet"
+    assert (await alice.balances())["CHANCES"] == (3, 0)
+
+    await key.done("fillCouponPool", **pool, count=1)
+    bought = await alice.done("redeemOffer", **wanted)
+    assert bought["order"]["parts"] == [{"purpose": "PRICE", "asset": "CHANCES", "amount": 1}]
+    assert [coupon["cause"] for coupon in bought["coupons"]] == ["ORDER"]
+    assert (await alice.balances())["CHANCES"] == (2, 0)
+    assert (await seen(key, pool["agreementId"]))["given"] == 1
+    reserved = {"owedFen": ISSUE_FEE_FEN, "reservedFen": RESERVE_FEN}
+    assert await position_of(key, stage) == reserved
+    assert (await alice.do("redeemOffer", **wanted))["code"] == "OUT_OF_STOCK"
+    assert (await alice.balances())["CHANCES"] == (2, 0)
+
+    till = await open_place(await ally(stage), alice, "toyshop")
+    basket = {"code": bought["coupons"][0]["code"], "basketFen": 900}
+    held = (await till.clerk.done("holdCoupon", **basket))["redemption"]["id"]
+    await till.clerk.done("captureRedemption", redemptionId=held)
     assert [check.name for check in await audit(db) if check.broken] == []

@@ -9,7 +9,7 @@ from loyalty.holds.service import lapse_balance_holds
 from tests.api import Caller, document_of
 from tests.graphql_schema.stage import CONSUMER, Stage, all_rows, outcome
 
-ALICE, BOB, CAROL = "13800138001", "13800138002", "13800138003"
+ALICE, BOB, CAROL, DAVE = (f"1380013800{number}" for number in range(1, 5))
 EARNED = 1_000
 
 ASSETS = """
@@ -293,6 +293,9 @@ async def test_bad_amounts_and_members_are_refused_and_nothing_is_written(
     _, member_id = await with_points(stage)
     _, frozen_id = await with_points(stage, BOB)
     _, other_id = await with_points(stage, CAROL)
+    _, closed_id = await with_points(stage, DAVE)
+    one = {"fromMemberId": closed_id, "intoMemberId": other_id, "reason": "one person"}
+    await stage.admin.done("mergeMembers", **one)
     await stage.admin.done("setMemberStatus", memberId=frozen_id, frozen=True, reason="a thief")
     finance = stage.operator(OperatorRole.FINANCE)
     before = await all_rows(db)
@@ -307,12 +310,13 @@ async def test_bad_amounts_and_members_are_refused_and_nothing_is_written(
             "moveBalances": {"legs": [leg], "reason": "x"},
         }
 
-    out_of_range: list[Any] = [0, 10**15 + 1, -(10**15) - 1]
-    for amount in out_of_range:
+    for amount, problem in ((0, "nothing"), (10**15 + 1, "more than"), (-(10**15) - 1, "")):
         for verb, input in inputs(member_id, amount).items():
             refused = await finance.do(verb, **input)
             field = "legs[0].amount" if verb == "moveBalances" else "amount"
             assert (refused["code"], refused["details"]["field"]) == ("INVALID_INPUT", field), verb
+            below = "more than" if verb == "adjustBalance" else "below zero"
+            assert refused["details"]["problem"].startswith(problem or below), verb
     no_whole_number: list[Any] = [1.5, "1e3", 2**63, None, True]
     for amount in no_whole_number:
         for verb, input in inputs(member_id, amount).items():
@@ -321,9 +325,13 @@ async def test_bad_amounts_and_members_are_refused_and_nothing_is_written(
             assert reply.codes == ["INVALID"], (verb, amount)
     for member, asset, code in (
         (frozen_id, "POINTS", "MEMBER_FROZEN"),
+        (closed_id, "POINTS", "MEMBER_CLOSED"),
         (stage.unknown_id("Member"), "POINTS", "NOT_FOUND"),
         (member_id, "STARS", "NOT_FOUND"),
     ):
         for verb, input in inputs(member, 1, asset).items():
             assert (await finance.do(verb, **input))["code"] == code, verb
+    for verb, input in inputs(member_id, EARNED + 1).items():
+        short = input | {"amount": -EARNED - 1} if verb == "adjustBalance" else input
+        assert (await finance.do(verb, **short))["code"] == "INSUFFICIENT_BALANCE", verb
     assert await all_rows(db) == before

@@ -101,3 +101,52 @@ async def test_one_waiver_waives_one_fee_of_many_at_once(db: Database, keyring: 
 
     assert await db.in_transaction(look) == (False, True)
     await assert_clean(db)
+
+
+async def test_what_a_level_grants_is_honoured_in_its_window_and_its_quota_begins_anew(
+    clocked_db: Database, clock: SettableClock, keyring: Keyring
+) -> None:
+    """From the 10th to the 12th; the waiver once a month."""
+    db = clocked_db
+    brand = await db.in_transaction(make_brand)
+    once, fee = (RankLimit(LimitWindow.ALL, 0, 1),), Part("POINTS", 10)
+    golden = await db.in_transaction(add_offer, brand, CHANCES, rank_min=2)
+    once_each = await db.in_transaction(add_offer, brand, CHANCES, limits=once)
+    posted = await db.in_transaction(add_offer, brand, CHANCES, fee=fee)
+    early = await db.in_transaction(
+        add_offer, brand, CHANCES, opens_at=clock.at + timedelta(days=9)
+    )
+    days: dict[str, Any] = {"starts_on": TODAY + timedelta(1), "ends_on": TODAY + timedelta(3)}
+    await db.in_transaction(
+        publish,
+        brand,
+        privilege(PrivilegeKind.OFFER_ACCESS, offer_codes=(golden.code,), **days),
+        privilege(PrivilegeKind.EARLY_ACCESS, count=240, **days),
+        privilege(PrivilegeKind.HIGHER_LIMIT, count=1, **days),
+        privilege(PrivilegeKind.FEE_WAIVER, quota_count=1, quota_period=QuotaPeriod.MONTH),
+    )
+    silver = await db.in_transaction(add_shopper, brand, {"POINTS": {FAR: 2000}})
+    await db.in_transaction(set_rank, brand, silver, 1)
+    seen = []
+    for _ in range(5):
+        seen.append(
+            [await take(db, keyring, silver, offer) for offer in (golden, early, once_each)]
+        )
+        clock.advance(days=1)
+    refused = [RankTooLow.code, NotOpenYet.code]
+    done, over = "FULFILLED", MemberLimitReached.code
+    assert seen == [
+        [*refused, done],
+        [done, done, done],
+        *[[done, done, over]] * 2,
+        [*refused, over],
+    ]
+    free = []
+    for _ in range(2):
+        for _ in range(2):
+            assert await take(db, keyring, silver, posted) == done
+            row = max(await rows_of(db, OfferOrder, brand), key=lambda row: row.id)
+            free.append(("FEE", "POINTS") not in await parts_of(db, OfferOrder(**row._mapping)))
+        clock.advance(days=30)
+    assert free == [True, False, True, False]
+    await assert_clean(db)

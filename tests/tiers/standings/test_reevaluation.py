@@ -2,6 +2,7 @@
 constant number of statements, resumed wherever it was stopped."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from loyalty.actor import system_actor
 from loyalty.assets.rules import Unit
 from loyalty.clock import day_start
 from loyalty.db import Database, RetryTransaction, Tx
@@ -31,11 +33,12 @@ from tests.tiers.standings.timelines import (
 )
 from tiers.ladders.models import Downgrade, PeriodKind, TierEnd, TierMetric, TierStart
 from tiers.ladders.periods import Grace, PeriodRule
-from tiers.ladders.rules import LadderPolicy, LadderView
+from tiers.ladders.rules import LadderPolicy, LadderView, Level
 from tiers.standings.folding import MemberTier, TierEvent
 from tiers.standings.loading import BrandTiers, load_tiers
 from tiers.standings.models import ReEvaluation, Standing, StandingChange
 from tiers.standings.reevaluation import begin_runs, find_open_run, re_evaluate, re_evaluate_chunk
+from tiers.standings.service import grant_tier
 
 FIRST = date(2026, 1, 28)
 STATEMENTS_MAX = 12
@@ -55,9 +58,10 @@ def policies(draw: st.DrawFn) -> LadderPolicy:
     ends = draw(st.sampled_from(TierEnd))
     waits = period.kind is not PeriodKind.ROLLING and draw(st.booleans())
     grace = draw(st.none() | st.builds(Grace, st.integers(0, 1), st.integers(1, 20)))
+    metric = draw(st.sampled_from(TierMetric))
     return LadderPolicy(
-        draw(st.sampled_from([TierMetric.SPEND, TierMetric.GROWTH])),
-        None,
+        metric,
+        "POINTS" if metric is TierMetric.EARNED else None,
         period,
         TierStart.NEXT_PERIOD if waits else TierStart.AT_ONCE,
         ends,
@@ -78,6 +82,31 @@ EVENTS = st.lists(
 )
 
 
+# (days after FIRST, member, the rank that an operator gives, for so many days)
+GRANTS = st.lists(
+    st.tuples(st.integers(0, 120), st.integers(0, 3), st.integers(1, 3), st.integers(0, 40)),
+    max_size=4,
+)
+
+
+def levels_for(metric: TierMetric) -> Sequence[Level]:
+    """Levels that some of the events reach, others not."""
+    counts_times = metric in (TierMetric.SCANS, TierMetric.VISITS)
+    return levels(0, 1, 3, 5) if counts_times else LEVELS
+
+
+def added(amount: int, balance: int) -> dict[str, Any]:
+    """An event that counts for every metric; below zero it takes back."""
+    sign = 1 if amount > 0 else -1
+    return {
+        "balance": balance,
+        "earned": {"POINTS": amount},
+        "spend_fen": amount,
+        "scans": sign,
+        "visit": amount > 0,
+    }
+
+
 async def run_due(db: Database, chunk: int) -> None:
     """As the worker does, in small chunks."""
     for _ in range(500):
@@ -96,6 +125,7 @@ def told(tier: MemberTier) -> tuple[Any, ...]:
 @given(
     policy=policies(),
     events=EVENTS,
+    grants=GRANTS,
     nights=st.sets(st.integers(1, 125), max_size=12),
     chunk=st.integers(1, 3),
 )
@@ -104,20 +134,21 @@ async def test_runs_in_chunks_leave_what_replaying_each_member_alone_does(
     clock: SettableClock,
     policy: LadderPolicy,
     events: list[tuple[int, int, int]],
+    grants: list[tuple[int, int, int, int]],
     nights: set[int],
     chunk: int,
 ) -> None:
     db = clocked_db
     clock.set(noon(FIRST))
     joined = [noon(FIRST + timedelta(days=n)) for n in (0, 3, 3, 4)]
-    brand, rules = await brand_with(db, LEVELS, policy)
+    brand, rules = await brand_with(db, levels_for(policy.metric), policy)
     ids = await db.in_transaction(add_members, brand.id, joined)
     lives = [Timeline(rules.ladders["CONSUMER"], at.date()) for at in joined]
     balances: Counter[int] = Counter()
     by_day: dict[int, list[tuple[int, int]]] = {}
     for after, member, amount in events:
         by_day.setdefault(after, []).append((member, amount))
-    for number in sorted({*by_day, *nights, 126}):
+    for number in sorted({*by_day, *nights, *(after for after, *_ in grants), 126}):
         day = FIRST + timedelta(days=number)
         if number in nights or number == 126:
             clock.set(day_start(day, ZONE))
@@ -126,13 +157,20 @@ async def test_runs_in_chunks_leave_what_replaying_each_member_alone_does(
         batch = []
         for member, amount in by_day.get(number, ()):
             balances[member] = max(0, balances[member] + amount)
-            event = bought(noon(day), amount, balance=balances[member])
-            batch.append((ids[member], event))
-            lives[member].event(day, spend_fen=amount, balance=balances[member])
+            counted = added(amount, balances[member])
+            batch.append((ids[member], TierEvent(noon(day), "PURCHASE", new_id(), **counted)))
+            lives[member].event(day, **counted)
         if batch:
             await db.in_transaction(fold, brand.id, rules, batch)
         for member in {member for member, _ in by_day.get(number, ())}:
             await db.in_transaction(set_growth, brand.id, ids[member], balances[member])
+        for after, member, rank, days in grants:
+            if after == number:
+                until = day + timedelta(days=days)
+                given: dict[str, Any] = {"rank": rank, "until": until, "reason": "because"}
+                actor = system_actor(brand.id)
+                await db.in_transaction(grant_tier, actor, member_id=ids[member], **given)
+                lives[member].grant(day, rank, until)
     last = FIRST + timedelta(days=126)
     for life in lives:
         life.on(last)

@@ -26,6 +26,7 @@ from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.purchase_types import MemberPurchases
 from graphql_schema.raffle_types import MemberRaffles
 from graphql_schema.refusals import Refused
+from graphql_schema.segments import MemberSegments
 from graphql_schema.statements import MemberStatements
 from graphql_schema.tiers import MemberTiers
 from loyalty.actor import Actor, ActorKind, Grant
@@ -52,6 +53,7 @@ class Member(
     MemberRaffles,
     MemberAges,
     MemberPlace,
+    MemberSegments,
 ):
     id: strawberry.ID = id_field("Member")
     role: MemberRole

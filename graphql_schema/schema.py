@@ -79,6 +79,7 @@ from graphql_schema.reversals import ReversalMutation
 from graphql_schema.scalars import SCALAR_MAP
 from graphql_schema.scan_reversals import ScanReversalMutation
 from graphql_schema.scans import ScanMutation, ScanQuery, fetch_scan
+from graphql_schema.segments import SegmentMutation, SegmentQuery
 from graphql_schema.simulations import SimulationMutation, SimulationQuery, fetch_simulation
 from graphql_schema.statements import StatementQuery
 from graphql_schema.surveys import SurveyMutation, SurveyQuery
@@ -177,6 +178,7 @@ class Query(
     WithholdingQuery,
     AuditLogQuery,
     RegionQuery,
+    SegmentQuery,
     RaffleQuery,
     SimulationQuery,
     CampaignTemplateQuery,
@@ -236,6 +238,7 @@ class Mutation(
     MemberDayMutation,
     WithholdingMutation,
     RegionMutation,
+    SegmentMutation,
     RaffleMutation,
     SimulationMutation,
     CampaignTemplateMutation,

@@ -25,6 +25,7 @@ import loyalty.periodic
 import loyalty.places.models
 import loyalty.products.models
 import loyalty.regions.models
+import loyalty.segments.models
 import loyalty.webhooks.models
 import loyalty.withholdings.models
 import rewards.activities.models
@@ -79,6 +80,7 @@ MODULES = (
     loyalty.places.models,
     loyalty.products.models,
     loyalty.regions.models,
+    loyalty.segments.models,
     loyalty.withholdings.models,
     loyalty.webhooks.models,
     rewards.activities.models,

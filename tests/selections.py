@@ -230,6 +230,8 @@ SELECTIONS = {
     "useReferralCode": "replayed referral { referrerId referredId status refusedReason settledAt }",
     "setWithholding": "replayed terms { thresholdFen ratePercent }",
     "putRegion": "replayed region { code name nameZh nameEn areas }",
+    "putSegment": "replayed segment { code name nameZh nameEn members }",
+    "setSegmentMembers": "replayed added removed",
     **dict.fromkeys(
         ("proposeAgreement", "signAgreement", "pauseAgreement", "resumeAgreement", "endAgreement"),
         f"replayed agreement {{ {_AGREEMENT} }}",

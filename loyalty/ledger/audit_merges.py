@@ -27,6 +27,7 @@ _LEFT_BEHIND = (
         "claims c ON c.member_id = g.id AND c.settled_scan_id IS NULL",
     ),
     ("'level ' || s.rank", "standings s ON s.member_id = g.id AND s.rank > 0"),
+    ("'a segment'", "segment_members k ON k.member_id = g.id"),
     ("'somebody it has invited'", "members m ON m.invited_by_id = g.id"),
     (
         "'an open invitation'",

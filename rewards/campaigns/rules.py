@@ -185,9 +185,13 @@ class CampaignIndex:
 
     def asks_where(self) -> bool:
         """Whether it matters to any of them in which region an event is."""
-        return self.is_regional or any(
-            (campaign.condition is not None and REGION in campaign.condition.facts)
-            or (campaign.draw is not None and REGION in campaign.draw.fact_names)
+        return self.is_regional or self.reads(REGION)
+
+    def reads(self, fact: str) -> bool:
+        """Whether a condition of any of them reads a fact, or one of its draw's."""
+        return any(
+            (campaign.condition is not None and fact in campaign.condition.facts)
+            or (campaign.draw is not None and fact in campaign.draw.fact_names)
             for campaign in self.all()
         )
 

@@ -18,7 +18,7 @@ from rewards.event_types.models import FieldKind
 from rewards.event_types.rules import INT_MAX as CUSTOM_INT_MAX
 from rewards.gifts.rules import birthdays_on
 
-Value = bool | int | float | str | datetime
+Value = bool | int | float | str | datetime | list[str]
 Facts = Mapping[str, Mapping[str, Value]]
 """An event's facts: by root, then by name. ``{"member": {"isNew": True}}``"""
 
@@ -38,7 +38,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class FactSpec:
     """One fact. ``events``: those that have it. ``values``: all it can be, or else ``low`` to
-    ``high``, both included; a string without ``values`` may be anything."""
+    ``high``, both included; a string without ``values`` may be anything. A list is one of texts,
+    each of which may be anything."""
 
     kind: Kind
     description: str
@@ -82,7 +83,12 @@ def _text(
     return FactSpec(Kind.STRING, description, events, values)
 
 
+def _texts(description: str, events: frozenset[EventKind] = _ALL) -> FactSpec:
+    return FactSpec(Kind.LIST, description, events)
+
+
 REGION = "event.region"
+SEGMENTS = "segment.codes"
 FACTS: Mapping[str, FactSpec] = {
     "event.kind": _text("What happened.", values=tuple(EventKind)),
     "event.at": FactSpec(
@@ -119,6 +125,12 @@ FACTS: Mapping[str, FactSpec] = {
     ),
     "product.sku": _text("The scanned product's SKU.", _SCAN),
     "product.gtin": _text("The scanned product's GTIN-14; or empty.", _SCAN),
+    "product.skus": _texts(
+        "The SKUs of what was bought, as the purchase's lines tell; none where it has no lines.",
+        _PURCHASE,
+    ),
+    "item.serial": _int("The item's serial number in its batch.", _SCAN),
+    "item.scans": _int("How often this code was scanned before; 0 the first time.", _SCAN),
     "batch.number": _int("The code batch's number.", _SCAN),
     "batch.kind": _text("Where the code is printed.", _SCAN, values=tuple(CodeKind)),
     "member.role": _text("The role of who scans or buys.", values=tuple(MemberRole)),
@@ -128,6 +140,7 @@ FACTS: Mapping[str, FactSpec] = {
     "member.isBirthday": _bool("Whether the member told us that this day is its birthday."),
     "tier.rank": _int("The rank of the member's level; 0 is the lowest.", high=1000),
     "tier.code": _text("The code of the member's level; empty where its role has no ladder."),
+    SEGMENTS: _texts("The codes of the brand's segments that the member is in."),
     "counters.memberToday": _int(
         "Events of this local day for which this campaign has paid this member, this one left out."
     ),

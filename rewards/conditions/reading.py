@@ -26,7 +26,7 @@ _ORDERED = (Kind.INT, Kind.DOUBLE, Kind.STRING, Kind.TIMESTAMP, Kind.DURATION)
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 FUNCTIONS: Mapping[str, tuple[tuple[Kind, ...], Kind]] = {
-    "size": ((Kind.STRING,), Kind.INT),
+    "size": ((Kind.STRING, Kind.LIST), Kind.INT),
     "int": ((Kind.INT, Kind.DOUBLE, Kind.STRING), Kind.INT),
     "double": ((Kind.INT, Kind.DOUBLE, Kind.STRING), Kind.DOUBLE),
     "string": ((Kind.INT, Kind.DOUBLE, Kind.STRING), Kind.STRING),
@@ -245,6 +245,8 @@ class _Reader:
             )
         if left.fact is not None and right.constant:
             self._note_compared(left.fact, right.parts)
+        elif right.fact is not None and left.constant:
+            self._note_compared(right.fact, [left])
 
     def _check_comparison(self, left: Operand, right: Operand, sign: Token) -> None:
         if not _comparable(left.kind, right.kind) or left.kind is Kind.LIST:
@@ -373,7 +375,8 @@ class _Reader:
         self._next += 1
         self.reading.facts.append((root.at, token.end, name))
         self.reading.plain_reads += bool(spec.values)
-        return Operand(spec.kind, root.at, token.end, fact=name)
+        of = Kind.STRING if spec.kind is Kind.LIST else None
+        return Operand(spec.kind, root.at, token.end, fact=name, of=of)
 
     def _want_bool(self, sign: str, operand: Operand) -> None:
         if operand.kind is not Kind.BOOL:

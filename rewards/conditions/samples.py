@@ -14,6 +14,7 @@ _TICK = timedelta(microseconds=1)
 _SEED = 0
 _SOME_NUMBERS = (0, 1, 7, 100, 12_345)
 _SOME_TEXTS = ("", "a", "7", "ABC-123")
+_TEXTS_MAX = 8
 
 
 def samples_of(spec: FactSpec, compared: Iterable[Value]) -> list[Value]:
@@ -23,6 +24,8 @@ def samples_of(spec: FactSpec, compared: Iterable[Value]) -> list[Value]:
         return list(spec.values)
     if spec.kind is Kind.STRING:
         return sorted({*_SOME_TEXTS, *(value for value in compared if isinstance(value, str))})
+    if spec.kind is Kind.LIST:
+        return _lists(value for value in compared if isinstance(value, str))
     low, high = cast("tuple[Any, Any]", (spec.low, spec.high))
     if spec.kind is Kind.INT:
         around = {number + by for number in _whole(compared) for by in (-1, 0, 1)}
@@ -31,6 +34,22 @@ def samples_of(spec: FactSpec, compared: Iterable[Value]) -> list[Value]:
     edges = sorted({low, high, *(v for v in _like(low, compared) if low <= v <= high)})
     middles = [a + (b - a) / 2 for a, b in itertools.pairwise(edges)]
     return sorted({*edges, *middles})
+
+
+def _lists(compared: Iterable[str]) -> list[Value]:
+    """Every choice among the texts that a list is asked for: with another one in it, which it is
+    not asked for. Of too many texts more lists than are looked at, drawn alike each time."""
+    texts = sorted(set(compared))
+    choices: Iterable[tuple[bool, ...]]
+    if len(texts) <= _TEXTS_MAX:
+        choices = itertools.product((False, True), repeat=len(texts))
+    else:
+        draw = random.Random(_SEED)
+        choices = (tuple(draw.random() < 0.5 for _ in texts) for _ in range(COMBINATIONS_MAX + 1))
+    lists: list[Value] = [[]]
+    for choice in choices:
+        lists.append([*itertools.compress(texts, choice), *_SOME_TEXTS[-1:]])
+    return lists
 
 
 def _whole(values: Iterable[Value]) -> Iterator[int]:

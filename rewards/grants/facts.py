@@ -24,6 +24,7 @@ def builders_of_member(
     return {
         "member": lambda: facts_of_member(world, member, at),
         "tier": lambda: tier_facts(world, member, at),
+        "segment": lambda: {"codes": world.segments.get((brand.id, member.id), [])},
         "counters": lambda: counter_facts(world, campaign, member, at),
         "calendar": lambda: calendar_facts(at, brand.timezone, brand.member_dates),
     }

@@ -24,9 +24,11 @@ from loyalty.products.service import products_by_id
 from loyalty.regions.service import regions_of
 from loyalty.reversals.rules import Credited
 from loyalty.reversals.service import find_credits
+from loyalty.segments.service import find_codes
 from loyalty.withholdings import service as withholdings
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.rules import LiveCampaign
+from rewards.conditions.facts import SEGMENTS
 from rewards.coupons import service as coupons
 from rewards.draws.rules import MEMBER_COUNTER
 from rewards.grants import queries
@@ -35,7 +37,6 @@ from rewards.grants.models import Bonus, LockedReward
 from rewards.grants.rules import caps_of
 from rewards.grants.stacking import told
 from rewards.grants.world import (
-    BoxState,
     BrandConfiguration,
     CounterKey,
     GrantWorld,
@@ -62,6 +63,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
         coupon_templates=await coupons.templates_by_id(
             snapshot, brand_id, live.coupon_template_ids()
         ),
+        asks_segments=live.reads(SEGMENTS),
         has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
         has_inner_locks=await campaigns.has_inner_locks(snapshot, brand_id),
         has_box_locks=await campaigns.has_box_locks(snapshot, brand_id),
@@ -156,6 +158,8 @@ async def load_ranks(
     world.tiers = await load_tiers(
         tx, world.brands, [(*pair, _first_day(tx, world, pair, first_days)) for pair in members]
     )
+    asking = [pair for pair in members if world.brands[pair[0]].asks_segments]
+    world.segments = await find_codes(tx, asking)
 
 
 def _first_day(
@@ -198,52 +202,13 @@ async def load_budgets(
 
 async def load_locked_by_item(tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, str]]) -> None:
     """Read the locked rewards that wait for items' scans: (brand_id, unlock_key) pairs."""
-    _note_locked(world, await queries.list_locked_by_item(tx, sorted(set(keys))))
+    note_locked(world, await queries.list_locked_by_item(tx, sorted(set(keys))))
 
 
 async def load_waiting(tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, UUID, str]]) -> None:
     """Read the locked rewards that wait for what members do: (brand_id, member_id, unlock_key).
     The members' accounts are locked, and these rewards change only under that lock."""
-    _note_locked(world, await queries.list_waiting(tx, sorted(set(keys))))
-
-
-async def load_boxes(
-    tx: Tx, world: GrantWorld, items: Iterable[tuple[UUID, int]]
-) -> dict[tuple[UUID, int], BoxState]:
-    """Read the boxes of (brand_id, item_no) bottles, and what waits for them, of whomever; bottles
-    of no known box are left out. The owners' accounts are to be locked after this."""
-    boxes: dict[tuple[UUID, int], BoxState] = {}
-    found: dict[tuple[UUID, int], BoxState] = {}
-    seen: set[UUID] = set()
-    for row in await queries.list_boxes(tx, sorted(set(items))):
-        brand_id, item_no, box_item_no, counted, bottles, owner_id, *owner, state = row
-        box = boxes.get((brand_id, box_item_no))
-        if box is None:
-            known = bottles if counted is None else counted
-            box = BoxState(brand_id, box_item_no, bottles, known, counted or 0)
-            boxes[brand_id, box_item_no] = box
-        found[brand_id, item_no] = box
-        if state is not None and state.id not in seen:
-            seen.add(state.id)
-            box.owners[owner_id] = MemberState(brand_id, owner_id, *owner)
-            _note_locked(world, [state])
-    return found
-
-
-async def write_boxes(tx: Tx, world: GrantWorld) -> None:
-    """Write how many bottles of boxes have been scanned; RetryTransaction when another process has
-    counted one of these boxes since it was read."""
-    counted = {
-        (box.brand_id, box.box_item_no): box for box in world.boxes.values() if box.is_counted_now
-    }
-    if counted:
-        boxes = [box for _, box in sorted(counted.items())]
-        await tx.write(
-            queries.PUT_BOX_COUNTS,
-            expected=len(boxes),
-            rows=[(box.brand_id, box.box_item_no, box.bottles) for box in boxes],
-            read=[(box.brand_id, box.box_item_no, box.counted_read) for box in boxes],
-        )
+    note_locked(world, await queries.list_waiting(tx, sorted(set(keys))))
 
 
 async def load_locked_by_cause(
@@ -251,7 +216,7 @@ async def load_locked_by_cause(
 ) -> list[LockedState]:
     """Read what is still locked of what (brand_id, cause_id) scans or purchases granted."""
     states = await queries.list_locked_by_cause(tx, sorted(set(keys)))
-    _note_locked(world, states)
+    note_locked(world, states)
     return states
 
 
@@ -284,7 +249,7 @@ async def load_locked(
 ) -> list[LockedState]:
     """Read what is still locked of (brand_id, id) rewards, oldest first."""
     states = await queries.list_locked(tx, sorted(set(keys)))
-    _note_locked(world, states)
+    note_locked(world, states)
     return states
 
 
@@ -301,7 +266,7 @@ async def know_templates(tx: Tx, world: GrantWorld) -> None:
         world.brands[brand_id].coupon_templates.update(found)
 
 
-def _note_locked(world: GrantWorld, states: Iterable[LockedState]) -> None:
+def note_locked(world: GrantWorld, states: Iterable[LockedState]) -> None:
     for state in states:
         world.locked.setdefault(state.wait_key, []).append(state)
 

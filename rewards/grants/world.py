@@ -40,7 +40,8 @@ WaitKey = tuple[UUID, UUID | None, str]
 class BrandConfiguration:
     """A brand as rules see it, at one ``revision``; kept in memory until the revision moves.
     ``coupon_templates`` are those that campaigns name; of their status and stock each batch asks
-    anew. Without ``has_scan_locks`` nothing has ever been locked until a member's next scans,
+    anew. ``asks_segments``: a condition reads in which ones a member is. Without ``has_scan_locks``
+    nothing has ever been locked until a member's next scans,
     without ``has_inner_locks`` until an item's INNER code is scanned, and without ``has_box_locks``
     until bottles of a box are."""
 
@@ -52,6 +53,7 @@ class BrandConfiguration:
     ladders: dict[str, LadderView]
     products: dict[UUID, Product]
     coupon_templates: dict[UUID, CouponTemplate]
+    asks_segments: bool = False
     has_scan_locks: bool = False
     has_inner_locks: bool = False
     has_box_locks: bool = False
@@ -259,7 +261,8 @@ class GrantWorld:
     template may still be issued, None without limit. ``seeds``: the opened seeds of this local day
     with their hashes, by (brand_id, campaign_id). ``counted``: where guarded counts left prizes.
     ``bonuses``: of which brand, and what became of each. ``boxes`` and
-    ``items``: by the scan of a bottle."""
+    ``items``: by the scan of a bottle. ``segments``: codes of those that members are in, by
+    (brand_id, member_id), where a campaign asks."""
 
     now: datetime
     new_id: Callable[[], UUID]
@@ -285,6 +288,7 @@ class GrantWorld:
     withheld: list[Withheld] = field(default_factory=list)
     boxes: dict[UUID, BoxState] = field(default_factory=dict)
     items: dict[UUID, ScannedItem] = field(default_factory=dict)
+    segments: dict[tuple[UUID, UUID], list[str]] = field(default_factory=dict)
 
     def account(self, member: MemberState, asset: str) -> AccountState:
         """The member's account, opened in memory if it does not exist yet."""

@@ -123,6 +123,22 @@ MOVE_TAKINGS = Statement(
 )
 
 
+COPY_SEGMENTS = Statement(
+    """
+    INSERT INTO segment_members (brand_id, segment_id, member_id, added_at)
+    SELECT m.brand_id, m.segment_id, :into_id, m.added_at FROM segment_members m
+    WHERE m.brand_id = :brand_id AND m.member_id = :from_id
+    ON CONFLICT (brand_id, segment_id, member_id) DO NOTHING
+    """,
+    params="into_id uuid, brand_id uuid, from_id uuid",
+)
+
+CLEAR_SEGMENTS = Statement(
+    "DELETE FROM segment_members WHERE brand_id = :brand_id AND member_id = :from_id",
+    params="brand_id uuid, from_id uuid",
+)
+
+
 async def list_waiting(tx: Tx, brand_id: UUID, member_id: UUID) -> list[WaitingCredit]:
     """A member's locked rewards, oldest first; its accounts are locked."""
     rows = await tx.fetch(FIND_WAITING, members=[(brand_id, member_id)])
@@ -145,12 +161,14 @@ async def lock_anew(tx: Tx, brand_id: UUID, into_id: UUID, anew: list[LockedAnew
 
 
 async def move_possessions(tx: Tx, brand_id: UUID, from_id: UUID, into_id: UUID) -> int:
-    """Give a member's coupons, also those that wait, claims that wait, devices and tasks to
-    another; how many coupons, without those that wait."""
+    """Give a member's coupons, also those that wait, claims that wait, devices, tasks and
+    segments to another; how many coupons, without those that wait."""
     both = {"brand_id": brand_id, "from_id": from_id, "into_id": into_id}
     coupons = await tx.fetch(MOVE_COUPONS, **both)
     await tx.fetch(MOVE_LOCKED_COUPONS, **both)
     await tx.fetch(MOVE_CLAIMS, **both)
     await tx.fetch(COPY_DEVICES, **both)
     await tx.fetch(MOVE_TAKINGS, **both)
+    await tx.fetch(COPY_SEGMENTS, **both)
+    await tx.fetch(CLEAR_SEGMENTS, brand_id=brand_id, from_id=from_id)
     return len(coupons)

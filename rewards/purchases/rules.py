@@ -224,9 +224,13 @@ def purchase_facts(
             "region": _find_region(world, fact) or "",
         }
 
+    def product() -> dict[str, Value]:
+        return {"skus": sorted({line.sku for line in fact.lines})}
+
     return LazyFacts(
         {
             "event": event,
+            "product": product,
             **builders_of_member(world.grants, campaign, member, at),
         }
     )

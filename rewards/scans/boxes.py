@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from loyalty.codes.rules import item_no
 from loyalty.db import Tx
-from rewards.grants import service as grants
+from rewards.grants.counting import load_boxes as load_boxes_of
 from rewards.scans.world import ScanRequest, ScanWorld, find_batch
 
 
@@ -21,7 +21,7 @@ async def load_boxes(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]) 
     }
     if not items:
         return
-    boxes = await grants.load_boxes(tx, world.grants, items.values())
+    boxes = await load_boxes_of(tx, world.grants, items.values())
     world.grants.boxes = {scan_id: boxes[item] for scan_id, item in items.items() if item in boxes}
 
 

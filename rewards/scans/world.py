@@ -10,6 +10,7 @@ from loyalty.actor import Actor, MemberRole
 from loyalty.ages.rules import is_of_age
 from loyalty.clock import local_date
 from loyalty.codes.models import CodePurpose
+from loyalty.codes.rules import item_no
 from loyalty.regions.rules import RegionView, region_at
 from rewards.campaigns.models import EventKind, Gate
 from rewards.campaigns.rules import LiveCampaign
@@ -219,10 +220,17 @@ def scan_facts(
         {
             "event": lambda: _event_facts(request, now, brand.regions),
             "product": product,
+            "item": lambda: _item_facts(world, request, batch),
             "batch": lambda: {"number": batch.number, "kind": batch.kind},
             **builders_of_member(world.grants, campaign, member, now),
         }
     )
+
+
+def _item_facts(world: ScanWorld, request: ScanRequest, batch: BatchView) -> dict[str, Value]:
+    item = item_no(batch.series_no, request.serial)
+    code = world.item_codes.get((batch.brand_id, item, batch.kind))
+    return {"serial": request.serial, "scans": code.scan_count if code else 0}
 
 
 def _event_facts(

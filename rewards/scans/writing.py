@@ -10,6 +10,7 @@ from loyalty.db import Tx
 from rewards.draws.folding import draw_rows
 from rewards.draws.service import write_draws
 from rewards.grants import service as grants
+from rewards.grants.counting import write_boxes
 from rewards.scans import queries
 from rewards.scans.world import OPERATION, REWARD, ScanWorld, reply_key
 
@@ -21,7 +22,7 @@ async def write(tx: Tx, world: ScanWorld) -> None:
         await grants.write_members_side(tx, world.grants)
         await _write_claims(tx, world)
         await _write_item_codes(tx, world)
-        await grants.write_boxes(tx, world.grants)
+        await write_boxes(tx, world.grants)
         await _write_scans(tx, world)
         if world.new_devices:
             await tx.write(

@@ -17,7 +17,7 @@ class Start:
     """What there was before the first event. ``people`` by identity and role; of who is not among
     them a member is made. ``channel``: by the id of a guide or a place, and role, the id of who
     stands behind it now, or why nobody does; a place that is not there is made up. Counters begin
-    at none, budgets whole."""
+    at none, budgets whole. ``segments`` are those that members are in now, by member."""
 
     brand: BrandConfiguration
     people: Mapping[tuple[UUID, str], MemberState] = field(default_factory=dict)
@@ -27,6 +27,7 @@ class Start:
     stock: Mapping[UUID, int | None] = field(default_factory=dict)
     templates: Mapping[UUID, CouponTemplate] = field(default_factory=dict)
     channel: Mapping[tuple[UUID, str], UUID | ChannelUnpaidReason] = field(default_factory=dict)
+    segments: Mapping[tuple[UUID, UUID], list[str]] = field(default_factory=dict)
 
 
 def with_campaign(start: Start, campaign: LiveCampaign) -> Start:

@@ -83,6 +83,7 @@ class Fold:
                 for asset, allowed in of_it.items()
             },
             stock={(brand_id, id): left for id, left in start.stock.items()},
+            segments=dict(start.segments),
         )
         self._scans = ScanWorld(
             self._grants,

@@ -12,13 +12,14 @@ from loyalty.codes.rules import serial_of
 from loyalty.db import Snapshot
 from loyalty.errors import InvalidInput
 from loyalty.places.channel import CHANNEL_ROLES, Holder, find_holders, find_holders_at
+from loyalty.segments.service import find_codes
 from rewards.campaigns.models import MEMBER_EVENTS, EventKind
 from rewards.campaigns.rules import LiveCampaign
 from rewards.grants.channel import backer_of
 from rewards.grants.models import ChannelUnpaidReason
 from rewards.grants.world import BrandConfiguration, MemberState
 from rewards.purchases.models import PurchaseSource
-from rewards.purchases.rules import PurchaseFact, PurchasePlace
+from rewards.purchases.rules import LineFact, PurchaseFact, PurchasePlace
 from rewards.scans.models import (
     ClaimOutcome,
     GuideUnpaidReason,
@@ -42,6 +43,10 @@ _STATUS_THEN = {
     Verdict.INACTIVE: BatchStatus.PRINTED.value,
     Verdict.RETIRED: BatchStatus.RETIRED.value,
 }
+
+
+LINES_OF_MAX = 5_000
+"""Purchases whose lines are read by one statement."""
 
 
 def window_of(brand: BrandConfiguration, days: int, now: datetime) -> Window:
@@ -72,7 +77,8 @@ async def read_past(
         people = await _read_people(snapshot, window, {row[2] for row in rows})
         channel = await _read_backers(snapshot, window, people, {row[8] for row in rows} - {None})
         begun = replace(await _begin(snapshot, start, window, people), channel=channel)
-        return begun, [_bought(row, people) for row in rows]
+        lines = await _read_lines(snapshot, window, [row[0] for row in rows])
+        return begun, [_bought(row, people, lines.get(row[0], ())) for row in rows]
     rows = await snapshot.fetch(queries.LIST_SCANS, **window.ids, row_count_max=EVENTS_MAX + 1)
     _check_count(rows)
     batches = {
@@ -112,7 +118,8 @@ async def _begin(
     old = [member.id for member in people.values() if _was_there(member, window)]
     tiers = await tiers_before(snapshot, window.brand_id, start.brand, old, window.begin)
     by_key = {(member.identity_id, member.role): member for member in people.values()}
-    return replace(start, people=by_key, tiers=tiers)
+    segments = await find_codes(snapshot, [(window.brand_id, id) for id in people])
+    return replace(start, people=by_key, tiers=tiers, segments=segments)
 
 
 def _was_there(member: MemberState, window: Window) -> bool:
@@ -213,7 +220,21 @@ def _scanned(row: Any, batch: BatchView) -> ScanHappens:
     )
 
 
-def _bought(row: Any, people: dict[UUID, MemberState]) -> PurchaseHappens:
+async def _read_lines(
+    snapshot: Snapshot, window: Window, ids: Sequence[UUID]
+) -> dict[UUID, list[LineFact]]:
+    """What was bought, by purchase."""
+    lines: dict[UUID, list[LineFact]] = {}
+    for first in range(0, len(ids), LINES_OF_MAX):
+        keys = [(window.brand_id, id) for id in ids[first : first + LINES_OF_MAX]]
+        for purchase_id, *line in await snapshot.fetch(queries.LIST_LINES, keys=keys):
+            lines.setdefault(purchase_id, []).append(LineFact(*line))
+    return lines
+
+
+def _bought(
+    row: Any, people: dict[UUID, MemberState], lines: Iterable[LineFact]
+) -> PurchaseHappens:
     id, at, member_id, _, purchased_on, quantity, amount_fen, source, *place = row
     buyer = people[member_id].identity_id
     fact = PurchaseFact(
@@ -223,6 +244,7 @@ def _bought(row: Any, people: dict[UUID, MemberState]) -> PurchaseHappens:
         quantity=quantity,
         amount_fen=amount_fen,
         at=at,
+        lines=tuple(lines),
         source=PurchaseSource(source),
         identity_id=buyer,
         place=PurchasePlace(*place) if place[0] is not None else None,

@@ -37,6 +37,17 @@ LIST_BATCHES = Statement(
     " product_id uuid, kind text, purpose text, quantity bigint, status text",
 )
 
+LIST_LINES = Statement(
+    """
+    SELECT l.purchase_id, l.line_no, l.sku, l.product_id, l.quantity, l.amount_fen FROM {keys}
+    {each:l purchase_lines ON l.brand_id = keys.brand_id AND l.purchase_id = keys.purchase_id}
+    ORDER BY l.purchase_id, l.line_no
+    """,
+    sets={"keys": "brand_id uuid, purchase_id uuid"},
+    returns="purchase_id uuid, line_no bigint, sku text, product_id uuid, quantity bigint,"
+    " amount_fen bigint",
+)
+
 LIST_PURCHASES = Statement(
     """
     SELECT p.id, p.occurred_at, p.member_id, p.purchase_ref, p.purchased_on, p.quantity,

@@ -39,7 +39,7 @@ TYPE_OF_ID = {
     "couponTemplateId": "CouponTemplate",
     "couponId": "Coupon",
     "redemptionId": "Redemption",
-    "intoMemberId": "Member",
+    **dict.fromkeys(("intoMemberId", "addMemberIds", "removeMemberIds"), "Member"),
     "holdId": "Hold",
     "adjustmentId": "Adjustment",
     "transferId": "Entry",

@@ -325,6 +325,19 @@ async def put_region(stage: Stage) -> Effect:
     return Effect(stage.admin, one, other | {"areas": []}, never)
 
 
+async def put_segment(stage: Stage) -> Effect:
+    one = {"code": "vip", "nameZh": "老客", "nameEn": "Regulars"}
+    return Effect(stage.admin, one, one | {"nameEn": "VIP"}, one | {"code": " "})
+
+
+async def set_segment_members(stage: Stage) -> Effect:
+    await stage.admin.done("putSegment", code="vip", nameZh="老客", nameEn="Regulars")
+    member_id = (await (await stage.member("13800138001")).done("checkIn"))["event"]["memberId"]
+    one = {"code": "vip", "addMemberIds": [member_id]}
+    other = {"code": "vip", "removeMemberIds": [member_id]}
+    return Effect(stage.admin, one, other, one | {"code": "none"})
+
+
 async def pack_boxes(stage: Stage) -> Effect:
     [bottles], [boxes] = await stage.order(10), await stage.order(10, "BOX_INNER")
     line = {"firstSerial": 0, "count": 6, "perBox": 3, "firstBoxSerial": 0}
@@ -368,6 +381,8 @@ EFFECTS: dict[str, Callable[[Stage], Awaitable[Effect]]] = effects.EFFECTS | {
     "setMemberDays": set_member_days,
     "setWithholding": set_withholding,
     "putRegion": put_region,
+    "putSegment": put_segment,
+    "setSegmentMembers": set_segment_members,
     "packBoxes": pack_boxes,
     **RAFFLE_EFFECTS,
     **PROGRAM_EFFECTS,

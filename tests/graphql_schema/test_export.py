@@ -41,6 +41,7 @@ from loyalty.partner_keys.models import PartnerKey, PartnerKeyUse
 from loyalty.places.models import Clerk, Place, Till
 from loyalty.products.models import Product
 from loyalty.regions.models import Region
+from loyalty.segments.queries import SegmentView
 from loyalty.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from loyalty.withholdings.queries import WithheldRow
 from rewards.alliances.models import Agreement, AgreementVersion
@@ -162,6 +163,7 @@ ROW_OF_TYPE: dict[str, type] = {
     "Task": Task,
     "Survey": Survey,
     "Region": Region,
+    "Segment": SegmentView,
     "Referral": Referral,
     "ReferralCode": CodeStanding,
     "SurveyAnswer": SurveyAnswer,

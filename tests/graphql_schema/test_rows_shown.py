@@ -137,7 +137,16 @@ async def test_a_row_shows_every_caller_what_the_page_says(kind: str, lived: Liv
 
 async def look(lived: Lived, role: str, caller: Caller, kind: str) -> dict[str, Any]:
     """The fields of the row as a caller sees it; empty for one that it does not."""
-    fields = " ".join(fields_of(kind))
+    seen: dict[str, Any] = {}
+    every = list(fields_of(kind))
+    for half in (every[::2], every[1::2]):  # the longest types cost too much at once
+        seen |= await _look_at(lived, role, caller, kind, " ".join(half))
+    return seen
+
+
+async def _look_at(
+    lived: Lived, role: str, caller: Caller, kind: str, fields: str
+) -> dict[str, Any]:
     if role in ("anonymous", PARTNER_ROLE):
         return {}
     if role != CLERK_ROLE:
@@ -145,7 +154,7 @@ async def look(lived: Lived, role: str, caller: Caller, kind: str) -> dict[str, 
         return (await caller.ask(document, id=lived.ids[kind]))["node"] or {}
     if kind not in AT_THE_TILL:
         return {}
-    document = AT_THE_TILL[kind] % fields
+    document = AT_THE_TILL[kind] % f"id {fields}"
     variables = {"code": lived.coupon_code} if "$code" in document else {}
     seen = rows_in(await caller.ask(document, **variables))
     return next((row for row in seen if row.get("id") == lived.ids[kind]), {})

@@ -5,12 +5,15 @@ from datetime import timedelta
 from loyalty.clock import local_date
 from loyalty.db import Database
 from loyalty.members.service import freeze_member
+from loyalty.segments.service import put_segment, set_members
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind
 from rewards.campaigns.rules import CampaignDefinition, Cap
 from rewards.campaigns.service import publish_campaign
 from rewards.event_types.service import register_type
 from rewards.events import service, sources
 from rewards.events.reading import EventReport
+from rewards.simulations.rules import Past
+from rewards.simulations.service import prepare, total_costs
 from tests.clocks import SettableClock
 from tests.rewards.events.cafe import COFFEE, events, join
 from tests.rewards.returns.shopping import GROWTH, POINTS, fixed, open_shop
@@ -85,3 +88,28 @@ async def test_check_ins_and_what_others_post_cost_what_was_said_before(
     assert foreseen[1] == (given, coffees)
     assert {"CAP", "BUDGET", "NO_CAMPAIGN", "FROZEN"} == unpaid.keys(), "or it proves less"
     await shop.check_books()
+
+
+async def test_a_dry_run_knows_segments_of_now_and_what_was_bought(
+    clocked_db: Database, clock: SettableClock
+) -> None:
+    shop = await open_shop(clocked_db)
+    clock.advance(hours=1)
+    for ref, lines in (("1", [(1, 500), (1, 500)]), ("2", [(1, 900), (1, 100)]), ("3", [])):
+        await shop.buy(ref, 1_000, lines=lines)
+    asked = "'vip' in segment.codes && 'SKU-2' in product.skus"
+    teas = CampaignDefinition(
+        "teas", "茶", "Teas", EventKind.PURCHASE, (fixed(POINTS, 5),), condition=asked, priority=9
+    )
+
+    async def foreseen() -> int:
+        async with clocked_db.snapshot() as snapshot:
+            run = await prepare(snapshot, shop.brand.id, teas, Past(1), 1)
+        run.advance(run.total)
+        return total_costs(run.result()["draft"]).get(("teas", POINTS), 0)
+
+    assert await foreseen() == 0
+    await shop.run(put_segment, shop.actor, code="vip", name_zh="老客", name_en="VIP")
+    ann = [shop.members["ann"]]
+    await shop.run(set_members, shop.actor, code="vip", add=ann, remove=[])
+    assert await foreseen() == 10, "of her two that had a second line"

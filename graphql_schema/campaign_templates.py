@@ -17,8 +17,9 @@ from loyalty.actor import Actor, Grant
 from loyalty.db import Tx
 from loyalty.text import checked_instant
 from rewards.campaigns import lives
+from rewards.campaigns.catalogue import TEMPLATES
 from rewards.campaigns.models import CampaignDraft as DraftRow
-from rewards.campaigns.templates import TEMPLATES, definition_from
+from rewards.campaigns.templates import definition_from
 
 
 @strawberry.type(description="A campaign that many brands want, ready to be made into a draft.")
@@ -31,6 +32,7 @@ class CampaignTemplate:
     description_en: str
     needs_budget: bool = strawberry.field(description="It gives cash: tell it of how much.")
     needs_window: bool = strawberry.field(description="What it gives changes over its window.")
+    needs_coupon: bool = strawberry.field(description="It gives coupons: tell it which.")
 
 
 @strawberry.input
@@ -46,8 +48,8 @@ class DraftFromTemplateInput:
     )
     coupon_template_id: strawberry.ID | None = strawberry.field(
         default=None,
-        description="Of RAMP: its last stage gives such coupons in the place of cash, own ones or"
-        " what a partner has put into a pool.",
+        description="What it gives, where it needs a coupon: own ones or what a partner has put"
+        " into a pool. Of RAMP, if told: its last stage gives them in the place of cash.",
     )
 
 
@@ -79,6 +81,7 @@ class CampaignTemplateQuery:
                 description_en=template.description_en,
                 needs_budget=template.needs_budget,
                 needs_window=template.needs_window,
+                needs_coupon=template.needs_coupon,
             )
             for template in TEMPLATES.values()
         ]

@@ -19,6 +19,7 @@ from rewards.alliances.models import VersionStatus as AgreementVersionStatus
 from rewards.alliances.terms import FundingKind, QuotaWindow, StatementPeriod
 from rewards.alliances.terms import Rounding as ShareRounding
 from rewards.alliances.terms import Side as AgreementSide
+from rewards.campaigns.catalogue import TemplateCode as CampaignTemplateCode
 from rewards.campaigns.models import (
     CampaignStatus,
     CapSubject,
@@ -28,7 +29,6 @@ from rewards.campaigns.models import (
     OutcomeBasis,
     UnlockKind,
 )
-from rewards.campaigns.templates import TemplateCode as CampaignTemplateCode
 from rewards.clearing.models import AdjustmentStatus as ClearingAdjustmentStatus
 from rewards.clearing.models import EntryKind as ClearingEntryKind
 from rewards.coupons.models import (

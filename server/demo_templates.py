@@ -1,6 +1,7 @@
 """The demo's campaigns of tomorrow: from templates, one of them tried on what happened today."""
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from server.demo_client import StoryBroke, expect
@@ -11,6 +12,18 @@ TRIED_SECONDS_MAX = 30
 LOOK_SECONDS = 0.2
 CODE = "packet"
 PACKET_BUDGET_FEN = 100_000
+REBATES_FEN = 500_000
+RAMP_FEN = 2_000_000
+SHELF: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("FOLLOW", {}),
+    ("LINKED_REBATE", {"budgetFen": REBATES_FEN}),
+    ("MEMBER_DAY", {"budgetFen": PACKET_BUDGET_FEN}),
+    ("RAMP", {"budgetFen": RAMP_FEN, "days": 28}),
+    ("BIRTHDAY", {}),
+    ("REFERRAL", {}),
+)
+"""What else the operator takes from the templates; the last two are published."""
+PUBLISHED = ("BIRTHDAY", "REFERRAL")
 
 _TEMPLATES = "{ campaignTemplates { code nameZh nameEn event } }"
 _TRIED = """query ($id: ID!) { node(id: $id) { ... on Simulation { status problem
@@ -50,6 +63,29 @@ def try_a_draft(stage: Stage) -> None:
     )
     stage.screen.done("Nothing of it was written: it stays a draft. 仅为试算，草稿未发布。")
     _check_in(stage)
+    _shelve(stage, {each["code"]: each for each in templates})
+
+
+def _shelve(stage: Stage, templates: dict[str, Any]) -> None:
+    """More of them, a mutation each: drafts to be changed and tried, and two that run at once."""
+    rows = []
+    begin = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    for template, terms in SHELF:
+        wanted = dict(terms)
+        if days := wanted.pop("days", None):
+            end = begin + timedelta(days=days)
+            wanted |= {"startsAt": begin.isoformat(), "endsAt": end.isoformat()}
+        code = template.lower().replace("_", "-")
+        made = stage.operator.do("draftFromTemplate", template=template, code=code, **wanted)
+        draft, state = made["draft"], "draft 草稿"
+        if template in PUBLISHED:
+            named = {"draftId": draft["id"], "revision": draft["revision"]}
+            stage.operator.do("publishCampaignDraft", **named)
+            state = "runs 进行中"
+        called = templates[template]
+        budget = yuan(wanted["budgetFen"]) if "budgetFen" in wanted else ""
+        rows.append((f"{called['nameEn']} {called['nameZh']}", budget, state))
+    stage.screen.table(("From its template 模板", ">Budget 预算", "Now 状态"), rows)
 
 
 def _report_of(stage: Stage, id: str) -> Any:

@@ -4,14 +4,13 @@ What comes out is a definition like any other: it is saved as a draft, changed, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
 from loyalty.ledger.models import Asset
+from rewards.campaigns.catalogue import TEMPLATES, Template, TemplateCode
 from rewards.campaigns.locks import Lock
 from rewards.campaigns.models import (
     CapSubject,
@@ -21,7 +20,7 @@ from rewards.campaigns.models import (
     OutcomeBasis,
     UnlockKind,
 )
-from rewards.campaigns.rules import CampaignDefinition, Cap, Outcome
+from rewards.campaigns.rules import CampaignDefinition, Cap, CouponOutcome, Outcome
 from rewards.draws.models import Curve
 from rewards.draws.terms import (
     PPM,
@@ -42,148 +41,6 @@ _RAMP_BUDGETS_PERCENT = (33, 5, 2)
 as many scan each day: so that none runs out much before its end."""
 
 
-class TemplateCode(StrEnum):
-    """What campaigns can be made from."""
-
-    TWO_REWARDS = "TWO_REWARDS"
-    CHANNEL = "CHANNEL"
-    RED_PACKET = "RED_PACKET"
-    RAMP = "RAMP"
-    MEMBER_DAY = "MEMBER_DAY"
-    PURCHASE_POINTS = "PURCHASE_POINTS"
-    WELCOME = "WELCOME"
-    CHECK_IN = "CHECK_IN"
-    BIRTHDAY = "BIRTHDAY"
-    REFERRAL = "REFERRAL"
-    SURVEY = "SURVEY"
-    TASK = "TASK"
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """What one is called and does, and what it cannot be made without."""
-
-    code: TemplateCode
-    event: EventKind
-    name_zh: str
-    name_en: str
-    description_zh: str
-    description_en: str
-    needs_budget: bool = False
-    needs_window: bool = False
-
-
-TEMPLATES: Mapping[TemplateCode, Template] = {
-    template.code: template
-    for template in (
-        Template(
-            TemplateCode.TWO_REWARDS,
-            EventKind.SCAN,
-            "一码双奖",
-            "One code, two rewards",
-            "消费者扫码得10积分10成长值，导购得5积分；导购奖励在消费者扫码后到账。",
-            "The consumer's scan gives 10 points and 10 growth, and its guide 5 points, which wait"
-            " for that scan.",
-        ),
-        Template(
-            TemplateCode.CHANNEL,
-            EventKind.SCAN,
-            "一码多奖（渠道联动）",
-            "One code, the whole channel",
-            "消费者扫码得10积分，导购得5积分，导购背后的终端门店得3积分、经销商和业务员各得1积分。",
-            "The consumer's scan gives 10 points, its guide 5, and behind the guide the store 3,"
-            " the dealer and the salesperson 1 each.",
-        ),
-        Template(
-            TemplateCode.RED_PACKET,
-            EventKind.SCAN,
-            "待解锁红包",
-            "Locked red packet",
-            "每次扫码得10积分和一个0.88元红包，下次扫码解锁，30天内有效。",
-            "Each scan gives 10 points and a packet of 0.88, which the next scan within 30 days"
-            " opens.",
-            needs_budget=True,
-        ),
-        Template(
-            TemplateCode.RAMP,
-            EventKind.SCAN,
-            "四阶段抽奖",
-            "Four-stage ramp",
-            "第一阶段人人有奖、金额大，之后中奖率和金额按阶段递减，每阶段各有预算；"
-            "最后阶段可改发优惠券。",
-            "Every scan wins at first, and much; then odds and amounts fall by schedule, each stage"
-            " within a budget of its own. The last may give coupons in the place of cash.",
-            needs_budget=True,
-            needs_window=True,
-        ),
-        Template(
-            TemplateCode.MEMBER_DAY,
-            EventKind.SCAN,
-            "会员日",
-            "Member day",
-            "会员日扫码得1次抽奖机会，并可抽红包，扫码越多中奖率越高。",
-            "On member days a scan gives a chance and may win a packet, the likelier the more one"
-            " has scanned.",
-            needs_budget=True,
-        ),
-        Template(
-            TemplateCode.PURCHASE_POINTS,
-            EventKind.PURCHASE,
-            "消费积分",
-            "Points for purchases",
-            "每消费1元得1积分1成长值。",
-            "A point and a growth for each whole unit of currency.",
-        ),
-        Template(
-            TemplateCode.WELCOME,
-            EventKind.SIGN_UP,
-            "入会礼",
-            "Welcome",
-            "新会员得100积分。",
-            "100 points for a new member.",
-        ),
-        Template(
-            TemplateCode.CHECK_IN,
-            EventKind.CHECK_IN,
-            "每日签到",
-            "Daily check-in",
-            "每天签到得5积分。",
-            "5 points a day.",
-        ),
-        Template(
-            TemplateCode.BIRTHDAY,
-            EventKind.BIRTHDAY,
-            "生日礼",
-            "Birthday",
-            "生日当天得200积分。",
-            "200 points on the birthday.",
-        ),
-        Template(
-            TemplateCode.REFERRAL,
-            EventKind.REFERRAL,
-            "推荐有礼",
-            "Referral",
-            "推荐的新会员首次扫码或消费后，推荐人得100积分。",
-            "100 points when the new member one brought does its first scan or purchase.",
-        ),
-        Template(
-            TemplateCode.SURVEY,
-            EventKind.SURVEY_ANSWERED,
-            "问卷有礼",
-            "Survey",
-            "答完问卷得50积分。",
-            "50 points for an answer.",
-        ),
-        Template(
-            TemplateCode.TASK,
-            EventKind.TASK_COMPLETED,
-            "任务奖励",
-            "Task",
-            "完成任务，导购或业务员得200积分。",
-            "200 points when a guide or a salesperson completes a task.",
-        ),
-    )
-}
 _EVERYBODY_PAID: Mapping[TemplateCode, tuple[tuple[MemberRole, int], ...]] = {
     TemplateCode.WELCOME: ((MemberRole.CONSUMER, 100),),
     TemplateCode.CHECK_IN: ((MemberRole.CONSUMER, 5),),
@@ -200,6 +57,18 @@ _CHANNEL = (
     (MemberRole.SALESPERSON, 1),
 )
 _STORE_TIMES_A_DAY = 500
+_REBATE_FEN = 20
+_FOLLOWED_WITHIN = timedelta(days=7)
+_COUPON_ODDS = {TemplateCode.EXCHANGE: 200_000, TemplateCode.ANOTHER_FREE: 100_000}
+"""In millionths."""
+_FIRST = "counters.memberTotal == 0"
+_CONDITIONS = {
+    TemplateCode.MEMBER_DAY: "calendar.memberDay",
+    TemplateCode.FOLLOW: _FIRST,
+    TemplateCode.PARTNER_GIFT: _FIRST,
+}
+_PRIORITIES = dict.fromkeys(_CONDITIONS, 10)
+"""Of those that are for some scans alone: they are asked before a brand's usual one."""
 _PACKET = Prize("PACKET", "现金红包", "Red packet", AmountAward(Asset.CASH.value, 88))
 _THANKS = Prize("THANKS", "谢谢参与", "Thank you")
 
@@ -214,9 +83,10 @@ def definition_from(
     product_id: UUID | None = None,
     coupon_template_id: UUID | None = None,
 ) -> CampaignDefinition:
-    """A campaign made from a template; with ``coupon_template_id`` the ramp's last stage gives such
-    coupons. Refuses InvalidInput (what the template needs and was not given, a budget that it has
-    no use for or that is too small, a coupon that it does not give)."""
+    """A campaign made from a template; ``coupon_template_id``: what those give that give coupons,
+    and the ramp's last stage if it is told. Refuses InvalidInput (what the template needs and was
+    not given, a budget that it has no use for or that is too small, a coupon that it does not
+    give)."""
     template = TEMPLATES[code]
     if template.needs_budget and (budget_fen is None or budget_fen < BUDGET_FEN_MIN):
         raise InvalidInput(field="budgetFen", problem=f"needed, {BUDGET_FEN_MIN} or more")
@@ -226,23 +96,26 @@ def definition_from(
         raise InvalidInput(field="startsAt", problem="it needs a window: startsAt and endsAt")
     if product_id is not None and template.event is not EventKind.SCAN:
         raise InvalidInput(field="productId", problem="only for scans")
-    if coupon_template_id is not None and code is not TemplateCode.RAMP:
+    may_give_coupons = template.needs_coupon or code is TemplateCode.RAMP
+    if coupon_template_id is not None and not may_give_coupons:
         raise InvalidInput(field="couponTemplateId", problem="this template gives no coupons")
+    if coupon_template_id is None and template.needs_coupon:
+        raise InvalidInput(field="couponTemplateId", problem="needed: what it gives")
     budgets = {} if budget_fen is None else {Asset.CASH.value: budget_fen}
     return CampaignDefinition(
         code=campaign_code,
         name_zh=template.name_zh,
         name_en=template.name_en,
         event=template.event,
-        outcomes=_outcomes(code),
+        outcomes=_outcomes(code) + _given_once(code, coupon_template_id),
         gate=Gate.CONSUMER_SCAN if code is TemplateCode.TWO_REWARDS else Gate.NONE,
-        priority=10 if code is TemplateCode.MEMBER_DAY else 0,
+        priority=_PRIORITIES.get(code, 0),
         product_id=product_id,
         starts_at=starts_at,
         ends_at=ends_at,
         caps=_caps(template),
         budgets=budgets,
-        condition="calendar.memberDay" if code is TemplateCode.MEMBER_DAY else None,
+        condition=_CONDITIONS.get(code),
         draw=_draw(code, starts_at, ends_at, budget_fen or 0, coupon_template_id),
     )
 
@@ -261,6 +134,11 @@ def _outcomes(code: TemplateCode) -> tuple[Outcome, ...]:
         lock = Lock(UnlockKind.NEXT_SCAN, count=1, lapses_after=_PACKET_LAPSES_AFTER)
         packet = Outcome(consumer, Asset.CASH.value, OutcomeBasis.FIXED, 88, lock)
         return (_fixed(consumer, points, 10), packet)
+    if code is TemplateCode.LINKED_REBATE:
+        rebate = _fixed(MemberRole.STORE, Asset.CASH.value, _REBATE_FEN)
+        return (_fixed(consumer, points, 10), rebate)
+    if code in (TemplateCode.FOLLOW, TemplateCode.EXCHANGE, TemplateCode.PARTNER_GIFT):
+        return (_fixed(consumer, points, 10),)
     if code is TemplateCode.MEMBER_DAY:
         return (_fixed(consumer, Asset.CHANCES.value, 1),)
     if code is TemplateCode.PURCHASE_POINTS:
@@ -269,6 +147,19 @@ def _outcomes(code: TemplateCode) -> tuple[Outcome, ...]:
             for asset in (Asset.POINTS, Asset.GROWTH)
         )
     return tuple(_fixed(role, points, amount) for role, amount in _EVERYBODY_PAID.get(code, ()))
+
+
+def _given_once(
+    code: TemplateCode, coupon_template_id: UUID | None
+) -> tuple[Outcome | CouponOutcome, ...]:
+    """What a member's first scan gives beside: the campaign is for that one alone."""
+    consumer = MemberRole.CONSUMER
+    if code is TemplateCode.FOLLOW:
+        lock = Lock(UnlockKind.ACTION, action="follow", lapses_after=_FOLLOWED_WITHIN)
+        return (Outcome(consumer, Asset.POINTS.value, OutcomeBasis.FIXED, 100, lock),)
+    if code is TemplateCode.PARTNER_GIFT and coupon_template_id is not None:
+        return (CouponOutcome(consumer, coupon_template_id),)
+    return ()
 
 
 def _fixed(beneficiary: MemberRole, asset: str, amount: int) -> Outcome:
@@ -280,7 +171,7 @@ def _caps(template: Template) -> tuple[Cap, ...]:
     if template.event is not EventKind.SCAN:
         return ()
     times = {CapSubject.MEMBER: 20, CapSubject.GUIDE: 100, CapSubject.DEVICE: 20}
-    if template.code is TemplateCode.CHANNEL:
+    if template.code in (TemplateCode.CHANNEL, TemplateCode.LINKED_REBATE):
         times[CapSubject.STORE] = _STORE_TIMES_A_DAY
     return tuple(Cap(subject, CapWindow.DAY, most) for subject, most in times.items())
 
@@ -299,6 +190,10 @@ def _draw(
         )
         stage = Stage(100_000, 100_000, (Entry("PACKET", 1),))
         return DrawTerms((_PACKET, _THANKS), (stage,), "THANKS", bonuses)
+    if code in _COUPON_ODDS and coupon_template_id is not None:
+        coupon = Prize("COUPON", "优惠券", "Coupon", CouponAward(coupon_template_id))
+        stage = Stage(_COUPON_ODDS[code], _COUPON_ODDS[code], (Entry("COUPON", 1),))
+        return DrawTerms((coupon, _THANKS), (stage,), "THANKS")
     if code is not TemplateCode.RAMP or starts_at is None or ends_at is None:
         return None
     if ends_at - starts_at < timedelta(days=RAMP_DAYS_MIN):

@@ -8,7 +8,7 @@ from tests.graphql_schema.shop import TEMPLATE
 from tests.graphql_schema.stage import Stage
 
 TEMPLATES = """{ campaignTemplates { code event nameZh nameEn descriptionZh descriptionEn
-    needsBudget needsWindow } }"""
+    needsBudget needsWindow needsCoupon } }"""
 DRAFTS = """{ campaignDrafts { nodes { code event budgets { asset allowed }
     draw { stages { startsAt oddsFromPpm budgets { asset allowed } entries { prize } } } } } }"""
 WINDOW = {"startsAt": "2099-03-01T00:00:00+08:00", "endsAt": "2099-03-31T00:00:00+08:00"}
@@ -16,6 +16,8 @@ BUDGET_FEN = 1_000_001
 
 
 async def test_each_template_is_published_as_it_comes(stage: Stage) -> None:
+    made = await stage.admin.done("createCouponTemplate", code="five", **TEMPLATE)
+    coupon = {"couponTemplateId": made["template"]["id"]}
     templates = (await stage.admin.ask(TEMPLATES))["campaignTemplates"]
     assert len({template["nameZh"] for template in templates}) == len(templates)
     for template in templates:
@@ -23,6 +25,7 @@ async def test_each_template_is_published_as_it_comes(stage: Stage) -> None:
         wanted: dict[str, Any] = {"template": template["code"], "code": template["code"].lower()}
         wanted |= {"budgetFen": BUDGET_FEN} if template["needsBudget"] else {}
         wanted |= WINDOW if template["needsWindow"] else {}
+        wanted |= coupon if template["needsCoupon"] else {}
         draft = (await stage.admin.done("draftFromTemplate", **wanted))["draft"]
         [kept] = (await stage.admin.ask(DRAFTS))["campaignDrafts"]["nodes"]
         assert (kept["code"], kept["event"]) == (wanted["code"], template["event"])
@@ -63,6 +66,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a product of what is no scan": ({"template": "BIRTHDAY"}, "productId"),
     "a coupon of what gives none": ({"template": "CHECK_IN"}, "couponTemplateId"),
+    "no coupon": ({"template": "EXCHANGE"}, "couponTemplateId"),
     "a time of nowhere": ({"template": "CHECK_IN", "startsAt": "2099-03-01T00:00:00"}, "startsAt"),
     "no code": ({"template": "CHECK_IN", "code": " "}, "code"),
 }
@@ -74,7 +78,7 @@ async def test_what_a_template_lacks_is_told(stage: Stage, name: str) -> None:
     wanted = {"code": "made"} | wrong
     if field == "productId":
         wanted["productId"] = stage.product_id
-    if field == "couponTemplateId":
+    if name == "a coupon of what gives none":
         wanted["couponTemplateId"] = stage.unknown_id("CouponTemplate")
     refused = await stage.admin.do("draftFromTemplate", **wanted)
     assert (refused["code"], refused["details"]["field"]) == ("INVALID_INPUT", field)

@@ -3,7 +3,8 @@
 from datetime import datetime
 from random import Random
 
-from rewards.campaigns.templates import TemplateCode, definition_from
+from rewards.campaigns.catalogue import TemplateCode
+from rewards.campaigns.templates import definition_from
 from rewards.draws.models import Limit
 from rewards.draws.rules import Exhausted, award_of, compile_draw, odds_of, settle
 from rewards.draws.terms import PPM, AmountAward, Award, Prize

@@ -19,10 +19,12 @@ from graphql_schema.permissions import IsSignedIn
 from graphql_schema.scalars import AssetCode, BigInt
 from graphql_schema.withholdings import WithheldTax, withheld_of
 from loyalty import keyed
+from loyalty.actor import Grant
 from loyalty.db import Snapshot
 from loyalty.members.models import Member as MemberRow
 from loyalty.text import is_clean
 from rewards.campaigns.models import Campaign, CampaignVersion
+from rewards.conditions.facts import SEGMENTS
 from rewards.draws import queries
 from rewards.draws.folding import LEVEL_PERCENT
 from rewards.draws.models import Draw as DrawRow
@@ -203,11 +205,13 @@ class DrawReceipt:
         ]
 
     @strawberry.field
-    def facts(self, row: strawberry.Parent[DrawRow]) -> list[DrawnFact]:
+    def facts(self, row: strawberry.Parent[DrawRow], info: Info) -> list[DrawnFact]:
+        sees_all = Grant.READ in info.context.caller.grants
         counters = row.inputs.get("counters", {})
         return [
             DrawnFact(name=name, value=orjson.dumps(value).decode(), counter=counters.get(name))
             for name, value in sorted(row.inputs.get("facts", {}).items())
+            if sees_all or name != SEGMENTS  # how a brand groups its members is its own
         ]
 
     @strawberry.field

@@ -89,6 +89,7 @@ def _texts(description: str, events: frozenset[EventKind] = _ALL) -> FactSpec:
 
 REGION = "event.region"
 SEGMENTS = "segment.codes"
+ITEM_SCANS = "item.scans"
 FACTS: Mapping[str, FactSpec] = {
     "event.kind": _text("What happened.", values=tuple(EventKind)),
     "event.at": FactSpec(
@@ -130,7 +131,7 @@ FACTS: Mapping[str, FactSpec] = {
         _PURCHASE,
     ),
     "item.serial": _int("The item's serial number in its batch.", _SCAN),
-    "item.scans": _int("How often this code was scanned before; 0 the first time.", _SCAN),
+    ITEM_SCANS: _int("How often this code was scanned before; 0 the first time.", _SCAN),
     "batch.number": _int("The code batch's number.", _SCAN),
     "batch.kind": _text("Where the code is printed.", _SCAN, values=tuple(CodeKind)),
     "member.role": _text("The role of who scans or buys.", values=tuple(MemberRole)),

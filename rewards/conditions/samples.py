@@ -40,6 +40,7 @@ def _lists(compared: Iterable[str]) -> list[Value]:
     """Every choice among the texts that a list is asked for: with another one in it, which it is
     not asked for. Of too many texts more lists than are looked at, drawn alike each time."""
     texts = sorted(set(compared))
+    other = "x".join(["", *texts, ""])  # longer than any of them
     choices: Iterable[tuple[bool, ...]]
     if len(texts) <= _TEXTS_MAX:
         choices = itertools.product((False, True), repeat=len(texts))
@@ -48,7 +49,7 @@ def _lists(compared: Iterable[str]) -> list[Value]:
         choices = (tuple(draw.random() < 0.5 for _ in texts) for _ in range(COMBINATIONS_MAX + 1))
     lists: list[Value] = [[]]
     for choice in choices:
-        lists.append([*itertools.compress(texts, choice), *_SOME_TEXTS[-1:]])
+        lists.append([*itertools.compress(texts, choice), other])
     return lists
 
 

@@ -155,11 +155,13 @@ async def load_ranks(
     first_days: Mapping[tuple[UUID, UUID], date] | None = None,
 ) -> None:
     """The other half of ``load_members_side``."""
-    world.tiers = await load_tiers(
-        tx, world.brands, [(*pair, _first_day(tx, world, pair, first_days)) for pair in members]
-    )
     asking = [pair for pair in members if world.brands[pair[0]].asks_segments]
-    world.segments = await find_codes(tx, asking)
+    days = [(*pair, _first_day(tx, world, pair, first_days)) for pair in members]
+    tiers = load_tiers(tx, world.brands, days)
+    if asking:
+        world.tiers, world.segments = await tx.together(tiers, find_codes(tx, asking))
+    else:
+        world.tiers = await tiers
 
 
 def _first_day(

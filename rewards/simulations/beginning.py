@@ -8,7 +8,7 @@ from rewards.campaigns.rules import LiveCampaign, index_campaigns
 from rewards.coupons.models import CouponTemplate
 from rewards.grants.models import ChannelUnpaidReason
 from rewards.grants.world import BrandConfiguration, MemberState
-from rewards.scans.world import ClaimKey, ClaimState
+from rewards.scans.world import ClaimKey, ClaimState, CodeKeyOfItem, ItemCodeState
 from tiers.standings.folding import MemberTier
 
 
@@ -17,7 +17,8 @@ class Start:
     """What there was before the first event. ``people`` by identity and role; of who is not among
     them a member is made. ``channel``: by the id of a guide or a place, and role, the id of who
     stands behind it now, or why nobody does; a place that is not there is made up. Counters begin
-    at none, budgets whole. ``segments`` are those that members are in now, by member."""
+    at none, budgets whole. ``segments`` are those that members are in now, by member;
+    ``codes`` had been scanned before, where a campaign asks how often."""
 
     brand: BrandConfiguration
     people: Mapping[tuple[UUID, str], MemberState] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Start:
     templates: Mapping[UUID, CouponTemplate] = field(default_factory=dict)
     channel: Mapping[tuple[UUID, str], UUID | ChannelUnpaidReason] = field(default_factory=dict)
     segments: Mapping[tuple[UUID, UUID], list[str]] = field(default_factory=dict)
+    codes: Mapping[CodeKeyOfItem, ItemCodeState] = field(default_factory=dict)
 
 
 def with_campaign(start: Start, campaign: LiveCampaign) -> Start:

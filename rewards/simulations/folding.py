@@ -89,6 +89,7 @@ class Fold:
             self._grants,
             claims={key: replace(claim) for key, claim in start.claims.items()},
             devices=set(start.devices),
+            item_codes={key: replace(code) for key, code in start.codes.items()},
         )
         self._purchases = PurchaseWorld(self._grants, start.brand)
         self._events = EventWorld(self._grants, start.brand)

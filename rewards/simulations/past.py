@@ -15,6 +15,7 @@ from loyalty.places.channel import CHANNEL_ROLES, Holder, find_holders, find_hol
 from loyalty.segments.service import find_codes
 from rewards.campaigns.models import MEMBER_EVENTS, EventKind
 from rewards.campaigns.rules import LiveCampaign
+from rewards.conditions.facts import ITEM_SCANS
 from rewards.grants.channel import backer_of
 from rewards.grants.models import ChannelUnpaidReason
 from rewards.grants.world import BrandConfiguration, MemberState
@@ -26,9 +27,16 @@ from rewards.scans.models import (
     UnpaidReason,
     Verdict,
 )
-from rewards.scans.world import GUIDE, BatchView, ClaimKey, ClaimState
+from rewards.scans.world import (
+    GUIDE,
+    BatchView,
+    ClaimKey,
+    ClaimState,
+    CodeKeyOfItem,
+    ItemCodeState,
+)
 from rewards.simulations import queries
-from rewards.simulations.beginning import Start
+from rewards.simulations.beginning import Start, with_campaign
 from rewards.simulations.rules import (
     EVENTS_MAX,
     EventHappens,
@@ -96,7 +104,9 @@ async def read_past(
     # Whoever was merged since scanned as somebody else: each identity leads to the one there is.
     seen = {(row[2], row[5]): people[row[3]] for row in rows if row[3] is not None}
     begun = replace(begun, people={**begun.people, **seen}, claims=claims, devices=known)
-    begun = replace(begun, channel=channel)
+    asks = with_campaign(start, tried).brand.campaigns.reads(ITEM_SCANS)
+    codes = await _read_codes(snapshot, window) if asks else {}
+    begun = replace(begun, channel=channel, codes=codes)
     return begun, [_scanned(row, batches[row[7]]) for row in rows]
 
 
@@ -197,6 +207,11 @@ async def _read_claims(snapshot: Snapshot, window: Window) -> dict[ClaimKey, Cla
             None if is_open else settled_id,
         )
     return claims
+
+
+async def _read_codes(snapshot: Snapshot, window: Window) -> dict[CodeKeyOfItem, ItemCodeState]:
+    rows = await snapshot.fetch(queries.LIST_SCANNED_BEFORE, **window.ids)
+    return {(window.brand_id, row[0], row[1]): ItemCodeState(*row[2:]) for row in rows}
 
 
 def _scanned(row: Any, batch: BatchView) -> ScanHappens:

@@ -48,6 +48,23 @@ LIST_LINES = Statement(
     " amount_fen bigint",
 )
 
+# Codes of the window's scans that had been scanned before: as they are now, less what came since.
+LIST_SCANNED_BEFORE = Statement(
+    """
+    SELECT c.item_no, c.kind, c.batch_id, c.scan_count - s.times, c.first_scan_id,
+        c.first_scanned_at, c.first_latitude, c.first_longitude, c.last_scan_id, c.last_scanned_at
+    FROM (SELECT e.item_no, e.code_kind, COUNT(*) AS times FROM scan_events e
+        WHERE e.brand_id = :brand_id AND e.id >= :first_id AND e.id < :last_id
+        GROUP BY e.item_no, e.code_kind) s
+    JOIN item_codes c ON c.brand_id = :brand_id AND c.item_no = s.item_no
+        AND c.kind = s.code_kind AND c.scan_count > s.times
+    """,
+    params=_WINDOW,
+    returns="item_no bigint, kind text, batch_id uuid, scan_count bigint, first_scan_id uuid,"
+    " first_scanned_at timestamptz, first_latitude float, first_longitude float,"
+    " last_scan_id uuid, last_scanned_at timestamptz",
+)
+
 LIST_PURCHASES = Statement(
     """
     SELECT p.id, p.occurred_at, p.member_id, p.purchase_ref, p.purchased_on, p.quantity,

@@ -38,8 +38,16 @@ DRAW: dict[str, Any] = {
     ],
     "stages": [{"oddsFromPpm": 1, "entries": [{"prize": "CUP", "weight": 1}]}],
     "consolation": "THANKS",
-    "bonuses": [{"condition": "counters.memberTotal >= 1", "ppm": 999_999}],
+    "bonuses": [
+        {"condition": "counters.memberTotal >= 1 && size(segment.codes) == 0", "ppm": 999_999},
+    ],
 }
+
+
+FACTS = """
+query ($id: ID!) { node(id: $id) { ... on Member {
+  draws(first: 1) { nodes { bonuses { held } facts { name value } } } } } }
+"""
 
 
 def prize(name: str, winners: int, asset: str, amount: int) -> dict[str, Any]:
@@ -124,6 +132,12 @@ async def test_on_the_ninth_a_scan_gives_a_chance_and_the_prizes_follow_the_pool
     }
     wins = [each["draw"]["won"] for each in receipts]
     assert wins == 5 * [False] + 2 * [True] + 3 * [False], "the second scan wins, while there are"
+    id = (await people[0].me())["id"]
+    shown = {"facts": [{"name": "counters.memberTotal", "value": "1"}]}
+    for reader in (people[0], fair.stage.admin):  # who is in which segment is the brand's to know
+        [draw] = (await reader.ask(FACTS, id=id))["node"]["draws"]["nodes"]
+        assert draw == shown | {"bonuses": [{"held": True}]}
+        shown["facts"].append({"name": "segment.codes", "value": "[]"})
     for person in people:
         await person.done("enterRaffle", **entry)
     for person in people[:3]:

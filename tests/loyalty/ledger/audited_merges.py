@@ -8,6 +8,7 @@ from loyalty.codes.models import ItemCode
 from loyalty.idempotency import IdempotencyRecord
 from loyalty.ids import new_id
 from loyalty.members.models import Identity, Invitation, Member
+from loyalty.segments.models import Segment, SegmentMember
 from rewards.coupons.models import Coupon, CouponPurchaseCounter
 from rewards.grants.models import LockedReward
 from rewards.merges.models import MemberMerge
@@ -24,8 +25,8 @@ TWINS_ITEM = 2**40 + 5
 
 class AuditedMerges(AuditedReturns):
     """Before the other consumer took its place, the twin had earned 6 points, of which a coupon
-    cost one, and 5 more that wait for a scan; and it had invited a friend. After that it scanned
-    item 5, in vain."""
+    cost one, and 5 more that wait for a scan; it had invited a friend, and was in a segment. After
+    that it scanned item 5, in vain."""
 
     consumer: UUID
     other_identity: UUID
@@ -65,6 +66,14 @@ class AuditedMerges(AuditedReturns):
             phone_hash="friend",
             phone_cipher="",
             created_at=AT,
+        )
+        names = {"code": "vip", "name_zh": "贵宾", "name_en": "VIP"}
+        self.segment = self._add(Segment, **names, created_at=AT, updated_at=AT).id
+        self._add(
+            SegmentMember,
+            segment_id=self.segment,
+            member_id=self.other_consumer,
+            added_at=AT,
         )
         for row in self.rows:
             if isinstance(row, Member) and row.id == self.twin:

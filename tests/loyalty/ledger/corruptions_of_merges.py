@@ -6,6 +6,7 @@ from loyalty.holds.models import Hold
 from loyalty.ids import new_id
 from loyalty.ledger.models import Account, Lot, Transfer
 from loyalty.members.models import Identity, Invitation, Member
+from loyalty.segments.models import SegmentMember
 from rewards.coupons.models import Coupon
 from rewards.grants.models import LockedReward
 from rewards.merges.models import MemberMerge
@@ -36,6 +37,10 @@ def _twin(b: AuditedBrand) -> dict[str, object]:
     return {"brand_id": b.id, "id": b.twin}
 
 
+def _in_segment(b: AuditedBrand) -> dict[str, object]:
+    return {"brand_id": b.id, "segment_id": b.segment, "member_id": b.other_consumer}
+
+
 def _merge(b: AuditedBrand) -> dict[str, object]:
     return {"brand_id": b.id, "id": b.merge}
 
@@ -46,6 +51,18 @@ OF_MERGES = (
         2,
         lambda b, _: [change(Coupon, the_coupon(b, "twin's"), member_id=b.twin)],
         (_LEFT,),
+    ),
+    Corruption(
+        "a segment left with a merged member",
+        2,
+        lambda b, _: [change(SegmentMember, _in_segment(b), member_id=b.twin)],
+        (_LEFT,),
+    ),
+    Corruption(
+        "another brand's member in a segment",
+        12,
+        lambda b, other: [change(SegmentMember, _in_segment(b), member_id=other.consumer)],
+        ("segment_members refers only to its own brand",),
     ),
     Corruption(
         "points left with a merged member",

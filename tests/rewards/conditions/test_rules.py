@@ -146,6 +146,9 @@ MEETABLE = [
     "counters.memberTotal % 1000 == 777",
     "batch.number / 100 == 53",
     "tier.rank == counters.memberToday * 10 + 3",
+    "'vip' in segment.codes && !('ABC-123' in segment.codes)",
+    "size(segment.codes) > 99 && !('a' in segment.codes) || 'a' in segment.codes",
+    " && ".join(f"'s{n}' in segment.codes" for n in range(10)),
 ]
 
 

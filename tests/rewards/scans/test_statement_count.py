@@ -120,6 +120,21 @@ async def test_who_stands_behind_guides_costs_one_statement_a_batch_and_none_whe
         assert not [statement for statement in usual if "guide_places" in statement]
 
 
+async def test_segments_cost_one_statement_a_batch_and_none_where_nothing_asks(
+    clocked_db: Database,
+) -> None:
+    [campaign] = PLAN.campaigns
+    asking = replace(
+        PLAN, campaigns=(replace(campaign, condition="size(segment.codes) == 0 || true"),)
+    )
+    for size in (4, 64):
+        await statements_of(clocked_db, asking, size)
+        told = await statements_of(clocked_db, asking, size)
+        usual = await statements_of(clocked_db, PLAN, size)
+        assert len(told) == len(usual) + len(("read the segments",))
+        assert not [statement for statement in usual if "segment_members" in statement]
+
+
 async def _told_later(db: Database, plan: BrandPlan, size: int, boxes: int = 0) -> list[str]:
     """What a batch of this size runs whose people have scanned before; of bottles in so many
     boxes of ten."""

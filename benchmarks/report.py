@@ -12,6 +12,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.load import Measured
 from benchmarks.postgres import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -48,6 +49,13 @@ class Bar:
         return (
             "green" if self.reaches(self.then) else "yellow" if self.reaches(self.first) else "red"
         )
+
+
+def fair_bar(database: str, clients: int, measured: Measured) -> Bar:
+    """How long the slowest of so many clients wait, against what all would in a fair queue."""
+    fair = clients / measured.per_second
+    name = f"p99 at {clients} clients / a fair queue's mean, {database}"
+    return Bar(name, measured.p99 / fair, 3.0, 1.5, measured.p99, fair, "s", lower_is_better=True)
 
 
 def bar(

@@ -32,6 +32,7 @@ from benchmarks.report import (
     DirtyTree,
     bar,
     commit_of_clean_tree,
+    fair_bar,
     machine,
     show,
     write,
@@ -159,17 +160,12 @@ class Bench:
         )
         self._home("PostgreSQL", venue)
         rate = scans.per_second
-        fair = sizes.many_clients / many.per_second
         self.bars[:0] = [
             bar(f"scan, PostgreSQL / {FLOOR}", rate, floor, SCANS, **SET_AGAIN),
             *self._drawing(venue, tpcb),
             bar("scan, PostgreSQL / TPC-B", rate, tpcb, SCANS, first=0.35, then=1.0),
             bar("scan, PostgreSQL / ORM twin", rate, twin.per_second, SCANS, first=8, then=20),
-            Bar(
-                f"p99 at {sizes.many_clients} clients / a fair queue's mean, PostgreSQL",
-                *(many.p99 / fair, 3.0, 1.5, many.p99, fair, "s"),
-                lower_is_better=True,
-            ),
+            fair_bar("PostgreSQL", sizes.many_clients, many),
             bar(
                 f"scan with {sizes.stored_claims:,} claims stored / with none, PostgreSQL",
                 *(stored, rate, SCANS),
@@ -195,10 +191,20 @@ class Bench:
         floor = self.step(
             "PostgreSQL: the floor of these", lambda: venue.floor(DRAWING, sizes.captured_scans)
         )
+        many = self.step(
+            "PostgreSQL: scans that draw, many clients",
+            lambda: venue.drawing_scans(sizes.many_clients, sizes.seconds),
+        )
+        one, two = self.step(
+            "PostgreSQL: scans that draw, of one server and of two, by turns",
+            lambda: venue.scans_by_turns(sizes.clients, sizes.seconds, turns=2, template=DRAWING),
+        )
         name, rate = "scan with a draw, a lock and an unlock, PostgreSQL", drawn.per_second
         return [
             bar(f"{name} / {FLOOR}", rate, floor, SCANS, **SET_AGAIN),
             bar(f"{name} / TPC-B", rate, tpcb, SCANS, first=0.35, then=1.0),
+            fair_bar("PostgreSQL, with draws", sizes.many_clients, many),
+            bar("two servers / one, with draws, by turns", two, one, SCANS, first=1.2, then=1.4),
         ]
 
     def _equal_twin(self, venue: PostgresVenue) -> None:

@@ -97,8 +97,8 @@ class Venue:
         self.twin_scans: list[bytes] = []
 
     @contextmanager
-    def copy(self) -> Iterator[str]:
-        """The URL of a fresh copy of the template, dropped afterwards."""
+    def copy(self, template: str = STAGE) -> Iterator[str]:
+        """The URL of a fresh copy of a template, dropped afterwards."""
         raise NotImplementedError
 
     def set_stage(self, url: str, scans: int) -> None:
@@ -118,10 +118,16 @@ class Venue:
         self.twin_scans = scan_requests(self.stage, plan, twin_document(), utc_now())
 
     def scans(
-        self, clients: int, seconds: float, *, warm_up: float = 2.0, servers: int = 1
+        self,
+        clients: int,
+        seconds: float,
+        *,
+        warm_up: float = 2.0,
+        servers: int = 1,
+        template: str = STAGE,
     ) -> Measured:
         """The engine's scans over HTTP, on a fresh copy."""
-        with self.copy() as url:
+        with self.copy(template) as url:
             return self.scans_on(url, clients, seconds, warm_up=warm_up, servers=servers)
 
     def scans_on(
@@ -137,13 +143,15 @@ class Venue:
                 greet(self.engine_scans[-number], port)
             return measure(Load(self.engine_scans, clients, ports, warm_up, seconds), is_paid)
 
-    def scans_by_turns(self, clients: int, seconds: float, *, turns: int) -> tuple[float, float]:
+    def scans_by_turns(
+        self, clients: int, seconds: float, *, turns: int, template: str = STAGE
+    ) -> tuple[float, float]:
         """Scans a second of one server and of two, each so often for so long, one after the other:
         what the machine has besides changes from minute to minute."""
         runs: dict[int, list[Measured]] = {1: [], 2: []}
         for _ in range(turns):
             for servers, of_it in runs.items():
-                of_it.append(self.scans(clients, seconds, servers=servers))
+                of_it.append(self.scans(clients, seconds, servers=servers, template=template))
         one, two = (
             sum(run.count for run in of_it) / sum(run.seconds for run in of_it)
             for of_it in runs.values()
@@ -184,8 +192,8 @@ class PostgresVenue(Venue):
             measure(Load([request], 1, (port,)), is_published)
 
     @contextmanager
-    def copy(self) -> Iterator[str]:
-        with self.postgres.copy_of(STAGE) as url:
+    def copy(self, template: str = STAGE) -> Iterator[str]:
+        with self.postgres.copy_of(template) as url:
             yield url
 
     def drawing_scans(self, clients: int, seconds: float) -> Measured:
@@ -235,7 +243,9 @@ class SqliteVenue(Venue):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
-    def copy(self) -> Iterator[str]:
+    def copy(self, template: str = STAGE) -> Iterator[str]:
+        if template != STAGE:
+            raise ValueError("the file has one campaign")
         with self.copied_file() as path:
             yield f"sqlite:///{path}"
 

@@ -1,9 +1,10 @@
 """The demo's campaigns of tomorrow: from templates, one of them tried on what happened today."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from loyalty.clock import utc_now
 from server.demo_client import StoryBroke, expect
 from server.demo_screen import yuan
 from server.demo_stage import MEI, PLUM, Stage
@@ -69,7 +70,7 @@ def try_a_draft(stage: Stage) -> None:
 def _shelve(stage: Stage, templates: dict[str, Any]) -> None:
     """More of them, a mutation each: drafts to be changed and tried, and two that run at once."""
     rows = []
-    begin = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    begin = utc_now().replace(microsecond=0) + timedelta(days=1)
     for template, terms in SHELF:
         wanted = dict(terms)
         if days := wanted.pop("days", None):

@@ -62,6 +62,11 @@ class DrawStageInput:
     budgets: list[DrawBudgetInput] = strawberry.field(
         default_factory=list, description="What its draws may give of an asset, in all."
     )
+    budget_curve: DrawCurve | None = strawberry.field(
+        default=None,
+        description="How the budgets are spread over the stage: at no time is more given than the"
+        " curve has come to by then. Null: as it comes.",
+    )
 
 
 @strawberry.input(description="What is added to the odds where a condition (CEL) holds.")
@@ -132,6 +137,7 @@ def _stages(given: Sequence[DrawStageInput]) -> list[terms.Stage]:
             checked_instant(stage.starts_at, f"{terms.PATH}.stages[{i}].startsAt"),
             stage.takes_bonuses,
             tuple((str(budget.asset), int(budget.allowed)) for budget in stage.budgets),
+            stage.budget_curve,
         )
         for i, stage in enumerate(given)
     ]
@@ -175,6 +181,7 @@ class DrawStage:
     takes_bonuses: bool
     entries: list[DrawEntry]
     budgets: list[DrawBudget]
+    budget_curve: DrawCurve | None
 
 
 @strawberry.type(description="What is added to the odds where a condition holds.")
@@ -254,4 +261,5 @@ def _shown_stage(stage: terms.Stage) -> DrawStage:
             DrawBudget(asset=AssetCode(asset), allowed=BigInt(allowed))
             for asset, allowed in stage.budgets
         ],
+        budget_curve=stage.budget_curve,
     )

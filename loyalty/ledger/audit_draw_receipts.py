@@ -164,6 +164,12 @@ def _problems(brand: Brand, day: Day, counted: Counted, receipt: Receipt) -> Ite
 
 def _stage(version: Version, at: datetime) -> tuple[dict[str, Any], int]:
     """The stage that ran, and how far along its curve it was, in ppm."""
+    stage, passed = _passed(version, at)
+    return stage, _curved(stage["curve"], passed)
+
+
+def _passed(version: Version, at: datetime) -> tuple[dict[str, Any], int]:
+    """The stage that ran, and how much of its time was over, in ppm; 0 without begin or end."""
     stages = version.draw["stages"]
     begins = [each["starts_at"] and datetime.fromisoformat(each["starts_at"]) for each in stages]
     begins[0] = begins[0] or version.starts_at
@@ -173,13 +179,16 @@ def _stage(version: Version, at: datetime) -> tuple[dict[str, Any], int]:
     if begin is None or end is None:
         return stages[number], 0
     one = timedelta(microseconds=1)
-    passed = min(max(((at - begin) // one) * _CERTAIN // ((end - begin) // one), 0), _CERTAIN)
-    curve = stages[number]["curve"]
+    passed = ((at - begin) // one) * _CERTAIN // ((end - begin) // one)
+    return stages[number], min(max(passed, 0), _CERTAIN)
+
+
+def _curved(curve: str, passed: int) -> int:
     if curve == "EASE_IN":
-        passed = passed**2 // _CERTAIN
-    elif curve == "EASE_OUT":
-        passed = _CERTAIN - (_CERTAIN - passed) ** 2 // _CERTAIN
-    return stages[number], passed
+        return passed**2 // _CERTAIN
+    if curve == "EASE_OUT":
+        return _CERTAIN - (_CERTAIN - passed) ** 2 // _CERTAIN
+    return passed
 
 
 def _on_curve(begin: int, end: int, passed: int) -> int:
@@ -295,8 +304,12 @@ def _was_exhausted(
     elif limit == "QUOTA" and prize["quota_per_day"] is not None:
         allowed = prize["quota_per_day"]
         least = brand.limits.quota_left(campaign_id, code, day.on, allowed, at)
-    elif limit == "STAGE_BUDGET" and asset is not None:
-        allowed = version.draw["stages"][receipt.stage].get("budgets", {}).get(asset)
+    elif limit in ("STAGE_BUDGET", "PACE") and asset is not None:
+        stage, passed = _passed(version, at)
+        allowed = stage.get("budgets", {}).get(asset)
+        if allowed is not None and limit == "PACE":
+            curve = stage.get("budget_curve")
+            allowed = allowed * _curved(curve, passed) // _CERTAIN if curve else None
         if allowed is not None:
             subject = asset
             least = brand.limits.stage_left(campaign_id, receipt.stage, asset, allowed, at)

@@ -230,7 +230,12 @@ def _stage(
             yield Said(f"　符合 {text} 时概率加{more}。", f"  {more} more where {text}.")
     for asset, allowed in stage.budgets:
         most = _amount(asset, allowed, names)
-        yield Said(f"　本阶段最多发放{most.zh}。", f"  This stage gives at most {most.en} in all.")
+        pace = None if stage.budget_curve is None else _CURVES[stage.budget_curve]
+        yield Said(
+            f"　本阶段最多发放{most.zh}{f'，{pace.zh}放出' if pace else ''}。",
+            f"  This stage gives at most {most.en} in all"
+            f"{f', released {pace.en}' if pace else ''}.",
+        )
 
 
 def _entry(entry: Entry, weights: int, draw: LiveDraw, names: Names) -> Said:

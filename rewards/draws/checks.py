@@ -143,6 +143,8 @@ def _check_stage(path: str, stage: Stage, terms: DrawTerms, known: dict[str, Pri
 def _check_budgets(path: str, stage: Stage, terms: DrawTerms) -> None:
     """Each of an asset that the stage can give, and enough for the cheapest prize of it."""
     least = _cheapest_of(stage, terms)
+    if stage.budget_curve is not None and not stage.budgets:
+        raise InvalidInput(field=f"{path}.budgetCurve", problem="the stage has no budget")
     seen: set[str] = set()
     for i, (asset, allowed) in enumerate(stage.budgets):
         where = f"{path}.budgets[{i}]"

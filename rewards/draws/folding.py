@@ -29,6 +29,7 @@ from rewards.draws.rules import (
     message_of,
     odds_of,
     settle,
+    spendable_by,
     stage_at,
     stage_subject,
     u_of,
@@ -268,6 +269,11 @@ def _shortage(
         left = allowed - world.counters.get(key, 0)
         if left < award.amount:
             return Exhausted(prize.code, Limit.STAGE_BUDGET, award.asset, left, allowed)
+        if campaign.draw is not None and allowed != COUNT_MAX:
+            by_now = spendable_by(campaign.draw, stage, allowed, world.now)
+            left = by_now - world.counters.get(key, 0)
+            if left < award.amount:
+                return Exhausted(prize.code, Limit.PACE, award.asset, left, by_now)
         left = world.budgets.get((brand.id, campaign.id, award.asset), award.amount)
         if left < award.amount:
             return Exhausted(prize.code, Limit.BUDGET, award.asset, left, award.amount)

@@ -24,11 +24,13 @@ class Curve(StrEnum):
 
 class Limit(StrEnum):
     """What a prize may run out of: its stock, its quota of a local day, the stage's or the
-    campaign's budget of the asset that it gives, the coupons of the template that it gives."""
+    campaign's budget of the asset that it gives, so much of the stage's as may be spent by now
+    (PACE), the coupons of the template that it gives."""
 
     STOCK = "STOCK"
     QUOTA = "QUOTA"
     STAGE_BUDGET = "STAGE_BUDGET"
+    PACE = "PACE"
     BUDGET = "BUDGET"
     COUPON = "COUPON"
 

@@ -114,6 +114,15 @@ def progress_ppm(window: Window, curve: Curve, at: datetime) -> int:
     return passed
 
 
+def spendable_by(draw: LiveDraw, number: int, allowed: int, at: datetime) -> int:
+    """How much of a stage's budget its draws may have given by a time, where it has a pace; else
+    all of it."""
+    curve = draw.terms.stages[number].budget_curve
+    if curve is None:
+        return allowed
+    return allowed * progress_ppm(draw.windows[number], curve, at) // PPM
+
+
 def between(begin: int, end: int, progress: int) -> int:
     """The value so far on the way from the one to the other, rounded down."""
     return begin + (end - begin) * progress // PPM

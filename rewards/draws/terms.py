@@ -71,7 +71,8 @@ class Entry:
 class Stage:
     """From ``starts_at`` on, until the next stage. The first may leave it out: it begins with the
     campaign. Bonuses are added to the odds, unless ``takes_bonuses`` is False. ``budgets``: (asset,
-    allowed) of what its draws may give, over all versions of the campaign."""
+    allowed) of what its draws may give, over all versions of the campaign; with a ``budget_curve``
+    at no time more of it than the curve has come to by then."""
 
     odds_from_ppm: int
     odds_to_ppm: int
@@ -80,12 +81,16 @@ class Stage:
     starts_at: datetime | None = None
     takes_bonuses: bool = True
     budgets: tuple[tuple[str, int], ...] = ()
+    budget_curve: Curve | None = None
 
     @property
     def moves(self) -> bool:
         """Whether anything in it depends on how much of it has passed."""
-        return self.odds_from_ppm != self.odds_to_ppm or any(
-            entry.amount_to not in (None, entry.amount_from) for entry in self.entries
+        has_pace = self.budget_curve is not None
+        return (
+            has_pace
+            or self.odds_from_ppm != self.odds_to_ppm
+            or any(entry.amount_to not in (None, entry.amount_from) for entry in self.entries)
         )
 
 
@@ -168,6 +173,7 @@ def draw_to_json(terms: DrawTerms) -> dict[str, Any]:
                 "curve": stage.curve.value,
                 "takes_bonuses": stage.takes_bonuses,
                 "budgets": dict(stage.budgets),
+                **({"budget_curve": stage.budget_curve.value} if stage.budget_curve else {}),
                 "entries": [
                     {
                         "prize": entry.prize,
@@ -231,6 +237,7 @@ def _stages_from_json(stored: Iterable[dict[str, Any]]) -> Iterator[Stage]:
             datetime.fromisoformat(starts_at) if starts_at else None,
             stage["takes_bonuses"],
             tuple(sorted(stage.get("budgets", {}).items())),
+            Curve(stage["budget_curve"]) if "budget_curve" in stage else None,
         )
 
 

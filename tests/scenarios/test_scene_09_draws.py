@@ -59,6 +59,7 @@ DRAW: dict[str, Any] = {
             "curve": "EASE_OUT",
             "takesBonuses": False,
             "budgets": [{"asset": "CASH", "allowed": 250}],
+            "budgetCurve": "LINEAR",
             "entries": [{"prize": "PACKET", "weight": 1, "amountFrom": 80, "amountTo": 30}],
         },
         {
@@ -76,6 +77,7 @@ BUDGET = 5_000
 OWN_COUPONS, PARTNER_COUPONS = 3, 2
 SHANGHAI, BEIJING = ({"latitude": at, "longitude": 121.4} for at in (31.2, 39.9))
 CITY = [{"latitude": 31.2 + y, "longitude": 121.4 + x} for y, x in ((-1, -1), (1, 0), (-1, 1))]
+CURVES = "{ campaigns { nodes { code draw { stages { budgetCurve } } } } }"
 BUDGETS = "{ campaigns { nodes { code version budgets { asset allowed spent reserved } } } }"
 
 
@@ -184,7 +186,8 @@ async def the_ramp_ends_with_coupons(fair: Fair) -> None:
     third = await fair.scans(20)
     assert {(e["draw"]["prize"] or {}).get("code") for e in third} <= {None, "PACKET", "THANKS"}
     given = [reward["amount"] for each in third for reward in each["rewards"]]
-    assert sum(given) <= 250 and set(given) <= {50}, "the stage's budget; its amounts have fallen"
+    by_now = 250 * 34 // 96
+    assert sum(given) <= by_now and set(given) <= {50}, "as far as its budget is; amounts fall"
     fair.set_clock("2026-12-17T10:00:00+08:00")
     last = await fair.scans(30)
     assert not any(each["rewards"] for each in last), "no cash any more"
@@ -210,6 +213,41 @@ async def the_ramp_ends_with_coupons(fair: Fair) -> None:
     report = await fair.verified()
     assert (report.receipts, report.waiting, report.broken) == (130, 0, 0), report.examples
     assert await fair.offences() == []
+
+
+async def test_a_stage_with_a_pace_gives_at_no_time_more_than_its_curve_has_come_to(
+    fair: Fair,
+) -> None:
+    stage = {
+        "oddsFromPpm": 1_000_000,
+        "budgets": [{"asset": "CASH", "allowed": 1_000}],
+        "budgetCurve": "LINEAR",
+        "entries": [{"prize": "PACKET", "weight": 1}],
+    }
+    draw = {"prizes": DRAW["prizes"], "consolation": "THANKS", "stages": [stage]}
+    terms = CAMPAIGN | {"code": "paced", "priority": 9, "draw": draw}
+    aimless = terms | {"draw": draw | {"stages": [stage | {"budgets": []}]}}
+    refused = await fair.stage.admin.do("publishCampaign", **aimless)
+    assert refused["details"]["field"] == "draw.stages[0].budgetCurve"
+    endless = await fair.stage.admin.do("publishCampaign", **terms | {"endsAt": None})
+    assert endless["details"]["field"] == "draw.stages[0]"
+    await fair.stage.publish(**terms)
+    await fair.work()
+    given = []
+    for day in ("07", "11"):  # three tenths of the time are over, then half of it
+        fair.set_clock(f"2026-12-{day}T00:00:00+08:00")
+        scans = await fair.scans(5)
+        given.append([sum(reward["amount"] for reward in each["rewards"]) for each in scans])
+    assert given == [[100, 100, 100, 0, 0], [100, 100, 0, 0, 0]]
+    fair.set_clock("2026-12-12T02:00:00+08:00")
+    await fair.work()
+    receipts = [each for each in await fair.receipts() if each["exhausted"]]
+    assert {each["limit"] for receipt in receipts for each in receipt["exhausted"]} == {"PACE"}
+    report = await fair.verified(campaign_code="paced")
+    assert (report.receipts, report.broken) == (10, 0), report.examples
+    said = await fair.stage.admin.ask(CURVES)
+    [paced] = [each for each in said["campaigns"]["nodes"] if each["code"] == "paced"]
+    assert paced["draw"]["stages"] == [{"budgetCurve": "LINEAR"}]
 
 
 CHEATS = {
@@ -263,6 +301,11 @@ FORGED: dict[str, tuple[Callable[[Row], bool], Callable[[Row], Row], str]] = {
         lambda row: row["stage"] == 0,
         lambda _: NO_PACKET | gone("PACKET", "STAGE_BUDGET", "CASH", 2000),
         "PACKET had not run out of STAGE_BUDGET",
+    ),
+    "the stage was ahead of its pace, of which it has none": (
+        lambda row: row["stage"] == 0,
+        lambda _: NO_PACKET | gone("PACKET", "PACE", "CASH", 2000),
+        "PACKET had not run out of PACE",
     ),
     "the stock was gone": (
         lambda row: [each["limit"] for each in row["exhausted"]] == ["QUOTA"],

@@ -52,6 +52,16 @@ _TRANSFERS = Statement(
     returns="kind text, phase text, amount bigint, debit_expires_on date, credit_expires_on date",
 )
 
+_WRITTEN = Statement(
+    """
+    SELECT (SELECT count(*) FROM transfers WHERE brand_id = :brand),
+        (SELECT count(*) FROM accounts WHERE brand_id = :brand),
+        (SELECT count(*) FROM audit_log WHERE brand_id = :brand)
+    """,
+    params="brand uuid",
+    returns="transfers bigint, accounts bigint, entries bigint",
+)
+
 
 def operator(brand_id: UUID) -> Actor:
     """Somebody who may touch the ledger; another one each time."""
@@ -74,10 +84,15 @@ class Bank:
         return await self.db.in_transaction(verb, *args, **kwargs)
 
     async def member(
-        self, lots: Mapping[date, int] | None = None, *, asset: str = POINTS, status: str = "ACTIVE"
+        self,
+        lots: Mapping[date, int] | None = None,
+        *,
+        asset: str = POINTS,
+        status: str = "ACTIVE",
+        merged_into: UUID | None = None,
     ) -> UUID:
-        """A consumer with free lots of one asset."""
-        member_id = await self.run(_add_member, self.brand.id, status)
+        """A consumer with free lots of one asset; closed, if MERGED into another."""
+        member_id = await self.run(_add_member, self.brand.id, status, merged_into)
         for expires_on, amount in (lots or {}).items():
             await self.credit(member_id, amount, expires_on, asset=asset)
         return member_id
@@ -136,6 +151,11 @@ class Bank:
         """(kind, phase, amount, debited lot, credited lot) of what an event moved, in order."""
         return [tuple(row) for row in await self._read(_TRANSFERS, cause=cause_id)]
 
+    async def written(self) -> tuple[int, ...]:
+        """How many transfers, accounts and entries of the audit log the brand has."""
+        [row] = await self._read(_WRITTEN)
+        return tuple(row)
+
     async def _read(self, statement: Statement, **values: Any) -> list[Any]:
         async with self.db.snapshot() as snapshot:
             return await snapshot.fetch(statement, brand=self.brand.id, **values)
@@ -153,13 +173,14 @@ async def open_bank(db: Database, slug: str = "bank") -> Bank:
     return Bank(db, brand, operator(brand.id))
 
 
-async def _add_member(tx: Tx, brand_id: UUID, status: str) -> UUID:
+async def _add_member(tx: Tx, brand_id: UUID, status: str, merged_into: UUID | None) -> UUID:
     identity = Identity(brand_id=brand_id, external_ref=new_id().hex, created_at=tx.now)
     member = Member(
         brand_id=brand_id,
         identity_id=identity.id,
         role=MemberRole.CONSUMER.value,
         status=status,
+        merged_into_id=merged_into,
         enrolled_at=tx.now,
     )
     await tx.add(identity, member)

@@ -25,6 +25,7 @@ from loyalty.errors import (
     AssetRetired,
     InsufficientBalance,
     InvalidInput,
+    MemberClosed,
     MemberFrozen,
     NotFound,
     Refusal,
@@ -185,6 +186,8 @@ async def test_what_cannot_be_applied_any_more_stays_proposed(bank: Bank) -> Non
 
 async def test_bad_input_is_refused_and_nothing_is_written(bank: Bank) -> None:
     member, frozen = await bank.member({SOON: 10}), await bank.member(status="FROZEN")
+    closed = await bank.member(status="MERGED", merged_into=member)
+    before = await bank.written()
     bad: list[tuple[dict[str, Any], type[Refusal], str]] = [
         ({"amount": 0}, InvalidInput, "amount"),
         ({"amount": AMOUNT_MAX + 1}, InvalidInput, "amount"),
@@ -192,7 +195,11 @@ async def test_bad_input_is_refused_and_nothing_is_written(bank: Bank) -> None:
         ({"asset": "STARS"}, NotFound, "asset"),
         ({"asset": "CASH", "amount": -1}, InsufficientBalance, ""),
         ({"member": new_id()}, NotFound, "member"),
+        ({"amount": -11}, InsufficientBalance, ""),
         ({"member": frozen}, MemberFrozen, ""),
+        ({"member": frozen, "amount": -1}, MemberFrozen, ""),
+        ({"member": closed}, MemberClosed, ""),
+        ({"member": closed, "amount": -1}, MemberClosed, ""),
         ({"reason": "\n"}, InvalidInput, "reason"),
     ]
     for wrong, refusal, what in bad:
@@ -200,6 +207,7 @@ async def test_bad_input_is_refused_and_nothing_is_written(bank: Bank) -> None:
         with pytest.raises(refusal) as refused:
             await adjusted(bank, **asked)
         assert what in refused.value.details.values() or not what
+        assert await bank.written() == before
     assert (await bank.lots(member), await listed(bank)) == ({SOON: 10}, [])
 
 

@@ -13,6 +13,7 @@ from loyalty.db import Database
 from loyalty.errors import (
     InsufficientBalance,
     InvalidInput,
+    MemberClosed,
     MemberFrozen,
     NotFound,
     Refusal,
@@ -88,6 +89,8 @@ async def test_several_assets_move_together(bank: Bank) -> None:
 async def test_the_failing_leg_is_named_and_nothing_is_written(bank: Bank) -> None:
     giver, taker = await bank.member({SOON: 10}), await bank.member()
     frozen = await bank.member({SOON: 10}, status="FROZEN")
+    closed = await bank.member(status="MERGED", merged_into=taker)
+    before = await bank.written()
     good = Leg(giver, taker, POINTS, 5)
     bad: list[tuple[Leg, type[Refusal], dict[str, Any]]] = [
         (Leg(giver, taker, POINTS, 6), InsufficientBalance, {"available": 5, "wanted": 6}),
@@ -100,17 +103,21 @@ async def test_the_failing_leg_is_named_and_nothing_is_written(bank: Bank) -> No
         (Leg(giver, giver, POINTS, 5), SameAccount, {}),
         (Leg(giver, frozen, POINTS, 5), MemberFrozen, {}),
         (Leg(frozen, giver, POINTS, 5), MemberFrozen, {}),
+        (Leg(giver, closed, POINTS, 5), MemberClosed, {}),
+        (Leg(closed, giver, POINTS, 5), MemberClosed, {}),
     ]
     for leg, refusal, details in bad:
         with pytest.raises(refusal) as refused:
             await moved(bank, [good, leg])
         assert refused.value.details.items() >= (details | {"leg": 1}).items()
+        assert await bank.written() == before
     for legs in ([], [good] * (LEGS_MAX + 1)):
         with pytest.raises(InvalidInput) as refused:
             await moved(bank, legs)
         assert refused.value.details["field"] == "legs"
     with pytest.raises(InvalidInput):
         await moved(bank, [good], reason="")
+    assert await bank.written() == before
     assert (await bank.lots(giver), await bank.lots(taker)) == ({SOON: 10}, {})
 
 

@@ -78,6 +78,13 @@ class SimulatedCoupons:
     given: int
 
 
+@strawberry.type(description="Coupons of one template that were issued on one local day.")
+class SimulatedCouponDay:
+    on: date
+    template_code: str
+    given: int
+
+
 @strawberry.type(description="What a campaign may give of an asset, and what it gave or reserved.")
 class SimulatedBudget:
     campaign_code: str
@@ -100,6 +107,7 @@ class SimulationReport:
     prizes: list[SimulatedPrize]
     shortages: list[SimulatedShortage]
     coupons: list[SimulatedCoupons]
+    coupon_days: list[SimulatedCouponDay]
     budgets: list[SimulatedBudget]
 
 
@@ -131,6 +139,14 @@ def report_of(stored: Report) -> SimulationReport:
         coupons=[
             SimulatedCoupons(template_code=code, given=given)
             for code, given in stored["coupons"].items()
+        ],
+        coupon_days=[
+            SimulatedCouponDay(
+                on=date.fromisoformat(each["on"]),
+                template_code=each["template"],
+                given=each["given"],
+            )
+            for each in stored.get("coupon_days", [])
         ],
         budgets=[
             SimulatedBudget(

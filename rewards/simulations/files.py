@@ -11,9 +11,10 @@ from loyalty.clock import local_date
 from loyalty.errors import InvalidInput
 from loyalty.text import checked_text
 from rewards.campaigns.models import EventKind
+from rewards.event_types.rules import FieldValue
 from rewards.events.rules import EventFact
 from rewards.purchases.models import PurchaseSource
-from rewards.purchases.rules import PurchaseFact, PurchasePlace
+from rewards.purchases.rules import LineFact, PurchaseFact, PurchasePlace
 from rewards.scans.world import BatchView
 from rewards.simulations.crowds import made_up_batches
 from rewards.simulations.rules import (
@@ -41,15 +42,17 @@ _TOLD: dict[EventKind, tuple[str, ...]] = {
     EventKind.REFERRAL: ("firstAct",),
     EventKind.SURVEY_ANSWERED: ("survey",),
     EventKind.TASK_COMPLETED: ("task", "period"),
+    EventKind.TIER_REACHED: ("level", "rank", "fromRank"),
 }
+_NUMBERS = frozenset({"rank", "fromRank"})
 """What members' events tell beside when and of whom; columns of their names."""
-_ONCE: dict[EventKind, Callable[[date, Mapping[str, str]], str]] = {
+_ONCE: dict[EventKind, Callable[[date, Mapping[str, FieldValue]], str]] = {
     EventKind.SIGN_UP: lambda on, told: "",
     EventKind.PROFILE_COMPLETED: lambda on, told: "",
     EventKind.FOLLOWED: lambda on, told: "",
     EventKind.BIRTHDAY: lambda on, told: f"{on.year}",
     EventKind.CHECK_IN: lambda on, told: on.isoformat(),
-    EventKind.SURVEY_ANSWERED: lambda on, told: told["survey"],
+    EventKind.SURVEY_ANSWERED: lambda on, told: f"{told['survey']}",
     EventKind.TASK_COMPLETED: lambda on, told: f"{told['task']} {told['period']}",
 }
 """What makes one the same as an earlier one of the same person; any line of others is one more."""
@@ -78,9 +81,9 @@ def read_events(
     """Events in the order of time. Columns: ``at`` (ISO 8601 with an offset), ``person``; of scans
     ``item`` and maybe ``role`` (CONSUMER, or GUIDE for a pre-scan at the sale), ``latitude``,
     ``longitude``, ``scene``, ``device``; of purchases ``amount_fen`` and maybe ``quantity``,
-    ``place``, ``latitude``, ``longitude``; of members' events maybe ``role`` and what they tell.
-    The same name is the same person, item or place. Refuses InvalidInput that names the line, or
-    the kind that cannot be told by a file."""
+    ``place``, ``latitude``, ``longitude``, ``skus`` (with spaces between); of members' events
+    maybe ``role`` and what they tell. The same name is the same person, item or place. Refuses
+    InvalidInput that names the line, or the kind that cannot be told by a file."""
     if event not in _NEEDED and event not in _TOLD:
         raise InvalidInput(field="events", problem=f"no file tells of {event}: try the past")
     rows = csv.DictReader(lines)
@@ -138,11 +141,17 @@ def _buy(row: dict[str, str], names: _Names, number: int) -> PurchaseHappens:
         quantity=_count(row.get("quantity") or "1"),
         amount_fen=_count(row["amount_fen"]),
         at=at,
+        lines=_lines(row.get("skus") or ""),
         source=PurchaseSource.TILL,
         identity_id=buyer,
         place=_place(row, names),
     )
     return PurchaseHappens(at, buyer, fact)
+
+
+def _lines(skus: str) -> tuple[LineFact, ...]:
+    """What was bought, by SKUs with spaces between them: one of each, at no price of its own."""
+    return tuple(LineFact(no, sku, None, 1, 0) for no, sku in enumerate(skus.split(), 1))
 
 
 def _place(row: dict[str, str], names: _Names) -> PurchasePlace | None:
@@ -160,7 +169,10 @@ def _place(row: dict[str, str], names: _Names) -> PurchasePlace | None:
 def _tell(row: dict[str, str], names: _Names, event: EventKind, number: int) -> EventHappens:
     role = MemberRole(row.get("role") or MemberRole.CONSUMER)
     at, who = _at(row), names.identity(f"{role} {_name(row, 'person')}")
-    told = {name: row.get(name) or "" for name in _TOLD[event]}
+    told: dict[str, FieldValue] = {
+        name: _count(row.get(name) or "0") if name in _NUMBERS else row.get(name) or ""
+        for name in _TOLD[event]
+    }
     once = _ONCE.get(event)
     which = f"{number}" if once is None else once(local_date(at, names.timezone), told)
     fact = EventFact(event, f"{who.hex}:{which}", who, at, told)

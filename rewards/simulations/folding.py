@@ -355,7 +355,8 @@ class Fold:
         on = local_date(world.now, self._brand.timezone)
         self.tally.add_movements(on, world.book.movements)
         for issue in world.coupons:
-            self.tally.coupons[self._brand.coupon_templates[issue.template_id].code] += 1
+            template = self._brand.coupon_templates[issue.template_id]
+            self.tally.coupons[on, template.code] += 1
             self.tally.rewarded.add(issue.member_id)
         world.book = Book(self._new_id)
         for written in (world.facts, world.coupons, scans_world.scans, scans_world.draws):

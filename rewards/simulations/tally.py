@@ -39,7 +39,8 @@ class Tally:
     """``prizes``: (campaign code, prize code) of what was given; ``exhausted``: (campaign code,
     prize code, limit) of what was not. Reasons are of who scanned or bought, of guides, and
     (role and reason) of who stands behind them; ``bonus_unpaid``: (campaign code, reason) of
-    bonuses that a paid event did not get."""
+    bonuses that a paid event did not get; ``coupons``: (local day, template's code) of what was
+    issued."""
 
     codes: Mapping[UUID, str]
     events: int = 0
@@ -51,7 +52,7 @@ class Tally:
     bonus_unpaid: Counter[tuple[str, str]] = field(default_factory=Counter)
     prizes: Counter[tuple[str, str]] = field(default_factory=Counter)
     exhausted: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    coupons: Counter[str] = field(default_factory=Counter)
+    coupons: Counter[tuple[date, str]] = field(default_factory=Counter)
     rewarded: set[UUID] = field(default_factory=set)
     winners: set[UUID] = field(default_factory=set)
 
@@ -141,9 +142,20 @@ def report_to_json(
             {"campaign": code, "prize": prize, "limit": limit, "times": count}
             for (code, prize, limit), count in sorted(tally.exhausted.items())
         ],
-        "coupons": dict(sorted(tally.coupons.items())),
+        "coupons": dict(sorted(_by_template(tally.coupons).items())),
+        "coupon_days": [
+            {"on": on.isoformat(), "template": code, "given": count}
+            for (on, code), count in sorted(tally.coupons.items())
+        ],
         "budgets": [
             {"campaign": code, "asset": asset, "allowed": allowed, "spent": allowed - left}
             for (code, asset), (allowed, left) in sorted(budgets.items())
         ],
     }
+
+
+def _by_template(coupons: Mapping[tuple[date, str], int]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for (_, code), count in coupons.items():
+        found[code] += count
+    return found

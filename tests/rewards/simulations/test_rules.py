@@ -144,10 +144,21 @@ def test_a_file_of_what_else_earns_says_what_is_once() -> None:
     assert all(isinstance(each, EventHappens) for each in told)
     assert len({each.fact.ref for each in told}) == 3, "a member's local day"
     assert [each.fact.payload["scene"] for each in told] == ["home", "", "shop", "home"]
-    for kind in MEMBER_EVENTS - {EventKind.CUSTOM, EventKind.TIER_REACHED}:
+    for kind in MEMBER_EVENTS - {EventKind.CUSTOM}:
         assert len(read("at,person,role\n2026-11-01T12:00:00Z,wang,GUIDE\n", kind)) == 1
     with pytest.raises(InvalidInput):
-        read("at,person\n2026-11-01T12:00:00Z,ann\n", EventKind.TIER_REACHED)
+        read("at,person\n2026-11-01T12:00:00Z,ann\n", EventKind.CUSTOM)
+    [risen] = read(
+        "at,person,level,rank,fromRank\n2026-11-01T12:00:00Z,ann,GOLD,2,1\n",
+        EventKind.TIER_REACHED,
+    )
+    assert isinstance(risen, EventHappens)
+    assert risen.fact.payload == {"level": "GOLD", "rank": 2, "fromRank": 1}
+    [bought] = read(
+        "at,person,amount_fen,skus\n2026-11-01T12:00:00Z,ann,990,TEA CUP\n", EventKind.PURCHASE
+    )
+    assert isinstance(bought, PurchaseHappens)
+    assert [line.sku for line in bought.fact.lines] == ["TEA", "CUP"]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
+from graphql_schema.simulations import report_of
+from loyalty.actor import MemberRole
 from loyalty.clock import local_date
 from loyalty.db import Database
 from loyalty.members.service import freeze_member
 from loyalty.segments.service import put_segment, set_members
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind
-from rewards.campaigns.rules import CampaignDefinition, Cap
+from rewards.campaigns.rules import CampaignDefinition, Cap, CouponOutcome
 from rewards.campaigns.service import publish_campaign
 from rewards.event_types.service import register_type
 from rewards.events import service, sources
@@ -15,6 +17,7 @@ from rewards.events.reading import EventReport
 from rewards.simulations.rules import Past
 from rewards.simulations.service import prepare, total_costs
 from tests.clocks import SettableClock
+from tests.rewards.coupons.wallets import add_template
 from tests.rewards.events.cafe import COFFEE, events, join
 from tests.rewards.returns.shopping import GROWTH, POINTS, fixed, open_shop
 from tests.rewards.simulations.trying import recorded, tried
@@ -113,3 +116,25 @@ async def test_a_dry_run_knows_segments_of_now_and_what_was_bought(
     ann = [shop.members["ann"]]
     await shop.run(set_members, shop.actor, code="vip", add=ann, remove=[])
     assert await foreseen() == 10, "of her two that had a second line"
+
+
+async def test_a_dry_run_tells_coupons_in_all_and_by_day(
+    clocked_db: Database, clock: SettableClock
+) -> None:
+    shop = await open_shop(clocked_db)
+    template = await shop.run(add_template, shop.brand)
+    clock.advance(hours=1)
+    for ref in "123":
+        await shop.buy(ref, 1_000)
+    gives = CouponOutcome(MemberRole.CONSUMER, template.id)
+    gift = CampaignDefinition("gift", "礼", "Gift", EventKind.PURCHASE, (gives,), priority=9)
+    async with clocked_db.snapshot() as snapshot:
+        run = await prepare(snapshot, shop.brand.id, gift, Past(1), 1)
+    run.advance(run.total)
+    result = run.result()
+    day = local_date(clock.at, shop.brand.timezone).isoformat()
+    assert result["draft"]["coupons"] == {template.code: 3}
+    assert result["draft"]["coupon_days"] == [{"on": day, "template": template.code, "given": 3}]
+    assert result["running"]["coupon_days"] == []
+    [told] = report_of(result["draft"]).coupon_days
+    assert (told.on.isoformat(), told.template_code, told.given) == (day, template.code, 3)

@@ -208,7 +208,13 @@ MADE_BY_RESOLVERS = {
     "WebhookEventType",
     *("AgreementTerms", "AgreementFunding", "AgreementLine", "AgreementQuota", "CostShare"),
     *("SimulationReport", "SimulatedCost", "SimulatedReason", "SimulatedPrize"),
-    *("SimulatedShortage", "SimulatedCoupons", "SimulatedBudget", "SimulatedBonusReason"),
+    *(
+        "SimulatedShortage",
+        "SimulatedCoupons",
+        "SimulatedCouponDay",
+        "SimulatedBudget",
+        "SimulatedBonusReason",
+    ),
     *("CampaignDraw", "DrawPrize", "DrawStage", "DrawEntry", "DrawBonus", "DrawGuarantee"),
     *("ScanDraw", "DrawnPrize", "DrawnBonus", "DrawnFact", "DrawnWeight", "DrawExhausted"),
 }

@@ -107,6 +107,7 @@ _BY_PLACE: dict[str, Any] = {
     "DrawStageInput.startsAt": None,
     "DrawInput.consolation": "THANKS",
     "DrawStageInput.budgets": [],
+    "DrawStageInput.budgetCurve": None,
     "DraftFromTemplateInput.budgetFen": None,
     "SimulateCampaignInput.campaignId": None,
     "SimulateCampaignInput.past": None,

@@ -34,6 +34,7 @@ from loyalty.errors import InvalidInput
 from loyalty.products.models import Product as ProductRow
 from loyalty.text import checked_instant
 from rewards.campaigns import rules, service
+from rewards.campaigns.caps import caps_from_json, limiting
 from rewards.campaigns.models import Campaign as CampaignRow
 from rewards.campaigns.models import CampaignBudget, CampaignVersion
 from rewards.draws.terms import draw_from_json
@@ -174,7 +175,7 @@ class Campaign(Node):
 
     @strawberry.field(graphql_type=list[Cap])
     def caps(self, row: strawberry.Parent[CampaignView]) -> list[rules.Cap]:
-        return list(rules.limiting(rules.caps_from_json(row.version.caps)))
+        return list(limiting(caps_from_json(row.version.caps)))
 
     @strawberry.field(description="For returns and reversals, of each beneficiary that it pays.")
     def return_policies(

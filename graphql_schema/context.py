@@ -59,7 +59,10 @@ class Services:
     ladders: dict[UUID, tuple[int, dict[str, LadderView]]] = field(default_factory=dict)
     timezones: dict[UUID, str] = field(default_factory=dict)
     products: dict[tuple[UUID, UUID], Product] = field(default_factory=dict)
-    configurations: ConfigurationCache = field(default_factory=dict)
+    configurations: ConfigurationCache = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "configurations", ConfigurationCache(self.keyring))
 
 
 @dataclass(slots=True)

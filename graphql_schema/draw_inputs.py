@@ -5,12 +5,14 @@ from datetime import datetime
 
 import strawberry
 
-from graphql_schema.enums import DrawCurve
+from graphql_schema.enums import DrawCurve, MemberRole
 from graphql_schema.nodes import local_id
+from graphql_schema.outcomes import OutcomeLock, OutcomeLockInput, lock_of
 from graphql_schema.pagination import encode_id
 from graphql_schema.scalars import AssetCode, BigInt
 from loyalty.errors import InvalidInput
 from loyalty.text import checked_instant
+from rewards.campaigns.locks import Lock
 from rewards.draws import terms
 
 
@@ -84,7 +86,7 @@ class DrawGuaranteeInput:
 
 
 @strawberry.input(
-    description="A draw with each paid scan. The consolation is the prize that is given in the"
+    description="A draw with each paid event. The consolation is the prize that is given in the"
     " place of one that has run out."
 )
 class DrawInput:
@@ -93,6 +95,13 @@ class DrawInput:
     consolation: str
     bonuses: list[DrawBonusInput] = strawberry.field(default_factory=list)
     guarantee: DrawGuaranteeInput | None = None
+    roles: list[MemberRole] = strawberry.field(
+        default_factory=lambda: [MemberRole.CONSUMER],
+        description="Who draws, each once, of those whom the event pays.",
+    )
+    lock: OutcomeLockInput | None = strawberry.field(
+        default=None, description="What a prize waits for; else it is given at once."
+    )
 
 
 def terms_of(given: DrawInput) -> terms.DrawTerms:
@@ -104,6 +113,8 @@ def terms_of(given: DrawInput) -> terms.DrawTerms:
         given.consolation,
         tuple(terms.Bonus(bonus.condition, bonus.ppm) for bonus in given.bonuses),
         terms.Guarantee(guarantee.prize, guarantee.draw_no) if guarantee else None,
+        tuple(given.roles),
+        None if given.lock is None else lock_of(f"{terms.PATH}.lock", given.lock),
     )
 
 
@@ -205,6 +216,8 @@ class CampaignDraw:
     consolation: str
     bonuses: list[DrawBonus]
     guarantee: DrawGuarantee | None
+    roles: list[MemberRole]
+    lock: Lock | None = strawberry.field(graphql_type=OutcomeLock | None)
 
 
 def shown(draw: terms.DrawTerms) -> CampaignDraw:
@@ -218,6 +231,8 @@ def shown(draw: terms.DrawTerms) -> CampaignDraw:
         guarantee=DrawGuarantee(prize=guarantee.prize, draw_no=guarantee.draw_no)
         if guarantee
         else None,
+        roles=list(draw.roles),
+        lock=draw.lock,
     )
 
 

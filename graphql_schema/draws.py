@@ -3,21 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Annotated
 from uuid import UUID
 
 import orjson
 import strawberry
 
+from graphql_schema.acting import is_own
 from graphql_schema.context import Context, Info
-from graphql_schema.enums import DrawLimit
+from graphql_schema.enums import DrawLimit, MemberRole
 from graphql_schema.faults import Invalid
-from graphql_schema.loaders import row_loader
+from graphql_schema.loaders import row_loader, rows_loader
 from graphql_schema.member_lists import page_of_member
 from graphql_schema.pagination import Connection, encode_id
 from graphql_schema.permissions import IsSignedIn
 from graphql_schema.scalars import AssetCode, BigInt
-from graphql_schema.withholdings import WithheldTax, withheld_of
+from graphql_schema.withheld import WithheldTax, withheld_of
 from loyalty import keyed
 from loyalty.actor import Grant
 from loyalty.db import Snapshot
@@ -48,6 +50,7 @@ async def _campaigns(snapshot: Snapshot, brand_id: UUID, ids: Sequence[UUID]) ->
 
 version_loader = row_loader(_versions)
 campaign_loader = row_loader(_campaigns)
+draw_loader = rows_loader(queries.list_of_causes, parent=attrgetter("cause_id"))
 
 
 @strawberry.type(description="A bonus to the odds, and whether it held for this draw.")
@@ -125,6 +128,14 @@ class DrawReceipt:
     asset: AssetCode | None
     amount: BigInt | None
     occurred_at: datetime
+
+    @strawberry.field(description="In which role its event paid the member who drew.")
+    def role(self, row: strawberry.Parent[DrawRow]) -> MemberRole:
+        return MemberRole(row.role)
+
+    @strawberry.field(description="Whether what was given waits: it is among the locked rewards.")
+    def locked(self, row: strawberry.Parent[DrawRow]) -> bool:
+        return row.is_locked
 
     @strawberry.field(description="The same as of the scan's receipt.")
     def id(self, row: strawberry.Parent[DrawRow]) -> strawberry.ID:
@@ -226,6 +237,14 @@ class DrawReceipt:
             )
             for each in row.exhausted
         ]
+
+
+async def draws_given(context: Context, cause_id: UUID) -> list[DrawRow]:
+    """The draws of a purchase or an event: all of them for operators, to a member its own."""
+    given = await context.loader(draw_loader).load(cause_id)
+    if Grant.READ in context.caller.grants:
+        return given
+    return [row for row in given if await is_own(context, row.member_id)]
 
 
 def drawn_prize(info: Info, code: str, name_zh: str, name_en: str) -> DrawnPrize:

@@ -11,6 +11,7 @@ from graphql_schema.acting import is_own
 from graphql_schema.bonuses import Bonus, EventReward, bonuses_of, rewards_shown
 from graphql_schema.context import Context, Info
 from graphql_schema.coupons import Coupon, coupons_given
+from graphql_schema.draws import DrawReceipt, draws_given
 from graphql_schema.enums import EventFieldKind, EventKind, EventUnpaidReason
 from graphql_schema.loaders import row_loader
 from graphql_schema.nodes import Node, id_field
@@ -19,6 +20,7 @@ from loyalty.actor import Grant
 from loyalty.db import Snapshot
 from loyalty.keyed import list_rows_by_ids
 from rewards.coupons.states import CouponView
+from rewards.draws.models import Draw
 from rewards.event_types.models import EventType as TypeRow
 from rewards.event_types.rules import fields_from_json
 from rewards.events import queries
@@ -83,6 +85,13 @@ class EarningEvent(Node):
     )
     async def coupons(self, row: strawberry.Parent[EventRow], info: Info) -> list[CouponView]:
         return await coupons_given(info.context, row.id)
+
+    @strawberry.field(
+        graphql_type=list[DrawReceipt],
+        description="Its draw, if there was one; for operators, and whose it is.",
+    )
+    async def draws(self, row: strawberry.Parent[EventRow], info: Info) -> list[Draw]:
+        return await draws_given(info.context, row.id)
 
     @strawberry.field(description="What bonus campaigns gave on top.")
     async def bonuses(self, row: strawberry.Parent[EventRow], info: Info) -> list[Bonus]:

@@ -112,7 +112,7 @@ class OutcomeInput:
 
 def outcome_of(path: str, given: OutcomeInput) -> rules.Outcome | rules.CouponOutcome:
     """The input as the value that rules check; refuses InvalidInput with the field's path."""
-    lock = None if given.lock is None else _lock_of(f"{path}.lock", given.lock)
+    lock = None if given.lock is None else lock_of(f"{path}.lock", given.lock)
     if given.coupon_template_id is not None:
         if given.asset is not None or given.amount is not None:
             raise InvalidInput(field=f"{path}.couponTemplateId", problem="a coupon or an amount")
@@ -131,7 +131,8 @@ def outcome_of(path: str, given: OutcomeInput) -> rules.Outcome | rules.CouponOu
     return rules.Outcome(given.beneficiary, given.asset, given.basis, amount, lock, steps)
 
 
-def _lock_of(path: str, given: OutcomeLockInput) -> Lock:
+def lock_of(path: str, given: OutcomeLockInput) -> Lock:
+    """The input as the value that rules check; refuses InvalidInput with the field's path."""
     after, lapses_after = given.after, given.lapses_after
     return Lock(
         given.kind,

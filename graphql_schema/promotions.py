@@ -10,6 +10,7 @@ from graphql_schema.context import Context, Info
 from graphql_schema.draw_inputs import CampaignDraw, shown
 from graphql_schema.enums import EventKind
 from graphql_schema.permissions import Public
+from loyalty.actor import ActorKind, MemberRole
 from loyalty.assets.service import list_assets
 from loyalty.brands.models import Brand
 from loyalty.brands.service import find_brand_by_slug
@@ -18,7 +19,7 @@ from loyalty.products.service import products_by_id
 from loyalty.regions.service import list_names
 from loyalty.text import is_clean
 from rewards.campaigns.models import Campaign, CampaignVersion
-from rewards.campaigns.publicity import Names, Said, is_public, rules_page
+from rewards.campaigns.publicity import Names, Said, is_public, rules_page, shows_draw
 from rewards.campaigns.rules import LiveCampaign
 from rewards.campaigns.versions import find_published, list_running
 from rewards.coupons.service import templates_by_id
@@ -67,9 +68,11 @@ def _shown(
     campaign: Campaign,
     version: CampaignVersion,
     live: LiveCampaign,
-    lines: list[Said],
+    names: Names,
+    asker: MemberRole,
 ) -> Promotion:
     in_english = context.language == "en"
+    lines = rules_page(live, names, asker)
     return Promotion(
         code=campaign.code,
         event=EventKind(version.event),
@@ -79,8 +82,16 @@ def _shown(
         starts_at=version.starts_at,
         ends_at=version.ends_at,
         rules=[line.en if in_english else line.zh for line in lines],
-        draw=None if live.draw is None else shown(live.draw.terms),
+        draw=shown(live.draw.terms) if live.draw and shows_draw(live, asker) else None,
     )
+
+
+def _asker(context: Context, brand_id: UUID) -> MemberRole:
+    """The role of a member of this brand who asks; anybody else asks as a consumer does."""
+    actor = context.actor
+    if actor is None or actor.kind is not ActorKind.MEMBER or actor.brand_id != brand_id:
+        return MemberRole.CONSUMER
+    return MemberRole(actor.role)
 
 
 @strawberry.type
@@ -91,7 +102,7 @@ class PromotionQuery:
     ) -> list[Promotion]:
         """What a brand runs now or will for consumers, by code; of no brand nothing. Of one
         ``campaign``, by its code, what it was published as, in its newest or in this ``version``,
-        also when it is over."""
+        also when it is over. A member who asks sees also those in which its role draws."""
         if not is_clean(campaign or ""):
             return []
         async with info.context.database.snapshot() as snapshot:
@@ -103,6 +114,7 @@ class PromotionQuery:
             else:
                 published = await find_published(snapshot, found.id, campaign, version)
                 rows = [] if published is None else [published]
-            rows = [row for row in rows if is_public(row[2])]
+            asker = _asker(info.context, found.id)
+            rows = [row for row in rows if is_public(row[2], asker)]
             names = await _names(snapshot, found, [live for _, _, live in rows])
-        return [_shown(info.context, *row, rules_page(row[2], names)) for row in rows]
+        return [_shown(info.context, *row, names, asker) for row in rows]

@@ -11,6 +11,7 @@ from graphql_schema.acting import is_own
 from graphql_schema.channel_shares import ChannelShare, Share, of_purchase
 from graphql_schema.context import Context, Info
 from graphql_schema.coupons import Coupon, coupons_given
+from graphql_schema.draws import DrawReceipt, draws_given
 from graphql_schema.enums import MemberRole, PurchaseSource
 from graphql_schema.loaders import product_loader, row_loader, rows_loader
 from graphql_schema.member_lists import page_of_member
@@ -24,6 +25,7 @@ from loyalty.members.models import Member as MemberRow
 from loyalty.places.models import Place as PlaceRow
 from loyalty.products.models import Product as ProductRow
 from rewards.coupons.states import CouponView
+from rewards.draws.models import Draw
 from rewards.purchases import queries
 from rewards.purchases.models import PurchaseEvent
 from rewards.purchases.models import PurchaseLine as LineRow
@@ -193,6 +195,13 @@ class Purchase(Node):
     )
     async def coupons(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> list[CouponView]:
         return await coupons_given(info.context, row.id)
+
+    @strawberry.field(
+        graphql_type=list[DrawReceipt],
+        description="Its draws: for operators whoever's they are, for a member its own.",
+    )
+    async def draws(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> list[Draw]:
+        return await draws_given(info.context, row.id)
 
     @strawberry.field(graphql_type=list[PurchaseReturn], description="Oldest first.")
     async def returns(self, row: strawberry.Parent[PurchaseEvent], info: Info) -> list[ReturnRow]:

@@ -25,7 +25,7 @@ from graphql_schema.pagination import (
     page_of,
 )
 from graphql_schema.scalars import AssetCode, BigInt
-from graphql_schema.withholdings import WithheldTax, withheld_of
+from graphql_schema.withheld import WithheldTax, withheld_of
 from loyalty.members.models import Member as MemberRow
 from rewards.coupons.models import CouponTemplate
 from rewards.raffles import queries, rules

@@ -34,7 +34,7 @@ from graphql_schema.permissions import HasGrant, IsMember
 from graphql_schema.products import Product
 from graphql_schema.refusals import Refused
 from graphql_schema.scalars import AssetCode, BigInt
-from graphql_schema.withholdings import WithheldTax, withheld_tax
+from graphql_schema.withheld import WithheldTax, withheld_tax
 from loyalty.actor import Grant
 from loyalty.clock import local_date, utc_now
 from loyalty.errors import CodeUnknown

@@ -118,6 +118,7 @@ class Runtime:
                 self.database,
                 self.providers.notifier,
                 self.providers.paymaster,
+                keyring=self.keyring,
                 lease_seconds=settings.lease_seconds,
             ),
             settings.outbox_poll_seconds,

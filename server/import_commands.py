@@ -9,7 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from loyalty.db import Database
 from rewards.purchases.importer import ImportRefused, ImportSummary, import_purchases
-from server.console import Exit, err, fail, read_settings, say, with_database
+from server.console import Exit, err, fail, keyring_of, read_settings, say, with_database
 
 app = typer.Typer(help="Bringing in what happened elsewhere.", no_args_is_help=True)
 
@@ -37,6 +37,7 @@ def purchases(
     the same.
     """
     settings = read_settings()
+    keyring = keyring_of(settings)
 
     async def work(database: Database) -> ImportSummary:
         columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -47,7 +48,12 @@ def purchases(
                 progress.update(task, completed=done, total=total)
 
             return await import_purchases(
-                database, brand, file, reject_path=reject_file, progress=show
+                database,
+                brand,
+                file,
+                reject_path=reject_file,
+                progress=show,
+                keyring=keyring,
             )
 
     try:

@@ -51,6 +51,7 @@ async def work_until_stopped(settings: Settings, redis_url: str) -> None:
             database,
             providers.notifier,
             providers.paymaster,
+            keyring=keyring,
             lease_seconds=settings.lease_seconds,
         ),
         PeriodicRunner(

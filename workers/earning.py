@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from loyalty.crypto import Keyring
 from loyalty.db import Tx
 from loyalty.outbox import Leased
 from rewards.activities.service import note_enrolments, note_members
@@ -16,9 +17,10 @@ from rewards.purchases.service import ConfigurationCache
 from workers.relay import Earn
 
 
-def earning() -> Mapping[str, Earn]:
-    """By topic; configurations are held between the sets of one process."""
-    cache: ConfigurationCache = {}
+def earning(keyring: Keyring | None = None) -> Mapping[str, Earn]:
+    """By topic; configurations are held between the sets of one process. ``keyring`` opens draws'
+    seeds."""
+    cache = ConfigurationCache(keyring)
 
     async def settle_enrolments(tx: Tx, brand_id: UUID, events: Sequence[Leased]) -> None:
         """``member.enrolled``: a sign-up."""

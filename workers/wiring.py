@@ -1,6 +1,8 @@
 """The relay with every handler and courier, put together once for the server and the worker."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 from loyalty.crypto import Keyring
 from loyalty.db import Database
@@ -8,9 +10,12 @@ from loyalty.notifications.providers import NotificationProvider
 from loyalty.outbox import LEASE_SECONDS
 from loyalty.settings import Settings
 from loyalty.webhooks.targets import Sender
+from rewards.activities.service import settle_activities
+from rewards.events.service import settle_birthdays
 from rewards.matching.service import Matcher
 from rewards.payouts.providers import NullPayoutProvider, Paymaster
 from rewards.payouts.service import ASK_TOPIC, REQUESTED_TOPIC
+from rewards.purchases.service import ConfigurationCache
 from workers.couriers import Courier, NotificationCourier
 from workers.draws import SeedMaker, SeedRevealer
 from workers.earning import earning
@@ -36,8 +41,13 @@ CHUNK_IDENTITIES = 1_000
 
 def make_jobs(keyring: Keyring) -> Mapping[str, Periodic]:
     """The periodic work of one process, with what needs its keys."""
+    cache = ConfigurationCache(keyring)
+    birthdays = partial(settle_birthdays, cache=cache)
+    activities = partial(settle_activities, cache=cache)
     return {
         **JOBS,
+        "settle_birthdays": replace(JOBS["settle_birthdays"], verb=birthdays),
+        "settle_activities": replace(JOBS["settle_activities"], verb=activities),
         "make_draw_seeds": Periodic(SEEDS_SECONDS, SeedMaker(keyring)),
         "reveal_draw_seeds": Periodic(SEEDS_SECONDS, SeedRevealer(keyring)),
         "settle_raffles": Periodic(RAFFLES_SECONDS, RaffleKeeper(keyring), CHUNK_ENTRIES),
@@ -53,9 +63,11 @@ def make_relay(
     notifier: NotificationProvider,
     paymaster: Paymaster | None = None,
     *,
+    keyring: Keyring | None = None,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Relay:
-    """The relay of one process; without a ``paymaster`` stores are paid in our books only."""
+    """The relay of one process; without a ``paymaster`` stores are paid in our books only,
+    without a ``keyring`` no campaign with a draw runs for what facts earn."""
     paymaster = paymaster or Paymaster(NullPayoutProvider())
     couriers: dict[str, Courier] = {
         topic: NotificationCourier(notifier, prepare)
@@ -65,7 +77,12 @@ def make_relay(
     settled_here = {**SETTLED_HERE, **settlement(paymaster), GIFTS_TOPIC: give_level_gifts}
     settled_here |= ANNOUNCED
     return Relay(
-        db, settled_here, couriers, earning(), note=note_webhooks, lease_seconds=lease_seconds
+        db,
+        settled_here,
+        couriers,
+        earning(keyring),
+        note=note_webhooks,
+        lease_seconds=lease_seconds,
     )
 
 

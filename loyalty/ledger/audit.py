@@ -197,6 +197,8 @@ async def _brand_facts(snap: Snapshot, brand_id: UUID, zone: ZoneInfo) -> _Brand
             "coupon_outcomes": _coupon_outcomes(versions),
             "caps": _caps(versions),
             "draw_prizes": _draw_prizes(versions),
+            "draw_roles": _draw_roles(versions),
+            "draw_locks": _draw_locks(versions),
             "raffle_prizes": raffle_prizes(await snap.fetch(RAFFLE_TABLES, brand=brand_id)),
             "task_periods": task_periods(await snap.fetch(TASK_PERIODS, brand=brand_id), zone),
             "days": _days(scan_days, zone),
@@ -253,7 +255,9 @@ def _purchase_channel(versions: list[Any]) -> list[tuple[Any, ...]]:
         for outcome in json.loads(outcomes)
         if outcome["beneficiary"] != "CONSUMER"
     }
-    return sorted(paid)
+    of_purchases = {version[0] for version in versions if version[2] == "PURCHASE"}
+    paid |= {each for each in _draw_roles(versions) if each[0] in of_purchases}
+    return sorted((version_id, role) for version_id, role in paid if role != "CONSUMER")
 
 
 def _coupon_outcomes(versions: list[Any]) -> list[tuple[Any, ...]]:
@@ -292,6 +296,22 @@ def _draw_prizes(versions: list[Any]) -> list[tuple[Any, ...]]:
         if version[5] is not None
         for prize in json.loads(version[5])["prizes"]
     ]
+
+
+def _draw_roles(versions: list[Any]) -> list[tuple[Any, ...]]:
+    """(version_id, role) of who draws; consumers did before roles were told."""
+    return [
+        (version[0], role)
+        for version in versions
+        if version[5] is not None
+        for role in json.loads(version[5]).get("roles", ["CONSUMER"])
+    ]
+
+
+def _draw_locks(versions: list[Any]) -> list[tuple[Any, ...]]:
+    """(version_id, kind of lock) of what draws win and what waits."""
+    draws = [(version[0], json.loads(version[5])) for version in versions if version[5]]
+    return [(version_id, draw["lock"]["kind"]) for version_id, draw in draws if "lock" in draw]
 
 
 def _starts_at(day: date, zone: ZoneInfo) -> datetime:

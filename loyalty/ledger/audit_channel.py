@@ -21,6 +21,8 @@ CHANNEL = (
             UNION
             SELECT version_id, beneficiary FROM {{coupon_outcomes}}
             WHERE beneficiary IN {_BEHIND}
+            UNION
+            SELECT version_id, role FROM {{draw_roles}} WHERE role IN {_BEHIND}
         )
         SELECT CAST(item_no AS text) AS id, 'of ' || role || ': ' || SUM(due) || ' due, '
             || SUM(made) || ' made' AS problem

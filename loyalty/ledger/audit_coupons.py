@@ -116,9 +116,8 @@ COUPONS = (
             FROM paid p CROSS JOIN offer o
             WHERE o.version_id = p.campaign_version_id AND o.beneficiary = p.role
             UNION ALL
-            SELECT d.scan_id, e.member_id, d.coupon_template_id, 1, 0
-            FROM draws d JOIN scan_events e ON e.brand_id = d.brand_id AND e.id = d.scan_id
-            WHERE d.brand_id = :brand AND d.coupon_template_id IS NOT NULL
+            SELECT cause_id, member_id, coupon_template_id, 1, 0 FROM draws
+            WHERE brand_id = :brand AND cause_kind = 'SCAN' AND coupon_template_id IS NOT NULL
             UNION ALL
             SELECT cause_id, member_id, template_id, 0, 1 FROM coupons
             WHERE brand_id = :brand AND cause_kind = 'SCAN'
@@ -161,6 +160,9 @@ COUPONS = (
                 0 AS given
             FROM paid p CROSS JOIN offer o
             WHERE o.version_id = p.campaign_version_id AND o.beneficiary = p.role
+            UNION ALL
+            SELECT cause_id, member_id, coupon_template_id, occurred_at, 1, 0 FROM draws
+            WHERE brand_id = :brand AND cause_kind <> 'SCAN' AND coupon_template_id IS NOT NULL
             UNION ALL
             SELECT cause_id, member_id, template_id, issued_at, 0, 1 FROM coupons
             WHERE brand_id = :brand AND cause_kind IN ('PURCHASE', 'EVENT')

@@ -14,30 +14,30 @@ from uuid import UUID
 
 from loyalty.db import Snapshot
 from loyalty.ledger.audit_draw_limits import CONCURRENT
-from loyalty.ledger.audit_draw_rows import NUMBERED, PAID_SCANS, Brand, Day, Receipt, Version
+from loyalty.ledger.audit_draw_rows import NUMBERED, PAID_EVENTS, Brand, Day, Receipt, Version
 
 _COUNTERS = {"counters.memberToday": "DAY", "counters.memberTotal": "CAMPAIGN"}
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Of whoever drew on a day, by member: the paid scans of the campaign as (time, version,
-    whether reversed), and when they drew by a number."""
+    """Of whoever drew on a day, by member: the paid events of the campaign as (told at, time,
+    version, whether taken back), and when they drew by a number."""
 
-    scans: dict[UUID, list[tuple[datetime, UUID, bool]]]
+    events: dict[UUID, list[tuple[datetime, datetime, UUID, bool]]]
     draws: dict[UUID, list[datetime]]
 
 
 async def read_counted(snap: Snapshot, brand: Brand, day: Day) -> Counted:
     which = {"brand": brand.id, "campaign": day.campaign_id, "on": day.on}
-    scans: dict[UUID, list[tuple[datetime, UUID, bool]]] = defaultdict(list)
-    for member_id, version_id, at, is_reversed in await snap.fetch(PAID_SCANS, **which):
-        scans[member_id].append((at, version_id, is_reversed))
+    events: dict[UUID, list[tuple[datetime, datetime, UUID, bool]]] = defaultdict(list)
+    for member_id, version_id, told_at, at, is_reversed in await snap.fetch(PAID_EVENTS, **which):
+        events[member_id].append((told_at, at, version_id, is_reversed))
     draws: dict[UUID, list[datetime]] = defaultdict(list)
     for member_id, campaign_id, at in await snap.fetch(NUMBERED, **which):
         if campaign_id == day.campaign_id:
             draws[member_id].append(at)
-    return Counted(scans, draws)
+    return Counted(events, draws)
 
 
 def fact_problems(
@@ -45,15 +45,16 @@ def fact_problems(
 ) -> Iterator[str]:
     """What a receipt says of the event, the calendar and counters that is not so."""
     facts, counters = inputs.get("facts", {}), inputs.get("counters", {})
-    known = _known(brand, receipt.occurred_at)
+    known = _known(brand, receipt)
     for name in sorted(facts.keys() & known.keys()):
         said = facts[name]
         if name == "event.at":
             said = datetime.fromisoformat(said)
         if said != known[name]:
             yield f"{name} was {known[name]}"
+    on = receipt.happened_at.astimezone(brand.zone).date().isoformat()
     named = {
-        name: ["MEMBER", receipt.member_id.hex, day.on.isoformat() if window == "DAY" else "ALL"]
+        name: ["MEMBER", receipt.member_id.hex, on if window == "DAY" else "ALL"]
         for name, window in _COUNTERS.items()
         if name in facts
     }
@@ -62,16 +63,17 @@ def fact_problems(
     if day.campaign_id in brand.miscounted:
         return
     for name in sorted(named):
-        least, most = _counted(brand, day, counted, receipt, _COUNTERS[name])
+        least, most = _counted(brand, counted, receipt, _COUNTERS[name])
         if not least <= facts[name] <= most:
             yield f"{name} was {least} to {most}"
 
 
-def _known(brand: Brand, at: datetime) -> dict[str, Any]:
-    """The facts that an event's time alone settles."""
+def _known(brand: Brand, receipt: Receipt) -> dict[str, Any]:
+    """The facts that an event's kind and time alone settle."""
+    at = receipt.happened_at
     local = at.astimezone(brand.zone)
     return {
-        "event.kind": "SCAN",
+        "event.kind": receipt.kind,
         "event.at": at,
         "calendar.date": local.date().isoformat(),
         "calendar.year": local.year,
@@ -83,23 +85,22 @@ def _known(brand: Brand, at: datetime) -> dict[str, Any]:
     }
 
 
-def _counted(
-    brand: Brand, day: Day, counted: Counted, receipt: Receipt, window: str
-) -> tuple[int, int]:
+def _counted(brand: Brand, counted: Counted, receipt: Receipt, window: str) -> tuple[int, int]:
     """How much of a member's counter there was before a draw, at the least and at the most. What is
     reversed is taken back from it, at some time."""
     least = most = 0
-    for at, version_id, is_reversed in counted.scans.get(receipt.member_id, ()):
-        if window == "DAY" and at.astimezone(brand.zone).date() != day.on:
+    on = receipt.happened_at.astimezone(brand.zone).date()
+    for told_at, at, version_id, is_reversed in counted.events.get(receipt.member_id, ()):
+        if window == "DAY" and at.astimezone(brand.zone).date() != on:
             continue
         counts = window in brand.counting[version_id]
-        if counts and at <= receipt.occurred_at + CONCURRENT:
+        if counts and told_at <= receipt.occurred_at + CONCURRENT:
             most += 1
-        if counts and not is_reversed and at < receipt.occurred_at - CONCURRENT:
+        if counts and not is_reversed and told_at < receipt.occurred_at - CONCURRENT:
             least += 1
         if is_reversed and not counts:
             least -= 1
-    return max(least, 0), most - 1  # this very scan is left out
+    return max(least, 0), most - 1  # this very event is left out
 
 
 def number_problems(version: Version, counted: Counted, receipt: Receipt) -> Iterator[str]:

@@ -126,11 +126,8 @@ def _problems(brand: Brand, day: Day, counted: Counted, receipt: Receipt) -> Ite
         yield "its seed was known by then"
     if receipt.occurred_at.astimezone(brand.zone).date() != day.on:
         yield "it was drawn on another day"
-    if (receipt.claim, receipt.member_id) != (
-        f"{receipt.item_no}:REWARD:CONSUMER",
-        receipt.scanner_id,
-    ):
-        yield "its scan is of another item or member"
+    if not receipt.is_theirs or receipt.claim != receipt.expected_claim:
+        yield "its event is of another item or member"
     message = "|".join(
         ("draw-1", brand.id.hex, receipt.claim, receipt.member_id.hex, receipt.nonce or "")
     )
@@ -141,7 +138,8 @@ def _problems(brand: Brand, day: Day, counted: Counted, receipt: Receipt) -> Ite
     stage, passed = _stage(version, receipt.occurred_at)
     base = _on_curve(stage["odds_from_ppm"], stage["odds_to_ppm"], passed)
     inputs = json.loads(receipt.inputs)
-    held = _held(version, inputs) if stage["takes_bonuses"] else []
+    asks = stage["takes_bonuses"] and receipt.is_own
+    held = _held(version, inputs) if asks else []
     if inputs.get("held", []) != held:
         yield f"the bonuses {held} hold"
     yield from fact_problems(brand, day, counted, receipt, inputs)

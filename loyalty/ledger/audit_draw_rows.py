@@ -46,21 +46,48 @@ WAITING = Statement(
     params="brand uuid",
     returns="n bigint",
 )
+# Whom the event paid in the draw's role: beside a scan's consumer the item's claims tell, beside a
+# buyer the purchase's shares. Who was merged since is who it was merged into.
 DRAWS_OF_DAY = Statement(
     """
+    WITH drawn AS MATERIALIZED (
+        SELECT d.id, e.item_no, COALESCE(e.occurred_at, p.occurred_at, v.occurred_at) AS at,
+            COALESCE(v.kind, d.cause_kind) AS kind,
+            CASE WHEN d.cause_kind = 'EVENT' THEN v.member_id
+                WHEN d.role <> 'CONSUMER' THEN COALESCE(k.member_id, h.member_id)
+                ELSE COALESCE(e.member_id, p.member_id) END AS paid_id
+        FROM draws d
+        LEFT JOIN scan_events e ON e.brand_id = d.brand_id AND e.id = d.cause_id
+            AND d.cause_kind = 'SCAN'
+        LEFT JOIN claims k ON k.brand_id = e.brand_id AND k.item_no = e.item_no
+            AND k.purpose = 'REWARD' AND k.beneficiary_role = d.role
+            AND k.settled_scan_id = e.id AND k.outcome = 'PAID'
+        LEFT JOIN purchase_events p ON p.brand_id = d.brand_id AND p.id = d.cause_id
+            AND d.cause_kind = 'PURCHASE'
+        LEFT JOIN purchase_shares h ON h.brand_id = p.brand_id AND h.purchase_id = p.id
+            AND h.role = d.role AND h.unpaid_reason IS NULL
+        LEFT JOIN earning_events v ON v.brand_id = d.brand_id AND v.id = d.cause_id
+            AND d.cause_kind = 'EVENT'
+        WHERE d.brand_id = :brand AND d.campaign_id = :campaign AND d.drawn_on = :on
+    )
     SELECT d.id, d.campaign_version_id, d.member_id, d.claim, d.nonce, d.seed_hash, d.stage,
         CAST(d.inputs AS text), d.base_ppm, d.odds_ppm, d.u, d.member_draw_no, d.is_guaranteed,
         d.pointed_prize, d.given_prize, CAST(d.exhausted AS text), d.ordinal, d.day_ordinal,
-        d.asset, d.amount, d.coupon_template_id, d.occurred_at, e.item_no, e.member_id
-    FROM draws d LEFT JOIN scan_events e ON e.brand_id = d.brand_id AND e.id = d.scan_id
-    WHERE d.brand_id = :brand AND d.campaign_id = :campaign AND d.drawn_on = :on ORDER BY d.id
+        d.asset, d.amount, d.coupon_template_id, d.occurred_at, d.cause_kind, d.cause_id, d.role,
+        x.item_no, x.kind, x.at,
+        COALESCE(a.merged_into_id, a.id) = COALESCE(b.merged_into_id, b.id)
+    FROM draws d JOIN drawn x ON x.id = d.id
+    LEFT JOIN members a ON a.brand_id = d.brand_id AND a.id = d.member_id
+    LEFT JOIN members b ON b.brand_id = d.brand_id AND b.id = x.paid_id
+    WHERE d.brand_id = :brand ORDER BY d.id
     """,
     params="brand uuid, campaign uuid, on date",
     returns="id uuid, version_id uuid, member_id uuid, claim text, nonce text, seed_hash text,"
     " stage bigint, inputs text, base_ppm bigint, odds_ppm bigint, u text, member_draw_no bigint,"
     " is_guaranteed boolean, pointed text, given text, exhausted text, ordinal bigint,"
     " day_ordinal bigint, asset text, amount bigint, template_id uuid, occurred_at timestamptz,"
-    " item_no bigint, scanner_id uuid",
+    " cause_kind text, cause_id uuid, role text, item_no bigint, kind text, at timestamptz,"
+    " is_theirs boolean",
 )
 _PRIVILEGES = Statement(
     "SELECT CAST(privileges AS text) FROM ladder_levels WHERE brand_id = :brand",
@@ -87,31 +114,48 @@ TWICE = Statement(
     params="brand uuid",
     returns="place text, prize text, ordinal bigint, times bigint",
 )
-# When each version was published; and what of a campaign's scans counts, by its versions' caps: a
-# campaign of other events counts those.
+# When each version was published; and what of a campaign's events counts, by its versions' caps:
+# what it paid on top of others is no event of its own.
 _PUBLISHED = Statement(
     """
-    SELECT id, campaign_id, published_at, CAST(caps AS text), event = 'SCAN' AND bonus IS NULL
+    SELECT id, campaign_id, published_at, CAST(caps AS text), bonus IS NULL
     FROM campaign_versions WHERE brand_id = :brand ORDER BY campaign_id, version
     """,
     params="brand uuid",
-    returns="id uuid, campaign_id uuid, at timestamptz, caps text, is_of_scans boolean",
+    returns="id uuid, campaign_id uuid, at timestamptz, caps text, is_first boolean",
 )
-# The paid scans of whoever drew on a day by what was counted of it, and whether they were reversed.
-PAID_SCANS = Statement(
+# The paid events of whoever drew on a day by what was counted of it: when each was told, when it
+# was, and whether it was taken back, if in part.
+PAID_EVENTS = Statement(
     """
-    SELECT e.member_id, e.campaign_version_id, e.occurred_at, r.id IS NOT NULL
-    FROM scan_events e JOIN campaign_versions v
-        ON v.brand_id = e.brand_id AND v.id = e.campaign_version_id
+    WITH asked AS MATERIALIZED (
+        SELECT DISTINCT d.member_id FROM draws d WHERE d.brand_id = :brand
+            AND d.campaign_id = :campaign AND d.drawn_on = :on
+            AND CAST(d.inputs AS text) LIKE '%"counters.%'
+    ), versions AS MATERIALIZED (
+        SELECT id FROM campaign_versions WHERE brand_id = :brand AND campaign_id = :campaign
+    )
+    SELECT e.member_id, e.campaign_version_id, e.occurred_at, e.occurred_at, r.id IS NOT NULL
+    FROM scan_events e JOIN versions v ON v.id = e.campaign_version_id
     LEFT JOIN scan_reversals r ON r.brand_id = e.brand_id AND r.scan_id = e.id
-    WHERE e.brand_id = :brand AND v.campaign_id = :campaign AND e.unpaid_reason IS NULL
-        AND e.role = 'CONSUMER' AND e.member_id IN (
-            SELECT d.member_id FROM draws d WHERE d.brand_id = :brand
-                AND d.campaign_id = :campaign AND d.drawn_on = :on
-                AND CAST(d.inputs AS text) LIKE '%"counters.%')
+    WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL AND e.role = 'CONSUMER'
+        AND e.member_id IN (SELECT member_id FROM asked)
+    UNION ALL
+    SELECT p.member_id, p.campaign_version_id, p.created_at, p.occurred_at,
+        EXISTS (SELECT 1 FROM purchase_returns r
+            WHERE r.brand_id = p.brand_id AND r.purchase_id = p.id)
+    FROM purchase_events p JOIN versions v ON v.id = p.campaign_version_id
+    WHERE p.brand_id = :brand AND p.member_id IN (SELECT member_id FROM asked)
+    UNION ALL
+    SELECT d.member_id, e.campaign_version_id, e.created_at, e.occurred_at, false
+    FROM earning_events e JOIN versions v ON v.id = e.campaign_version_id
+    JOIN draws d ON d.brand_id = e.brand_id AND d.cause_id = e.id AND d.cause_kind = 'EVENT'
+    WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL
+        AND d.member_id IN (SELECT member_id FROM asked)
     """,
     params="brand uuid, campaign uuid, on date",
-    returns="member_id uuid, version_id uuid, at timestamptz, is_reversed boolean",
+    returns="member_id uuid, version_id uuid, told_at timestamptz, at timestamptz,"
+    " is_reversed boolean",
 )
 # When whoever drew on a day drew by a number, in whichever campaign: looked up by member.
 NUMBERED = Statement(
@@ -141,8 +185,8 @@ class Version:
 @dataclass(frozen=True)
 class Brand:
     """What all days of a brand share. ``published``: each campaign's versions by their times, of
-    which the newest counts. ``counting``: of each version that pays scans, by its id, the
-    windows in which it counts a member's; ``miscounted``: campaigns that count other events too.
+    which the newest counts. ``counting``: of each version, by its id, the windows in which it
+    counts a member's events; ``miscounted``: campaigns that paid on top of others, too.
     ``level_percents``: what levels ever added to odds."""
 
     id: UUID
@@ -169,7 +213,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Receipt:
-    """A row of ``DRAWS_OF_DAY``."""
+    """A row of ``DRAWS_OF_DAY``: drawn at ``occurred_at``, of an event of ``at``."""
 
     id: UUID
     version_id: UUID
@@ -193,8 +237,30 @@ class Receipt:
     amount: int | None
     template_id: UUID | None
     occurred_at: datetime
+    cause_kind: str
+    cause_id: UUID
+    role: str
     item_no: int | None
-    scanner_id: UUID | None
+    kind: str
+    at: datetime | None
+    is_theirs: bool | None
+
+    @property
+    def expected_claim(self) -> str:
+        """What its event claims for its role."""
+        if self.cause_kind == "SCAN":
+            return f"{self.item_no}:REWARD:{self.role}"
+        return f"{self.cause_kind}:{self.cause_id.hex}:{self.role}"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the event's own member drew, of whom bonuses ask, and nobody beside."""
+        return self.cause_kind == "EVENT" or self.role == "CONSUMER"
+
+    @property
+    def happened_at(self) -> datetime:
+        """When its event was: before it was drawn for, if it was told late."""
+        return self.at or self.occurred_at
 
 
 async def read_brand(snap: Snapshot, id: UUID, slug: str, zone: ZoneInfo) -> Brand:
@@ -210,11 +276,11 @@ async def read_brand(snap: Snapshot, id: UUID, slug: str, zone: ZoneInfo) -> Bra
     }
     published: dict[UUID, list[tuple[datetime, UUID]]] = defaultdict(list)
     counting, miscounted = {}, set()
-    for version_id, campaign_id, at, caps, is_of_scans in await snap.fetch(_PUBLISHED, brand=id):
+    for version_id, campaign_id, at, caps, is_first in await snap.fetch(_PUBLISHED, brand=id):
         published[campaign_id].append((at, version_id))
         counted = (cap["window"] for cap in json.loads(caps) if cap["subject"] == "MEMBER")
         counting[version_id] = frozenset(counted)
-        if not is_of_scans:
+        if not is_first:
             miscounted.add(campaign_id)
     limits = await read_limits(snap, id, templates)
     granted = [json.loads(row[0]) for row in await snap.fetch(_PRIVILEGES, brand=id)]
@@ -224,5 +290,5 @@ async def read_brand(snap: Snapshot, id: UUID, slug: str, zone: ZoneInfo) -> Bra
         for each in level
         if each["kind"] == "BONUS_ODDS"
     }
-    of_scans = (counting, frozenset(miscounted))
-    return Brand(id, slug, zone, versions, limits, published, *of_scans, frozenset(percents))
+    counts = (counting, frozenset(miscounted))
+    return Brand(id, slug, zone, versions, limits, published, *counts, frozenset(percents))

@@ -1,43 +1,78 @@
 """What must hold of draws, seen from the rows alone: invariants 6 and 8. That their numbers are
 what anybody computes of them is asked by ``audit_draw_receipts.py``."""
 
-from loyalty.ledger.audit_probe import Probe
+from loyalty.ledger.audit_probe import MERGED, Probe
+
+_HEX = "replace(CAST({} AS text), '-', '')"
+# Whom events paid, each in its role: beside a scan's consumer its item's claims say so, beside a
+# buyer the purchase's shares.
+_PAID = f"""
+    paid AS MATERIALIZED (
+        SELECT 'SCAN' AS kind, e.id, 'CONSUMER' AS role, e.member_id, e.campaign_version_id,
+            e.occurred_at AS at, CAST(e.item_no AS text) || ':REWARD:' AS claim
+        FROM scan_events e
+        WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL AND e.role = 'CONSUMER'
+        UNION ALL
+        SELECT 'SCAN', e.id, k.beneficiary_role, k.member_id, e.campaign_version_id,
+            e.occurred_at, CAST(e.item_no AS text) || ':REWARD:'
+        FROM claims k JOIN scan_events e ON e.brand_id = k.brand_id AND e.id = k.settled_scan_id
+        WHERE k.brand_id = :brand AND k.outcome = 'PAID' AND k.beneficiary_role <> 'CONSUMER'
+        UNION ALL
+        SELECT 'PURCHASE', p.id, 'CONSUMER', p.member_id, p.campaign_version_id, p.created_at,
+            'PURCHASE:' || {_HEX.format("p.id")} || ':'
+        FROM purchase_events p WHERE p.brand_id = :brand AND p.campaign_version_id IS NOT NULL
+        UNION ALL
+        SELECT 'PURCHASE', p.id, h.role, h.member_id, p.campaign_version_id, p.created_at,
+            'PURCHASE:' || {_HEX.format("p.id")} || ':'
+        FROM purchase_shares h
+        JOIN purchase_events p ON p.brand_id = h.brand_id AND p.id = h.purchase_id
+        WHERE h.brand_id = :brand AND h.unpaid_reason IS NULL
+        UNION ALL
+        SELECT 'EVENT', e.id, m.role, e.member_id, e.campaign_version_id, e.created_at,
+            'EVENT:' || {_HEX.format("e.id")} || ':'
+        FROM earning_events e JOIN members m ON m.brand_id = e.brand_id AND m.id = e.member_id
+        WHERE e.brand_id = :brand AND e.unpaid_reason IS NULL
+    )
+"""
 
 DRAWS = (
     Probe(
         6,
-        "a paid scan of a campaign with a draw draws once, and no other does",
-        "有抽奖的有奖扫码恰抽一次",
+        "a paid event draws once for each whom it pays and who draws, and no other does",
+        "有奖事件为每个参与抽奖的受益人恰抽一次",
         "draws",
-        """
-        WITH drawing AS MATERIALIZED (SELECT DISTINCT version_id FROM {draw_prizes})
-        SELECT CAST(scan_id AS text) AS id, SUM(due) || ' draws due, ' || SUM(made) || ' made'
-            AS problem
+        f"""
+        WITH {_PAID}, drawing AS MATERIALIZED (SELECT version_id, role FROM {{draw_roles}})
+        SELECT CAST(cause_id AS text) || ' ' || role AS id, SUM(due) || ' draws due, '
+            || SUM(made) || ' made' AS problem
         FROM (
-            SELECT id AS scan_id, 1 AS due, 0 AS made FROM scan_events
-            WHERE brand_id = :brand AND unpaid_reason IS NULL AND role = 'CONSUMER'
-                AND campaign_version_id IN (SELECT version_id FROM drawing)
+            SELECT p.kind, p.id AS cause_id, p.role, 1 AS due, 0 AS made
+            FROM paid p JOIN drawing g ON g.version_id = p.campaign_version_id AND g.role = p.role
             UNION ALL
-            SELECT scan_id, 0, 1 FROM draws WHERE brand_id = :brand
+            SELECT cause_kind, cause_id, role, 0, 1 FROM draws WHERE brand_id = :brand
         ) AS entries
-        GROUP BY scan_id HAVING SUM(due) <> SUM(made)
+        GROUP BY kind, cause_id, role HAVING SUM(due) <> SUM(made)
         """,
     ),
     Probe(
         6,
-        "a draw is of its scan's member, item, version and moment",
-        "抽奖与其扫码的会员、物品、版本、时间一致",
+        "a draw is of its event's member, claim, version and moment",
+        "抽奖与其事件的会员、领取键、版本、时间一致",
         "draws",
-        """
-        SELECT CAST(d.id AS text) AS id, 'drawn for another member, item, version or moment'
+        f"""
+        WITH {_PAID}, {MERGED}
+        SELECT CAST(d.id AS text) AS id, 'drawn for another member, claim, version or moment'
             AS problem
         FROM draws d
-        JOIN scan_events e ON e.brand_id = d.brand_id AND e.id = d.scan_id
+        JOIN paid p ON p.kind = d.cause_kind AND p.id = d.cause_id AND p.role = d.role
         JOIN campaign_versions v ON v.brand_id = d.brand_id AND v.id = d.campaign_version_id
-        WHERE d.brand_id = :brand AND (d.member_id <> e.member_id
-            OR d.campaign_version_id <> e.campaign_version_id
-            OR d.campaign_id <> v.campaign_id OR d.occurred_at <> e.occurred_at
-            OR d.claim <> CAST(e.item_no AS text) || ':REWARD:CONSUMER')
+        LEFT JOIN merged m ON m.id = d.member_id
+        LEFT JOIN merged n ON n.id = p.member_id
+        WHERE d.brand_id = :brand AND (
+            COALESCE(m.into_id, d.member_id) <> COALESCE(n.into_id, p.member_id)
+            OR d.campaign_version_id <> p.campaign_version_id
+            OR d.campaign_id <> v.campaign_id OR d.occurred_at <> p.at
+            OR d.claim <> p.claim || d.role)
         """,
     ),
     Probe(

@@ -150,6 +150,8 @@ HISTORY = (
                 SELECT cause_id FROM transfers WHERE brand_id = :brand AND cause_kind = 'EVENT'
                     AND kind = 'EARN' AND phase IN ('POSTED', 'PENDING')
                 UNION
+                SELECT cause_id FROM draws WHERE brand_id = :brand AND cause_kind = 'EVENT'
+                UNION
                 SELECT cause_id FROM coupons WHERE brand_id = :brand AND cause_kind = 'EVENT'
                 UNION
                 SELECT r.cause_id FROM locked_rewards r

@@ -17,6 +17,8 @@ LOCKS = (
         WITH offer AS MATERIALIZED (
             SELECT version_id, beneficiary, asset, kind, amount AS low, {OUTCOME_MOST} AS high
             FROM {{locked_outcomes}}
+        ), drawn AS MATERIALIZED (
+            SELECT version_id, kind FROM {{draw_locks}}
         ), due AS MATERIALIZED (
             SELECT beneficiary_role, COALESCE(settled_scan_id, scan_id) AS scan_id
             FROM claims WHERE brand_id = :brand AND outcome = 'PAID'
@@ -28,6 +30,11 @@ LOCKS = (
             FROM due d CROSS JOIN scan_events e CROSS JOIN offer o
             WHERE e.brand_id = :brand AND e.id = d.scan_id
                 AND o.version_id = e.campaign_version_id AND o.beneficiary = d.beneficiary_role
+            UNION ALL
+            SELECT d.cause_id, d.asset, l.kind, d.amount, d.amount, 0
+            FROM draws d JOIN drawn l ON l.version_id = d.campaign_version_id
+            WHERE d.brand_id = :brand AND d.cause_kind = 'SCAN' AND d.asset IS NOT NULL
+                AND d.is_locked
             UNION ALL
             SELECT t.cause_id, t.asset, r.unlock_kind, 0, 0, t.amount
             FROM transfers t
@@ -130,7 +137,9 @@ LOCKS = (
         JOIN scan_events s ON s.brand_id = v.brand_id AND s.id = v.scan_id
         LEFT JOIN transfers o ON o.brand_id = t.brand_id
             AND o.id = COALESCE(t.reverses_id, t.pending_id)
-        LEFT JOIN transfers p ON p.brand_id = o.brand_id AND p.id = o.pending_id
+        LEFT JOIN withholdings w ON w.brand_id = o.brand_id AND w.id = o.id
+        LEFT JOIN transfers c ON c.brand_id = o.brand_id AND c.id = COALESCE(w.credit_id, o.id)
+        LEFT JOIN transfers p ON p.brand_id = c.brand_id AND p.id = c.pending_id
         LEFT JOIN scan_events g ON g.brand_id = t.brand_id
             AND g.id = COALESCE(p.cause_id, o.cause_id)
         WHERE t.brand_id = :brand AND t.cause_kind = 'SCAN_REVERSAL'

@@ -16,6 +16,8 @@ _SETS = {
     "caps": "campaign_id uuid, subject_kind text, window_kind text, times_max bigint,"
     " every_version boolean, counts_scans boolean",
     "draw_prizes": "version_id uuid, prize text, stock bigint, quota bigint",
+    "draw_roles": "version_id uuid, role text",
+    "draw_locks": "version_id uuid, kind text",
     "raffle_prizes": "raffle_id uuid, pool_min bigint, pool_max bigint, prize_no bigint,"
     " first_place bigint, last_place bigint, asset text, amount bigint, template_id uuid",
     "task_periods": "task_id uuid, task_ref text, period text, counts text, target bigint,"

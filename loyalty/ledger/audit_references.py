@@ -37,7 +37,6 @@ _REFERENCES: dict[tuple[str, str], dict[str, str]] = {
     ("draws", "抽奖"): {
         "campaign_id": "campaigns",
         "campaign_version_id": "campaign_versions",
-        "scan_id": "scan_events",
         "member_id": "members",
         "coupon_template_id": "coupon_templates",
     },

@@ -59,7 +59,8 @@ SCANS = (
             WHERE r.brand_id = :brand AND r.coupon_template_id IS NOT NULL
             GROUP BY r.cause_id, r.member_id
             UNION ALL
-            SELECT scan_id, member_id, 1, 1 FROM draws WHERE brand_id = :brand
+            SELECT cause_id, member_id, 1, 1 FROM draws
+            WHERE brand_id = :brand AND cause_kind = 'SCAN'
         ), sums AS MATERIALIZED (
             SELECT g.cause_id, SUM(g.n) AS n,
                 SUM(CASE WHEN COALESCE(m.into_id, g.owner_id) = COALESCE(n.into_id, e.member_id)
@@ -130,8 +131,9 @@ SCANS = (
             WHERE e.brand_id = :brand AND e.id = d.offer_scan_id
                 AND o.version_id = e.campaign_version_id AND o.beneficiary = d.beneficiary_role
             UNION ALL
-            SELECT scan_id, member_id, asset, amount, amount, 0 FROM draws
-            WHERE brand_id = :brand AND asset IS NOT NULL
+            SELECT cause_id, member_id, asset, amount, amount, 0 FROM draws
+            WHERE brand_id = :brand AND cause_kind = 'SCAN' AND asset IS NOT NULL
+                AND NOT is_locked
             UNION ALL
             SELECT d.scan_id, d.member_id, r.asset, 0, 0, r.amount
             FROM due d

@@ -54,6 +54,9 @@ SHARES = (
                 UNION ALL
                 SELECT cause_id, member_id FROM locked_rewards
                 WHERE brand_id = :brand AND coupon_template_id IS NOT NULL
+                UNION ALL
+                SELECT cause_id, member_id FROM draws
+                WHERE brand_id = :brand AND cause_kind = 'PURCHASE'
             ) AS c
             JOIN purchase_events p ON p.brand_id = :brand AND p.id = c.cause_id
             LEFT JOIN merged g ON g.id = c.member_id

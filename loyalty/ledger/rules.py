@@ -89,12 +89,24 @@ class Book(Reversing):
         campaign_id: UUID | None,
         expires_on: date,
         owed: AccountState | None = None,
+        pending_id: UUID | None = None,
     ) -> tuple[Movement, Movement]:
-        """``credit``, of which so much goes to the brand's book of tax at once; what the member
-        owes is repaid from what is left."""
-        credited = self.credit(
-            issuance, account, amount, cause, campaign_id=campaign_id, expires_on=expires_on
-        )
+        """``credit``, or ``resolve`` of what is pending, of which so much goes to the brand's book
+        of tax at once; what the member owes is repaid from what is left."""
+        if pending_id is None:
+            credited = self.credit(
+                issuance, account, amount, cause, campaign_id=campaign_id, expires_on=expires_on
+            )
+        else:
+            credited = self.resolve(
+                issuance,
+                account,
+                amount,
+                cause,
+                pending_id=pending_id,
+                campaign_id=campaign_id,
+                expires_on=expires_on,
+            )
         book, part = tax
         [kept] = self.take(account, book, [(expires_on, part)], TransferKind.WITHHOLD, cause)
         self._repay(account, owed, amount - part, expires_on, cause)

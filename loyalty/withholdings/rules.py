@@ -69,20 +69,25 @@ def credit_prize(
     campaign_id: UUID | None,
     expires_on: date,
     owed: AccountState | None,
+    pending_id: UUID | None = None,
 ) -> tuple[Movement, Withheld | None]:
-    """Credit a prize, less the tax of it, which goes to the brand's TAX book before anything of it
-    repays what the member owes."""
+    """Credit a prize, or post one that was pending, less the tax of it, which goes to the brand's
+    TAX book before anything of it repays what the member owes."""
     tax = tax_of(terms, account.asset, gross)
     if terms is None or tax == 0:
-        credited = book.credit(
-            issuance,
-            account,
-            gross,
-            cause,
-            campaign_id=campaign_id,
-            expires_on=expires_on,
-            owed=owed,
-        )
+        given = (issuance, account, gross, cause)
+        if pending_id is None:
+            credited = book.credit(
+                *given, campaign_id=campaign_id, expires_on=expires_on, owed=owed
+            )
+        else:
+            credited = book.resolve(
+                *given,
+                pending_id=pending_id,
+                campaign_id=campaign_id,
+                expires_on=expires_on,
+                owed=owed,
+            )
         return credited, None
     brand_id, asset = account.brand_id, account.asset
     tax_book = AccountState(
@@ -99,6 +104,7 @@ def credit_prize(
         campaign_id=campaign_id,
         expires_on=expires_on,
         owed=owed,
+        pending_id=pending_id,
     )
     return credited, Withheld(
         *(brand_id, kept.id, account.owner_id, *prize, credited.id, gross, tax, terms)

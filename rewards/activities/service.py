@@ -73,7 +73,7 @@ async def _note(tx: Tx, active: Iterable[Iterable[UUID]]) -> None:
         await tx.fetch(queries.INSERT, rows=rows)
 
 
-async def settle_activities(tx: Tx, limit: int) -> int:
+async def settle_activities(tx: Tx, limit: int, cache: ConfigurationCache | None = None) -> int:
     """Settle what up to ``limit`` notes of one brand lead to; how many there may have been. The
     notes go in the same transaction, so nothing is settled that is not done with, nor lost."""
     taken = await tx.fetch(queries.TAKE, row_count_max=limit)
@@ -86,7 +86,7 @@ async def settle_activities(tx: Tx, limit: int) -> int:
     referred = [each.event for each in due if each.event is not None]
     facts = [*referred, *completed][:SET_SIZE_MAX]
     if facts:
-        await settle_events(tx, brand_id, system_actor(brand_id), facts)
+        await settle_events(tx, brand_id, system_actor(brand_id), facts, cache)
     await end_referrals(tx, brand_id, due)
     await _note(tx, {(brand_id, fact.member_id) for fact in referred})
     if len(facts) == len(referred) + len(completed):  # or the rest comes in the next turn

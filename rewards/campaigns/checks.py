@@ -25,6 +25,7 @@ from rewards.campaigns.rules import (
 )
 from rewards.conditions.rules import Audience, Fields, compile_condition
 from rewards.draws.checks import cheapest_prizes, check_cash, check_draw, largest_cash
+from rewards.draws.terms import DrawTerms
 
 AMOUNT_MAX = 10**9
 PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %
@@ -85,9 +86,7 @@ def check_definition(definition: CampaignDefinition, fields: Fields = ()) -> Non
     _check_outcomes(definition)
     _check_caps(definition)
     if definition.draw is not None:
-        if definition.event is not EventKind.SCAN:
-            raise InvalidInput(field="draw", problem="only scans draw")
-        check_draw(definition.draw, definition.starts_at, definition.ends_at)
+        _check_drawing(definition, definition.draw, fields)
     for beneficiary in definition.return_policies:
         if not definition_pays(definition.outcomes, beneficiary):
             raise InvalidInput(
@@ -99,6 +98,21 @@ def check_definition(definition: CampaignDefinition, fields: Fields = ()) -> Non
         compile_condition(definition.condition, "condition", definition.event, fields, audience)
 
 
+def _check_drawing(definition: CampaignDefinition, draw: DrawTerms, fields: Fields) -> None:
+    """Who draws is whom the event pays."""
+    check_draw(draw, definition.starts_at, definition.ends_at, definition.event, fields)
+    payable = _PAID_BY.get(definition.event, frozenset(MemberRole))
+    if not draw.roles:
+        raise InvalidInput(field="draw.roles", problem="somebody has to draw")
+    for i, role in enumerate(draw.roles):
+        if role not in payable:
+            raise InvalidInput(field=f"draw.roles[{i}]", problem="not paid by this event")
+        if role in draw.roles[:i]:
+            raise InvalidInput(field=f"draw.roles[{i}]", problem="each of them once")
+        if draw.lock is not None:
+            _check_waiting(definition, "draw.lock", draw.lock, role)
+
+
 def _asked(definition: CampaignDefinition) -> frozenset[MemberRole]:
     """Who answers its condition: whose events they are, as far as it pays them."""
     if definition.event is EventKind.SCAN:
@@ -106,7 +120,8 @@ def _asked(definition: CampaignDefinition) -> frozenset[MemberRole]:
         return frozenset({MemberRole.CONSUMER} | ({MemberRole.GUIDE} if gated else set()))
     if definition.event is EventKind.PURCHASE:
         return frozenset({MemberRole.CONSUMER})
-    return frozenset(outcome.beneficiary for outcome in definition.outcomes)
+    drawing = definition.draw.roles if definition.draw else ()
+    return frozenset([*(outcome.beneficiary for outcome in definition.outcomes), *drawing])
 
 
 def check_terms(definition: CampaignDefinition, now: datetime, prize_ceiling_fen: int) -> None:
@@ -123,15 +138,18 @@ def check_terms(definition: CampaignDefinition, now: datetime, prize_ceiling_fen
                 raise InvalidInput(field=f"outcomes[{i}].amount", problem=problem)
     if definition.draw is not None:
         check_cash(definition.draw, prize_ceiling_fen)
-        cash = promised.get(MemberRole.CONSUMER, 0) + largest_cash(definition.draw)
+        others = max(promised.get(role, 0) for role in definition.draw.roles)
+        cash = others + largest_cash(definition.draw)
         if cash > prize_ceiling_fen:
-            problem = f"with its dearest prize a scan gives {cash} fen, over the prize ceiling"
+            problem = f"with its dearest prize an event gives {cash} fen, over the prize ceiling"
             raise InvalidInput(field="outcomes", problem=f"{problem} of {prize_ceiling_fen}")
     begins = max(now, definition.starts_at or now)
-    for i, outcome in enumerate(definition.outcomes):
-        lock = outcome.lock
+    locks = [(f"outcomes[{i}]", given.lock) for i, given in enumerate(definition.outcomes)]
+    if definition.draw is not None:
+        locks.append(("draw", definition.draw.lock))
+    for path, lock in locks:
         if lock is not None and lock.on is not None and lock.on < begins.date() - _DAY:
-            raise InvalidInput(field=f"outcomes[{i}].lock.on", problem="is over already by then")
+            raise InvalidInput(field=f"{path}.lock.on", problem="is over already by then")
 
 
 def _cash_most(outcome: Outcome, prize_ceiling_fen: int) -> int:
@@ -225,8 +243,10 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
             )
         seen.add(key)
     is_of_member = definition.event in MEMBER_EVENTS  # who may be of any role
-    pays_consumer = definition_pays(outcomes, MemberRole.CONSUMER)
-    needs_consumer = definition.draw is None and definition.bonus is None and not is_of_member
+    pays_consumer = definition_pays(outcomes, MemberRole.CONSUMER) or (
+        definition.draw is not None and MemberRole.CONSUMER in definition.draw.roles
+    )
+    needs_consumer = definition.bonus is None and not is_of_member
     if needs_consumer and not pays_consumer:
         raise InvalidInput(field="outcomes", problem="nothing for the consumer")
     if definition.gate is not Gate.NONE and not definition_pays(outcomes, MemberRole.GUIDE):
@@ -271,17 +291,27 @@ def _check_locked(
 ) -> None:
     if outcome.lock is None:
         return
-    kind = outcome.lock.kind
+    is_gated = definition.gate is not Gate.NONE and outcome.beneficiary is MemberRole.GUIDE
+    if not is_gated:
+        _check_waiting(definition, path, outcome.lock, outcome.beneficiary)
+        return
     check_lock(path, outcome.lock)
+    if outcome.lock.kind is not UnlockKind.ITEM:
+        raise InvalidInput(field=path, problem="the gate locks what the guide gets")
+
+
+def _check_waiting(
+    definition: CampaignDefinition, path: str, lock: Lock, beneficiary: MemberRole
+) -> None:
+    """What somebody's reward may wait for, no gate being in between."""
+    kind = lock.kind
+    check_lock(path, lock)
     is_of_scan = kind in (UnlockKind.BOX_BOTTLES, UnlockKind.INNER_SCAN)
     if is_of_scan and definition.event is not EventKind.SCAN:
         raise InvalidInput(field=f"{path}.kind", problem="only what is scanned has codes and boxes")
-    is_gated = definition.gate is not Gate.NONE and outcome.beneficiary is MemberRole.GUIDE
-    if kind is UnlockKind.ITEM and not is_gated:
+    if kind is UnlockKind.ITEM:
         raise InvalidInput(field=f"{path}.kind", problem="of what a gate locks for the guide")
-    if is_gated and kind is not UnlockKind.ITEM:
-        raise InvalidInput(field=path, problem="the gate locks what the guide gets")
-    is_consumers = outcome.beneficiary is MemberRole.CONSUMER
+    is_consumers = beneficiary is MemberRole.CONSUMER
     if kind in (UnlockKind.NEXT_SCAN, UnlockKind.INNER_SCAN) and not is_consumers:
         raise InvalidInput(field=f"{path}.kind", problem="only consumers' scans count")
 

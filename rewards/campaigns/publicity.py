@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from loyalty.actor import MemberRole
 from loyalty.ledger.models import Asset
+from rewards.campaigns.caps import limiting
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, OutcomeBasis, UnlockKind
-from rewards.campaigns.rules import LiveCampaign, Outcome, limiting
+from rewards.campaigns.rules import LiveCampaign, Outcome
 from rewards.draws.models import Curve
 from rewards.draws.rules import LiveDraw
 from rewards.draws.terms import PPM, AmountAward, CouponAward, Entry, Prize, Stage
@@ -37,14 +38,23 @@ class Names:
     regions: Mapping[str, Said] = field(default_factory=dict)
 
 
-def is_public(campaign: LiveCampaign) -> bool:
-    """Whether it promises consumers anything."""
-    return campaign.pays(MemberRole.CONSUMER) or campaign.draw is not None
+def is_public(campaign: LiveCampaign, asker: MemberRole = MemberRole.CONSUMER) -> bool:
+    """Whether it promises consumers anything, or lets who asks in this role draw: whatever else the
+    channel is paid is nobody else's to know."""
+    return campaign.pays(MemberRole.CONSUMER) or campaign.draws(asker)
 
 
-def rules_page(campaign: LiveCampaign, names: Names) -> list[Said]:
-    """The lines of the page, in their order."""
-    parts = (_frame(campaign, names), _gifts(campaign, names), _drawn(campaign, names))
+def shows_draw(campaign: LiveCampaign, asker: MemberRole = MemberRole.CONSUMER) -> bool:
+    """Whether its draw is a consumer's, or of who asks in this role."""
+    return campaign.draws(MemberRole.CONSUMER) or campaign.draws(asker)
+
+
+def rules_page(
+    campaign: LiveCampaign, names: Names, asker: MemberRole = MemberRole.CONSUMER
+) -> list[Said]:
+    """The lines of the page for who asks in this role, in their order."""
+    drawn = _drawn(campaign, names) if shows_draw(campaign, asker) else ()
+    parts = (_frame(campaign, names), _gifts(campaign, names), drawn)
     return [line for part in (*parts, _caps(campaign)) for line in part]
 
 
@@ -176,8 +186,11 @@ def _drawn(campaign: LiveCampaign, names: Names) -> Iterator[Said]:
     draw = campaign.draw
     if draw is None:
         return
+    lock = None if draw.terms.lock is None else _LOCKS[draw.terms.lock.kind]
     for prize in draw.terms.prizes:
         yield _prize(prize, names)
+    if lock is not None:
+        yield Said(f"中得的奖品{lock.zh}。", f"What is won is {lock.en}.")
     for number, (stage, window) in enumerate(zip(draw.terms.stages, draw.windows, strict=True), 1):
         yield from _stage(number, stage, window[0], draw, names)
     if draw.terms.guarantee is not None:

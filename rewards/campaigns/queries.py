@@ -7,6 +7,7 @@ from sqlalchemy import Text, cast, delete, update
 from sqlmodel import col, func, select
 
 from loyalty.db import Snapshot, Statement, Tx
+from rewards.campaigns.caps import caps_from_json
 from rewards.campaigns.models import (
     Campaign,
     CampaignBudget,
@@ -20,7 +21,6 @@ from rewards.campaigns.models import (
 from rewards.campaigns.rules import (
     LiveCampaign,
     bonus_from_json,
-    caps_from_json,
     coupons_from_json,
     outcomes_from_json,
     policies_from_json,
@@ -245,8 +245,10 @@ async def get_newest_version(tx: Tx, brand_id: UUID, campaign_id: UUID) -> int:
 
 async def has_lock_kind(snapshot: Snapshot, brand_id: UUID, kind: UnlockKind) -> bool:
     """Whether any version locks in this way: its name is in the stored outcomes, where it can be
-    nothing else but an asset of that name."""
-    stored = cast(col(CampaignVersion.outcomes), Text)
+    nothing else but an asset of that name, or in what its draw waits for."""
+    outcomes = cast(col(CampaignVersion.outcomes), Text)
+    draw = func.coalesce(cast(col(CampaignVersion.draw), Text), "")
+    stored = outcomes + draw
     found = await snapshot.session.exec(
         select(col(CampaignVersion.id))
         .where(
@@ -318,7 +320,7 @@ def as_live(campaign: Campaign, version: CampaignVersion) -> LiveCampaign:
     event, custom = EventKind(version.event), version.event_type
     fields = () if custom is None else tuple(sorted(custom["fields"].items()))
     draw = version.draw and compile_draw(
-        draw_from_json(version.draw), version.starts_at, version.ends_at
+        draw_from_json(version.draw), version.starts_at, version.ends_at, event, fields
     )
     return LiveCampaign(
         campaign.id,

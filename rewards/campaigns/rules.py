@@ -11,7 +11,7 @@ from loyalty.actor import MemberRole
 from loyalty.ledger.rules import ReturnPolicy
 from rewards.campaigns.locks import Lock, lock_from_json, lock_to_json
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
-from rewards.conditions.facts import MEMBER_TODAY, MEMBER_TOTAL, REGION
+from rewards.conditions.facts import REGION
 from rewards.conditions.rules import Condition
 from rewards.draws.rules import LiveDraw
 from rewards.draws.terms import DrawTerms, awarded_templates
@@ -21,7 +21,6 @@ TOGETHER = "ALL"
 """The subject of caps of everybody together."""
 COUNTED_MAX = 10**15
 """The limit of a counter that only counts."""
-_WINDOWS = {MEMBER_TODAY: CapWindow.DAY, MEMBER_TOTAL: CapWindow.CAMPAIGN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +129,7 @@ class LiveCampaign:
     def __post_init__(self) -> None:
         paid = {outcome.beneficiary for outcome in self.outcomes}
         paid.update(coupon.beneficiary for coupon in self.coupons)
+        paid.update(self.draw.terms.roles if self.draw else ())
         has_channel = self.event in (EventKind.SCAN, EventKind.PURCHASE)
         channel = tuple(role for role in _BEHIND_SALES if has_channel and role in paid)
         object.__setattr__(self, "channel", channel)  # once: scans ask for it by the thousand
@@ -152,8 +152,13 @@ class LiveCampaign:
         return tuple(c for c in self.coupons if c.beneficiary is beneficiary)
 
     def pays(self, beneficiary: MemberRole) -> bool:
-        """Whether it has anything for this beneficiary but its draw."""
-        return definition_pays([*self.outcomes, *self.coupons], beneficiary)
+        """Whether it has anything for this beneficiary."""
+        given = definition_pays([*self.outcomes, *self.coupons], beneficiary)
+        return given or self.draws(beneficiary)
+
+    def draws(self, beneficiary: MemberRole) -> bool:
+        """Whether this beneficiary draws."""
+        return self.draw is not None and beneficiary in self.draw.terms.roles
 
     def coupon_template_ids(self) -> list[UUID]:
         """The templates of which it gives coupons to anybody."""
@@ -359,35 +364,6 @@ def bonus_to_json(bonus: BonusTerms | None) -> dict[str, Any] | None:
 
 def bonus_from_json(stored: Mapping[str, Any] | None) -> BonusTerms | None:
     return None if stored is None else BonusTerms(stored["group"], stored["best_of"])
-
-
-def with_counted(caps: Iterable[Cap], facts: Iterable[str]) -> tuple[Cap, ...]:
-    """The caps, and one that only counts for each counter among the facts that no cap counts."""
-    counted = list(caps)
-    for window in sorted(_WINDOWS[fact] for fact in facts if fact in _WINDOWS):
-        if all((cap.subject, cap.window) != (CapSubject.MEMBER, window) for cap in counted):
-            counted.append(Cap(CapSubject.MEMBER, window, COUNTED_MAX))
-    return tuple(counted)
-
-
-def limiting(caps: Iterable[Cap]) -> tuple[Cap, ...]:
-    """The caps that limit somebody, without those of ``with_counted`` that only count."""
-    return tuple(cap for cap in caps if cap.times_max != COUNTED_MAX)
-
-
-def caps_to_json(caps: Iterable[Cap]) -> list[dict[str, Any]]:
-    """As stored in a campaign version."""
-    return [
-        {"subject": c.subject.value, "window": c.window.value, "times_max": c.times_max}
-        for c in caps
-    ]
-
-
-def caps_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Cap, ...]:
-    return tuple(
-        Cap(CapSubject(part["subject"]), CapWindow(part["window"]), part["times_max"])
-        for part in stored
-    )
 
 
 def policies_to_json(policies: Mapping[MemberRole, ReturnPolicy]) -> dict[str, str]:

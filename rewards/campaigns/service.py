@@ -17,6 +17,7 @@ from loyalty.ledger.models import Asset
 from loyalty.products.service import require_product
 from loyalty.regions.service import require_regions
 from rewards.campaigns import queries
+from rewards.campaigns.caps import caps_to_json, with_counted
 from rewards.campaigns.checks import check_definition, check_terms
 from rewards.campaigns.models import (
     Campaign,
@@ -35,16 +36,14 @@ from rewards.campaigns.rules import (
     Outcome,
     bonus_from_json,
     bonus_to_json,
-    caps_to_json,
     index_campaigns,
     outcomes_to_json,
     policies_to_json,
-    with_counted,
 )
 from rewards.conditions.rules import Fields, load_condition
 from rewards.coupons.service import require_templates
 from rewards.draws import service as draws
-from rewards.draws.rules import MEMBER_COUNTER, PRIZE_COUNTER, compile_draw
+from rewards.draws.rules import MEMBER_COUNTER, PRIZE_COUNTER
 from rewards.draws.terms import awarded_assets, awarded_templates, draw_to_json
 from rewards.event_types.rules import fields_from_json
 from rewards.event_types.service import require_type
@@ -187,7 +186,9 @@ def _facts_read(definition: CampaignDefinition, fields: Fields) -> set[str]:
         facts |= load_condition(definition.condition, definition.event, fields).facts
     if definition.draw is not None:
         facts.update(
-            compile_draw(definition.draw, definition.starts_at, definition.ends_at).fact_names
+            name
+            for bonus in definition.draw.bonuses
+            for name in load_condition(bonus.condition, definition.event, fields).facts
         )
     return facts
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from loyalty.errors import InvalidInput
 from loyalty.ledger.models import Asset
 from loyalty.text import check_label, checked_text
-from rewards.conditions.rules import compile_condition
+from rewards.campaigns.models import EventKind
+from rewards.conditions.rules import Fields, compile_condition
 from rewards.draws.terms import (
     AMOUNT_MAX,
     BONUSES_MAX,
@@ -30,8 +31,11 @@ def check_draw(
     terms: DrawTerms,
     starts_at: datetime | None,
     ends_at: datetime | None,
+    event: EventKind = EventKind.SCAN,
+    fields: Fields = (),
 ) -> None:
-    """Refuses InvalidInput with the field's path; the window is the campaign's."""
+    """Refuses InvalidInput with the field's path; the window is the campaign's, ``fields`` those of
+    its type of custom events."""
     _check_prizes(terms)
     known = {prize.code: prize for prize in terms.prizes}
     _check_known(f"{PATH}.consolation", terms.consolation, known)
@@ -42,7 +46,7 @@ def check_draw(
         raise InvalidInput(field=f"{PATH}.bonuses", problem=f"at most {BONUSES_MAX}")
     for i, bonus in enumerate(terms.bonuses):
         _check_range(f"{PATH}.bonuses[{i}].ppm", bonus.ppm, 1, PPM)
-        compile_condition(bonus.condition, f"{PATH}.bonuses[{i}].condition")
+        compile_condition(bonus.condition, f"{PATH}.bonuses[{i}].condition", event, fields)
     _check_stages(terms, starts_at, ends_at)
     for i, stage in enumerate(terms.stages):
         _check_stage(f"{PATH}.stages[{i}]", stage, terms, known)

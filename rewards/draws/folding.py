@@ -3,7 +3,7 @@ be written. What prizes there are was read without a lock; the guarded counts ha
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -44,16 +44,17 @@ from rewards.draws.terms import (
     awarded_templates,
 )
 from rewards.grants import rules as grants
-from rewards.grants.coupons import issue_coupon
 from rewards.grants.rules import (
     ALL_TIME,
     BrandConfiguration,
     CounterKey,
     Credit,
     GrantWorld,
+    LockedState,
     MemberState,
     StockKey,
 )
+from rewards.grants.world import COUPON
 from tiers.privileges.rules import bonus_odds_percent
 
 Holds = Callable[[Condition, Facts], bool]
@@ -63,23 +64,27 @@ LEVEL_PERCENT = "level_percent"
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """Who draws, for what: ``facts`` puts together what bonuses ask for, if any do."""
+    """Who draws, for what: ``facts`` puts together what bonuses ask for, if any do. Who draws
+    beside the event's own member has none, and no bonuses: its facts are nobody else's."""
 
     draw_id: UUID
     member: MemberState
     claim: str
     nonce: str | None
     cause: Cause
-    facts: Callable[[], Facts]
+    facts: Callable[[], Facts] | None
     holds: Holds
 
 
 @dataclass(slots=True)
 class DrawState:
-    """A draw that was decided: its receipt, but for the ordinals, and what the award came to."""
+    """A draw that was decided: its receipt, but for the ordinals, and what the award came to. It is
+    drawn when its event is told, however late, by the seed of that day: an earlier one may be
+    known."""
 
     drawing: Drawing
     campaign: LiveCampaign
+    drawn_at: datetime
     drawn_on: date
     seed_hash: str
     inputs: dict[str, Any]
@@ -88,6 +93,7 @@ class DrawState:
     member_draw_no: int | None
     given: Given
     credit: Credit | None = None
+    locked: LockedState | None = None
     tax: int = 0
     coupons: list[CouponIssue] = field(default_factory=list)
 
@@ -161,20 +167,31 @@ def draw_prize(world: GrantWorld, campaign: LiveCampaign, drawing: Drawing) -> D
         return _shortage(world, campaign, brand, odds.stage, today, prize, award)
 
     given = settle(draw, odds, u, member_draw_no, shortage)
-    state = DrawState(drawing, campaign, today, seed_hash, inputs, odds, u, member_draw_no, given)
+    state = DrawState(
+        drawing, campaign, world.now, today, seed_hash, inputs, odds, u, member_draw_no, given
+    )
     if given.code is not None:
         for key, times_max in _prize_limits(campaign, brand, today, draw.prizes[given.code]):
             grants.count_caps(world, [(key, times_max)])
-    if isinstance(given.award, AmountAward):
-        state.credit = Credit(member, given.award.asset, given.award.amount)
-        before = len(world.withheld)
-        grants.give(world, campaign, state.credit, drawing.cause, drawing.draw_id)
-        state.tax = sum(each.tax_fen for each in world.withheld[before:])
-        _count_amount(world, campaign, brand, odds.stage, given.award)
-    elif isinstance(given.award, CouponAward):
-        issued = issue_coupon(world, given.award.template_id, member, drawing.cause)
-        state.coupons = [] if issued is None else [issued]
+    if given.award is not None:
+        _award(world, state, given.award)
     return state
+
+
+def _award(world: GrantWorld, state: DrawState, award: Award) -> None:
+    """Give what was won, at once or locked."""
+    campaign, drawing = state.campaign, state.drawing
+    member, lock = drawing.member, campaign.draw.terms.lock if campaign.draw else None
+    taxed, issued = len(world.withheld), len(world.coupons)
+    if isinstance(award, AmountAward):
+        state.credit = Credit(member, award.asset, award.amount, lock)
+        brand = world.brands[member.brand_id]
+        _count_amount(world, campaign, brand, state.odds.stage, award)
+    else:
+        state.credit = Credit(member, COUPON, 1, lock, award.template_id)
+    state.locked = grants.give(world, campaign, state.credit, drawing.cause, drawing.draw_id)
+    state.tax = sum(each.tax_fen for each in world.withheld[taxed:])
+    state.coupons = world.coupons[issued:]
 
 
 def _inputs(
@@ -184,11 +201,12 @@ def _inputs(
     the member's level adds."""
     if not draw.terms.stages[stage_at(draw, world.now)].takes_bonuses:
         return (), {}
-    level = grants.level_of(world, drawing.member)
-    on = local_date(world.now, world.brands[drawing.member.brand_id].timezone)
+    at = drawing.cause.occurred_at
+    level = grants.level_of(world, drawing.member, at)
+    on = local_date(at, world.brands[drawing.member.brand_id].timezone)
     percent = 0 if level is None else bonus_odds_percent(level.privileges, on)
     by_level = {LEVEL_PERCENT: percent} if percent else {}
-    if not draw.bonuses:
+    if not draw.bonuses or drawing.facts is None:
         return (), by_level
     facts = drawing.facts()
     held = tuple(
@@ -197,7 +215,7 @@ def _inputs(
     asked = facts_asked(draw, facts)
     member = drawing.member
     windows = {
-        MEMBER_TODAY: local_date(world.now, world.brands[member.brand_id].timezone).isoformat(),
+        MEMBER_TODAY: on.isoformat(),
         MEMBER_TOTAL: ALL_TIME,
     }
     counters = {
@@ -316,7 +334,9 @@ def _row(state: DrawState, ordinal: int | None, day_ordinal: int | None) -> tupl
         drawing.draw_id,
         state.campaign.id,
         state.campaign.version_id,
+        drawing.cause.kind,
         drawing.cause.id,
+        drawing.member.role,
         drawing.member.id,
         drawing.claim,
         drawing.nonce,
@@ -337,5 +357,6 @@ def _row(state: DrawState, ordinal: int | None, day_ordinal: int | None) -> tupl
         award.asset if isinstance(award, AmountAward) else None,
         award.amount if isinstance(award, AmountAward) else None,
         award.template_id if isinstance(award, CouponAward) else None,
-        drawing.cause.occurred_at,
+        state.credit is not None and state.credit.lock is not None,
+        state.drawn_at,
     )

@@ -58,6 +58,8 @@ class DrawSeed(SQLModel, table=True):
 class Draw(SQLModel, table=True):
     """The receipt of one draw. Append-only, whatever becomes of its scan.
 
+    ``cause_kind`` and ``cause_id`` tell what drew, a SCAN, a PURCHASE or an EVENT: one draw at most
+    for each ``role`` that it pays. ``is_locked``: what it gave waits for what the campaign says.
     ``u`` is in 16 hexadecimal digits. ``inputs``: the facts that the bonuses asked for, each with
     its value and the counter it came from if it was one, and the bonuses that held.
     ``pointed_prize`` is what u, or the guarantee, points at; ``given_prize`` that one, else the
@@ -68,7 +70,8 @@ class Draw(SQLModel, table=True):
 
     __tablename__ = "draws"
     __table_args__ = (
-        UniqueConstraint("brand_id", "scan_id"),
+        CheckConstraint("cause_kind IN ('SCAN', 'PURCHASE', 'EVENT')", name="cause_kind_known"),
+        UniqueConstraint("brand_id", "cause_id", "role"),
         Index(None, "brand_id", "member_id", "id"),
         Index(None, "brand_id", "campaign_id", "drawn_on"),
     )
@@ -77,7 +80,9 @@ class Draw(SQLModel, table=True):
     id: UUID = own_id()
     campaign_id: UUID
     campaign_version_id: UUID
-    scan_id: UUID
+    cause_kind: str
+    cause_id: UUID
+    role: str
     member_id: UUID
     claim: str
     nonce: str | None
@@ -98,4 +103,5 @@ class Draw(SQLModel, table=True):
     asset: str | None
     amount: int | None = Field(sa_type=BigInteger)
     coupon_template_id: UUID | None
+    is_locked: bool
     occurred_at: datetime

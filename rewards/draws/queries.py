@@ -69,12 +69,13 @@ REVEAL_SEEDS = Statement(
 )
 
 _DRAW_COLUMNS = (
-    "brand_id uuid, id uuid, campaign_id uuid, campaign_version_id uuid, scan_id uuid,"
-    " member_id uuid, claim text, nonce text, drawn_on date, seed_hash text, stage bigint,"
+    "brand_id uuid, id uuid, campaign_id uuid, campaign_version_id uuid,"
+    " cause_kind text, cause_id uuid, role text, member_id uuid, claim text, nonce text,"
+    " drawn_on date, seed_hash text, stage bigint,"
     " inputs jsonb, base_ppm bigint, odds_ppm bigint, u text, member_draw_no bigint,"
     " is_guaranteed boolean, pointed_prize text, given_prize text, exhausted jsonb,"
     " ordinal bigint, day_ordinal bigint, asset text, amount bigint, coupon_template_id uuid,"
-    " occurred_at timestamptz"
+    " is_locked boolean, occurred_at timestamptz"
 )
 _DRAW_NAMES = ", ".join(column.split()[0] for column in _DRAW_COLUMNS.split(","))
 
@@ -102,6 +103,18 @@ async def list_seeds(
             col(DrawSeed.drawn_on) <= last,
         )
         .order_by(col(DrawSeed.drawn_on))
+    )
+    return list(found)
+
+
+async def list_of_causes(
+    snapshot: Snapshot, brand_id: UUID, cause_ids: Sequence[UUID]
+) -> list[Draw]:
+    """For loaders: of scans, purchases and events, oldest first."""
+    found = await snapshot.session.exec(
+        select(Draw)
+        .where(col(Draw.brand_id) == brand_id, col(Draw.cause_id).in_(cause_ids))
+        .order_by(col(Draw.id))
     )
     return list(found)
 

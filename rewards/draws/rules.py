@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from loyalty.actor import MemberRole
 from rewards.campaigns.models import EventKind
-from rewards.conditions.rules import Condition, Facts, load_condition
+from rewards.conditions.rules import Condition, Facts, Fields, load_condition
 from rewards.draws.models import Curve, Limit
 from rewards.draws.terms import (
     PPM,
@@ -50,11 +51,15 @@ class LiveDraw:
 
 
 def compile_draw(
-    terms: DrawTerms, starts_at: datetime | None, ends_at: datetime | None
+    terms: DrawTerms,
+    starts_at: datetime | None,
+    ends_at: datetime | None,
+    event: EventKind = EventKind.SCAN,
+    fields: Fields = (),
 ) -> LiveDraw:
-    """A checked draw of a campaign with this window."""
+    """A checked draw of a campaign with this window, for such events."""
     bonuses = tuple(
-        (load_condition(bonus.condition, EventKind.SCAN), bonus.ppm) for bonus in terms.bonuses
+        (load_condition(bonus.condition, event, fields), bonus.ppm) for bonus in terms.bonuses
     )
     return LiveDraw(
         terms,
@@ -73,9 +78,15 @@ def hash_of(seed: bytes) -> str:
     return hashlib.sha256(seed).hexdigest()
 
 
-def claim_of_scan(item_no: int) -> str:
-    """What a consumer's paid scan claims, which is there once and which nobody can choose."""
-    return f"{item_no}:REWARD:CONSUMER"
+def claim_of_scan(item_no: int, role: str = MemberRole.CONSUMER.value) -> str:
+    """What a paid scan claims for who has this role, which is there once and which nobody can
+    choose."""
+    return f"{item_no}:REWARD:{role}"
+
+
+def claim_of_event(cause_kind: str, cause_id: UUID, role: str) -> str:
+    """The same of a purchase or another event, whose id we make."""
+    return f"{cause_kind}:{cause_id.hex}:{role}"
 
 
 def message_of(brand_id: UUID, claim: str, member_id: UUID, nonce: str | None) -> str:

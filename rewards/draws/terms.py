@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from loyalty.actor import MemberRole
+from rewards.campaigns.locks import Lock, lock_from_json, lock_to_json
 from rewards.draws.models import Curve
 
 PPM = 10**6
@@ -113,13 +115,16 @@ class Guarantee:
 @dataclass(frozen=True, slots=True)
 class DrawTerms:
     """A draw as an operator defines it. ``consolation`` is the prize that is given in the place of
-    one that has run out."""
+    one that has run out. Of those whom the event pays, the ``roles`` draw, each for itself; what
+    they win waits for what ``lock`` says, if there is one."""
 
     prizes: tuple[Prize, ...]
     stages: tuple[Stage, ...]
     consolation: str
     bonuses: tuple[Bonus, ...] = ()
     guarantee: Guarantee | None = None
+    roles: tuple[MemberRole, ...] = (MemberRole.CONSUMER,)
+    lock: Lock | None = None
 
 
 def stage_windows(
@@ -191,6 +196,8 @@ def draw_to_json(terms: DrawTerms) -> dict[str, Any]:
         "guarantee": {"prize": guarantee.prize, "draw_no": guarantee.draw_no}
         if guarantee
         else None,
+        "roles": [role.value for role in terms.roles],
+        **({} if terms.lock is None else {"lock": lock_to_json(terms.lock)}),
     }
 
 
@@ -219,6 +226,8 @@ def draw_from_json(stored: dict[str, Any]) -> DrawTerms:
         stored["consolation"],
         tuple(Bonus(each["condition"], each["ppm"]) for each in stored["bonuses"]),
         Guarantee(guarantee["prize"], guarantee["draw_no"]) if guarantee else None,
+        tuple(MemberRole(role) for role in stored.get("roles", ("CONSUMER",))),
+        lock_from_json(stored.get("lock")),
     )
 
 

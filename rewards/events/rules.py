@@ -19,6 +19,7 @@ from rewards.campaigns.models import EventKind
 from rewards.campaigns.rules import LiveCampaign
 from rewards.conditions.facts import Facts, LazyFacts, Value
 from rewards.conditions.rules import Questions
+from rewards.draws.folding import DrawState
 from rewards.event_types.rules import FieldValue
 from rewards.events.models import EventUnpaidReason
 from rewards.grants.facts import builders_of_member
@@ -108,6 +109,7 @@ class EventWorld:
     recorded: dict[EventKey, RecordedEvent] = field(default_factory=dict)
     members: dict[UUID, MemberState] = field(default_factory=dict)
     new: list[NewEvent] = field(default_factory=list)
+    draws: list[DrawState] = field(default_factory=list)
     questions: Questions = field(default_factory=Questions)
 
 
@@ -180,11 +182,14 @@ def _reward(
     def facts(campaign: LiveCampaign) -> Facts:
         return event_facts(world, fact, member, campaign)
 
-    campaign = choose_campaign(world.questions, candidates(world, fact), facts)
+    campaign = choose_campaign(
+        world.grants, world.brand.id, world.questions, candidates(world, fact), facts
+    )
     if campaign is None:
         return None, EventUnpaidReason.NO_CAMPAIGN
     stacking = Stacking(bonuses(world, fact), world.questions, facts)
     given = pay(world.grants, campaign, member, cause, stacking)
     if isinstance(given, NotPaid):
         return campaign, EventUnpaidReason(given.value)
+    world.draws += given.draws
     return campaign, given.earned

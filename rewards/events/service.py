@@ -16,6 +16,8 @@ from loyalty.text import checked_text
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.models import EventKind
 from rewards.conditions.service import log_failures
+from rewards.draws.folding import draw_rows
+from rewards.draws.service import write_draws
 from rewards.event_types.service import list_types
 from rewards.events import queries, sources
 from rewards.events.models import EventUnpaidReason
@@ -35,6 +37,7 @@ from rewards.events.rules import (
 from rewards.gifts.rules import birthdays_on
 from rewards.grants import service as grants
 from rewards.grants import unlocking
+from rewards.grants.loading import load_for_events
 from rewards.grants.rules import MemberState
 from rewards.grants.unlocking import Reported
 from rewards.grants.world import Earned
@@ -59,14 +62,15 @@ async def settle_events(
     """
     if len(facts) > SET_SIZE_MAX:
         raise ValueError(f"at most {SET_SIZE_MAX} events in one transaction")
-    brand = await configuration_of(tx, brand_id, {} if cache is None else cache)
+    cache = ConfigurationCache() if cache is None else cache
+    brand = await configuration_of(tx, brand_id, cache)
     world = EventWorld(grants.empty_world(tx, {brand_id: brand}), brand)
     await _load_recorded(tx, world, facts)
     fresh = fresh_facts(world, facts)
     if fresh:
         await _load_members(tx, world, fresh)
         fresh = [fact for fact in fresh if fact.member_id in world.members]
-        await grants.load_for_events(
+        await load_for_events(
             tx,
             world.grants,
             [
@@ -77,6 +81,7 @@ async def settle_events(
                 )
                 for fact in fresh
             ],
+            keyring=cache.keyring,
         )
     results = [decide(world, actor, fact) for fact in facts]
     if world.new:
@@ -119,6 +124,7 @@ async def _write(tx: Tx, world: EventWorld) -> None:
     if len(await tx.fetch(queries.INSERT_EVENTS, rows=rows)) != len(rows):
         raise RetryTransaction  # another process recorded one of them first
     await grants.write_brands_side(tx, world.grants)
+    await write_draws(tx, draw_rows(world.draws, world.grants.counted))
 
 
 def _row(world: EventWorld, new: NewEvent, tx: Tx) -> tuple[object, ...]:
@@ -263,13 +269,13 @@ async def settle_where_paid(
     cache: ConfigurationCache | None = None,
 ) -> None:
     """Record what is on record elsewhere, of one kind, where the brand runs a campaign for it."""
-    brand = await configuration_of(tx, brand_id, {} if cache is None else cache)
+    brand = await configuration_of(tx, brand_id, ConfigurationCache() if cache is None else cache)
     paid = [fact for fact in facts if brand.campaigns.pays_for(fact.kind)]
     if paid:
         await settle_events(tx, brand_id, system_actor(brand_id), paid, cache)
 
 
-async def settle_birthdays(tx: Tx, limit: int) -> int:
+async def settle_birthdays(tx: Tx, limit: int, cache: ConfigurationCache | None = None) -> int:
     """Record up to ``limit`` birthdays of this day where each brand is, if it runs a campaign for
     them; how many it were. Of one brand at a time; whoever had theirs is passed over."""
     for brand in sorted(await list_brands(tx), key=lambda brand: brand.id):
@@ -287,6 +293,6 @@ async def settle_birthdays(tx: Tx, limit: int) -> int:
         if found:
             at = day_start(on, brand.timezone)
             facts = [sources.birthday(row[0], on, at) for row in found]
-            await settle_events(tx, brand.id, system_actor(brand.id), facts)
+            await settle_events(tx, brand.id, system_actor(brand.id), facts, cache)
             return limit  # there may be more, of this brand or the next
     return 0

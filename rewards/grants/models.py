@@ -40,6 +40,7 @@ class LockedReward(SQLModel, table=True):
     on it can no longer be unlocked. ``resolved_by_id`` is the transfer that posted or voided it at
     ``resolved_at``. With a ``coupon_template_id`` it is a coupon of that template and no transfer:
     its asset is COUPON, and ``resolved_by_id`` is what ended it: a scan, a report, its own time.
+    ``draw_id``: the draw that won it, if one did.
     """
 
     __tablename__ = "locked_rewards"
@@ -124,6 +125,7 @@ class LockedReward(SQLModel, table=True):
     resolved_at: datetime | None = None
     created_at: datetime
     coupon_template_id: UUID | None = None
+    draw_id: UUID | None = None
 
 
 class BoxCount(SQLModel, table=True):

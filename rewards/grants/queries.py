@@ -21,11 +21,12 @@ _OWNED = 9
 _NEWEST = UUID(int=2**128 - 1)
 _STATE = """l.brand_id, l.id, l.member_id, l.campaign_id, l.asset, l.amount, l.cause_id,
     l.unlock_kind, l.unlock_key, l.unlock_count, l.unlocks_at, l.lapses_at, l.box_item_no,
-    l.coupon_template_id"""
+    l.coupon_template_id, l.draw_id"""
 _STATE_RETURNS = (
     "brand_id uuid, id uuid, member_id uuid, campaign_id uuid, asset text, amount bigint,"
     " cause_id uuid, unlock_kind text, unlock_key text, unlock_count bigint,"
-    " unlocks_at timestamptz, lapses_at timestamptz, box_item_no bigint, coupon_template_id uuid"
+    " unlocks_at timestamptz, lapses_at timestamptz, box_item_no bigint, coupon_template_id uuid,"
+    " draw_id uuid"
 )
 _BOX = "p.first_box_item_no + (keys.item_no - p.first_item_no) / p.per_box"
 _FIRST = "p.first_item_no + (keys.item_no - p.first_item_no) / p.per_box * p.per_box"
@@ -307,7 +308,7 @@ async def _list(tx: Tx, statement: Statement, keys: Sequence[tuple[Any, ...]]) -
 
 def _state(row: Sequence[Any]) -> LockedState:
     brand_id, id, member_id, campaign_id, asset, amount, cause_id = row[:7]
-    kind, key, count, unlocks_at, lapses_at, box_item_no, template_id = row[7:]
+    kind, key, count, unlocks_at, lapses_at, box_item_no, template_id, draw_id = row[7:]
     unlock = Unlock(UnlockKind(kind), key, count, unlocks_at, lapses_at, box_item_no)
     earned = (campaign_id, asset, amount, cause_id)
-    return LockedState(brand_id, id, member_id, *earned, unlock, count, count, template_id)
+    return LockedState(brand_id, id, member_id, *earned, unlock, count, count, template_id, draw_id)

@@ -15,8 +15,16 @@ from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import AccountState, Cause, Movement
 from loyalty.withholdings.models import PrizeKind
 from loyalty.withholdings.rules import credit_prize
-from rewards.campaigns.models import CapSubject, CapWindow, OutcomeBasis, UnlockKind
-from rewards.campaigns.rules import NOTHING_BOUGHT, TOGETHER, Bought, Cap, LiveCampaign
+from rewards.campaigns.models import OutcomeBasis, UnlockKind
+from rewards.campaigns.rules import NOTHING_BOUGHT, Bought, LiveCampaign
+from rewards.grants.caps import (
+    ALL_TIME,
+    caps_allow,
+    caps_of,
+    count_caps,
+    counter_key,
+    counter_keys,
+)
 from rewards.grants.coupons import end_locked_coupon, has_coupons, issue_coupon, take_coupon
 from rewards.grants.models import LockedReward, LockStatus
 from rewards.grants.world import (
@@ -41,6 +49,7 @@ from tiers.privileges.rules import points_percent
 from tiers.standings.folding import TierEvent, after_event, catch_up
 
 __all__ = [
+    "ALL_TIME",
     "AccountKey",
     "BrandConfiguration",
     "BudgetKey",
@@ -53,9 +62,13 @@ __all__ = [
     "StockKey",
     "Unlock",
     "WaitKey",
+    "caps_allow",
+    "caps_of",
+    "count_caps",
+    "counter_key",
+    "counter_keys",
 ]
 
-ALL_TIME = "ALL"
 UNLOCKED_TOPIC = "reward.unlocked"
 LAPSED_TOPIC = "reward.lapsed"
 
@@ -150,7 +163,7 @@ def give(
             box.owners[member.id] = member
         item = world.items.get(cause.id)
         unlock = unlock_of(credit.lock, brand.timezone, cause.occurred_at, box, item)
-        state = lock(world, campaign, credit, cause, unlock)
+        state = lock(world, campaign, credit, cause, unlock, draw_id)
         if unlock.count or unlock.unlocks_at is not None:
             return state
         end_locked(world, member, state, cause, LockStatus.UNLOCKED)
@@ -179,7 +192,12 @@ def give(
 
 
 def lock(
-    world: GrantWorld, campaign: LiveCampaign, credit: Credit, cause: Cause, unlock: Unlock
+    world: GrantWorld,
+    campaign: LiveCampaign,
+    credit: Credit,
+    cause: Cause,
+    unlock: Unlock,
+    draw_id: UUID | None = None,
 ) -> LockedState:
     """Grant a credit that waits; it reserves its budget now, or its coupon's stock."""
     member = credit.member
@@ -209,6 +227,7 @@ def lock(
         unlock.count,
         unlock.count,
         credit.template_id,
+        draw_id,
         is_new=True,
     )
     world.locked.setdefault(state.wait_key, []).append(state)
@@ -280,16 +299,29 @@ def end_locked(
     brand = world.brands[member.brand_id]
     post = end is LockStatus.UNLOCKED
     account = world.account(member, state.asset)
-    movement = world.book.resolve(
-        world.issuance[(brand.id, brand.id, state.asset)],
-        account,
-        state.amount,
-        cause,
-        pending_id=state.id,
-        campaign_id=state.campaign_id,
-        expires_on=_good_until(world, brand, account, cause.occurred_at) if post else None,
-        owed=world.debt(member, state.asset),
-    )
+    issuance = world.issuance[(brand.id, brand.id, state.asset)]
+    if post:
+        movement, withheld = credit_prize(
+            world.book,
+            None if state.draw_id is None else brand.withholding,
+            (PrizeKind.DRAW, state.draw_id or state.id),
+            issuance,
+            account,
+            state.amount,
+            cause,
+            campaign_id=state.campaign_id,
+            expires_on=_good_until(world, brand, account, cause.occurred_at),
+            owed=world.debt(member, state.asset),
+            pending_id=state.id,
+        )
+        world.withheld += [withheld] if withheld else []
+    else:
+        movement = world.book.resolve(
+            *(issuance, account, state.amount, cause),
+            pending_id=state.id,
+            campaign_id=state.campaign_id,
+            expires_on=None,
+        )
     state.status, state.resolved_by_id = end, movement.id
     _spend_budget(
         world,
@@ -344,55 +376,3 @@ def count_for_tier(world: GrantWorld, member: MemberState, event: TierEvent) -> 
     tier = world.tiers.get((member.brand_id, member.id))
     if tier is not None:
         after_event(tier, event, world.new_id)
-
-
-def counter_key(
-    brand: BrandConfiguration, campaign: LiveCampaign, cap: Cap, subject: str, at: datetime
-) -> CounterKey:
-    """The counter that a cap counts in, for one subject at one time."""
-    window = local_date(at, brand.timezone).isoformat() if cap.window is CapWindow.DAY else ALL_TIME
-    return (brand.id, campaign.id, cap.subject.value, subject, window)
-
-
-def counter_keys(
-    brand: BrandConfiguration,
-    campaign: LiveCampaign,
-    subjects: dict[CapSubject, str | None],
-    at: datetime,
-) -> list[tuple[CounterKey, int]]:
-    """The counters of an event with their limits; a subject that is not there has none."""
-    found = []
-    for cap in campaign.caps:
-        subject = subjects.get(cap.subject)
-        if subject is not None:
-            found.append((counter_key(brand, campaign, cap, subject, at), cap.times_max))
-    return found
-
-
-def caps_of(
-    brand: BrandConfiguration,
-    campaign: LiveCampaign,
-    member_id: UUID,
-    at: datetime,
-    device: str | None = None,
-) -> list[tuple[CounterKey, int]]:
-    """The counters that an event of a member, on a device if any, counts in, with their limits."""
-    subjects = {
-        CapSubject.ALL: TOGETHER,
-        CapSubject.MEMBER: member_id.hex,
-        CapSubject.DEVICE: device,
-    }
-    return counter_keys(brand, campaign, subjects, at)
-
-
-def caps_allow(world: GrantWorld, keys: Iterable[tuple[CounterKey, int]]) -> bool:
-    """Whether one more paid event fits into each of the counters."""
-    return all(world.counters.get(key, 0) < times_max for key, times_max in keys)
-
-
-def count_caps(world: GrantWorld, keys: Iterable[tuple[CounterKey, int]]) -> None:
-    """Count one paid event."""
-    for key, times_max in keys:
-        world.counters[key] = world.counters.get(key, 0) + 1
-        used, _ = world.counter_moves.get(key, (0, 0))
-        world.counter_moves[key] = (used + 1, times_max)

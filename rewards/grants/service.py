@@ -5,7 +5,7 @@ events after, and the brand's hottest rows (counters, budgets, issuance) last.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 import orjson
@@ -15,8 +15,8 @@ from loyalty.assets.service import assets_by_code
 from loyalty.brands.rules import member_dates, member_days_from_json
 from loyalty.brands.service import get_brand
 from loyalty.clock import local_date
+from loyalty.crypto import Keyring
 from loyalty.db import RetryTransaction, Snapshot, Tx
-from loyalty.errors import MemberClosed
 from loyalty.ids import new_id
 from loyalty.ledger import service as ledger
 from loyalty.ledger.rules import Book
@@ -27,25 +27,30 @@ from loyalty.reversals.service import find_credits
 from loyalty.segments.service import find_codes
 from loyalty.withholdings import service as withholdings
 from rewards.campaigns import service as campaigns
-from rewards.campaigns.rules import LiveCampaign
 from rewards.conditions.facts import SEGMENTS
 from rewards.coupons import service as coupons
 from rewards.draws.rules import MEMBER_COUNTER
 from rewards.grants import queries
-from rewards.grants.channel import caps_of_store
 from rewards.grants.models import Bonus, LockedReward
-from rewards.grants.rules import caps_of
 from rewards.grants.stacking import told
 from rewards.grants.world import (
     BrandConfiguration,
     CounterKey,
     GrantWorld,
     LockedState,
-    MemberState,
     StockKey,
 )
 from tiers.ladders.service import current_ladders
 from tiers.standings.loading import load_tiers, write_tiers
+
+
+class ConfigurationCache(dict[UUID, BrandConfiguration]):
+    """Brands' configurations, held between transactions, and what opens the seeds of their draws:
+    without ``keyring`` no campaign with a draw runs."""
+
+    def __init__(self, keyring: Keyring | None = None) -> None:
+        super().__init__()
+        self.keyring = keyring
 
 
 async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfiguration:
@@ -82,43 +87,6 @@ def empty_world(tx: Tx, brands: dict[UUID, BrandConfiguration]) -> GrantWorld:
         book=Book(new_id),
         brands=brands,
     )
-
-
-async def load_for_events(
-    tx: Tx,
-    world: GrantWorld,
-    events: Iterable[tuple[MemberState, datetime, Iterable[LiveCampaign]]],
-    backers: Iterable[tuple[MemberState, datetime, Iterable[LiveCampaign]]] = (),
-) -> None:
-    """What events of any day, each of a member and with its candidates, may need: accounts and
-    ranks, locked; budgets, counters and coupons in stock. ``backers``: who may be paid beside, the
-    same way. RetryTransaction when one was merged meanwhile."""
-    first_days: dict[tuple[UUID, UUID], date] = {}
-    new: set[tuple[UUID, UUID]] = set()
-    campaign_keys: set[tuple[UUID, UUID]] = set()
-    counters: set[CounterKey] = set()
-    stock: set[StockKey] = set()
-    for member, at, candidates in events:
-        brand, key = world.brands[member.brand_id], (member.brand_id, member.id)
-        day = local_date(at, brand.timezone)
-        first_days[key] = min(day, first_days.get(key, day))
-        if member.is_new:
-            new.add(key)
-        for campaign in candidates:
-            campaign_keys.add((brand.id, campaign.id))
-            counters.update(key for key, _ in caps_of(brand, campaign, member.id, at))
-            stock.update((brand.id, template_id) for template_id in campaign.coupon_template_ids())
-    for member, at, campaigns_for in backers:
-        key = (member.brand_id, member.id)
-        day = local_date(at, world.brands[member.brand_id].timezone)
-        first_days[key] = min(day, first_days.get(key, day))
-        for campaign in campaigns_for:
-            counters.update(key for key, _ in caps_of_store(world, campaign, member, at))
-    try:
-        await load_members_side(tx, world, first_days, new, first_days)
-    except MemberClosed as late:
-        raise RetryTransaction from late  # merged into another since it was looked up
-    await load_brands_side(tx, world, campaign_keys, counters, stock)
 
 
 async def load_members_side(
@@ -320,6 +288,7 @@ def _locked_row(state: LockedState, world: GrantWorld) -> tuple[object, ...]:
         world.now if end_id else None,
         world.now,
         state.template_id,
+        state.draw_id,
     )
 
 

@@ -109,7 +109,7 @@ class Unlock:
 class LockedState:
     """A locked reward that something may end: ``status`` is then no longer LOCKED. ``count`` events
     are still to come, and ``count_read`` were when it was read. With a ``template_id`` it is a
-    coupon of that template."""
+    coupon of that template. ``draw_id``: the draw that won it, if one did."""
 
     brand_id: UUID
     id: UUID
@@ -122,6 +122,7 @@ class LockedState:
     count: int
     count_read: int
     template_id: UUID | None = None
+    draw_id: UUID | None = None
     status: LockStatus = LockStatus.LOCKED
     resolved_by_id: UUID | None = None
     is_new: bool = False

@@ -10,13 +10,14 @@ import heapq
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import IO
 from uuid import UUID
 
 from loyalty.actor import Actor
+from loyalty.crypto import Keyring
 from loyalty.db import Database
 from loyalty.text import for_spreadsheet
 from rewards.purchases.reading import COLUMNS, RejectReason, read_fact
@@ -242,9 +243,9 @@ class _Tally:
     members: DistinctRecords
     purchases: DistinctRecords
     rejects: RejectFile
+    cache: ConfigurationCache
     accepted: int = 0
     recorded: int = 0
-    cache: ConfigurationCache = field(default_factory=dict)
 
     def count(self, result: PurchaseResult) -> None:
         if result.purchase_id is None or result.member_id is None:
@@ -276,13 +277,14 @@ async def import_purchases(
     reject_path: Path | None = None,
     batch_size: int = BATCH_SIZE_MAX,
     progress: Progress | None = None,
+    keyring: Keyring | None = None,
 ) -> ImportSummary:
     """Post each row of a CSV as a purchase of its own date; bad rows go to the reject file
     (by default beside the file, ``NAME.rejected.csv``) and the rest goes on.
 
-    ``progress`` is called with (bytes read, bytes in all) whenever a batch of up to
-    ``batch_size`` rows is committed. Raises ImportRefused when the file as a whole is no such CSV
-    and NotFound (brand).
+    ``keyring`` opens the seeds of draws. ``progress`` is called with (bytes read, bytes in all)
+    whenever a batch of up to ``batch_size`` rows is committed. Raises ImportRefused when the file
+    as a whole is no such CSV and NotFound (brand).
     """
     if not 1 <= batch_size <= BATCH_SIZE_MAX:
         raise ValueError(f"batch_size is 1 to {BATCH_SIZE_MAX}")
@@ -295,7 +297,12 @@ async def import_purchases(
         source = PurchaseFile(file, path)
         rejects = RejectFile(rejected, _checked_reject_path(path, reject_path), source.header)
         actor, today = await db.in_transaction(begin_import, brand_slug, path.name)
-        tally = _Tally(DistinctRecords(members), DistinctRecords(purchases), rejects)
+        tally = _Tally(
+            DistinctRecords(members),
+            DistinctRecords(purchases),
+            rejects,
+            ConfigurationCache(keyring),
+        )
         while rows := source.read_batch(batch_size, today):
             await _import_batch(db, actor, rows, tally)
             if progress is not None:

@@ -23,6 +23,7 @@ from rewards.campaigns.models import EventKind
 from rewards.campaigns.rules import Bought, LiveCampaign
 from rewards.conditions.facts import Facts, LazyFacts, Value
 from rewards.conditions.rules import Questions
+from rewards.draws.folding import DrawState
 from rewards.grants import rules as grants
 from rewards.grants.channel import Backer, ChannelPart, plan_part
 from rewards.grants.facts import builders_of_member
@@ -159,6 +160,7 @@ class PurchaseWorld:
     new: list[NewPurchase] = field(default_factory=list)
     questions: Questions = field(default_factory=Questions)
     channel: dict[tuple[UUID, str], Backer] = field(default_factory=dict)
+    draws: list[DrawState] = field(default_factory=list)
 
 
 def fresh_facts(world: PurchaseWorld, facts: Iterable[PurchaseFact]) -> list[PurchaseFact]:
@@ -279,7 +281,9 @@ def _reward(
     def facts(campaign: LiveCampaign) -> Facts:
         return purchase_facts(world, fact, member, at, campaign)
 
-    campaign = choose_campaign(world.questions, candidates(world, fact, at), facts)
+    campaign = choose_campaign(
+        world.grants, world.brand.id, world.questions, candidates(world, fact, at), facts
+    )
     if campaign is None:
         return nothing
     bought = Bought(fact.amount_fen, fact.quantity)
@@ -291,7 +295,10 @@ def _reward(
         ]
 
     given = pay(world.grants, campaign, member, cause, stacking, channel)
-    return None if isinstance(given, NotPaid) else campaign.version_id, given
+    if isinstance(given, NotPaid):
+        return None, given
+    world.draws += given.draws
+    return campaign.version_id, given
 
 
 def _plan_part(
@@ -309,7 +316,7 @@ def _plan_part(
         found = world.channel.get((fact.place.id, role.value), found)
     is_buyer = isinstance(found, MemberState) and found.person == member.person
     part = plan_part(world.grants, campaign, role, found, at, is_buyer=is_buyer, bought=bought)
-    if part.unpaid is None and not part.credits:
+    if part.unpaid is None and not part.credits and not campaign.draws(role):
         part.unpaid = ChannelUnpaidReason.NOTHING
     return part
 

@@ -19,12 +19,14 @@ from loyalty.places.service import get_place
 from loyalty.text import checked_text
 from rewards.conditions.service import log_failures
 from rewards.grants import service as grants
+from rewards.grants.loading import load_for_events
 from rewards.grants.rules import (
     BrandConfiguration,
     GrantWorld,
     MemberState,
     level_of,
 )
+from rewards.grants.service import ConfigurationCache
 from rewards.grants.world import Earned
 from rewards.purchases import queries
 from rewards.purchases.backing import load_channel
@@ -56,7 +58,6 @@ from tiers.ladders.rules import Level
 BATCH_SIZE_MAX = 500
 CONSUMER = MemberRole.CONSUMER.value
 
-ConfigurationCache = dict[UUID, BrandConfiguration]
 
 # Other nouns may call this service and never the queries: the last five are the reads they need.
 __all__ = [
@@ -127,7 +128,7 @@ async def record_purchase(
     Refuses InvalidInput (with the field's path), NotFound (member, product, place) and
     ReferenceConflict when the reference is another purchase's.
     """
-    cache = {} if cache is None else cache
+    cache = ConfigurationCache() if cache is None else cache
     await _check_currency(tx, actor.brand_id, report.currency)
     brand = await configuration_of(tx, actor.brand_id, cache)
     member_ref, member = await _find_buyer(tx, keyring, actor.brand_id, buyer)
@@ -254,7 +255,8 @@ async def settle_purchases(
     """
     if len(purchases) > BATCH_SIZE_MAX:
         raise ValueError(f"at most {BATCH_SIZE_MAX} purchases in one transaction")
-    brand = await configuration_of(tx, brand_id, {} if cache is None else cache)
+    cache = ConfigurationCache() if cache is None else cache
+    brand = await configuration_of(tx, brand_id, cache)
     world = PurchaseWorld(
         grants.empty_world(tx, {brand_id: brand}), brand, buyers=dict(known or {})
     )
@@ -272,7 +274,7 @@ async def settle_purchases(
             for fact, at in bought
         ]
         backers = await load_channel(tx, world, bought)
-        await grants.load_for_events(tx, world.grants, events, backers)
+        await load_for_events(tx, world.grants, events, backers, keyring=cache.keyring)
     results = [decide(world, actor, fact) for fact in purchases]
     if fresh:
         await write(tx, world)

@@ -3,6 +3,8 @@
 from datetime import datetime
 
 from loyalty.db import RetryTransaction, Tx
+from rewards.draws.folding import draw_rows
+from rewards.draws.service import write_draws
 from rewards.grants import service as grants
 from rewards.purchases import queries
 from rewards.purchases.rules import NewPurchase, PurchaseWorld
@@ -22,6 +24,7 @@ async def write(tx: Tx, world: PurchaseWorld) -> None:
     if shares:
         await tx.fetch(queries.INSERT_SHARES, rows=shares)
     await grants.write_brands_side(tx, world.grants)
+    await write_draws(tx, draw_rows(world.draws, world.grants.counted))
 
 
 def _event_row(world: PurchaseWorld, new: NewPurchase, now: datetime) -> tuple[object, ...]:

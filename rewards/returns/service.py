@@ -106,7 +106,7 @@ async def return_purchase(
     request = replace(
         request, return_ref=checked_ref(request.return_ref, "returnRef"), reason=reason
     )
-    brand = await configuration_of(tx, brand_id, {} if cache is None else cache)
+    brand = await configuration_of(tx, brand_id, ConfigurationCache() if cache is None else cache)
     purchase = await _find_purchase(tx, brand_id, purchase_id, purchase_ref)
     world = grants.empty_world(tx, {brand_id: brand})
     shares = await purchases.list_shares(tx, brand_id, [purchase.id])

@@ -135,6 +135,17 @@ def bonus(given: GivenBonus) -> dict[str, Any]:
     }
 
 
+def note_won(brand: BrandConfiguration, outcome: Outcome) -> None:
+    """Add what a draw gave who scanned, if it drew."""
+    state = outcome.draw
+    if state is None:
+        return
+    credit = state.credit
+    if credit is not None and (credit.template_id is None or state.locked is not None):
+        outcome.rewards.append(reward(credit, state.locked, state.tax))
+    outcome.coupons += [coupon(brand, issue) for issue in state.coupons]
+
+
 def drawn(state: DrawState) -> dict[str, Any]:
     """What a draw came to: ``prize`` is what was given, the consolation too."""
     draw, code = state.campaign.draw, state.given.code

@@ -5,14 +5,16 @@ notes what is to be written, and answers with the reply. No I/O, no clock, no se
 """
 
 from collections.abc import Iterable
+from functools import partial
 
+from loyalty.actor import MemberRole
 from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
 from loyalty.codes.rules import item_no
 from loyalty.errors import CodeUnknown, IdempotencyConflict, Refusal
 from loyalty.ledger.rules import Cause
 from rewards.campaigns.models import CapSubject, Gate, UnlockKind
 from rewards.campaigns.rules import LiveCampaign
-from rewards.draws.folding import Drawing, draw_prize
+from rewards.draws.drawing import Turn, draw_all
 from rewards.draws.rules import claim_of_scan
 from rewards.grants import rules as grants
 from rewards.grants.channel import credits_of, give_channel
@@ -253,25 +255,24 @@ def _draw(
     campaign: LiveCampaign,
     outcome: Outcome,
 ) -> None:
-    """Draw for a scan that is paid, of what is left after its rewards and before it is counted;
-    where its campaign has a draw."""
+    """Draw for a scan that is paid, of what is left after its rewards and before it is counted: for
+    each of those whom it pays and who draws in its campaign."""
     if campaign.draw is None:
         return
-    drawing = Drawing(
-        world.grants.new_id(),
-        member,
-        claim_of_scan(item),
-        request.nonce,
+    guide = outcome.guide if outcome.guide_unpaid is None else None
+    paid = [guide, *(part.member for part in outcome.channel if part.unpaid is None)]
+    turn = Turn(
         cause_of(request, world.grants.now),
+        member,
+        [other for other in paid if other is not None],
         lambda: scan_facts(world, request, batch, member, campaign),
         world.questions.holds,
+        request.nonce,
     )
-    state = outcome.draw = draw_prize(world.grants, campaign, drawing)
-    world.draws.append(state)
-    if state.credit is not None:
-        outcome.rewards.append(receipts.reward(state.credit, None, state.tax))
-    brand = world.grants.brands[batch.brand_id]
-    outcome.coupons += [receipts.coupon(brand, issue) for issue in state.coupons]
+    drawn = draw_all(world.grants, campaign, turn, partial(claim_of_scan, item))
+    world.draws += drawn
+    outcome.draw = next((each for each in drawn if each.drawing.member is member), None)
+    receipts.note_won(world.grants.brands[batch.brand_id], outcome)
 
 
 def _find_guide(
@@ -307,7 +308,7 @@ def _plan_guide(
         waits = grants.waits_for_item(world.grants, brand.id, unlock_key(item))
         return (None if waits else GuideUnpaidReason.GUIDE_VOIDED), [], []
     credits = [at_once(credit) for credit in grants.credits_of(world.grants, campaign, guide)]
-    if not credits:
+    if not credits and not campaign.draws(MemberRole.GUIDE):
         return GuideUnpaidReason.NO_GUIDE_OUTCOME, [], []
     caps = grants.counter_keys(brand, campaign, {CapSubject.GUIDE: guide.id.hex}, world.grants.now)
     if not grants.caps_allow(world.grants, caps):
@@ -331,7 +332,7 @@ def _guide_pre_scan(
     now = world.grants.now
     campaign = choose_campaign(world, request, batch, member)
     credits = grants.credits_of(world.grants, campaign, member) if campaign else []
-    if campaign is None or not (credits or campaign.channel):
+    if campaign is None or not (campaign.channel or campaign.pays(MemberRole.GUIDE)):
         return Outcome(UnpaidReason.NO_CAMPAIGN)
     outcome = Outcome(guide=member, campaign=campaign)
     if campaign.gate is Gate.NONE:

@@ -7,7 +7,6 @@ from uuid import UUID
 import orjson
 import structlog
 
-from loyalty.clock import local_date
 from loyalty.codes.rules import item_no
 from loyalty.crypto import Keyring
 from loyalty.db import RetryTransaction, Tx
@@ -17,8 +16,8 @@ from rewards.campaigns.models import CapSubject, UnlockKind
 from rewards.campaigns.rules import TOGETHER
 from rewards.conditions.service import log_failures
 from rewards.draws.folding import member_keys, prize_keys, stock_keys
-from rewards.draws.service import SeedDay, open_seeds
 from rewards.grants import service as grants
+from rewards.grants.loading import load_seeds
 from rewards.grants.rules import (
     BrandConfiguration,
     CounterKey,
@@ -98,7 +97,13 @@ async def settle_scans(
         _load_scarce(tx, world, fresh),
     )
     await grants.know_templates(tx, world.grants)
-    await _load_seeds(tx, world, keyring)
+    drawing = {
+        (key[0], campaign.id): campaign
+        for key, found in world.campaigns.items()
+        for campaign in found
+        if campaign.draw is not None
+    }
+    await load_seeds(tx, world.grants, drawing, keyring)
     answers = [decide(world, request) for request in requests]
     await write(tx, world)
     log_failures(world.questions)
@@ -345,26 +350,6 @@ async def _load_scarce(tx: Tx, world: ScanWorld, requests: Sequence[ScanRequest]
     earlier = {(state.brand_id, state.campaign_id) for state in world.grants.states()} - campaigns
     if earlier:
         await grants.load_budgets(tx, world.grants, earlier)
-
-
-async def _load_seeds(tx: Tx, world: ScanWorld, keyring: Keyring | None) -> None:
-    """The seeds of today's draws, of the campaigns that were looked for; nothing is asked where
-    none has one."""
-    days: dict[SeedDay, str] = {}
-    for (brand_id, *_), found in world.campaigns.items():
-        for campaign in found:
-            if campaign.draw is not None:
-                today = local_date(tx.now, world.grants.brands[brand_id].timezone)
-                days[(brand_id, campaign.id, today)] = campaign.code
-    if not days:
-        return
-    if keyring is not None:
-        world.grants.seeds = await open_seeds(tx, keyring, days)
-    for (brand_id, campaign_id, on), code in days.items():
-        if (brand_id, campaign_id) not in world.grants.seeds:
-            log.warning(
-                "draw_without_seed", brand_id=str(brand_id), campaign=code, on=on.isoformat()
-            )
 
 
 def _waiting_keys(

@@ -15,6 +15,7 @@ from loyalty.ledger.models import AccountKind
 from loyalty.ledger.rules import AccountState, Book, Cause
 from loyalty.statements import DriverUUID
 from rewards.campaigns.models import EventKind, UnlockKind
+from rewards.draws.folding import DrawState
 from rewards.draws.rules import SEED_BYTES
 from rewards.events import rules as events
 from rewards.events.rules import EventStatus, EventWorld
@@ -203,9 +204,13 @@ class Fold:
             part = self._scans.claims.get((brand_id, item, role.value))
             if part and part.scan_id == row.request.scan_id and part.outcome != ClaimOutcome.PAID:
                 self.tally.channel_unpaid[f"{role.value} {part.outcome}"] += 1
-        on = local_date(scan.at, self._brand.timezone)
-        for state in self._scans.draws:
+        self._add_draws(scan.at, self._scans.draws)
+
+    def _add_draws(self, at: datetime, draws: list[DrawState]) -> None:
+        on = local_date(at, self._brand.timezone)
+        for state in draws:
             self.tally.add_draw(on, state)
+        draws.clear()
 
     def _meet_guide(self, scan: ScanHappens, member: MemberState | None) -> None:
         """Whoever pre-scanned the item may have done so before the first event."""
@@ -277,6 +282,7 @@ class Fold:
         actor = Actor(ActorKind.SYSTEM, self._brand.id, self._brand.id, "")
         purchases.decide(self._purchases, actor, purchase.fact)
         buyer.is_new = False
+        self._add_draws(purchase.at, self._purchases.draws)
         new = self._purchases.new[-1]
         if new.campaign_version_id is None:
             self.tally.unpaid[new.not_paid.value if new.not_paid else NO_CAMPAIGN] += 1
@@ -297,6 +303,7 @@ class Fold:
         self._events.members[fact.member_id] = member
         actor = Actor(ActorKind.SYSTEM, self._brand.id, self._brand.id, "")
         result = events.decide(self._events, actor, fact)
+        self._add_draws(event.at, self._events.draws)
         unpaid = result.recorded.unpaid_reason if result.recorded is not None else None
         if result.status is not EventStatus.RECORDED:
             self.tally.unpaid[result.status.value] += 1

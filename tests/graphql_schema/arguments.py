@@ -108,6 +108,7 @@ _BY_PLACE: dict[str, Any] = {
     "DrawInput.consolation": "THANKS",
     "DrawStageInput.budgets": [],
     "DrawStageInput.budgetCurve": None,
+    "DrawInput.lock": None,
     "DraftFromTemplateInput.budgetFen": None,
     "SimulateCampaignInput.campaignId": None,
     "SimulateCampaignInput.past": None,

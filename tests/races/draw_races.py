@@ -16,7 +16,7 @@ from tests.races.stage import Stage
 PIECES = 7
 
 
-def _terms(stock: int | None, quota_per_day: int | None) -> DrawTerms:
+def draw_terms(stock: int | None, quota_per_day: int | None) -> DrawTerms:
     """Everybody wins a car, of which there are few."""
     car = Prize("CAR", "汽车", "Car", stock=stock, quota_per_day=quota_per_day)
     always = DrawStage(10**6, 10**6, (Entry("CAR", 1),))
@@ -26,12 +26,12 @@ def _terms(stock: int | None, quota_per_day: int | None) -> DrawTerms:
 async def the_last_piece_of_a_prize_is_given_once(arena: Arena, size: int) -> Broken:
     """Everybody draws a prize at its stock's end: as many get it as there are, by ordinals of
     their own; the others get the consolation, and are told why."""
-    return await _race(arena, "draw-stock", _terms(PIECES, None), size)
+    return await _race(arena, "draw-stock", draw_terms(PIECES, None), size)
 
 
 async def a_days_quota_of_a_prize_is_kept(arena: Arena, size: int) -> Broken:
     """The same of a prize of which there are enough, but not for one day."""
-    return await _race(arena, "draw-quota", _terms(size, PIECES), size)
+    return await _race(arena, "draw-quota", draw_terms(size, PIECES), size)
 
 
 async def _race(arena: Arena, name: str, terms: DrawTerms, size: int) -> Broken:

@@ -65,6 +65,7 @@ RACES: dict[Race, int] = {
     purchase_races.one_return_is_made_once: 60,
     purchase_races.a_places_store_is_paid_up_to_its_cap: 40,
     event_races.a_day_is_checked_in_once: 100,
+    event_races.the_last_piece_of_a_prize_is_drawn_once_by_events: 60,
     program_races.a_survey_is_answered_once: 100,
     program_races.a_newcomer_is_referred_once: 40,
     tier_races.each_level_is_reached_once: 24,

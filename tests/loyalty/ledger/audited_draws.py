@@ -95,7 +95,9 @@ class AuditedDraws(AuditedBoxes):
             Draw,
             campaign_id=campaign_id,
             campaign_version_id=self.draws_version,
-            scan_id=scan,
+            cause_kind="SCAN",
+            cause_id=scan,
+            role="CONSUMER",
             member_id=self.other_consumer,
             claim=f"{ITEMS + serial}:REWARD:CONSUMER",
             nonce=None,
@@ -116,6 +118,7 @@ class AuditedDraws(AuditedBoxes):
             asset="POINTS",
             amount=CUP,
             coupon_template_id=None,
+            is_locked=False,
             occurred_at=DRAWN_AT,
         )
         return UUID(int=draw.id.int)

@@ -17,8 +17,8 @@ from tests.loyalty.ledger.corruptions import (
     the_counter,
 )
 
-_ONCE = "a paid scan of a campaign with a draw draws once, and no other does"
-_OF_ITS_SCAN = "a draw is of its scan's member, item, version and moment"
+_ONCE = "a paid event draws once for each whom it pays and who draws, and no other does"
+_OF_ITS_SCAN = "a draw is of its event's member, claim, version and moment"
 _SEED = "a draw is by a seed whose hash was known before"
 _COUNTED = "a prize's counters say how many were given"
 _PIECES = "each piece of a prize is given once, and there are no more than its stock and quota"

@@ -11,6 +11,7 @@ from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import Book, Cause
 from loyalty.products.models import Product
 from loyalty.regions.rules import RegionView, area_of
+from rewards.campaigns.caps import with_counted
 from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
 from rewards.campaigns.rules import (
     COUNTED_MAX,
@@ -20,7 +21,6 @@ from rewards.campaigns.rules import (
     LiveCampaign,
     Outcome,
     index_campaigns,
-    with_counted,
 )
 from rewards.conditions.rules import load_condition
 from rewards.grants.world import BrandConfiguration, GrantWorld, MemberState

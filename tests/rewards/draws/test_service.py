@@ -123,7 +123,34 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"draw": draw_of(POINTS | {"asset": "CASH", "amount": 5_000_001})},
         "draw.prizes[0].amount",
     ),
-    "a draw on purchases": ({"draw": draw_of(POINTS), "event": "PURCHASE"}, "draw"),
+    "guides drawing of purchases": (
+        {"draw": draw_of(POINTS) | {"roles": ["CONSUMER", "GUIDE"]}, "event": "PURCHASE"},
+        "draw.roles[1]",
+    ),
+    "nobody draws": ({"draw": draw_of(POINTS) | {"roles": []}}, "draw.roles"),
+    "who draws twice": (
+        {"draw": draw_of(POINTS) | {"roles": ["STORE", "STORE"]}},
+        "draw.roles[1]",
+    ),
+    "prizes that wait for a gate": (
+        {"draw": draw_of(POINTS) | {"lock": {"kind": "ITEM"}}},
+        "draw.lock.kind",
+    ),
+    "a guide's prize that waits for scans": (
+        {"draw": draw_of(POINTS) | {"roles": ["GUIDE"], "lock": {"kind": "NEXT_SCAN"}}},
+        "draw.lock.kind",
+    ),
+    "a purchase's prize that waits for a box": (
+        {
+            "draw": draw_of(POINTS) | {"lock": {"kind": "BOX_BOTTLES", "lapsesAfter": "P1D"}},
+            "event": "PURCHASE",
+        },
+        "draw.lock.kind",
+    ),
+    "prizes that waited until a day that is over": (
+        {"draw": draw_of(POINTS) | {"lock": {"kind": "ON", "on": "2020-01-01"}}},
+        "draw.lock.on",
+    ),
 }
 
 

@@ -22,6 +22,7 @@ from rewards.events.queries import list_member_events
 from rewards.events.reading import EventReport
 from rewards.events.rules import EventResult, EventStatus
 from rewards.merges.service import merge_members
+from rewards.purchases.service import ConfigurationCache
 from tests.clocks import SettableClock
 from tests.rewards.events.cafe import events, join, run_campaign, sell_coffee
 from tests.rewards.returns.shopping import POINTS, Shop, open_shop
@@ -55,7 +56,7 @@ async def test_a_thousand_events_are_as_many_statements_as_ten(db: Database) -> 
     async def count(tx: Tx, name: str, size: int) -> int:
         reports = [drunk(f"{name}{n}", members[n % len(members)]) for n in range(size)]
         async with statements_told(tx) as told:
-            await service.post_events(tx, shop.actor, reports, {})
+            await service.post_events(tx, shop.actor, reports, ConfigurationCache())
         return len(told)
 
     counts = [await shop.run(count, name, size) for name, size in (("a", 10), ("b", 10))]

@@ -21,6 +21,7 @@ from loyalty.ledger.models import Account, AccountKind, Asset
 from loyalty.members.models import Identity, Invitation, Member, RosterEntry
 from loyalty.places.models import GuidePlace, Place, PlaceChannel
 from loyalty.products.models import Product
+from rewards.campaigns.caps import caps_to_json, with_counted
 from rewards.campaigns.models import (
     Campaign,
     CampaignBudget,
@@ -30,7 +31,7 @@ from rewards.campaigns.models import (
     EventKind,
     Gate,
 )
-from rewards.campaigns.rules import Cap, caps_to_json, with_counted
+from rewards.campaigns.rules import Cap
 from rewards.conditions.rules import load_condition
 from rewards.coupons.models import CouponTemplate
 from rewards.scans.world import ScanRequest

@@ -34,7 +34,7 @@ from loyalty.errors import InvalidInput
 from loyalty.products.models import Product as ProductRow
 from loyalty.text import checked_instant
 from rewards.campaigns import rules, service
-from rewards.campaigns.caps import caps_from_json, limiting
+from rewards.campaigns.caps import bonus_from_json, caps_from_json, limiting
 from rewards.campaigns.models import Campaign as CampaignRow
 from rewards.campaigns.models import CampaignBudget, CampaignVersion
 from rewards.draws.terms import draw_from_json
@@ -121,7 +121,7 @@ class Campaign(Node):
         graphql_type=BonusTerms | None, description="Of one that pays on top (docs/stacking.md)."
     )
     def bonus(self, row: strawberry.Parent[CampaignView]) -> rules.BonusTerms | None:
-        return rules.bonus_from_json(row.version.bonus)
+        return bonus_from_json(row.version.bonus)
 
     @strawberry.field(description="Codes of the regions that it runs in; none: everywhere.")
     def regions(self, row: strawberry.Parent[CampaignView]) -> list[str]:

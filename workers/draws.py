@@ -24,9 +24,7 @@ class SeedMaker:
         """Make up to ``limit`` seeds of any brand; how many."""
         days = []
         for brand in await list_brands(tx):
-            index = await live_campaigns(tx, brand.id)
-            campaigns = {each.id: each for group in index.by_event.values() for each in group}
-            for campaign in campaigns.values():
+            for campaign in (await live_campaigns(tx, brand.id)).all():
                 if campaign.draw is not None:
                     window = (campaign.starts_at, campaign.ends_at)
                     days += draws.days_of(

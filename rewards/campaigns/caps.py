@@ -1,10 +1,10 @@
-"""Pure: caps as stored, and those that only count for what conditions read."""
+"""Pure: caps and bonus terms as stored, and caps that only count for what conditions read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rewards.campaigns.models import CapSubject, CapWindow
-from rewards.campaigns.rules import COUNTED_MAX, Cap
+from rewards.campaigns.rules import COUNTED_MAX, BonusTerms, Cap
 from rewards.conditions.facts import MEMBER_TODAY, MEMBER_TOTAL
 
 _WINDOWS = {MEMBER_TODAY: CapWindow.DAY, MEMBER_TOTAL: CapWindow.CAMPAIGN}
@@ -37,3 +37,12 @@ def caps_from_json(stored: Iterable[dict[str, Any]]) -> tuple[Cap, ...]:
         Cap(CapSubject(part["subject"]), CapWindow(part["window"]), part["times_max"])
         for part in stored
     )
+
+
+def bonus_to_json(bonus: BonusTerms | None) -> dict[str, Any] | None:
+    """As stored in a campaign version."""
+    return None if bonus is None else {"group": bonus.group, "best_of": bonus.best_of}
+
+
+def bonus_from_json(stored: Mapping[str, Any] | None) -> BonusTerms | None:
+    return None if stored is None else BonusTerms(stored["group"], stored["best_of"])

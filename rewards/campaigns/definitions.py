@@ -5,7 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from rewards.campaigns.caps import caps_from_json, caps_to_json, limiting
+from rewards.campaigns.caps import (
+    bonus_from_json,
+    bonus_to_json,
+    caps_from_json,
+    caps_to_json,
+    limiting,
+)
 from rewards.campaigns.models import (
     Campaign,
     CampaignBudget,
@@ -15,8 +21,6 @@ from rewards.campaigns.models import (
 )
 from rewards.campaigns.rules import (
     CampaignDefinition,
-    bonus_from_json,
-    bonus_to_json,
     outcomes_to_json,
     parts_from_json,
     policies_from_json,

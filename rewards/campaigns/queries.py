@@ -7,7 +7,7 @@ from sqlalchemy import Text, cast, delete, update
 from sqlmodel import col, func, select
 
 from loyalty.db import Snapshot, Statement, Tx
-from rewards.campaigns.caps import caps_from_json
+from rewards.campaigns.caps import bonus_from_json, caps_from_json
 from rewards.campaigns.models import (
     Campaign,
     CampaignBudget,
@@ -20,7 +20,6 @@ from rewards.campaigns.models import (
 )
 from rewards.campaigns.rules import (
     LiveCampaign,
-    bonus_from_json,
     coupons_from_json,
     outcomes_from_json,
     policies_from_json,

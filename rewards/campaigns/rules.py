@@ -4,13 +4,21 @@ import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 from typing import Any
 from uuid import UUID
 
 from loyalty.actor import MemberRole
 from loyalty.ledger.rules import ReturnPolicy
 from rewards.campaigns.locks import Lock, lock_from_json, lock_to_json
-from rewards.campaigns.models import CapSubject, CapWindow, EventKind, Gate, OutcomeBasis
+from rewards.campaigns.models import (
+    MEMBER_EVENTS,
+    CapSubject,
+    CapWindow,
+    EventKind,
+    Gate,
+    OutcomeBasis,
+)
 from rewards.conditions.facts import REGION
 from rewards.conditions.rules import Condition
 from rewards.draws.rules import LiveDraw
@@ -104,7 +112,8 @@ class LiveCampaign:
     """A published version, as rules see it. ``outcomes`` are its amounts, ``coupons`` the rest.
     ``event_type_id``: the type of the CUSTOM events that it is for. With ``bonus`` it pays only on
     top of another one. ``regions``: codes of those that it runs in; none: everywhere.
-    ``channel``: whom its scans or purchases pay of those behind a guide or a place."""
+    ``roles``: whom it pays at all; ``channel``: whom its scans or purchases pay of those behind a
+    guide or a place."""
 
     id: UUID
     version_id: UUID
@@ -124,6 +133,7 @@ class LiveCampaign:
     event_type_id: UUID | None = None
     bonus: BonusTerms | None = None
     regions: tuple[str, ...] = ()
+    roles: frozenset[MemberRole] = field(init=False)
     channel: tuple[MemberRole, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -132,6 +142,7 @@ class LiveCampaign:
         paid.update(self.draw.terms.roles if self.draw else ())
         has_channel = self.event in (EventKind.SCAN, EventKind.PURCHASE)
         channel = tuple(role for role in _BEHIND_SALES if has_channel and role in paid)
+        object.__setattr__(self, "roles", frozenset(paid))
         object.__setattr__(self, "channel", channel)  # once: scans ask for it by the thousand
 
     @property
@@ -153,8 +164,7 @@ class LiveCampaign:
 
     def pays(self, beneficiary: MemberRole) -> bool:
         """Whether it has anything for this beneficiary."""
-        given = definition_pays([*self.outcomes, *self.coupons], beneficiary)
-        return given or self.draws(beneficiary)
+        return beneficiary in self.roles
 
     def draws(self, beneficiary: MemberRole) -> bool:
         """Whether this beneficiary draws."""
@@ -169,14 +179,16 @@ class LiveCampaign:
         return self.return_policies.get(beneficiary, DEFAULT_RETURN_POLICY)
 
 
-Groups = dict[tuple[EventKind, UUID | None, str | None], tuple[LiveCampaign, ...]]
-"""Campaigns by event, by product or type (None for any), by region (None for everywhere)."""
+GroupKey = tuple[EventKind, UUID | None, str | None, MemberRole | None]
+Groups = dict[GroupKey, tuple[LiveCampaign, ...]]
+"""Campaigns by event, by product or type (None for any), by region (None for everywhere), and by
+the role of whom they pay (None of scans and purchases, which pay several at once)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignIndex:
-    """Live campaigns by (event, product or type, region), best first, so that an event looks at a
-    handful. Bonus campaigns are apart."""
+    """Live campaigns by (event, product or type, region, role), best first, so that an event looks
+    at a handful. Bonus campaigns are apart."""
 
     by_event: Groups
     bonuses_by_event: Groups = field(default_factory=dict)
@@ -202,26 +214,36 @@ class CampaignIndex:
 
     def pays_for(self, event: EventKind) -> bool:
         """Whether any campaign is for events of this kind, whatever they are of."""
-        return (event, None, None) in self.by_event
+        return any(key[0] is event for key in self.by_event)
 
     def bonuses(
-        self, event: EventKind, about_id: UUID | None, at: datetime, region: str | None = None
+        self,
+        event: EventKind,
+        about_id: UUID | None,
+        at: datetime,
+        region: str | None = None,
+        role: MemberRole | None = None,
     ) -> tuple[LiveCampaign, ...]:
         """The bonus campaigns that may pay on top of an event's: by priority, then by code."""
         if not self.bonuses_by_event:
             return ()
-        groups = _groups_of(self.bonuses_by_event, event, about_id, region)
+        groups = _groups_of(self.bonuses_by_event, event, about_id, region, role)
         merged = heapq.merge(*groups, key=_by_priority_and_code)
         return tuple(campaign for campaign in merged if campaign.runs_at(at))
 
     def candidates(
-        self, event: EventKind, about_id: UUID | None, at: datetime, region: str | None = None
+        self,
+        event: EventKind,
+        about_id: UUID | None,
+        at: datetime,
+        region: str | None = None,
+        role: MemberRole | None = None,
     ) -> tuple[LiveCampaign, ...]:
         """The campaigns that may be an event's, in the order in which their conditions are asked:
         by priority, then those for this very product or type, then those of this very region. One
         without a condition is the last, if it has no draw: without the day's seed that one does
         not run."""
-        groups = _groups_of(self.by_event, event, about_id, region)
+        groups = _groups_of(self.by_event, event, about_id, region, role)
         found: list[LiveCampaign] = []
         for campaign in heapq.merge(*groups, key=_by_priority):
             if campaign.runs_at(at):
@@ -244,12 +266,16 @@ class CampaignIndex:
 
 
 def _groups_of(
-    grouped: Groups, event: EventKind, about_id: UUID | None, region: str | None
+    grouped: Groups,
+    event: EventKind,
+    about_id: UUID | None,
+    region: str | None,
+    role: MemberRole | None,
 ) -> list[tuple[LiveCampaign, ...]]:
     """The groups that an event looks at, the most specific ones first."""
     about = (about_id, None) if about_id else (None,)
     where = (region, None) if region else (None,)
-    keys = [(event, what, there) for what in about for there in where]
+    keys = [(event, what, there, role) for what in about for there in where]
     return [grouped[key] for key in keys if key in grouped]
 
 
@@ -262,7 +288,7 @@ def _by_priority_and_code(campaign: LiveCampaign) -> tuple[int, str]:
 
 
 def index_campaigns(campaigns: Iterable[LiveCampaign]) -> CampaignIndex:
-    """Group by event, product or type, and region; within a group by priority, then by code."""
+    """Group by event, product or type, region, and role; within a group by priority, then code."""
     given = sorted(campaigns, key=_by_priority_and_code)
     return CampaignIndex(
         _grouped(campaign for campaign in given if campaign.bonus is None),
@@ -272,10 +298,12 @@ def index_campaigns(campaigns: Iterable[LiveCampaign]) -> CampaignIndex:
 
 
 def _grouped(campaigns: Iterable[LiveCampaign]) -> Groups:
-    groups: dict[tuple[EventKind, UUID | None, str | None], list[LiveCampaign]] = {}
+    groups: dict[GroupKey, list[LiveCampaign]] = {}
     for campaign in campaigns:
-        for region in campaign.regions or (None,):
-            groups.setdefault((campaign.event, campaign.about_id, region), []).append(campaign)
+        roles = sorted(campaign.roles) if campaign.event in MEMBER_EVENTS else (None,)
+        for region, role in product(campaign.regions or (None,), roles):
+            key = (campaign.event, campaign.about_id, region, role)
+            groups.setdefault(key, []).append(campaign)
     return {key: tuple(group) for key, group in groups.items()}
 
 
@@ -355,15 +383,6 @@ def _outcome_from_json(part: dict[str, Any]) -> Outcome | CouponOutcome:
         lock,
         tuple(Step(step["from_fen"], step["amount"]) for step in part.get("steps", ())),
     )
-
-
-def bonus_to_json(bonus: BonusTerms | None) -> dict[str, Any] | None:
-    """As stored in a campaign version."""
-    return None if bonus is None else {"group": bonus.group, "best_of": bonus.best_of}
-
-
-def bonus_from_json(stored: Mapping[str, Any] | None) -> BonusTerms | None:
-    return None if stored is None else BonusTerms(stored["group"], stored["best_of"])
 
 
 def policies_to_json(policies: Mapping[MemberRole, ReturnPolicy]) -> dict[str, str]:

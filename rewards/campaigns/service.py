@@ -17,7 +17,7 @@ from loyalty.ledger.models import Asset
 from loyalty.products.service import require_product
 from loyalty.regions.service import require_regions
 from rewards.campaigns import queries
-from rewards.campaigns.caps import caps_to_json, with_counted
+from rewards.campaigns.caps import bonus_from_json, bonus_to_json, caps_to_json, with_counted
 from rewards.campaigns.checks import check_definition, check_terms
 from rewards.campaigns.models import (
     Campaign,
@@ -34,8 +34,6 @@ from rewards.campaigns.rules import (
     CouponOutcome,
     LiveCampaign,
     Outcome,
-    bonus_from_json,
-    bonus_to_json,
     index_campaigns,
     outcomes_to_json,
     policies_to_json,

@@ -13,8 +13,8 @@ from loyalty.tables import own_id, reference, tenant
 
 
 class EventUnpaidReason(StrEnum):
-    """Why a recorded event paid nothing. NOTHING_FOR_ROLE: its campaign pays other roles. BUDGET:
-    coupons that there are none of, too."""
+    """Why a recorded event paid nothing. NOTHING_FOR_ROLE: campaigns of its kind pay other roles.
+    BUDGET: coupons that there are none of, too."""
 
     NO_CAMPAIGN = "NO_CAMPAIGN"
     NOTHING_FOR_ROLE = "NOTHING_FOR_ROLE"

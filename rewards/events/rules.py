@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from loyalty.actor import Actor
+from loyalty.actor import Actor, MemberRole
 from loyalty.ledger.rules import Cause
 from rewards.campaigns.models import EventKind
 from rewards.campaigns.rules import LiveCampaign
@@ -122,14 +122,23 @@ def fresh_facts(world: EventWorld, facts: Iterable[EventFact]) -> list[EventFact
     return list(first.values())
 
 
-def candidates(world: EventWorld, fact: EventFact) -> tuple[LiveCampaign, ...]:
-    """The campaigns that may be for an event, in the order they are asked."""
-    return world.brand.campaigns.candidates(fact.kind, fact.type_id, fact.at)
+def candidates(world: EventWorld, fact: EventFact, member: MemberState) -> tuple[LiveCampaign, ...]:
+    """The campaigns that may be for a member's event, in the order they are asked: those that pay
+    its role."""
+    role = MemberRole(member.role)
+    return world.brand.campaigns.candidates(fact.kind, fact.type_id, fact.at, role=role)
 
 
-def bonuses(world: EventWorld, fact: EventFact) -> tuple[LiveCampaign, ...]:
+def bonuses(world: EventWorld, fact: EventFact, member: MemberState) -> tuple[LiveCampaign, ...]:
     """The bonus campaigns that may pay on top, in the order they are asked."""
-    return world.brand.campaigns.bonuses(fact.kind, fact.type_id, fact.at)
+    role = MemberRole(member.role)
+    return world.brand.campaigns.bonuses(fact.kind, fact.type_id, fact.at, role=role)
+
+
+def _pays_others(world: EventWorld, fact: EventFact) -> bool:
+    """Whether any campaign runs for such events, in whatever role their members are."""
+    index, about = world.brand.campaigns, (fact.kind, fact.type_id, fact.at)
+    return any(index.candidates(*about, role=role) for role in MemberRole)
 
 
 def event_facts(
@@ -182,12 +191,13 @@ def _reward(
     def facts(campaign: LiveCampaign) -> Facts:
         return event_facts(world, fact, member, campaign)
 
-    campaign = choose_campaign(
-        world.grants, world.brand.id, world.questions, candidates(world, fact), facts
-    )
+    found = candidates(world, fact, member)
+    campaign = choose_campaign(world.grants, world.brand.id, world.questions, found, facts)
     if campaign is None:
-        return None, EventUnpaidReason.NO_CAMPAIGN
-    stacking = Stacking(bonuses(world, fact), world.questions, facts)
+        is_others = not found and _pays_others(world, fact)
+        reason = EventUnpaidReason.NOTHING_FOR_ROLE if is_others else EventUnpaidReason.NO_CAMPAIGN
+        return None, reason
+    stacking = Stacking(bonuses(world, fact, member), world.questions, facts)
     given = pay(world.grants, campaign, member, cause, stacking)
     if isinstance(given, NotPaid):
         return campaign, EventUnpaidReason(given.value)

@@ -74,12 +74,9 @@ async def settle_events(
             tx,
             world.grants,
             [
-                (
-                    world.members[fact.member_id],
-                    fact.at,
-                    (*candidates(world, fact), *bonuses(world, fact)),
-                )
+                (member, fact.at, (*candidates(world, fact, member), *bonuses(world, fact, member)))
                 for fact in fresh
+                for member in [world.members[fact.member_id]]
             ],
             keyring=cache.keyring,
         )

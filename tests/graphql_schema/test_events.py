@@ -95,6 +95,14 @@ async def test_an_event_pays_its_member_in_whatever_role_it_is(stage: Stage) -> 
     assert paid((await other.done("checkIn"))["event"]) == "NOTHING_FOR_ROLE"
 
 
+async def test_campaigns_of_other_roles_do_not_stand_in_an_events_way(stage: Stage) -> None:
+    await publish(stage, "CHECK_IN", 5, code="for-consumers", priority=9)
+    guides = [outcome(GUIDE, 7)]
+    await publish(stage, "CHECK_IN", 0, code="for-guides", outcomes=guides, priority=-9)
+    guide, consumer = await stage.guide(ALICE), await stage.member(ALICE)
+    assert [paid((await each.done("checkIn"))["event"]) for each in (guide, consumer)] == [[7], [5]]
+
+
 async def test_actions_and_a_completed_profile_earn(stage: Stage) -> None:
     await publish(stage, "ACTION", 3, condition="event.action == 'wecom_contact'")
     await publish(stage, "FOLLOWED", 11)

@@ -25,7 +25,7 @@ from rewards.campaigns.rules import (
 )
 from rewards.conditions.rules import Audience, Fields, compile_condition
 from rewards.draws.checks import cheapest_prizes, check_cash, check_draw, largest_cash
-from rewards.draws.terms import DrawTerms
+from rewards.draws.terms import DrawTerms, awarded_assets
 
 AMOUNT_MAX = 10**9
 PER_UNIT_AMOUNT_MAX = 10**4  # times 10^9 units of currency, times a tier of 1000 %
@@ -207,6 +207,16 @@ def _check_budgets(definition: CampaignDefinition) -> None:
         if allowed < needed:
             problem = f"{needed} with the cheapest prize: nobody would ever win one"
             raise InvalidInput(field=f"budgets.{asset}", problem=problem)
+
+
+def check_budgets_used(definition: CampaignDefinition) -> None:
+    """A first version has budgets of what it pays; later ones keep those. Refuses InvalidInput."""
+    paid = {outcome.asset for outcome in definition.outcomes if isinstance(outcome, Outcome)}
+    if definition.draw is not None:
+        paid.update(asset for _, asset in awarded_assets(definition.draw))
+    for asset in definition.budgets:
+        if asset not in paid:
+            raise InvalidInput(field=f"budgets.{asset}", problem="nothing of this is given")
 
 
 def _cost_least(outcome: Outcome) -> int:

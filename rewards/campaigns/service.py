@@ -18,7 +18,7 @@ from loyalty.products.service import require_product
 from loyalty.regions.service import require_regions
 from rewards.campaigns import queries
 from rewards.campaigns.caps import bonus_from_json, bonus_to_json, caps_to_json, with_counted
-from rewards.campaigns.checks import check_definition, check_terms
+from rewards.campaigns.checks import check_budgets_used, check_definition, check_terms
 from rewards.campaigns.models import (
     Campaign,
     CampaignBudget,
@@ -144,7 +144,9 @@ async def check_campaign(
         await require_product(tx, brand_id, definition.product_id)
     await require_regions(tx, brand_id, definition.regions, "regions")
     campaign = await queries.find_campaign(tx, brand_id, definition.code)
-    if campaign is not None:
+    if campaign is None:
+        check_budgets_used(definition)
+    else:
         if campaign.status == CampaignStatus.ENDED:
             raise CampaignStateWrong(status=campaign.status, wanted="PUBLISHED")
         _check_changed(await queries.list_budgets(tx, brand_id, [campaign.id]), definition.budgets)

@@ -33,7 +33,7 @@ from rewards.conditions.samples import combinations, outcomes_over, samples_of
 LENGTH_MAX = 500
 _TICK = timedelta(microseconds=1)
 _ZONES_APART = timedelta(hours=14)
-_CALENDAR = ("calendar.year", "calendar.month")
+_CALENDAR = ("calendar.year", "calendar.month", "calendar.day")
 _PROBLEM_LENGTH_MAX = 200
 
 
@@ -106,7 +106,7 @@ class Audience:
     def narrowed(self, declared: Mapping[str, FactSpec]) -> dict[str, FactSpec]:
         """The facts, less what they cannot be of these events."""
         found = dict(declared)
-        at, year, month = (found[name] for name in ("event.at", *_CALENDAR))
+        at, year, month, day = (found[name] for name in ("event.at", *_CALENDAR))
         first = max(EARLIEST, self.starts_at or EARLIEST)
         last = min(LATEST, LATEST if self.ends_at is None else self.ends_at - _TICK)
         found["event.at"] = replace(at, low=first, high=last)
@@ -115,6 +115,8 @@ class Audience:
         found["calendar.year"] = replace(year, low=first.year, high=last.year)
         if first.year == last.year:
             found["calendar.month"] = replace(month, low=first.month, high=last.month)
+            if first.month == last.month:
+                found["calendar.day"] = replace(day, low=first.day, high=last.day)
         if self.roles:
             role = found["member.role"]
             values = tuple(value for value in role.values if value in self.roles)

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
+from loyalty.actor import MemberRole
 from loyalty.errors import InvalidInput
 from loyalty.ledger.models import Asset
 from loyalty.text import check_label, checked_text
-from rewards.campaigns.models import EventKind
-from rewards.conditions.rules import Fields, compile_condition
+from rewards.campaigns.models import MEMBER_EVENTS, EventKind
+from rewards.conditions.rules import Audience, Fields, compile_condition
 from rewards.draws.terms import (
     AMOUNT_MAX,
     BONUSES_MAX,
@@ -44,9 +45,14 @@ def check_draw(
         _check_range(f"{PATH}.guarantee.drawNo", terms.guarantee.draw_no, 1, DRAW_NO_MAX)
     if len(terms.bonuses) > BONUSES_MAX:
         raise InvalidInput(field=f"{PATH}.bonuses", problem=f"at most {BONUSES_MAX}")
+    # They ask of the event's own member: of scans and purchases the consumer.
+    asked = frozenset(terms.roles) if event in MEMBER_EVENTS else frozenset({MemberRole.CONSUMER})
+    audience = Audience(starts_at, ends_at, asked)
     for i, bonus in enumerate(terms.bonuses):
         _check_range(f"{PATH}.bonuses[{i}].ppm", bonus.ppm, 1, PPM)
-        compile_condition(bonus.condition, f"{PATH}.bonuses[{i}].condition", event, fields)
+        compile_condition(
+            bonus.condition, f"{PATH}.bonuses[{i}].condition", event, fields, audience
+        )
     _check_stages(terms, starts_at, ends_at)
     for i, stage in enumerate(terms.stages):
         _check_stage(f"{PATH}.stages[{i}]", stage, terms, known)

@@ -139,8 +139,26 @@ async def test_what_is_said_before_comes_true_to_the_fen(shop: Shop) -> None:
     assert foreseen["budgets"] == [
         {"asset": CASH, "allowed": 1_400, "spent": budget["spent"] + budget["reserved"]}
     ]
+    await the_running_version_costs_what_it_cost(shop, held, locked)
     callers = {step.caller.token: step.caller for step in steps}.values()
     await what_is_reported_of_them_is_foreseen_likewise(shop, list(callers))
+
+
+async def the_running_version_costs_what_it_cost(
+    shop: Shop, held: Counter[str], locked: Counter[str]
+) -> None:
+    """The next version is compared with the running one over the same past: of that the books are
+    there."""
+    outcomes = [outcome(CONSUMER, POINTS, 250), *DRAFT["outcomes"][1:]]
+    draft = (await shop.admin.done("saveCampaignDraft", **DRAFT | {"outcomes": outcomes}))["draft"]
+    [run] = await simulated(shop, {"draftId": draft["id"], "past": {"days": 2}})
+    for asset in (CASH, POINTS):
+        for name, happened in (("given", held), ("locked", locked)):
+            assert total(run["running"], asset, name) == happened[asset], (asset, name)
+    assert run["draft"]["paid"] == run["running"]["paid"]
+    more = 150 * sum(each["given"] for each in run["draft"]["prizes"])  # each paid scan draws one
+    assert total(run["draft"], POINTS, "given") == held[POINTS] + more
+    assert total(run["draft"], CASH, "given") == held[CASH]
 
 
 async def what_is_reported_of_them_is_foreseen_likewise(shop: Shop, callers: list[Caller]) -> None:

@@ -123,6 +123,25 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"draw": draw_of(POINTS | {"asset": "CASH", "amount": 5_000_001})},
         "draw.prizes[0].amount",
     ),
+    "a bonus after the campaign": (
+        {
+            "draw": draw_of(POINTS)
+            | {"bonuses": [{"condition": "calendar.year == 2031", "ppm": 5}]},
+            "endsAt": "2030-06-30T00:00:00Z",
+        },
+        "draw.bonuses[0].condition",
+    ),
+    "a bonus for guides where consumers draw": (
+        {
+            "draw": draw_of(POINTS)
+            | {"bonuses": [{"condition": "member.role == 'GUIDE'", "ppm": 5}]}
+        },
+        "draw.bonuses[0].condition",
+    ),
+    "a budget of what nothing gives": (
+        {"draw": draw_of(POINTS), "budgets": [{"asset": "CHANCES", "allowed": 5}]},
+        "budgets.CHANCES",
+    ),
     "guides drawing of purchases": (
         {"draw": draw_of(POINTS) | {"roles": ["CONSUMER", "GUIDE"]}, "event": "PURCHASE"},
         "draw.roles[1]",

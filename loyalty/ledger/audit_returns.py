@@ -85,7 +85,9 @@ RETURNS = (
             FROM transfers t
             JOIN accounts d ON d.brand_id = t.brand_id AND d.id = t.debit_account_id
             JOIN accounts c ON c.brand_id = t.brand_id AND c.id = t.credit_account_id
-            LEFT JOIN members m ON m.brand_id = t.brand_id AND m.id IN (d.owner_id, c.owner_id)
+            LEFT JOIN withholdings w ON w.brand_id = t.brand_id AND w.id = t.reverses_id
+            LEFT JOIN members m ON m.brand_id = t.brand_id
+                AND m.id IN (d.owner_id, c.owner_id, w.member_id)
             LEFT JOIN transfers v ON v.brand_id = t.brand_id AND v.pending_id = t.id
                 AND v.cause_kind = 'MERGE'
             WHERE t.brand_id = :brand AND t.cause_kind = 'PURCHASE_RETURN' AND v.id IS NULL

@@ -34,6 +34,9 @@ TakingKey = tuple[str, str]
 """(role, asset) of what a return takes"""
 
 
+NO_TAXES: Mapping[UUID, int] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class LineRequest:
     """Pieces of a line, or an amount of it, or both: so many pieces for that amount."""
@@ -205,16 +208,19 @@ def wanted_back(
     share: Share,
     policy_of: Callable[[UUID | None, str], ReturnPolicy],
     holders: Holders,
+    taxes: Mapping[UUID, int] = NO_TAXES,
 ) -> list[Wanted]:
     """Of each posted credit what the member does not keep, less what was taken of it before: so
     that returns that give everything back, in any number of steps, want everything back. What
     an earlier one wanted and did not find is wanted again. ``policy_of``: what the campaign with an
-    id says of returns by a role."""
+    id says of returns by a role. ``taxes``: what was withheld of prizes, by their credits, which
+    the member never had."""
     wanted = []
     for credit in credits:
         if credit.is_pending or credit.granted_by_id not in share.when_granted:
             continue
-        amount = credit.left - share.keeps(credit.amount, credit.granted_by_id)
+        net = credit.amount - taxes.get(credit.id, 0)
+        amount = net - credit.reversed - share.keeps(net, credit.granted_by_id)
         if amount > 0:
             holder = holders[credit.member_id]
             policy = policy_of(credit.campaign_id, holder.role)
@@ -249,7 +255,7 @@ def shrink_locked(
         if kept:
             unlock = replace(state.unlock, count=state.count)
             credit = Credit(holder, state.asset, kept)
-            lock(world, campaigns[state.campaign_id], credit, cause, unlock)
+            lock(world, campaigns[state.campaign_id], credit, cause, unlock, state.draw_id)
         key = (holder.role, state.asset)
         voided[key] = voided.get(key, 0) + state.amount - kept
     return voided

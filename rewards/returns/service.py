@@ -14,6 +14,7 @@ from loyalty.members import service as members
 from loyalty.reversals.rules import Credited, TakenBack, returned_to_campaigns
 from loyalty.reversals.service import take_back
 from loyalty.text import checked_text
+from loyalty.withholdings.service import find_of_credits, return_tax
 from rewards.campaigns import service as campaigns
 from rewards.campaigns.models import CapSubject
 from rewards.campaigns.rules import DEFAULT_RETURN_POLICY, LiveCampaign
@@ -217,15 +218,18 @@ async def _settle(
         return campaign.return_policy(MemberRole(role)) if campaign else DEFAULT_RETURN_POLICY
 
     share = share_after(purchase, given, ((each.id, each.left_fen) for each in rewards.earlier))
+    taxed = await find_of_credits(tx, purchase.brand_id, [credit.id for credit in rewards.credits])
+    taxes = {credit_id: row.tax_fen for credit_id, row in taxed.items()}
     taken = await take_back(
         tx,
         world.book,
-        wanted_back(rewards.credits, share, policy_of, rewards.holders),
+        wanted_back(rewards.credits, share, policy_of, rewards.holders, taxes),
         cause,
         local_date(tx.now, world.brands[purchase.brand_id].timezone),
         has=world.accounts,
         owes=world.owed,
     )
+    taken = await return_tax(tx, world.book, taken, taxed, cause)
     return_to_budgets(world, returned_to_campaigns(taken))
     voided = shrink_locked(world, rewards.holders, rewards.locked, paying, share, cause)
     takings = takings_of(taken, voided, rewards.holders)

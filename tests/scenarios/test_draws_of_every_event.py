@@ -261,6 +261,34 @@ async def test_tax_of_a_prize_that_waits_is_withheld_when_it_is_paid(street: Str
     assert await fair.offences() == []
 
 
+async def test_a_returned_purchase_gives_its_prizes_tax_back_too(street: Street) -> None:
+    fair, consumer, admin = street.fair, street.people["CONSUMER"], street.fair.stage.admin
+    finance = fair.stage.operator(OperatorRole.FINANCE)
+    await finance.done("setWithholding", thresholdFen=80_000, ratePercent=20)
+    packet = {"code": "PACKET", "nameZh": "红包", "nameEn": "Packet", "asset": "CASH"}
+    always = [{"oddsFromPpm": 10**6, "entries": [{"prize": "PACKET", "weight": 1}]}]
+    draw = {
+        "prizes": [packet | {"amount": 100_000}],
+        "stages": always,
+        "consolation": "PACKET",
+    }
+    await street.publish("PURCHASE", ["CONSUMER"], None, draw=draw, priority=9)
+    await consumer.done("checkIn")
+    bought = {"memberId": (await consumer.me())["id"], "amountFen": 9_900, "quantity": 1}
+    at = {"purchaseRef": "till 1", "occurredAt": "2026-12-02T12:00:00+08:00", "source": "TILL"}
+    await admin.done("recordPurchase", **bought, **at)
+    assert (await consumer.balances())["CASH"] == (80_000, 0)
+    back = {"purchaseRef": "till 1", "reason": "broken"}
+    half = await admin.done("returnPurchase", **back, returnRef="half", amountFen=4_950)
+    assert (await consumer.balances())["CASH"] == (40_000, 0)
+    assert [(each["asset"], each["taken"]) for each in half["taken"]] == [("CASH", 50_000)]
+    await admin.done("returnPurchase", **back, returnRef="the rest")
+    assert (await consumer.balances())["CASH"] == (0, 0)
+    [row] = (await finance.ask(TAX))["withholdings"]["nodes"]
+    assert row == {"taxFen": 20_000, "returnedFen": 20_000}
+    assert await fair.offences() == []
+
+
 async def test_an_event_told_late_is_drawn_by_the_day_on_which_it_is_told(street: Street) -> None:
     """Its own day's seed may be known by then; its facts are of its own time all the same."""
     stage, consumer = street.fair.stage, street.people["CONSUMER"]

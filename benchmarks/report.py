@@ -16,6 +16,9 @@ from benchmarks.load import Measured
 from benchmarks.postgres import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
+SCANS = "scans/s"
+FLOOR = "raw, one transaction each, same rows"
+"""What the floors are."""
 
 
 @dataclass(frozen=True)

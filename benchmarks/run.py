@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -19,15 +18,17 @@ from rich.console import Console
 from benchmarks.baselines import bare_ping, best_tpcb, codes_by_copy, prepare_pgbench
 from benchmarks.campaigns import OTHERS, publish_others
 from benchmarks.expiry import bare_update, expire, prepare_lots
-from benchmarks.floor import FloorPlan, measure_floor
 from benchmarks.history import store_claims
 from benchmarks.issuing import bars_of, issue
+from benchmarks.on_sqlite import bars_on_sqlite
 from benchmarks.postgres import SETTINGS, WORK, Postgres, running_postgres
 from benchmarks.processes import SERVE
 from benchmarks.reevaluation import bare_update as bare_update_of_standings
 from benchmarks.reevaluation import prepare_standings, re_evaluate
 from benchmarks.report import (
+    FLOOR,
     RESULTS,
+    SCANS,
     Bar,
     DirtyTree,
     bar,
@@ -37,10 +38,10 @@ from benchmarks.report import (
     show,
     write,
 )
-from benchmarks.rows import difference, effects, require_equal
+from benchmarks.rows import require_equal
 from benchmarks.settlement import REDIS_SETTINGS, running_redis, version_of
 from benchmarks.sizes import FULL, QUICK, Sizes
-from benchmarks.stage import ENROLLED, GUIDES, ONE_NEWCOMER_IN, plan_scans
+from benchmarks.stage import ENROLLED, GUIDES, ONE_NEWCOMER_IN
 from benchmarks.tills import TillSizes
 from benchmarks.venues import DRAWING, STAGE, TWIN, PostgresVenue, Secrets, SqliteVenue, TillVenue
 from benchmarks.webhooks import ENDPOINTS, HANGING, told_seconds
@@ -49,8 +50,6 @@ from loyalty.codes.rules import KEY_BYTES, CodeKey
 from loyalty.crypto import Keyring
 
 T = TypeVar("T")
-SCANS = "scans/s"
-FLOOR = "raw, one transaction each, same rows"
 SET_AGAIN = {"first": 0.25, "then": 0.7}
 """Of the floor on PostgreSQL, what 0.35 and 1.0 of TPC-B were of that of the prototypes, which did
 1.36 to 1.6 times TPC-B; rounded up (docs/performance.md)."""
@@ -294,32 +293,10 @@ class Bench:
         sizes = self.sizes
         venue = self.step("Setting the stage on SQLite", lambda: SqliteVenue(keys, sizes.requests))
         try:
-            self.step("SQLite: engine and floor write equal rows", lambda: self._equal_floor(venue))
-            floor = self.step("SQLite: the floor", lambda: self._floor(venue))
-            scans = self.step("SQLite: scans", lambda: venue.scans(sizes.clients, sizes.seconds))
-            name = f"scan, SQLite / {FLOOR}"
-            made = bar(name, scans.per_second, floor, SCANS, first=0.5, then=1.2)
-            self.bars.insert(1, made)
+            self.bars[1:1] = bars_on_sqlite(venue, sizes, self.step)
             self._home("SQLite", venue)
         finally:
             venue.close()
-
-    def _equal_floor(self, venue: SqliteVenue) -> None:
-        count = self.sizes.compared_scans
-        engine = venue.effects_of(SERVE, venue.engine_scans[:count])
-        with venue.copied_file() as path:
-            before = effects(f"sqlite:///{path}")
-            self._write_floor(venue, path, count)
-            written = difference(before, effects(f"sqlite:///{path}"))
-        require_equal(engine, written, "the floor")
-
-    def _floor(self, venue: SqliteVenue) -> float:
-        with venue.copied_file() as path:
-            return self._write_floor(venue, path, self.sizes.floor_scans)
-
-    def _write_floor(self, venue: SqliteVenue, path: Path, count: int) -> float:
-        plan = FloorPlan(path, venue.stage, venue.keyring)
-        return measure_floor(path, [plan.steps(scan) for scan in plan_scans(venue.stage, count)])
 
     def _codes(self, postgres: Postgres) -> None:
         sizes = self.sizes

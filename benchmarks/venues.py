@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import bare_jobs
+from benchmarks import bare_jobs, floor_sqlite
 from benchmarks.capturing import begin_capturing, read_captured
 from benchmarks.floor_postgresql import measure_floor
 from benchmarks.load import Load, Measured, measure
@@ -163,6 +163,21 @@ class Venue:
         with self.copy() as url, serving(TWIN, self.keys.environment(url), "twin") as port:
             return measure(Load(self.twin_scans, clients, (port,), 2.0, seconds), is_paid)
 
+    def _scans_alone(
+        self, url: str, requests: list[bytes], servers: int = CAPTURED_SERVERS
+    ) -> None:
+        """Each scan in a batch of its own, so that one transaction is one scan."""
+        alone = {**self.keys.environment(url), "LOYALTY_SCAN_BATCH_SIZE_MAX": "1"}
+        with ExitStack() as running:
+            ports = tuple(
+                running.enter_context(serving(SERVE, alone, f"alone-{n}"))
+                for n in range(1, servers + 1)
+            )
+            for request, port in zip(requests, ports, strict=False):
+                greet(request, port)
+            rest = Load(requests[servers:], CAPTURED_CLIENTS, ports)
+            measure(rest, is_paid)
+
     def home(self, clients: int, seconds: float) -> Measured:
         """The regulars' home queries over HTTP."""
         requests = home_requests(self.stage, self.stage.consumers[:REGULARS], utc_now())
@@ -216,19 +231,6 @@ class PostgresVenue(Venue):
         require_equal(engine, floor.written, "the floor")
         return floor.per_second
 
-    def _scans_alone(self, url: str, requests: list[bytes]) -> None:
-        """Each scan in a batch of its own, so that one transaction is one scan."""
-        alone = {**self.keys.environment(url), "LOYALTY_SCAN_BATCH_SIZE_MAX": "1"}
-        with ExitStack() as running:
-            ports = tuple(
-                running.enter_context(serving(SERVE, alone, f"alone-{n}"))
-                for n in range(1, CAPTURED_SERVERS + 1)
-            )
-            for request, port in zip(requests, ports, strict=False):
-                greet(request, port)
-            rest = Load(requests[CAPTURED_SERVERS:], CAPTURED_CLIENTS, ports)
-            measure(rest, is_paid)
-
 
 class SqliteVenue(Venue):
     """Copies of the file."""
@@ -239,21 +241,50 @@ class SqliteVenue(Venue):
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         self.set_stage(f"sqlite:///{self._folder / 'stage.db'}", scans)
-        with sqlite3.connect(self._folder / "stage.db") as connection:
+        self._close_file(STAGE)
+        shutil.copyfile(self._folder / f"{STAGE}.db", self._folder / f"{DRAWING}.db")
+        url = f"sqlite:///{self._folder / f'{DRAWING}.db'}"
+        with serving(SERVE, self.keys.environment(url), "publishing") as port:
+            request = drawing_request(self.stage, utc_now())
+            measure(Load([request], 1, (port,)), is_published)
+        self._close_file(DRAWING)
+
+    def _close_file(self, template: str) -> None:
+        """Nothing is left in its write-ahead log: it can be copied."""
+        with sqlite3.connect(self._folder / f"{template}.db") as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def copy(self, template: str = STAGE) -> Iterator[str]:
-        if template != STAGE:
-            raise ValueError("the file has one campaign")
-        with self.copied_file() as path:
+        with self.copied_file(template) as path:
             yield f"sqlite:///{path}"
 
+    def drawing_scans(self, clients: int, seconds: float) -> Measured:
+        """Scans of which each also draws, unlocks what the last one locked, and locks."""
+        with self.copy(DRAWING) as url:
+            measured = self.scans_on(url, clients, seconds)
+            run_loyalty(self.keys.environment(url), "audit")
+        return measured
+
+    def drawing_floor(self, count: int) -> float:
+        """Scans per second of the floor, whose rows are those of so many of these scans."""
+        with self.copied_file(DRAWING) as path:
+            url = f"sqlite:///{path}"
+            before = effects(url)
+            floor_sqlite.begin_capturing(path)
+            self._scans_alone(url, self.engine_scans[:count], servers=1)
+            scans = floor_sqlite.end_capturing(path, count)
+            engine = difference(before, effects(url))
+        with self.copied_file(DRAWING) as path:
+            per_second, written = floor_sqlite.write_again(path, scans)
+        require_equal(engine, written, "the floor")
+        return per_second
+
     @contextmanager
-    def copied_file(self) -> Iterator[Path]:
+    def copied_file(self, template: str = STAGE) -> Iterator[Path]:
         """The file itself, for the floor."""
         path = self._folder / "copied.db"
-        shutil.copyfile(self._folder / "stage.db", path)
+        shutil.copyfile(self._folder / f"{template}.db", path)
         try:
             yield path
         finally:

@@ -14,6 +14,7 @@ from loyalty.errors import InvalidInput, ReturnTooLarge
 from loyalty.ledger.models import Asset, TransferKind
 from loyalty.ledger.rules import Cause, ReturnPolicy
 from loyalty.reversals.rules import Credited, TakenBack, Wanted
+from loyalty.withholdings.models import Withholding
 from rewards.campaigns.rules import LiveCampaign
 from rewards.grants.models import LockStatus
 from rewards.grants.rules import Credit, GrantWorld, LockedState, MemberState, end_locked, lock
@@ -34,7 +35,7 @@ TakingKey = tuple[str, str]
 """(role, asset) of what a return takes"""
 
 
-NO_TAXES: Mapping[UUID, int] = {}
+NOT_TAXED: Mapping[UUID, Withholding] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +209,18 @@ def wanted_back(
     share: Share,
     policy_of: Callable[[UUID | None, str], ReturnPolicy],
     holders: Holders,
-    taxes: Mapping[UUID, int] = NO_TAXES,
+    taxed: Mapping[UUID, Withholding] = NOT_TAXED,
 ) -> list[Wanted]:
     """Of each posted credit what the member does not keep, less what was taken of it before: so
     that returns that give everything back, in any number of steps, want everything back. What
     an earlier one wanted and did not find is wanted again. ``policy_of``: what the campaign with an
-    id says of returns by a role. ``taxes``: what was withheld of prizes, by their credits, which
+    id says of returns by a role. ``taxed``: what was withheld of prizes, by their credits, which
     the member never had."""
     wanted = []
     for credit in credits:
         if credit.is_pending or credit.granted_by_id not in share.when_granted:
             continue
-        net = credit.amount - taxes.get(credit.id, 0)
+        net = credit.amount - (taxed[credit.id].tax_fen if credit.id in taxed else 0)
         amount = net - credit.reversed - share.keeps(net, credit.granted_by_id)
         if amount > 0:
             holder = holders[credit.member_id]

@@ -219,11 +219,10 @@ async def _settle(
 
     share = share_after(purchase, given, ((each.id, each.left_fen) for each in rewards.earlier))
     taxed = await find_of_credits(tx, purchase.brand_id, [credit.id for credit in rewards.credits])
-    taxes = {credit_id: row.tax_fen for credit_id, row in taxed.items()}
     taken = await take_back(
         tx,
         world.book,
-        wanted_back(rewards.credits, share, policy_of, rewards.holders, taxes),
+        wanted_back(rewards.credits, share, policy_of, rewards.holders, taxed),
         cause,
         local_date(tx.now, world.brands[purchase.brand_id].timezone),
         has=world.accounts,

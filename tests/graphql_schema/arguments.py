@@ -123,9 +123,11 @@ _BY_PLACE: dict[str, Any] = {
     "PublishCampaignInput.eventType": None,
     "PublishCampaignInput.bonus": None,
     "PublishCampaignInput.regions": [],
+    "PublishCampaignInput.budgets": [],
     "SaveCampaignDraftInput.eventType": None,
     "SaveCampaignDraftInput.bonus": None,
     "SaveCampaignDraftInput.regions": [],
+    "SaveCampaignDraftInput.budgets": [],
     "RecordPurchaseInput.phone": None,
     **{
         f"{name}Input.{role}Phone": None

@@ -84,7 +84,7 @@ PLANTED = [
     ),
     Planted(
         "a cap forgets what came before this batch",
-        "rewards/grants/rules.py",
+        "rewards/grants/caps.py",
         "all(world.counters.get(key, 0) < times_max for key, times_max in keys)",
         "all(world.counter_moves.get(key, (0, 0))[0] < times_max for key, times_max in keys)",
     ),
@@ -121,8 +121,8 @@ PLANTED = [
     Planted(
         "a return in part takes everything back",
         "rewards/returns/rules.py",
-        "amount = credit.left - share.keeps(credit.amount, credit.granted_by_id)",
-        "amount = credit.left",
+        "amount = net - credit.reversed - share.keeps(net, credit.granted_by_id)",
+        "amount = net - credit.reversed",
     ),
     Planted(
         "a merge leaves the last lot behind",

@@ -103,6 +103,23 @@ async def test_campaigns_of_other_roles_do_not_stand_in_an_events_way(stage: Sta
     assert [paid((await each.done("checkIn"))["event"]) for each in (guide, consumer)] == [[7], [5]]
 
 
+async def test_a_segment_of_another_brand_is_nothing_to_a_campaign(stage: Stage) -> None:
+    other = await stage.sister("other")
+    condition = {"condition": "'vip' in segment.codes"}
+    for brand in (stage, other):
+        await publish(brand, "CHECK_IN", 5, **condition)
+        await brand.admin.done("putSegment", code="vip", nameZh="老客", nameEn="Regulars")
+    here, there = await stage.member(ALICE), await other.member(ALICE)
+    await here.done("scanCode", code=await stage.code())
+    await there.done("scanCode", code=await other.code())
+    ids = [(await here.me())["id"]]
+    await stage.admin.done("setSegmentMembers", code="vip", addMemberIds=ids)
+    refused = await other.admin.do("setSegmentMembers", code="vip", addMemberIds=ids)
+    assert refused["code"] == "NOT_FOUND"
+    told = [paid((await caller.done("checkIn"))["event"]) for caller in (here, there)]
+    assert told == [[5], "NO_CAMPAIGN"]
+
+
 async def test_actions_and_a_completed_profile_earn(stage: Stage) -> None:
     await publish(stage, "ACTION", 3, condition="event.action == 'wecom_contact'")
     await publish(stage, "FOLLOWED", 11)

@@ -87,8 +87,11 @@ class ConfiguringMachine(ComparingMachine):
         self._publish_ladder("CONSUMER", ladder, allow_lowering=False)
         # Of the first versions one event has to be affordable: 9 to the consumer, 9 to the guide.
         budgets = {asset: max(allowed, 18) for asset, allowed in budgets.items()}
-        self._publish(self._buying({"POINTS": 1, "GROWTH": 1}, [], budgets, returned[0], wait))
-        given[0].setdefault("GROWTH", growth)
+        bought = {"POINTS": 1, "GROWTH": 1}
+        used = {asset: allowed for asset, allowed in budgets.items() if asset in bought}
+        self._publish(self._buying(bought, [], used, returned[0], wait))
+        for asset in ("GROWTH", *budgets):  # and of what they give
+            given[0].setdefault(asset, growth)
         self._publish(self._terms("scan", given, gated, caps, budgets, returned, wait))
         for product in (0, 1):
             self._order(product, "ACTIVE")

@@ -115,6 +115,8 @@ class World:
         if is_over or any(allowed < terms.cost(asset) for asset, allowed in wanted.items()):
             raise Refused("INVALID_INPUT")
         if campaign is None:
+            if any(terms.cost(asset) == 0 for asset in wanted):
+                raise Refused("INVALID_INPUT")
             budgets = {asset: [allowed, 0, 0] for asset, allowed in wanted.items()}
             self.campaigns[terms.code] = Campaign(terms, budgets)
             return

@@ -142,8 +142,10 @@ class CorrectingMachine(BrandMachine):
     @precondition(lambda self: self._pairs())
     @rule(pick=picks, owing=st.booleans())
     def merges_two_of_a_role(self, pick: int, owing: bool) -> None:
-        """Of which one owes what the other has, if there are such and it is wanted."""
+        """Of which one owes what the other has, if that is wanted and can be had."""
         pairs = self._pairs()
+        if owing and not any(self._settles(*pair) for pair in pairs):
+            self._runs_into_debt(pairs)
         pairs = [pair for pair in pairs if owing and self._settles(*pair)] or pairs
         self._merge(*pairs[pick % len(pairs)])
 
@@ -151,6 +153,18 @@ class CorrectingMachine(BrandMachine):
         return [
             pair for role in ("GUIDE", "CONSUMER") for pair in permutations(self._open(role), 2)
         ]
+
+    def _runs_into_debt(self, pairs: list[tuple[str, str]]) -> None:
+        """One of a pair spends what it was given before it is taken back, and the other has some
+        of it."""
+        for credit in self.world.credits:
+            name = self.world.holder(credit.member).name
+            friends = [other for source, other in pairs if source == name]
+            had = [other for other in friends if self._spendable(other, credit.asset)]
+            if had and credit.left > 1 and not self.world.members[name].frozen:
+                self._spend_nearly_all(credit)
+                self._reverse(credit, None, "UNLIMITED")
+                return
 
     def _settles(self, source: str, target: str) -> bool:
         one, other = (self.world.members[name].wallet for name in (source, target))

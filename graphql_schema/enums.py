@@ -156,13 +156,17 @@ strawberry.enum(CodeKind, description="盖内码, 瓶外码, 箱内码, 箱外�
 strawberry.enum(CodePurpose, description="奖励, 导购码, 动销码, 溯源/防伪, 维修码.")
 strawberry.enum(BatchStatus, description="草稿, 已印刷, 已激活, 已作废.")
 strawberry.enum(EventKind, description="What earns (docs/events.md).")
-strawberry.enum(Gate, description="NONE, or the guide's reward waits for the consumer's scan.")
+strawberry.enum(
+    Gate,
+    description="NONE, or the guide's reward waits: for the consumer's scan, or until the consumer"
+    " has taken what that gave, too.",
+)
 strawberry.enum(
     UnlockKind,
     description="ITEM: the buyer's scan of the guide's item (a gate). INNER_SCAN: the member's scan"
     " of the same item's INNER code. NEXT_SCAN: so many paid scans of the member. ACTION: a report"
     " that it did something. AFTER: a duration. ON: a local day. BOX_BOTTLES: so many scanned"
-    " bottles of the box.",
+    " bottles of the box. TAKEN: the buyer of the guide's item has taken what it got (a gate).",
 )
 strawberry.enum(
     LockedRewardStatus, name="LockedRewardStatus", description="待解锁, 已解锁, 已收回, 已过期."

@@ -85,6 +85,9 @@ def condition_text(lock: RewardLock, timezone: str, language: str) -> str:
         more = lock.still_to_come
         zh = f"同箱再扫{more}瓶后解锁"
         en = f"Unlocks after {more} more bottle{'' if more == 1 else 's'} of the same box"
+    elif lock.kind is UnlockKind.TAKEN:
+        zh = "顾客领取该商品的奖励后解锁"
+        en = "Unlocks when the buyer has taken this item's rewards"
     else:
         zh, en = "顾客扫描该商品后解锁", "Unlocks when the buyer scans this item"
     if english:

@@ -90,7 +90,7 @@ PLANTED = [
     ),
     Planted(
         "an unlocked reward stays reserved",
-        "rewards/grants/rules.py",
+        "rewards/grants/ending.py",
         "reserved=-state.amount,",
         "reserved=0,",
     ),
@@ -108,7 +108,7 @@ PLANTED = [
     ),
     Planted(
         "a frozen guide is paid",
-        "rewards/scans/rules.py",
+        "rewards/scans/guides.py",
         'if guide.status != "ACTIVE":',
         'if guide.status == "GONE":',
     ),

@@ -43,7 +43,7 @@ LOCKS = (
                 AND v.cause_kind = 'MERGE'
             {NOT_OF_A_BONUS}
             WHERE t.brand_id = :brand AND t.phase = 'PENDING' AND t.cause_kind = 'SCAN'
-                AND r.unlock_kind <> 'ITEM' AND v.id IS NULL AND x.cause_id IS NULL
+                AND r.unlock_kind NOT IN ('ITEM', 'TAKEN') AND v.id IS NULL AND x.cause_id IS NULL
         ) AS entries
         GROUP BY scan_id, asset, kind
         HAVING SUM(given) < SUM(low) OR SUM(given) > SUM(high)
@@ -65,6 +65,20 @@ LOCKS = (
             FROM locked_rewards l
             LEFT JOIN transfers e ON e.brand_id = l.brand_id AND e.id = l.resolved_by_id
             WHERE l.brand_id = :brand
+        ), taken AS MATERIALIZED (
+            SELECT g.id, COUNT(b.id) AS n,
+                COUNT(CASE WHEN c.resolved_at = g.resolved_at THEN b.id END) AS with_it,
+                COUNT(CASE WHEN c.status = 'LOCKED' THEN b.id END) AS waiting,
+                COUNT(CASE WHEN c.status = 'UNLOCKED' THEN b.id END) AS had
+            FROM locked_rewards g
+            JOIN scan_events s ON s.brand_id = g.brand_id AND s.role = 'CONSUMER'
+                AND s.unpaid_reason IS NULL
+                AND 'item:' || CAST(s.item_no AS text) || ':consumer' = g.unlock_key
+            LEFT JOIN locked_rewards c ON c.brand_id = s.brand_id AND c.cause_id = s.id
+            LEFT JOIN members b ON b.brand_id = c.brand_id AND b.id = c.member_id
+                AND b.role = 'CONSUMER'
+            WHERE g.brand_id = :brand AND g.unlock_kind = 'TAKEN'
+            GROUP BY g.id
         )
         SELECT CAST(r.id AS text) AS id, 'it waits for ' || r.unlock_count || ' more of '
             || r.unlock_key || ', and is ' || r.status || ' by '
@@ -74,11 +88,14 @@ LOCKS = (
             AND r.by_kind IN ('SCAN', 'ITSELF')
         LEFT JOIN action_reports p ON p.brand_id = r.brand_id AND p.id = r.by_id
             AND r.by_kind IN ('ACTION', 'ITSELF')
+        LEFT JOIN taken g ON g.id = r.id
         WHERE CASE r.status
             WHEN 'UNLOCKED' THEN r.unlock_count = 0
                 AND (r.lapses_at IS NULL OR r.by_at < r.lapses_at)
                 AND CASE r.unlock_kind
                     WHEN 'ITEM' THEN s.role = 'CONSUMER'
+                    WHEN 'TAKEN' THEN g.waiting = 0 AND (g.n = 0 AND s.role = 'CONSUMER'
+                        OR g.had > 0 AND g.with_it > 0)
                     WHEN 'INNER_SCAN' THEN s.member_id = r.member_id AND s.role = 'CONSUMER'
                         AND r.unlock_key = 'item:' || CAST(s.item_no AS text) || ':inner'
                         AND s.code_kind = 'INNER'
@@ -89,8 +106,10 @@ LOCKS = (
                     WHEN 'ACTION' THEN p.member_id = r.member_id AND p.action = r.unlock_key
                     ELSE r.by_kind = 'LOCK' AND r.by_at = r.unlocks_at
                         AND r.unlocks_at <= r.resolved_at END
-            WHEN 'LAPSED' THEN r.by_kind = 'LOCK' AND r.lapses_at <= r.resolved_at
+            WHEN 'LAPSED' THEN r.by_kind = 'LOCK' AND (r.lapses_at <= r.resolved_at
+                OR g.with_it > 0 AND g.waiting = 0 AND g.had = 0)
             WHEN 'LOCKED' THEN (r.unlock_count = 0) = (r.unlocks_at IS NOT NULL)
+                AND (r.unlock_kind <> 'TAKEN' OR g.id IS NULL OR g.waiting > 0)
             ELSE true END IS NOT TRUE
         """,
     ),

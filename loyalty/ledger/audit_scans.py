@@ -47,7 +47,7 @@ SCANS = (
             LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.pending_id
             WHERE t.brand_id = :brand AND t.cause_kind = 'SCAN'
                 AND ({_PAYS} OR t.phase = 'PENDING')
-                AND COALESCE(r.unlock_kind, 'ITEM') <> 'INNER_SCAN'
+                AND COALESCE(r.unlock_kind, 'ITEM') NOT IN ('INNER_SCAN', 'TAKEN')
             GROUP BY t.cause_id, a.owner_id, CASE WHEN t.phase = 'PENDING' THEN 0 ELSE 1 END
             UNION ALL
             SELECT cause_id, member_id, 1, COUNT(*) FROM coupons
@@ -115,7 +115,7 @@ SCANS = (
         ), due AS MATERIALIZED (
             SELECT c.beneficiary_role, c.member_id,
                 COALESCE(c.settled_scan_id, c.scan_id) AS scan_id,
-                CASE WHEN v.gate = 'CONSUMER_SCAN' AND e.role = 'GUIDE' THEN c.scan_id
+                CASE WHEN v.gate <> 'NONE' AND e.role = 'GUIDE' THEN c.scan_id
                     ELSE COALESCE(c.settled_scan_id, c.scan_id) END AS offer_scan_id
             FROM claims c
             JOIN scan_events e ON e.brand_id = c.brand_id AND e.id = c.scan_id
@@ -141,6 +141,14 @@ SCANS = (
                 AND r.unlock_kind = 'ITEM' AND r.status IN ('LAPSED', 'VOIDED')
             JOIN transfers v ON v.brand_id = r.brand_id AND v.id = r.resolved_by_id
                 AND v.cause_kind IN ('LOCK', 'OPERATOR')
+            WHERE d.beneficiary_role = 'GUIDE'
+            UNION ALL
+            SELECT d.scan_id, d.member_id, t.asset, 0, 0, t.amount
+            FROM due d
+            JOIN transfers t ON t.brand_id = :brand AND t.cause_id = d.offer_scan_id
+                AND t.cause_kind = 'SCAN' AND t.phase = 'PENDING'
+            JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.id
+                AND r.unlock_kind = 'TAKEN'
             WHERE d.beneficiary_role = 'GUIDE'
             UNION ALL
             SELECT t.cause_id, a.owner_id, t.asset, 0, 0, t.amount
@@ -203,17 +211,19 @@ SCANS = (
             || COALESCE(p.n, 0) || ' pending credits' AS problem
         FROM claims g LEFT JOIN (
             SELECT t.cause_id, SUM(CASE WHEN e.id IS NULL THEN 1 ELSE 0 END) AS n,
+                SUM(CASE WHEN e.id IS NULL AND r.unlock_kind = 'TAKEN' THEN 1 ELSE 0 END) AS more,
                 SUM(CASE WHEN e.phase = 'VOID' AND e.cause_kind IN ('OPERATOR', 'LOCK')
                     THEN 1 ELSE 0 END) AS voided
             FROM transfers t
             LEFT JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.id
             LEFT JOIN transfers e ON e.brand_id = t.brand_id AND e.pending_id = t.id
             WHERE t.brand_id = :brand AND t.phase = 'PENDING' AND t.cause_kind = 'SCAN'
-                AND COALESCE(r.unlock_kind, 'ITEM') = 'ITEM'
+                AND COALESCE(r.unlock_kind, 'ITEM') IN ('ITEM', 'TAKEN')
             GROUP BY t.cause_id
         ) AS p ON p.cause_id = g.scan_id
         WHERE g.brand_id = :brand AND g.beneficiary_role = 'GUIDE'
-            AND (g.outcome <> 'LOCKED' AND p.n > 0
+            AND (g.outcome NOT IN ('LOCKED', 'PAID') AND p.n > 0
+                OR g.outcome = 'PAID' AND p.n > p.more
                 OR g.outcome = 'LOCKED' AND COALESCE(p.n + p.voided, 0) = 0)
         """,
     ),

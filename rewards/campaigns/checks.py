@@ -9,6 +9,7 @@ from loyalty.ledger.models import Asset
 from loyalty.text import check_label
 from rewards.campaigns.locks import Lock, check_lock
 from rewards.campaigns.models import (
+    ITEM_KINDS,
     MEMBER_EVENTS,
     CapSubject,
     EventKind,
@@ -261,6 +262,8 @@ def _check_outcomes(definition: CampaignDefinition) -> None:
         raise InvalidInput(field="outcomes", problem="nothing for the consumer")
     if definition.gate is not Gate.NONE and not definition_pays(outcomes, MemberRole.GUIDE):
         raise InvalidInput(field="gate", problem="a gate needs an outcome for the guide")
+    if definition.gate is Gate.CONSUMER_TAKEN:
+        _check_taken(definition)
 
 
 def _check_amount(definition: CampaignDefinition, path: str, outcome: Outcome) -> None:
@@ -310,6 +313,18 @@ def _check_locked(
         raise InvalidInput(field=path, problem="the gate locks what the guide gets")
 
 
+def _check_taken(definition: CampaignDefinition) -> None:
+    """What a guide waits for has to be able to wait; and one amount gives the consumer an account,
+    whose lock is held by whoever ends any of it."""
+    draw = definition.draw
+    waits = draw is not None and draw.lock is not None and MemberRole.CONSUMER in draw.roles
+    own = [each for each in definition.outcomes if each.beneficiary is MemberRole.CONSUMER]
+    if not waits and all(each.lock is None for each in own):
+        raise InvalidInput(field="gate", problem="nothing that the consumer gets waits")
+    if not any(isinstance(each, Outcome) for each in own):
+        raise InvalidInput(field="gate", problem="needs an amount for the consumer")
+
+
 def _check_waiting(
     definition: CampaignDefinition, path: str, lock: Lock, beneficiary: MemberRole
 ) -> None:
@@ -319,7 +334,7 @@ def _check_waiting(
     is_of_scan = kind in (UnlockKind.BOX_BOTTLES, UnlockKind.INNER_SCAN)
     if is_of_scan and definition.event is not EventKind.SCAN:
         raise InvalidInput(field=f"{path}.kind", problem="only what is scanned has codes and boxes")
-    if kind is UnlockKind.ITEM:
+    if kind in ITEM_KINDS:
         raise InvalidInput(field=f"{path}.kind", problem="of what a gate locks for the guide")
     is_consumers = beneficiary is MemberRole.CONSUMER
     if kind in (UnlockKind.NEXT_SCAN, UnlockKind.INNER_SCAN) and not is_consumers:

@@ -37,10 +37,12 @@ MEMBER_EVENTS = frozenset(EventKind) - {EventKind.SCAN, EventKind.PURCHASE}
 
 class Gate(StrEnum):
     """NONE: both are credited by the consumer's scan. CONSUMER_SCAN: the guide's pre-scan earns a
-    locked credit that the consumer's scan posts."""
+    locked credit that the consumer's scan posts. CONSUMER_TAKEN: what the guide gets is posted once
+    the consumer has what that scan gave: nothing of it waits any more."""
 
     NONE = "NONE"
     CONSUMER_SCAN = "CONSUMER_SCAN"
+    CONSUMER_TAKEN = "CONSUMER_TAKEN"
 
 
 class OutcomeBasis(StrEnum):
@@ -60,7 +62,8 @@ class UnlockKind(StrEnum):
     INNER_SCAN: the consumer's own scan of the same item's INNER code, which tells that it has the
     bottle. NEXT_SCAN: so many paid scans of the member as a consumer. ACTION: a report that the
     member did something, such as following the brand's account. AFTER: a duration. ON: a local
-    day. BOX_BOTTLES: so many bottles of the box that the scanned one is in, whoever scans them."""
+    day. BOX_BOTTLES: so many bottles of the box that the scanned one is in, whoever scans them.
+    TAKEN: until the consumer of the guide's item has taken what it got; by a gate alone."""
 
     ITEM = "ITEM"
     INNER_SCAN = "INNER_SCAN"
@@ -69,6 +72,11 @@ class UnlockKind(StrEnum):
     AFTER = "AFTER"
     ON = "ON"
     BOX_BOTTLES = "BOX_BOTTLES"
+    TAKEN = "TAKEN"
+
+
+ITEM_KINDS = frozenset({UnlockKind.ITEM, UnlockKind.TAKEN})
+"""What gates lock: found by the item alone."""
 
 
 class CapSubject(StrEnum):

@@ -259,6 +259,16 @@ async def has_lock_kind(snapshot: Snapshot, brand_id: UUID, kind: UnlockKind) ->
     return found.first() is not None
 
 
+async def has_gate(snapshot: Snapshot, brand_id: UUID, gate: Gate) -> bool:
+    """Whether any version has this gate."""
+    found = await snapshot.session.exec(
+        select(col(CampaignVersion.id))
+        .where(col(CampaignVersion.brand_id) == brand_id, col(CampaignVersion.gate) == gate.value)
+        .limit(1)
+    )
+    return found.first() is not None
+
+
 async def list_budgets(
     snapshot: Snapshot, brand_id: UUID, campaign_ids: list[UUID]
 ) -> list[CampaignBudget]:

@@ -25,6 +25,7 @@ from rewards.campaigns.models import (
     CampaignStatus,
     CampaignVersion,
     EventKind,
+    Gate,
     OutcomeBasis,
     UnlockKind,
 )
@@ -279,6 +280,12 @@ async def has_box_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
     """Whether any version of a brand's campaigns, an old one too, locks until so many bottles of a
     box are scanned."""
     return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.BOX_BOTTLES)
+
+
+async def has_taken_gates(snapshot: Snapshot, brand_id: UUID) -> bool:
+    """Whether in any version of a brand's campaigns, an old one too, guides wait until consumers
+    have taken what they got."""
+    return await queries.has_gate(snapshot, brand_id, Gate.CONSUMER_TAKEN)
 
 
 async def find_versions(

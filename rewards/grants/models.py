@@ -23,7 +23,7 @@ class LockStatus(StrEnum):
 
 
 _LOCKED = "status = 'LOCKED'"
-_WAITS_FOR_ITEM = f"{_LOCKED} AND unlock_kind = 'ITEM'"
+_WAITS_FOR_ITEM = f"{_LOCKED} AND unlock_kind IN ('ITEM', 'TAKEN')"
 _WAITS_FOR_BOX = f"{_LOCKED} AND box_item_no IS NOT NULL"
 _UNLOCKS_BY_TIME = f"{_LOCKED} AND unlocks_at IS NOT NULL"
 _LAPSES = f"{_LOCKED} AND lapses_at IS NOT NULL"
@@ -33,14 +33,14 @@ class LockedReward(SQLModel, table=True):
     """A pending credit that waits for a named thing (待解锁红包). Its id is its pending transfer's;
     ``cause_id`` the scan or purchase that granted it.
 
-    ``unlock_kind`` is an ``UnlockKind``. ``unlock_key``: of ITEM and INNER_SCAN which item's scan,
-    of ACTION the action, of BOX_BOTTLES how many bottles in all (of the box ``box_item_no``; None:
-    of a box that nobody has told), of the others the kind once more. ``unlock_count``: how many
-    such events are still to come, 0 where it waits for the time ``unlocks_at``. From ``lapses_at``
-    on it can no longer be unlocked. ``resolved_by_id`` is the transfer that posted or voided it at
-    ``resolved_at``. With a ``coupon_template_id`` it is a coupon of that template and no transfer:
-    its asset is COUPON, and ``resolved_by_id`` is what ended it: a scan, a report, its own time.
-    ``draw_id``: the draw that won it, if one did.
+    ``unlock_kind`` is an ``UnlockKind``. ``unlock_key``: of ITEM, TAKEN and INNER_SCAN which item's
+    scan, of ACTION the action, of BOX_BOTTLES how many bottles in all (of the box ``box_item_no``;
+    None: of a box that nobody has told), of the others the kind once more. ``unlock_count``: how
+    many such events are still to come, 0 where it waits for the time ``unlocks_at``. From
+    ``lapses_at`` on it can no longer be unlocked. ``resolved_by_id`` is the transfer that posted or
+    voided it at ``resolved_at``. With a ``coupon_template_id`` it is a coupon of that template and
+    no transfer: its asset is COUPON, and ``resolved_by_id`` is what ended it: a scan, a report, its
+    own time. ``draw_id``: the draw that won it, if one did.
     """
 
     __tablename__ = "locked_rewards"
@@ -56,7 +56,7 @@ class LockedReward(SQLModel, table=True):
         ),
         CheckConstraint(
             "unlock_kind IN ('ITEM', 'NEXT_SCAN', 'ACTION', 'AFTER', 'ON', 'BOX_BOTTLES',"
-            " 'INNER_SCAN')",
+            " 'INNER_SCAN', 'TAKEN')",
             name="kind_known",
         ),
         CheckConstraint(

@@ -12,7 +12,7 @@ from loyalty.db import Database, Snapshot, Statement, Tx, insert_statement
 from loyalty.statements import columns_of, names_of
 from rewards.campaigns.models import Campaign, UnlockKind
 from rewards.grants.models import Bonus, LockedReward, LockStatus
-from rewards.grants.world import LockedState, Unlock
+from rewards.grants.world import LockedState, MemberState, Unlock
 
 _REWARD = columns_of(LockedReward)
 _REWARD_NAMES = names_of(_REWARD)
@@ -75,11 +75,35 @@ PUT_BOX_COUNTS = Statement(
 FIND_LOCKED_BY_ITEM = Statement(
     f"""
     SELECT {_STATE} FROM {{keys}} {{each:l locked_rewards ON l.brand_id = keys.brand_id
-        AND l.unlock_key = keys.unlock_key AND l.status = 'LOCKED' AND l.unlock_kind = 'ITEM'}}
+        AND l.unlock_key = keys.unlock_key AND l.status = 'LOCKED'
+        AND l.unlock_kind IN ('ITEM', 'TAKEN')}}
     ORDER BY l.brand_id, l.id
     """,
     sets={"keys": "brand_id uuid, unlock_key text"},
     returns=_STATE_RETURNS,
+)
+
+# What guides have that waits until consumers have taken what they got, and what of that still
+# waits: each of the guides' rewards, once for each of the consumer's of that scan, if one of the
+# members named has a reward of that scan that may end now.
+FIND_AWAITED = Statement(
+    f"""
+    SELECT DISTINCT m.id, m.identity_id, m.role, m.status, c.cause_id, c.id, c.status, {_STATE}
+    FROM {{keys}} {{each:w locked_rewards ON w.brand_id = keys.brand_id
+        AND w.member_id = keys.member_id AND w.status = 'LOCKED' AND w.unlock_kind <> 'TAKEN'}}
+    {{each:s scan_events ON s.brand_id = w.brand_id AND s.id = w.cause_id}}
+    {{each:l locked_rewards ON l.brand_id = s.brand_id AND l.status = 'LOCKED'
+        AND l.unlock_key = 'item:' || CAST(s.item_no AS text) || ':consumer'
+        AND l.unlock_kind IN ('ITEM', 'TAKEN')}}
+    {{each:m members ON m.brand_id = l.brand_id AND m.id = l.member_id}}
+    {{each:c locked_rewards ON c.brand_id = s.brand_id AND c.cause_id = s.id}}
+    {{each:b members ON b.brand_id = c.brand_id AND b.id = c.member_id AND b.role = 'CONSUMER'}}
+    WHERE l.unlock_kind = 'TAKEN' AND s.role = 'CONSUMER'
+    ORDER BY l.brand_id, l.id, c.id
+    """,
+    sets={"keys": "brand_id uuid, member_id uuid"},
+    returns="guide_id uuid, identity_id uuid, role text, status text, awaited_id uuid,"
+    f" reward_id uuid, reward_status text, {_STATE_RETURNS.replace('cause_id', 'granted_by_id')}",
 )
 
 FIND_WAITING = Statement(
@@ -212,6 +236,20 @@ async def list_boxes(tx: Tx, items: Sequence[tuple[UUID, int]]) -> list[Sequence
         (*row[:_OWNED], None if row[5] is None else _state(row[_OWNED:]))
         for row in await tx.fetch(FIND_BOXES, keys=items)
     ]
+
+
+async def list_awaited(
+    tx: Tx, members: Sequence[tuple[UUID, UUID]]
+) -> list[tuple[MemberState, UUID, UUID, LockStatus, LockedState]]:
+    """As ``FIND_AWAITED`` says, of (brand_id, member_id) members: the guide, the consumer's scan,
+    one of its rewards and that one's status, and what the guide has waiting."""
+    found = []
+    for row in await tx.fetch(FIND_AWAITED, keys=members):
+        guide_id, identity_id, role, status, awaited_id, reward_id, reward_status = row[:7]
+        state = _state(row[7:])
+        guide = MemberState(state.brand_id, guide_id, identity_id, role, status)
+        found.append((guide, awaited_id, reward_id, LockStatus(reward_status), state))
+    return found
 
 
 async def list_locked(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> list[LockedState]:

@@ -6,16 +6,16 @@ decided is written by set afterwards, under guards.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from loyalty.actor import MemberRole
 from loyalty.clock import local_date
 from loyalty.ledger.models import Asset
-from loyalty.ledger.rules import AccountState, Cause, Movement
+from loyalty.ledger.rules import Cause
 from loyalty.withholdings.models import PrizeKind
 from loyalty.withholdings.rules import credit_prize
-from rewards.campaigns.models import OutcomeBasis, UnlockKind
+from rewards.campaigns.models import OutcomeBasis
 from rewards.campaigns.rules import NOTHING_BOUGHT, Bought, LiveCampaign
 from rewards.grants.caps import (
     ALL_TIME,
@@ -25,8 +25,24 @@ from rewards.grants.caps import (
     counter_key,
     counter_keys,
 )
-from rewards.grants.coupons import end_locked_coupon, has_coupons, issue_coupon, take_coupon
-from rewards.grants.models import LockedReward, LockStatus
+from rewards.grants.coupons import has_coupons, issue_coupon, take_coupon
+from rewards.grants.crediting import (
+    count_credit,
+    count_for_tier,
+    good_until,
+    return_to_budgets,
+    spend_budget,
+)
+from rewards.grants.ending import (
+    await_taking,
+    count_scan,
+    end_locked,
+    settle_item,
+    shown_status,
+    unlock_waiting,
+    waits_for_item,
+)
+from rewards.grants.models import LockStatus
 from rewards.grants.world import (
     COUPON,
     AccountKey,
@@ -41,12 +57,11 @@ from rewards.grants.world import (
     StockKey,
     Unlock,
     WaitKey,
-    cause_of_time,
     unlock_of,
 )
 from tiers.ladders.rules import Level, multiplied
 from tiers.privileges.rules import points_percent
-from tiers.standings.folding import TierEvent, after_event, catch_up
+from tiers.standings.folding import catch_up
 
 __all__ = [
     "ALL_TIME",
@@ -62,15 +77,21 @@ __all__ = [
     "StockKey",
     "Unlock",
     "WaitKey",
+    "await_taking",
     "caps_allow",
     "caps_of",
     "count_caps",
+    "count_for_tier",
+    "count_scan",
     "counter_key",
     "counter_keys",
+    "end_locked",
+    "return_to_budgets",
+    "settle_item",
+    "shown_status",
+    "unlock_waiting",
+    "waits_for_item",
 ]
-
-UNLOCKED_TOPIC = "reward.unlocked"
-LAPSED_TOPIC = "reward.lapsed"
 
 
 def level_of(world: GrantWorld, member: MemberState, at: datetime | None = None) -> Level | None:
@@ -130,21 +151,6 @@ def within_budget(world: GrantWorld, campaign: LiveCampaign, credits: Iterable[C
     )
 
 
-def _spend_budget(world: GrantWorld, key: BudgetKey, *, spent: int, reserved: int) -> None:
-    if key not in world.budgets:
-        return
-    world.budgets[key] -= spent + reserved
-    move = world.budget_moves.setdefault(key, BudgetMove())
-    move.spent += spent
-    move.reserved += reserved
-
-
-def return_to_budgets(world: GrantWorld, returned: Mapping[BudgetKey, int]) -> None:
-    """Give budgets back what was taken back of their credits."""
-    for key, amount in returned.items():
-        _spend_budget(world, key, spent=-amount, reserved=0)
-
-
 def give(
     world: GrantWorld,
     campaign: LiveCampaign,
@@ -181,13 +187,13 @@ def give(
         credit.amount,
         cause,
         campaign_id=campaign.id,
-        expires_on=_good_until(world, brand, account, cause.occurred_at),
+        expires_on=good_until(world, brand, account, cause.occurred_at),
         owed=world.debt(member, credit.asset),
     )
     world.withheld += [withheld] if withheld else []
     key = (brand.id, campaign.id, credit.asset)
-    _spend_budget(world, key, spent=credit.amount, reserved=0)
-    _count_credit(world, member, movement)
+    spend_budget(world, key, spent=credit.amount, reserved=0)
+    count_credit(world, member, movement)
     return None
 
 
@@ -214,7 +220,7 @@ def lock(
         )
         state_id = movement.id
         key = (member.brand_id, campaign.id, credit.asset)
-        _spend_budget(world, key, spent=0, reserved=credit.amount)
+        spend_budget(world, key, spent=0, reserved=credit.amount)
     state = LockedState(
         member.brand_id,
         state_id,
@@ -232,147 +238,3 @@ def lock(
     )
     world.locked.setdefault(state.wait_key, []).append(state)
     return state
-
-
-def settle_item(
-    world: GrantWorld, member: MemberState, unlock_key: str, cause: Cause, *, post: bool
-) -> None:
-    """Post what waits for an item's scan (its points' clock starts now), or void it. What waited
-    for too long lapses, as of its own time."""
-    end = LockStatus.UNLOCKED if post else LockStatus.VOIDED
-    for state in world.locked.get((member.brand_id, None, unlock_key), ()):
-        if state.waits_at(cause.occurred_at):
-            end_locked(world, member, state, cause, end)
-        elif state.status is LockStatus.LOCKED:
-            end_locked(world, member, state, cause_of_time(state), LockStatus.LAPSED)
-
-
-def waits_for_item(world: GrantWorld, brand_id: UUID, unlock_key: str) -> bool:
-    """Whether anything is still locked until an item's scan, and has not waited for too long."""
-    states = world.locked.get((brand_id, None, unlock_key), ())
-    return any(state.waits_at(world.now) for state in states)
-
-
-def shown_status(reward: LockedReward, now: datetime) -> LockStatus:
-    """A locked reward's status as people see it: one that waited for too long has lapsed, swept or
-    not."""
-    status = LockStatus(reward.status)
-    has_lapsed = reward.lapses_at is not None and reward.lapses_at <= now
-    return LockStatus.LAPSED if status is LockStatus.LOCKED and has_lapsed else status
-
-
-def count_scan(world: GrantWorld, member: MemberState, cause: Cause) -> list[LockedState]:
-    """One more paid scan of a consumer, for its tier and for what waits for scans: the last one
-    unlocks it, and that is the answer. Call it before what this scan locks is locked."""
-    count_for_tier(
-        world, member, TierEvent(cause.occurred_at, cause.kind, cause.id, scans=1, visit=True)
-    )
-    return unlock_waiting(world, member, UnlockKind.NEXT_SCAN.value, cause)
-
-
-def unlock_waiting(
-    world: GrantWorld, member: MemberState, unlock_key: str, cause: Cause
-) -> list[LockedState]:
-    """One more of the events that some of a member's rewards wait for; those it has unlocked."""
-    unlocked = []
-    for state in world.locked.get((member.brand_id, member.id, unlock_key), ()):
-        if not state.waits_at(cause.occurred_at):
-            continue
-        state.count -= 1
-        if state.count == 0:
-            end_locked(world, member, state, cause, LockStatus.UNLOCKED)
-        if state.status is LockStatus.UNLOCKED:
-            unlocked.append(state)
-    return unlocked
-
-
-def end_locked(
-    world: GrantWorld, member: MemberState, state: LockedState, cause: Cause, end: LockStatus
-) -> None:
-    """Post a locked reward to its member (UNLOCKED), or void it and free what it reserved."""
-    if state.template_id is not None:
-        state.status = end_locked_coupon(world, member, state.template_id, state.id, end)
-        state.resolved_by_id = cause.id
-        state.count = 0 if state.status is LockStatus.UNLOCKED else state.count
-        _tell_end(world, member, state)
-        return
-    brand = world.brands[member.brand_id]
-    post = end is LockStatus.UNLOCKED
-    account = world.account(member, state.asset)
-    issuance = world.issuance[(brand.id, brand.id, state.asset)]
-    if post:
-        movement, withheld = credit_prize(
-            world.book,
-            None if state.draw_id is None else brand.withholding,
-            (PrizeKind.DRAW, state.draw_id or state.id),
-            issuance,
-            account,
-            state.amount,
-            cause,
-            campaign_id=state.campaign_id,
-            expires_on=_good_until(world, brand, account, cause.occurred_at),
-            owed=world.debt(member, state.asset),
-            pending_id=state.id,
-        )
-        world.withheld += [withheld] if withheld else []
-    else:
-        movement = world.book.resolve(
-            *(issuance, account, state.amount, cause),
-            pending_id=state.id,
-            campaign_id=state.campaign_id,
-            expires_on=None,
-        )
-    state.status, state.resolved_by_id = end, movement.id
-    _spend_budget(
-        world,
-        (brand.id, state.campaign_id, state.asset),
-        spent=state.amount if post else 0,
-        reserved=-state.amount,
-    )
-    if post:
-        state.count = 0
-        _count_credit(world, member, movement)
-    _tell_end(world, member, state)
-
-
-_TOPICS = {LockStatus.UNLOCKED: UNLOCKED_TOPIC, LockStatus.LAPSED: LAPSED_TOPIC}
-
-
-def _tell_end(world: GrantWorld, member: MemberState, state: LockedState) -> None:
-    topic = _TOPICS.get(state.status)
-    if topic is not None:
-        told = {"asset": state.asset, "amount": state.amount}
-        world.emit(member.brand_id, topic, member.id, told)
-
-
-def _good_until(
-    world: GrantWorld, brand: BrandConfiguration, account: AccountState, earned_at: datetime
-) -> date:
-    """The last day of a credit earned then; under expiry by activity, of everything there is."""
-    expiry = brand.assets[account.asset].expiry
-    until = expiry.last_day(local_date(earned_at, brand.timezone))
-    if expiry.is_extended:
-        world.book.extend(account, local_date(world.now, brand.timezone), until)
-    return until
-
-
-def _count_credit(world: GrantWorld, member: MemberState, movement: Movement) -> None:
-    """Let a credit count for its member's tier: the growth balance after it, or what was earned."""
-    cause, credited = movement.cause, movement.credit
-    is_growth = credited.asset == Asset.GROWTH.value
-    event = TierEvent(
-        cause.occurred_at,
-        cause.kind,
-        cause.id,
-        movement.id,
-        balance=credited.balance if is_growth else None,
-        earned={credited.asset: movement.amount},
-    )
-    count_for_tier(world, member, event)
-
-
-def count_for_tier(world: GrantWorld, member: MemberState, event: TierEvent) -> None:
-    """Fold an event over its member's tier, if its role has a ladder."""
-    tier = world.tiers.get((member.brand_id, member.id))
-    if tier is not None:
-        after_event(tier, event, world.new_id)

@@ -4,7 +4,7 @@ One global order of locks, by table and then by key: members and their accounts 
 events after, and the brand's hottest rows (counters, budgets, issuance) last.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -72,6 +72,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
         has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
         has_inner_locks=await campaigns.has_inner_locks(snapshot, brand_id),
         has_box_locks=await campaigns.has_box_locks(snapshot, brand_id),
+        has_taken_gates=await campaigns.has_taken_gates(snapshot, brand_id),
         member_dates=member_dates(member_days_from_json(brand.member_days)),
         withholding=await withholdings.terms_of(snapshot, brand),
         regions=await regions_of(snapshot, brand_id) if live.asks_where() else (),
@@ -185,9 +186,7 @@ async def load_locked_by_cause(
     tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, UUID]]
 ) -> list[LockedState]:
     """Read what is still locked of what (brand_id, cause_id) scans or purchases granted."""
-    states = await queries.list_locked_by_cause(tx, sorted(set(keys)))
-    note_locked(world, states)
-    return states
+    return note_locked(world, await queries.list_locked_by_cause(tx, sorted(set(keys))))
 
 
 async def list_granted_locked(
@@ -218,9 +217,7 @@ async def load_locked(
     tx: Tx, world: GrantWorld, keys: Iterable[tuple[UUID, UUID]]
 ) -> list[LockedState]:
     """Read what is still locked of (brand_id, id) rewards, oldest first."""
-    states = await queries.list_locked(tx, sorted(set(keys)))
-    note_locked(world, states)
-    return states
+    return note_locked(world, await queries.list_locked(tx, sorted(set(keys))))
 
 
 async def know_templates(tx: Tx, world: GrantWorld) -> None:
@@ -236,9 +233,13 @@ async def know_templates(tx: Tx, world: GrantWorld) -> None:
         world.brands[brand_id].coupon_templates.update(found)
 
 
-def note_locked(world: GrantWorld, states: Iterable[LockedState]) -> None:
+def note_locked(world: GrantWorld, states: Sequence[LockedState]) -> list[LockedState]:
+    """What was read; what is known already of whoever awaits a consumer stays as it is."""
+    known = {each.id: each for awaited in world.awaited.values() for each in awaited.rewards}
     for state in states:
-        world.locked.setdefault(state.wait_key, []).append(state)
+        if state.id not in known:
+            world.locked.setdefault(state.wait_key, []).append(state)
+    return [known.get(state.id, state) for state in states]
 
 
 async def write_members_side(tx: Tx, world: GrantWorld) -> None:

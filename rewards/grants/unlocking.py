@@ -16,6 +16,7 @@ from loyalty.members.service import follow_merges, list_members_by_ids
 from loyalty.text import checked_text
 from rewards.campaigns.locks import check_action
 from rewards.grants import queries
+from rewards.grants.awaiting import find_guides, load_awaited
 from rewards.grants.models import ActionReport, LockedReward, LockStatus
 from rewards.grants.rules import end_locked, unlock_waiting
 from rewards.grants.service import (
@@ -123,6 +124,8 @@ async def settle_due(tx: Tx, limit: int) -> int:
     await _load_budgets(tx, world)
     times = {id: at for _, id, _, at in due}
     for state in sorted(states, key=lambda state: (times[state.id], state.id)):
+        if state.status is not LockStatus.LOCKED:
+            continue  # it ended with what its consumer was to take
         unlocks = state.unlock.unlocks_at is not None
         end = LockStatus.UNLOCKED if unlocks else LockStatus.LAPSED
         member = members[state.brand_id, state.member_id]
@@ -158,16 +161,18 @@ async def _open_world(
 ) -> GrantWorld:
     """A world with these members' accounts, locked; ``since`` is when what is to be booked began
     to count, if not now."""
-    keys = [(member.brand_id, member.id) for member in members]
+    own = {(member.brand_id, member.id): member for member in members}
     brand_ids = sorted({member.brand_id for member in members})
     world = empty_world(tx, {id: await load_configuration(tx, id) for id in brand_ids})
+    people = await find_guides(tx, world, own) | own
     first_days = {
         key: local_date(at, world.brands[key[0]].timezone) for key, at in (since or {}).items()
     }
     try:
-        await load_members_side(tx, world, keys, first_days=first_days)
+        await load_members_side(tx, world, people, first_days=first_days)
     except MemberClosed as late:
         raise RetryTransaction from late  # merged into another since it was looked up
+    await load_awaited(tx, world, own, people)
     return world
 
 

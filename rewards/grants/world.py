@@ -17,7 +17,7 @@ from loyalty.products.models import Product
 from loyalty.regions.rules import RegionView
 from loyalty.withholdings.rules import Terms, Withheld
 from rewards.campaigns.locks import Lock
-from rewards.campaigns.models import UnlockKind
+from rewards.campaigns.models import ITEM_KINDS, UnlockKind
 from rewards.campaigns.rules import CampaignIndex, LiveCampaign
 from rewards.coupons.models import CouponTemplate
 from rewards.coupons.rules import CouponIssue
@@ -42,8 +42,9 @@ class BrandConfiguration:
     ``coupon_templates`` are those that campaigns name; of their status and stock each batch asks
     anew. ``asks_segments``: a condition reads in which ones a member is. Without ``has_scan_locks``
     nothing has ever been locked until a member's next scans,
-    without ``has_inner_locks`` until an item's INNER code is scanned, and without ``has_box_locks``
-    until bottles of a box are."""
+    without ``has_inner_locks`` until an item's INNER code is scanned, without ``has_box_locks``
+    until bottles of a box are, and without ``has_taken_gates`` until a consumer has taken what it
+    got."""
 
     id: UUID
     revision: int
@@ -57,6 +58,7 @@ class BrandConfiguration:
     has_scan_locks: bool = False
     has_inner_locks: bool = False
     has_box_locks: bool = False
+    has_taken_gates: bool = False
     member_dates: MemberDates = NO_MEMBER_DATES
     regions: tuple[RegionView, ...] = ()
     withholding: Terms | None = None
@@ -132,7 +134,7 @@ class LockedState:
         """What finds it: its item's key alone, its box, or its member and what it waits for."""
         if self.unlock.box_item_no is not None:
             return box_key(self.brand_id, self.unlock.box_item_no)
-        of_item = self.unlock.kind is UnlockKind.ITEM
+        of_item = self.unlock.kind in ITEM_KINDS
         return (self.brand_id, None if of_item else self.member_id, self.unlock.key)
 
     def waits_at(self, at: datetime) -> bool:
@@ -169,6 +171,17 @@ class ScannedItem:
 
     unlock_key: str
     is_inner: bool
+
+
+@dataclass(slots=True)
+class Awaited:
+    """A consumer's scan of which a guide awaits that its rewards are taken: ``waiting`` are those
+    that still wait, ``is_taken`` that one or more were unlocked. ``rewards`` are the guide's."""
+
+    guide: MemberState
+    waiting: set[UUID]
+    is_taken: bool
+    rewards: list[LockedState] = field(default_factory=list)
 
 
 def unlock_of(
@@ -263,7 +276,8 @@ class GrantWorld:
     with their hashes, by (brand_id, campaign_id). ``counted``: where guarded counts left prizes.
     ``bonuses``: of which brand, and what became of each. ``boxes`` and
     ``items``: by the scan of a bottle. ``segments``: codes of those that members are in, by
-    (brand_id, member_id), where a campaign asks."""
+    (brand_id, member_id), where a campaign asks. ``awaited``: by brand_id and a consumer's scan,
+    who waits until what that gave is taken."""
 
     now: datetime
     new_id: Callable[[], UUID]
@@ -290,6 +304,7 @@ class GrantWorld:
     boxes: dict[UUID, BoxState] = field(default_factory=dict)
     items: dict[UUID, ScannedItem] = field(default_factory=dict)
     segments: dict[tuple[UUID, UUID], list[str]] = field(default_factory=dict)
+    awaited: dict[tuple[UUID, UUID], Awaited] = field(default_factory=dict)
 
     def account(self, member: MemberState, asset: str) -> AccountState:
         """The member's account, opened in memory if it does not exist yet."""

@@ -12,19 +12,20 @@ from loyalty.codes.models import BatchStatus, CodeKind, CodePurpose
 from loyalty.codes.rules import item_no
 from loyalty.errors import CodeUnknown, IdempotencyConflict, Refusal
 from loyalty.ledger.rules import Cause
-from rewards.campaigns.models import CapSubject, Gate, UnlockKind
+from rewards.campaigns.models import CapSubject, Gate
 from rewards.campaigns.rules import LiveCampaign
 from rewards.draws.drawing import Turn, draw_all
 from rewards.draws.rules import claim_of_scan
 from rewards.grants import rules as grants
-from rewards.grants.channel import credits_of, give_channel
-from rewards.grants.rules import BrandConfiguration, Credit, MemberState, Unlock
+from rewards.grants.channel import credits_of
+from rewards.grants.rules import BrandConfiguration, Credit, MemberState
 from rewards.grants.stacking import give_bonuses
-from rewards.grants.world import ScannedItem, at_once, gate_ends
+from rewards.grants.world import ScannedItem
 from rewards.scans import receipts
 from rewards.scans.channel import plan_channel
 from rewards.scans.claims import Outcome, cause_of, note_claims
-from rewards.scans.models import ClaimOutcome, GuideUnpaidReason, UnpaidReason, Verdict
+from rewards.scans.guides import find_guide, lock_gated, pay_guide, plan_guide
+from rewards.scans.models import ClaimOutcome, UnpaidReason, Verdict
 from rewards.scans.receipts import Sightings
 from rewards.scans.stacking import plan_of_scan
 from rewards.scans.world import (
@@ -164,7 +165,7 @@ def _consumer_scan(
     if campaign is None or not is_old_enough(world, batch, member):
         return Outcome(UnpaidReason.AGE if campaign else UnpaidReason.NO_CAMPAIGN)
     guide_claim = world.claims.get((brand.id, item, GUIDE))
-    guide = _find_guide(world, member, guide_claim)
+    guide = find_guide(world, member, guide_claim)
     outcome = Outcome(guide=guide, campaign=campaign)
     if guide is not None and is_same_person(world, request, member, guide):
         outcome.unpaid = UnpaidReason.SELF_DEALING
@@ -174,7 +175,7 @@ def _consumer_scan(
         outcome.unpaid = UnpaidReason.CAP
         return outcome
     credits = grants.credits_of(world.grants, campaign, member)
-    outcome.guide_unpaid, guide_credits, guide_caps = _plan_guide(
+    outcome.guide_unpaid, guide_credits, guide_caps = plan_guide(
         world, brand, campaign, item, guide, guide_claim
     )
     outcome.channel = plan_channel(world, request, campaign, member, guide)
@@ -190,11 +191,13 @@ def _consumer_scan(
     planned = plan_of_scan(world, request, batch, cause, (member, credits), paid_guide, item)
     outcome.unlocked = grants.count_scan(world.grants, member, cause)
     _pay_consumer(world, brand, campaign, outcome, credits, cause)
-    _pay_guide(world, item, campaign, outcome, guide_credits, cause)
+    pay_guide(world, item, campaign, outcome, guide_credits, cause)
     _draw(world, request, batch, item, member, campaign, outcome)
     grants.count_caps(world.grants, caps)
     grants.count_caps(world.grants, guide_caps)
     outcome.bonuses = give_bonuses(world.grants, planned, cause, member, request.device_hash)
+    if outcome.guide is not None and outcome.guide_unpaid is None:
+        grants.await_taking(world.grants, member, outcome.guide, unlock_key(item), cause)
     note_claims(world, request, item, member, outcome, guide_claim)
     return outcome
 
@@ -228,24 +231,6 @@ def _pay_consumer(
     outcome.coupons = [receipts.coupon(brand, issue) for issue in issued]
 
 
-def _pay_guide(
-    world: ScanWorld,
-    item: int,
-    campaign: LiveCampaign,
-    outcome: Outcome,
-    credits: Iterable[Credit],
-    cause: Cause,
-) -> None:
-    """What a pre-scan has locked for the guide, if it is paid; what there is beyond that; and what
-    there is for who stands behind it."""
-    if outcome.guide is not None:
-        pays = outcome.guide_unpaid is None
-        grants.settle_item(world.grants, outcome.guide, unlock_key(item), cause, post=pays)
-    for credit in credits:
-        grants.give(world.grants, campaign, credit, cause)
-    give_channel(world.grants, campaign, outcome.channel, cause)
-
-
 def _draw(
     world: ScanWorld,
     request: ScanRequest,
@@ -273,47 +258,6 @@ def _draw(
     world.draws += drawn
     outcome.draw = next((each for each in drawn if each.drawing.member is member), None)
     receipts.note_won(world.grants.brands[batch.brand_id], outcome)
-
-
-def _find_guide(
-    world: ScanWorld, member: MemberState, claim: ClaimState | None
-) -> MemberState | None:
-    """Whose guide: who pre-scanned the OUTER code; else who invited the consumer."""
-    if claim is not None:
-        if claim.member_id is None:
-            return None
-        return world.members_by_id.get((member.brand_id, claim.member_id))
-    if member.invited_by_id is None:
-        return None
-    inviter = world.members_by_id.get((member.brand_id, member.invited_by_id))
-    return inviter if inviter is not None and inviter.role == GUIDE else None
-
-
-def _plan_guide(
-    world: ScanWorld,
-    brand: BrandConfiguration,
-    campaign: LiveCampaign,
-    item: int,
-    guide: MemberState | None,
-    claim: ClaimState | None,
-) -> tuple[GuideUnpaidReason | None, list[Credit], list[tuple[grants.CounterKey, int]]]:
-    """Why the guide gets nothing, or what it gets beyond what a pre-scan has locked for it."""
-    if claim is not None and claim.outcome == ClaimOutcome.BUDGET:
-        return GuideUnpaidReason.GUIDE_BUDGET, [], []
-    if guide is None:
-        return GuideUnpaidReason.NO_GUIDE, [], []
-    if guide.status != "ACTIVE":
-        return GuideUnpaidReason.GUIDE_FROZEN, [], []
-    if claim is not None and claim.outcome == ClaimOutcome.LOCKED:
-        waits = grants.waits_for_item(world.grants, brand.id, unlock_key(item))
-        return (None if waits else GuideUnpaidReason.GUIDE_VOIDED), [], []
-    credits = [at_once(credit) for credit in grants.credits_of(world.grants, campaign, guide)]
-    if not credits and not campaign.draws(MemberRole.GUIDE):
-        return GuideUnpaidReason.NO_GUIDE_OUTCOME, [], []
-    caps = grants.counter_keys(brand, campaign, {CapSubject.GUIDE: guide.id.hex}, world.grants.now)
-    if not grants.caps_allow(world.grants, caps):
-        return GuideUnpaidReason.GUIDE_CAP, [], []
-    return None, credits, caps
 
 
 def _guide_pre_scan(
@@ -346,8 +290,7 @@ def _guide_pre_scan(
         if grants.within_budget(world.grants, campaign, credits):
             end = ClaimOutcome.LOCKED
             for credit in credits:
-                unlock = Unlock(UnlockKind.ITEM, unlock_key(item), lapses_at=gate_ends(credit, now))
-                locked = grants.lock(world.grants, campaign, credit, cause_of(request, now), unlock)
+                locked = lock_gated(world, campaign, credit, item, cause_of(request, now))
                 outcome.rewards.append(receipts.reward(credit, locked))
             grants.count_caps(world.grants, caps)
         else:

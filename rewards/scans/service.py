@@ -26,6 +26,7 @@ from rewards.grants.rules import (
     counter_keys,
 )
 from rewards.scans import queries
+from rewards.scans.awaiting import load_awaited, meet_guides
 from rewards.scans.backing import load_channel, with_channel
 from rewards.scans.boxes import load_boxes, meet_owners
 from rewards.scans.inner_codes import inner_keys
@@ -90,7 +91,9 @@ async def settle_scans(
     )
     await load_channel(tx, world, fresh)
     meet_owners(world)
+    await meet_guides(tx, world)
     await _lock_people(tx, world)
+    await load_awaited(tx, world)
     await tx.together(
         grants.load_ranks(tx, world.grants, _people(world)),
         _load_devices(tx, world, fresh),

@@ -1,9 +1,10 @@
 """The guards of locked rewards; as ``guards.py``."""
 
-from tests.races import lock_races
+from tests.races import lock_races, taken_races
 from tests.races.guards import ACCOUNT_LOCK, LOTS, NOTHING_NEGATIVE, ONE_END, Edit, Guard
 
 GRANTS_SQL = "rewards/grants/queries.py"
+UNLOCKING = "rewards/grants/unlocking.py"
 
 LOCK_GUARDS: tuple[Guard, ...] = (
     Guard(
@@ -36,6 +37,25 @@ LOCK_GUARDS: tuple[Guard, ...] = (
             "ALTER TABLE lots DROP CONSTRAINT ck_lots_remaining_within_granted",
         ),
         covered_by="each other, the lock on members' accounts, and the lots guard",
+        size=20,
+    ),
+    Guard(
+        "what a guide awaits is read under the lock on its buyer's accounts",
+        "a guide is paid when the last of what its buyer got is taken",
+        taken_races.the_last_that_is_taken_pays_the_guide,
+        (
+            Edit(
+                UNLOCKING,
+                "    await load_awaited(tx, world, own, people)\n    return",
+                "    return",
+            ),
+            Edit(
+                UNLOCKING,
+                "    people = await find_guides(tx, world, own) | own\n",
+                "    people = await find_guides(tx, world, own) | own\n"
+                "    await load_awaited(tx, world, own, people)\n",
+            ),
+        ),
         size=20,
     ),
 )

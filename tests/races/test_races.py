@@ -24,6 +24,7 @@ from tests.races import (
     scan_races,
     session_races,
     settlement_races,
+    taken_races,
     tier_races,
     webhook_races,
 )
@@ -72,6 +73,7 @@ RACES: dict[Race, int] = {
     tier_races.all_are_carried_to_a_new_ladder: 40,
     lock_races.scans_at_once_all_count: 24,
     lock_races.a_locked_reward_ends_once: 12,
+    taken_races.the_last_that_is_taken_pays_the_guide: 12,
     draw_races.the_last_piece_of_a_prize_is_given_once: 200,
     draw_races.a_days_quota_of_a_prize_is_kept: 200,
     raffle_races.a_member_enters_up_to_the_limit: 100,

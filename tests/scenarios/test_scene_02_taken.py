@@ -163,8 +163,32 @@ async def test_a_scan_that_is_taken_back_takes_what_its_guide_has_waiting(shop: 
     await is_sound(shop)
 
 
+async def test_who_is_merged_meanwhile_is_paid_as_somebody_else(shop: Shop) -> None:
+    """The guide goes into another, and then the buyer: what waits goes over, and ends as before."""
+    await publish(shop, locked("ACTION", CASH, PACKET_FEN, action="follow"))
+    [inner, outer] = await shop.print_codes(2, "INNER", "OUTER")
+    wang, li = await shop.guide("13900139001"), await shop.guide("13900139002")
+    ann, anna = await shop.person("13800138001"), await shop.person("13800138002")
+    await wang.done("scanCode", code=outer[0])
+    await ann.done("scanCode", code=inner[0])
+    await li.done("scanCode", code=outer[1])
+    await anna.done("scanCode", code=inner[1])
+    for gone, stays in ((wang, li), (ann, anna)):
+        one, other = (await gone.me())["id"], (await stays.me())["id"]
+        merged = {"fromMemberId": one, "intoMemberId": other, "reason": "one person"}
+        await shop.admin.done("mergeMembers", **merged)
+    assert await red_packets(li) == (0, 0, 2 * GUIDED_FEN)
+    await is_sound(shop)
+    told = {"memberId": (await anna.me())["id"], "action": "follow"}
+    assert (await shop.admin.done("reportAction", **told))["unlocked"] == 2
+    assert await red_packets(anna) == (2 * PACKET_FEN, 2 * PACKET_FEN, 0)
+    assert await red_packets(li) == (2 * GUIDED_FEN, 2 * GUIDED_FEN, 0)
+    await is_sound(shop)
+
+
 async def test_what_can_never_wait_is_refused(shop: Shop) -> None:
-    for outcomes in ([outcome("CONSUMER", POINTS, 10)], []):
+    at_once = outcome("CONSUMER", POINTS, 10)
+    for outcomes, field in (([at_once], "gate"), ([], "outcomes")):
         refused = await shop.admin.do(
             "publishCampaign",
             code="scan",
@@ -175,4 +199,4 @@ async def test_what_can_never_wait_is_refused(shop: Shop) -> None:
             outcomes=[*outcomes, GUIDED],
         )
         assert refused["code"] == "INVALID_INPUT"
-    assert refused["details"]["field"] == "outcomes"
+        assert refused["details"]["field"] == field

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import pytest
+
 from tests.api import Caller
 from tests.scenarios.shop import BRAND, Shop, eventually, outcome
 
@@ -94,11 +96,13 @@ def total(report: Any, asset: str, name: str) -> int:
     return sum(cost[name] for cost in report["costs"] if cost["asset"] == asset)
 
 
-async def test_what_is_said_before_comes_true_to_the_fen(shop: Shop) -> None:
+@pytest.mark.parametrize("gate", ["CONSUMER_SCAN", "CONSUMER_TAKEN"])
+async def test_what_is_said_before_comes_true_to_the_fen(shop: Shop, gate: str) -> None:
+    drafted = DRAFT | {"gate": gate}
     steps = await story(shop)
     for number, step in enumerate(steps):
         assert (await step.take(f"before {number}"))["unpaidReason"] == "NO_CAMPAIGN"
-    draft = (await shop.admin.done("saveCampaignDraft", **DRAFT))["draft"]
+    draft = (await shop.admin.done("saveCampaignDraft", **drafted))["draft"]
     [run] = await simulated(shop, {"draftId": draft["id"], "past": {"days": 2}})
     assert (run["problem"], run["running"]) == (None, None)
     foreseen = run["draft"]
@@ -139,18 +143,20 @@ async def test_what_is_said_before_comes_true_to_the_fen(shop: Shop) -> None:
     assert foreseen["budgets"] == [
         {"asset": CASH, "allowed": 1_400, "spent": budget["spent"] + budget["reserved"]}
     ]
-    await the_running_version_costs_what_it_cost(shop, held, locked)
+    await the_running_version_costs_what_it_cost(shop, drafted, held, locked)
     callers = {step.caller.token: step.caller for step in steps}.values()
     await what_is_reported_of_them_is_foreseen_likewise(shop, list(callers))
 
 
 async def the_running_version_costs_what_it_cost(
-    shop: Shop, held: Counter[str], locked: Counter[str]
+    shop: Shop, drafted: dict[str, Any], held: Counter[str], locked: Counter[str]
 ) -> None:
     """The next version is compared with the running one over the same past: of that the books are
     there."""
     outcomes = [outcome(CONSUMER, POINTS, 250), *DRAFT["outcomes"][1:]]
-    draft = (await shop.admin.done("saveCampaignDraft", **DRAFT | {"outcomes": outcomes}))["draft"]
+    draft = (await shop.admin.done("saveCampaignDraft", **drafted | {"outcomes": outcomes}))[
+        "draft"
+    ]
     [run] = await simulated(shop, {"draftId": draft["id"], "past": {"days": 2}})
     for asset in (CASH, POINTS):
         for name, happened in (("given", held), ("locked", locked)):

@@ -149,7 +149,9 @@ SCANS = (
                 AND t.cause_kind = 'SCAN' AND t.phase = 'PENDING'
             JOIN locked_rewards r ON r.brand_id = t.brand_id AND r.id = t.id
                 AND r.unlock_kind = 'TAKEN'
-            WHERE d.beneficiary_role = 'GUIDE'
+            LEFT JOIN transfers v ON v.brand_id = t.brand_id AND v.pending_id = t.id
+                AND v.cause_kind = 'MERGE'
+            WHERE d.beneficiary_role = 'GUIDE' AND v.id IS NULL
             UNION ALL
             SELECT t.cause_id, a.owner_id, t.asset, 0, 0, t.amount
             FROM transfers t

@@ -6,7 +6,7 @@ from rewards.campaigns.models import CampaignVersion
 from rewards.grants.models import ActionReport, LockedReward
 from rewards.scans.models import ScanReversal
 from tests.loyalty.ledger.audited_brand import AuditedBrand
-from tests.loyalty.ledger.audited_locks import HOUR, LOCKED_AT
+from tests.loyalty.ledger.audited_locks import HOUR, ITEMS, LOCKED_AT
 from tests.loyalty.ledger.corruptions import (
     Corruption,
     change,
@@ -20,6 +20,11 @@ _TAKEN_BACK = "a scan that was taken back was paid, and what it gave is taken ba
 
 def _reversal(b: AuditedBrand) -> dict[str, UUID]:
     return {"brand_id": b.id, "id": b.scan_reversal}
+
+
+def _until_taken(serial: int) -> dict[str, str]:
+    """Until the consumer of an item has taken what it got."""
+    return {"unlock_kind": "TAKEN", "unlock_key": f"item:{ITEMS + serial}:consumer"}
 
 
 OF_LOCKS = (
@@ -90,6 +95,22 @@ OF_LOCKS = (
         "a reward that waits for nothing",
         6,
         lambda b, _: [change(LockedReward, the_transfer(b, "lock 2"), unlock_count=0)],
+        (_ENDS,),
+    ),
+    Corruption(
+        "a guide forgotten when its buyer had taken everything",
+        6,
+        lambda b, _: [
+            change(LockedReward, the_transfer(b, "lock 2"), **_until_taken(1)),
+        ],
+        (_ENDS,),
+    ),
+    Corruption(
+        "a guide paid when all that its buyer got was taken back",
+        6,
+        lambda b, _: [
+            change(LockedReward, the_transfer(b, "lock 1"), **_until_taken(7)),
+        ],
         (_ENDS,),
     ),
     Corruption(

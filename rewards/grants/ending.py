@@ -72,17 +72,19 @@ def await_taking(
 ) -> None:
     """What of an item's guide waits until its consumer has taken what this scan has given: all of
     it may be there already."""
+    rewards = [
+        state
+        for state in world.locked.get((guide.brand_id, None, unlock_key), ())
+        if state.unlock.kind is UnlockKind.TAKEN and state.status is LockStatus.LOCKED
+    ]
+    if not rewards:
+        return
     waiting = {
         state.id
         for state in world.states()
         if (state.member_id, state.cause_id) == (consumer.id, cause.id)
         and state.status is LockStatus.LOCKED
     }
-    rewards = [
-        state
-        for state in world.locked.get((guide.brand_id, None, unlock_key), ())
-        if state.unlock.kind is UnlockKind.TAKEN and state.status is LockStatus.LOCKED
-    ]
     if waiting:
         world.awaited[guide.brand_id, cause.id] = Awaited(guide, waiting, False, rewards)
         return

@@ -165,6 +165,8 @@ async def _open_world(
     brand_ids = sorted({member.brand_id for member in members})
     world = empty_world(tx, {id: await load_configuration(tx, id) for id in brand_ids})
     people = await find_guides(tx, world, own) | own
+    if since:  # who awaits any of it may be paid as early as the first of it
+        since = dict.fromkeys(people, min(since.values())) | dict(since)
     first_days = {
         key: local_date(at, world.brands[key[0]].timezone) for key, at in (since or {}).items()
     }

@@ -71,10 +71,10 @@ LOCKS = (
                 COUNT(CASE WHEN c.status = 'LOCKED' THEN b.id END) AS waiting,
                 COUNT(CASE WHEN c.status = 'UNLOCKED' THEN b.id END) AS had
             FROM locked_rewards g
-            JOIN scan_events s ON s.brand_id = g.brand_id AND s.role = 'CONSUMER'
-                AND s.unpaid_reason IS NULL
-                AND 'item:' || CAST(s.item_no AS text) || ':consumer' = g.unlock_key
-            LEFT JOIN locked_rewards c ON c.brand_id = s.brand_id AND c.cause_id = s.id
+            JOIN claims k ON k.brand_id = g.brand_id AND k.purpose = 'REWARD'
+                AND k.beneficiary_role = 'CONSUMER' AND k.outcome = 'PAID'
+                AND k.item_no = CAST(substr(g.unlock_key, 6, length(g.unlock_key) - 14) AS bigint)
+            LEFT JOIN locked_rewards c ON c.brand_id = k.brand_id AND c.cause_id = k.scan_id
             LEFT JOIN members b ON b.brand_id = c.brand_id AND b.id = c.member_id
                 AND b.role = 'CONSUMER'
             WHERE g.brand_id = :brand AND g.unlock_kind = 'TAKEN'

@@ -16,7 +16,9 @@ from loyalty.db import Database
 from loyalty.errors import InvalidInput, NotFound
 from rewards.campaigns.rules import CampaignDefinition
 from rewards.campaigns.versions import find_newest_definition
-from rewards.simulations.files import read_events
+from rewards.event_types.rules import fields_from_json
+from rewards.event_types.service import require_type
+from rewards.simulations.files import CustomType, read_events
 from rewards.simulations.pictures import spending_svg
 from rewards.simulations.rules import Crowd, Happening, Past, check_source
 from rewards.simulations.service import ReadEvents, Run, prepare, total_costs
@@ -95,7 +97,11 @@ async def _simulate(asked: _Asked, database: Database) -> Run:
             raise NotFound(noun="campaign")
         source: Past | Crowd | ReadEvents
         if isinstance(asked.source, Path):
-            source = _reader(asked.source, definition)
+            custom = None
+            if definition.event_type is not None:
+                held = await require_type(snapshot, brand_id, definition.event_type)
+                custom = CustomType(held.id, fields_from_json(held.fields))
+            source = _reader(asked.source, definition, custom)
         else:
             check_source(asked.source, definition.event)
             source = asked.source
@@ -108,14 +114,14 @@ async def _simulate(asked: _Asked, database: Database) -> Run:
     return run
 
 
-def _reader(file: Path, definition: CampaignDefinition) -> ReadEvents:
+def _reader(file: Path, definition: CampaignDefinition, custom: CustomType | None) -> ReadEvents:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(field="events", problem=f"{file.name}: {error}") from error
 
     def read(brand_id: UUID, product_id: UUID | None, timezone: str) -> list[Happening]:
-        return read_events(lines, definition.event, brand_id, product_id, timezone)
+        return read_events(lines, definition.event, brand_id, product_id, timezone, custom)
 
     return read
 

@@ -1,7 +1,7 @@
 """Pure: events that somebody wrote into a CSV file, to be simulated."""
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid5
@@ -11,7 +11,9 @@ from loyalty.clock import local_date
 from loyalty.errors import InvalidInput
 from loyalty.text import checked_text
 from rewards.campaigns.models import EventKind
-from rewards.event_types.rules import FieldValue
+from rewards.conditions.facts import custom_facts
+from rewards.event_types.models import FieldKind
+from rewards.event_types.rules import FieldSpec, FieldValue, check_payload
 from rewards.events.rules import EventFact
 from rewards.purchases.models import PurchaseSource
 from rewards.purchases.rules import LineFact, PurchaseFact, PurchasePlace
@@ -26,6 +28,7 @@ from rewards.simulations.rules import (
 )
 
 FIRST_LINE = 2
+_CUSTOM = "custom."
 NAME_LENGTH_MAX = 128
 _NEEDED = {
     EventKind.SCAN: ("at", "person", "item"),
@@ -58,6 +61,14 @@ _ONCE: dict[EventKind, Callable[[date, Mapping[str, FieldValue]], str]] = {
 """What makes one the same as an earlier one of the same person; any line of others is one more."""
 
 
+@dataclass(frozen=True, slots=True)
+class CustomType:
+    """The registered type of the CUSTOM events that a file tells of."""
+
+    id: UUID
+    fields: Sequence[FieldSpec]
+
+
 @dataclass(slots=True)
 class _Names:
     """People and items by the names the file has for them."""
@@ -76,16 +87,20 @@ class _Names:
 
 
 def read_events(
-    lines: Iterable[str], event: EventKind, brand_id: UUID, product_id: UUID | None, timezone: str
+    lines: Iterable[str],
+    event: EventKind,
+    brand_id: UUID,
+    product_id: UUID | None,
+    timezone: str,
+    custom: CustomType | None = None,
 ) -> list[Happening]:
     """Events in the order of time. Columns: ``at`` (ISO 8601 with an offset), ``person``; of scans
     ``item`` and maybe ``role`` (CONSUMER, or GUIDE for a pre-scan at the sale), ``latitude``,
     ``longitude``, ``scene``, ``device``; of purchases ``amount_fen`` and maybe ``quantity``,
     ``place``, ``latitude``, ``longitude``, ``skus`` (with spaces between); of members' events
-    maybe ``role`` and what they tell. The same name is the same person, item or place. Refuses
-    InvalidInput that names the line, or the kind that cannot be told by a file."""
-    if event not in _NEEDED and event not in _TOLD:
-        raise InvalidInput(field="events", problem=f"no file tells of {event}: try the past")
+    maybe ``role`` and what they tell; of CUSTOM ones, of the type ``custom``, what that has for
+    fields, as ``custom.`` and the field's name. The same name is the same person, item or place.
+    Refuses InvalidInput that names the line."""
     rows = csv.DictReader(lines)
     needed = _NEEDED.get(event, ("at", "person"))
     missing = [name for name in needed if name not in (rows.fieldnames or ())]
@@ -100,6 +115,8 @@ def read_events(
                 found.append(_scan(row, names))
             elif event is EventKind.PURCHASE:
                 found.append(_buy(row, names, number))
+            elif custom is not None:
+                found.append(_tell_custom(row, names, custom, number))
             else:
                 found.append(_tell(row, names, event, number))
         except (ValueError, TypeError, InvalidInput) as wrong:
@@ -177,6 +194,32 @@ def _tell(row: dict[str, str], names: _Names, event: EventKind, number: int) -> 
     which = f"{number}" if once is None else once(local_date(at, names.timezone), told)
     fact = EventFact(event, f"{who.hex}:{which}", who, at, told)
     return EventHappens(at, who, role.value, fact)
+
+
+def _tell_custom(
+    row: dict[str, str], names: _Names, custom: CustomType, number: int
+) -> EventHappens:
+    """Each line is one more event; an empty field is left out."""
+    role = MemberRole(row.get("role") or MemberRole.CONSUMER)
+    at, who = _at(row), names.identity(f"{role} {_name(row, 'person')}")
+    known = {each.name: each.kind for each in custom.fields}
+    told = [
+        (name, _read_field(text, known.get(name, FieldKind.STRING)))
+        for column, text in row.items()
+        if column is not None and text and (name := column.removeprefix(_CUSTOM)) != column
+    ]
+    payload = check_payload("custom", told, custom.fields)
+    facts = custom_facts([(name, kind.value) for name, kind in known.items()], payload)
+    fact = EventFact(EventKind.CUSTOM, f"{number}", who, at, payload, custom.id, facts)
+    return EventHappens(at, who, role.value, fact)
+
+
+def _read_field(text: str, kind: FieldKind) -> FieldValue:
+    if kind is FieldKind.INT:
+        return int(text)
+    if kind is FieldKind.BOOL:
+        return {"true": True, "false": False}.get(text, text)  # refused by the payload's check
+    return text
 
 
 def _name(row: dict[str, str], column: str) -> str:

@@ -227,3 +227,24 @@ async def the_command_line_says_the_same(shop: Shop, told: Any) -> None:
     events.write_text("\n".join(["at,person,item", *scans]), encoding="utf-8")
     said = await shop.host.run(*command, "--events", str(events))
     assert (said["draft"]["events"], said["draft"]["paid"]) == (9, 4), "four a member"
+
+
+async def test_a_file_of_a_brands_own_events_is_tried(shop: Shop) -> None:
+    fields = [{"name": "cups", "kind": "INT", "required": True}]
+    await shop.admin.done(
+        "registerEventType", code="coffee", nameZh="咖啡", nameEn="Coffee", fields=fields
+    )
+    await shop.publish(
+        [outcome(CONSUMER, POINTS, 10)],
+        event="CUSTOM",
+        eventType="coffee",
+        condition="custom.cups >= 2",
+    )
+    drunk = [f"2026-11-0{day}T12:00:00+08:00,ann,{day}" for day in range(1, 5)]
+    file = shop.folder / "coffees.csv"
+    file.write_text("\n".join(["at,person,custom.cups", *drunk]), encoding="utf-8")
+    said = await shop.host.run(
+        *("campaigns", "simulate", "--brand", BRAND, "--code", "scan", "--events", str(file))
+    )
+    assert (said["draft"]["events"], said["draft"]["paid"]) == (4, 3)
+    assert total(said["draft"], POINTS, "given") == 30

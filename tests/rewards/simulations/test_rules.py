@@ -12,8 +12,10 @@ import pytest
 from loyalty.clock import local_date
 from loyalty.errors import InvalidInput
 from rewards.campaigns.models import MEMBER_EVENTS, EventKind
+from rewards.event_types.models import FieldKind
+from rewards.event_types.rules import FieldSpec
 from rewards.simulations.crowds import happenings
-from rewards.simulations.files import read_events
+from rewards.simulations.files import CustomType, read_events
 from rewards.simulations.pictures import spending_svg
 from rewards.simulations.rules import (
     Crowd,
@@ -146,8 +148,6 @@ def test_a_file_of_what_else_earns_says_what_is_once() -> None:
     assert [each.fact.payload["scene"] for each in told] == ["home", "", "shop", "home"]
     for kind in MEMBER_EVENTS - {EventKind.CUSTOM}:
         assert len(read("at,person,role\n2026-11-01T12:00:00Z,wang,GUIDE\n", kind)) == 1
-    with pytest.raises(InvalidInput):
-        read("at,person\n2026-11-01T12:00:00Z,ann\n", EventKind.CUSTOM)
     [risen] = read(
         "at,person,level,rank,fromRank\n2026-11-01T12:00:00Z,ann,GOLD,2,1\n",
         EventKind.TIER_REACHED,
@@ -159,6 +159,44 @@ def test_a_file_of_what_else_earns_says_what_is_once() -> None:
     )
     assert isinstance(bought, PurchaseHappens)
     assert [line.sku for line in bought.fact.lines] == ["TEA", "CUP"]
+
+
+COFFEE = CustomType(
+    UUID(int=7),
+    (
+        FieldSpec("cups", FieldKind.INT, required=True),
+        FieldSpec("shop", FieldKind.STRING, required=False),
+        FieldSpec("iced", FieldKind.BOOL, required=False),
+    ),
+)
+
+
+def read_coffees(header: str, line: str) -> list[Any]:
+    text = f"at,person,{header}\n2026-11-01T12:00:00Z,ann,{line}\n"
+    return read_events(text.splitlines(), EventKind.CUSTOM, BRAND, None, SHANGHAI, COFFEE)
+
+
+def test_a_file_of_a_brands_own_events_tells_their_fields() -> None:
+    [drunk] = read_coffees("custom.cups,custom.shop,custom.iced,weather", "2,,true,rain")
+    assert drunk.fact.type_id == COFFEE.id
+    assert drunk.fact.payload == {"cups": 2, "iced": True}
+    assert drunk.fact.custom == {"cups": 2, "shop": "", "iced": True}
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("custom.shop", "SH-1"),
+        ("custom.cups", "two"),
+        ("custom.cups", ""),
+        ("custom.cups,custom.iced", "1,yes"),
+        ("custom.cups,custom.milk", "1,oat"),
+    ],
+)
+def test_a_file_of_what_the_type_is_not_is_refused(header: str, line: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_coffees(header, line)
+    assert refused.value.details["field"] == "line 2"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import Text, cast, delete, update
+from sqlalchemy import Text, case, cast, delete, update
 from sqlmodel import col, func, select
 
 from loyalty.db import Snapshot, Statement, Tx
@@ -242,31 +242,23 @@ async def get_newest_version(tx: Tx, brand_id: UUID, campaign_id: UUID) -> int:
     return found.one() or 0
 
 
-async def has_lock_kind(snapshot: Snapshot, brand_id: UUID, kind: UnlockKind) -> bool:
-    """Whether any version locks in this way: its name is in the stored outcomes, where it can be
-    nothing else but an asset of that name, or in what its draw waits for."""
+async def list_kinds_awaited(snapshot: Snapshot, brand_id: UUID) -> frozenset[UnlockKind]:
+    """What of NEXT_SCAN, INNER_SCAN, BOX_BOTTLES and TAKEN any version makes rewards wait for. A
+    kind's name is in the stored outcomes, where it can be nothing else but an asset of that name,
+    or in what its draw waits for; TAKEN is a gate's."""
     outcomes = cast(col(CampaignVersion.outcomes), Text)
     draw = func.coalesce(cast(col(CampaignVersion.draw), Text), "")
     stored = outcomes + draw
+    asked = {
+        kind: stored.contains(f'"{kind.value}"', autoescape=True)
+        for kind in (UnlockKind.NEXT_SCAN, UnlockKind.INNER_SCAN, UnlockKind.BOX_BOTTLES)
+    }
+    asked[UnlockKind.TAKEN] = col(CampaignVersion.gate) == Gate.CONSUMER_TAKEN.value
+    scan, inner, box, taken = (func.max(case((has, 1), else_=0)) for has in asked.values())
     found = await snapshot.session.exec(
-        select(col(CampaignVersion.id))
-        .where(
-            col(CampaignVersion.brand_id) == brand_id,
-            stored.contains(f'"{kind.value}"', autoescape=True),
-        )
-        .limit(1)
+        select(scan, inner, box, taken).where(col(CampaignVersion.brand_id) == brand_id)
     )
-    return found.first() is not None
-
-
-async def has_gate(snapshot: Snapshot, brand_id: UUID, gate: Gate) -> bool:
-    """Whether any version has this gate."""
-    found = await snapshot.session.exec(
-        select(col(CampaignVersion.id))
-        .where(col(CampaignVersion.brand_id) == brand_id, col(CampaignVersion.gate) == gate.value)
-        .limit(1)
-    )
-    return found.first() is not None
+    return frozenset(kind for kind, has in zip(asked, found.one(), strict=True) if has)
 
 
 async def list_budgets(

@@ -25,7 +25,6 @@ from rewards.campaigns.models import (
     CampaignStatus,
     CampaignVersion,
     EventKind,
-    Gate,
     OutcomeBasis,
     UnlockKind,
 )
@@ -265,27 +264,11 @@ async def live_campaigns(snapshot: Snapshot, brand_id: UUID) -> CampaignIndex:
     return index_campaigns(queries.as_live(campaign, version) for campaign, version in rows)
 
 
-async def has_scan_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
-    """Whether any version of a brand's campaigns, an old one too, locks until the next scans."""
-    return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.NEXT_SCAN)
-
-
-async def has_inner_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
-    """Whether any version of a brand's campaigns, an old one too, locks until an item's INNER code
-    is scanned."""
-    return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.INNER_SCAN)
-
-
-async def has_box_locks(snapshot: Snapshot, brand_id: UUID) -> bool:
-    """Whether any version of a brand's campaigns, an old one too, locks until so many bottles of a
-    box are scanned."""
-    return await queries.has_lock_kind(snapshot, brand_id, UnlockKind.BOX_BOTTLES)
-
-
-async def has_taken_gates(snapshot: Snapshot, brand_id: UUID) -> bool:
-    """Whether in any version of a brand's campaigns, an old one too, guides wait until consumers
-    have taken what they got."""
-    return await queries.has_gate(snapshot, brand_id, Gate.CONSUMER_TAKEN)
+async def kinds_awaited(snapshot: Snapshot, brand_id: UUID) -> frozenset[UnlockKind]:
+    """What of that which scans have to look for any version of a brand's campaigns, an old one too,
+    makes rewards wait for: next scans, an item's INNER code, bottles of a box, or that a consumer
+    has taken what it got."""
+    return await queries.list_kinds_awaited(snapshot, brand_id)
 
 
 async def find_versions(

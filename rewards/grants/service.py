@@ -27,6 +27,7 @@ from loyalty.reversals.service import find_credits
 from loyalty.segments.service import find_codes
 from loyalty.withholdings import service as withholdings
 from rewards.campaigns import service as campaigns
+from rewards.campaigns.models import UnlockKind
 from rewards.conditions.facts import SEGMENTS
 from rewards.coupons import service as coupons
 from rewards.draws.rules import MEMBER_COUNTER
@@ -57,6 +58,7 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
     """Everything rules need to know of a brand. Read inside one snapshot or transaction."""
     brand = await get_brand(snapshot, brand_id)
     live = await campaigns.live_campaigns(snapshot, brand_id)
+    awaited = await campaigns.kinds_awaited(snapshot, brand_id)
     return BrandConfiguration(
         id=brand.id,
         revision=brand.revision,
@@ -69,10 +71,10 @@ async def load_configuration(snapshot: Snapshot, brand_id: UUID) -> BrandConfigu
             snapshot, brand_id, live.coupon_template_ids()
         ),
         asks_segments=live.reads(SEGMENTS),
-        has_scan_locks=await campaigns.has_scan_locks(snapshot, brand_id),
-        has_inner_locks=await campaigns.has_inner_locks(snapshot, brand_id),
-        has_box_locks=await campaigns.has_box_locks(snapshot, brand_id),
-        has_taken_gates=await campaigns.has_taken_gates(snapshot, brand_id),
+        has_scan_locks=UnlockKind.NEXT_SCAN in awaited,
+        has_inner_locks=UnlockKind.INNER_SCAN in awaited,
+        has_box_locks=UnlockKind.BOX_BOTTLES in awaited,
+        has_taken_gates=UnlockKind.TAKEN in awaited,
         member_dates=member_dates(member_days_from_json(brand.member_days)),
         withholding=await withholdings.terms_of(snapshot, brand),
         regions=await regions_of(snapshot, brand_id) if live.asks_where() else (),

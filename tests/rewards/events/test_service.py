@@ -30,8 +30,7 @@ from tests.rewards.simulations.trying import recorded, tried
 from tests.statement_log import statements_told
 
 AT = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
-SET_STATEMENTS_MAX = 26
-"""Those that read the brand's configuration anew are among them."""
+SET_STATEMENTS_MAX = 25
 
 
 def drunk(ref: str, member_id: UUID, at: datetime = AT, cups: int = 1) -> EventReport:

@@ -4,11 +4,9 @@ from datetime import datetime
 from uuid import UUID
 
 from loyalty.ledger.rules import Cause
-from loyalty.withholdings.models import PrizeKind
-from loyalty.withholdings.rules import credit_prize
 from rewards.campaigns.models import UnlockKind
 from rewards.grants.coupons import end_locked_coupon
-from rewards.grants.crediting import count_credit, count_for_tier, good_until, spend_budget
+from rewards.grants.crediting import count_for_tier, credit_member, spend_budget
 from rewards.grants.models import LockedReward, LockStatus
 from rewards.grants.world import Awaited, GrantWorld, LockedState, MemberState, cause_of_time
 from tiers.standings.folding import TierEvent
@@ -132,26 +130,17 @@ def _end_one(
         return
     brand = world.brands[member.brand_id]
     post = end is LockStatus.UNLOCKED
-    account = world.account(member, state.asset)
-    issuance = world.issuance[(brand.id, brand.id, state.asset)]
     if post:
-        movement, withheld = credit_prize(
-            world.book,
-            None if state.draw_id is None else brand.withholding,
-            (PrizeKind.DRAW, state.draw_id or state.id),
-            issuance,
-            account,
-            state.amount,
-            cause,
-            campaign_id=state.campaign_id,
-            expires_on=good_until(world, brand, account, cause.occurred_at),
-            owed=world.debt(member, state.asset),
-            pending_id=state.id,
+        what = (state.asset, state.amount)
+        movement = credit_member(
+            world, member, what, cause, state.campaign_id, state.draw_id, pending_id=state.id
         )
-        world.withheld += [withheld] if withheld else []
     else:
         movement = world.book.resolve(
-            *(issuance, account, state.amount, cause),
+            world.issuance[(brand.id, brand.id, state.asset)],
+            world.account(member, state.asset),
+            state.amount,
+            cause,
             pending_id=state.id,
             campaign_id=state.campaign_id,
             expires_on=None,
@@ -165,7 +154,6 @@ def _end_one(
     )
     if post:
         state.count = 0
-        count_credit(world, member, movement)
     _tell_end(world, member, state)
 
 

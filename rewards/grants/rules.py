@@ -13,8 +13,6 @@ from loyalty.actor import MemberRole
 from loyalty.clock import local_date
 from loyalty.ledger.models import Asset
 from loyalty.ledger.rules import Cause
-from loyalty.withholdings.models import PrizeKind
-from loyalty.withholdings.rules import credit_prize
 from rewards.campaigns.models import OutcomeBasis
 from rewards.campaigns.rules import NOTHING_BOUGHT, Bought, LiveCampaign
 from rewards.grants.caps import (
@@ -27,9 +25,8 @@ from rewards.grants.caps import (
 )
 from rewards.grants.coupons import has_coupons, issue_coupon, take_coupon
 from rewards.grants.crediting import (
-    count_credit,
     count_for_tier,
-    good_until,
+    credit_member,
     return_to_budgets,
     spend_budget,
 )
@@ -177,23 +174,9 @@ def give(
     if credit.template_id is not None:
         issue_coupon(world, credit.template_id, member, cause)
         return None
-    account = world.account(member, credit.asset)
-    movement, withheld = credit_prize(
-        world.book,
-        None if draw_id is None else brand.withholding,
-        (PrizeKind.DRAW, draw_id or cause.id),
-        world.issuance[(brand.id, brand.id, credit.asset)],
-        account,
-        credit.amount,
-        cause,
-        campaign_id=campaign.id,
-        expires_on=good_until(world, brand, account, cause.occurred_at),
-        owed=world.debt(member, credit.asset),
-    )
-    world.withheld += [withheld] if withheld else []
+    credit_member(world, member, (credit.asset, credit.amount), cause, campaign.id, draw_id)
     key = (brand.id, campaign.id, credit.asset)
     spend_budget(world, key, spent=credit.amount, reserved=0)
-    count_credit(world, member, movement)
     return None
 
 

@@ -228,18 +228,20 @@ async def _another_store(street: Street) -> Caller:
     return await street.fair.stage.member("13600136002", "STORE")
 
 
+PACKET = {"code": "PACKET", "nameZh": "红包", "nameEn": "Packet", "asset": "CASH"}
+TAXED = {
+    "prizes": [PACKET | {"amount": 100_000}],
+    "stages": [{"oddsFromPpm": 10**6, "entries": [{"prize": "PACKET", "weight": 1}]}],
+    "consolation": "PACKET",
+}
+"""Always won, and above the threshold of the tax."""
+
+
 async def test_tax_of_a_prize_that_waits_is_withheld_when_it_is_paid(street: Street) -> None:
     fair, consumer = street.fair, street.people["CONSUMER"]
     terms = {"thresholdFen": 80_000, "ratePercent": 20}
     await fair.stage.operator(OperatorRole.FINANCE).done("setWithholding", **terms)
-    packet = {"code": "PACKET", "nameZh": "红包", "nameEn": "Packet", "asset": "CASH"}
-    always = [{"oddsFromPpm": 10**6, "entries": [{"prize": "PACKET", "weight": 1}]}]
-    draw = {
-        "prizes": [packet | {"amount": 100_000}],
-        "stages": always,
-        "consolation": "PACKET",
-        "lock": LOCKS["ACTION"],
-    }
+    draw = TAXED | {"lock": LOCKS["ACTION"]}
     budget = [{"asset": "CASH", "allowed": 100_000}]
     await street.publish("SCAN", ["CONSUMER"], None, draw=draw, budgets=budget)
     [codes] = await fair.stage.codes(2)
@@ -265,14 +267,7 @@ async def test_a_returned_purchase_gives_its_prizes_tax_back_too(street: Street)
     fair, consumer, admin = street.fair, street.people["CONSUMER"], street.fair.stage.admin
     finance = fair.stage.operator(OperatorRole.FINANCE)
     await finance.done("setWithholding", thresholdFen=80_000, ratePercent=20)
-    packet = {"code": "PACKET", "nameZh": "红包", "nameEn": "Packet", "asset": "CASH"}
-    always = [{"oddsFromPpm": 10**6, "entries": [{"prize": "PACKET", "weight": 1}]}]
-    draw = {
-        "prizes": [packet | {"amount": 100_000}],
-        "stages": always,
-        "consolation": "PACKET",
-    }
-    await street.publish("PURCHASE", ["CONSUMER"], None, draw=draw, priority=9)
+    await street.publish("PURCHASE", ["CONSUMER"], None, draw=TAXED, priority=9)
     await consumer.done("checkIn")
     bought = {"memberId": (await consumer.me())["id"], "amountFen": 9_900, "quantity": 1}
     at = {"purchaseRef": "till 1", "occurredAt": "2026-12-02T12:00:00+08:00", "source": "TILL"}
